@@ -1,0 +1,9 @@
+# What `make` lays into dist/, and `make install` below PREFIX. The tree works wherever it is copied.
+include(GNUInstallDirs)
+set(CMAKE_INSTALL_LIBDIR lib)
+configure_file(${CMAKE_SOURCE_DIR}/cmake/nexus.pc.in ${CMAKE_BINARY_DIR}/nexus.pc @ONLY)
+install(TARGETS nexus RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(FILES ${NEXUS_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(FILES ${CMAKE_BINARY_DIR}/nexus.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES ${CMAKE_SOURCE_DIR}/include/nexus.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/nexus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")

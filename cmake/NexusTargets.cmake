@@ -1,0 +1,19 @@
+# How tests and fuzzers are declared.
+
+# nx_unit_test(name source...): one program over tests/unit/test.h, run by ctest.
+function(nx_unit_test name)
+    add_executable(test_${name} ${ARGN})
+    target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
+    target_link_libraries(test_${name} PRIVATE nexus_core $<TARGET_OBJECTS:nexus_core>)
+    add_test(NAME unit/${name} COMMAND test_${name})
+    set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.
+function(nx_fuzzer name)
+    add_executable(fuzz_${name} ${ARGN})
+    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer -Wno-missing-prototypes)
+    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
+    target_link_libraries(fuzz_${name} PRIVATE nexus_core $<TARGET_OBJECTS:nexus_core>)
+    set_property(GLOBAL APPEND PROPERTY NEXUS_FUZZERS ${name})
+endfunction()

@@ -1,0 +1,14 @@
+# Makes OUT of OBJECTS and of what they need of LIBRARIES; only the names in EXPORTS, and the entry, stay global.
+get_filename_component(folder ${OUT} DIRECTORY)
+set(object ${folder}/nexus.o)
+file(READ ${EXPORTS} text)
+string(REGEX MATCHALL "nx_[a-z0-9_]+" names "${text}")
+list(JOIN names "\n" names)
+file(WRITE ${folder}/globals.list "${names}\n__wrap_main\n")
+execute_process(COMMAND ${LD} -r -o ${object} ${OBJECTS} ${LIBRARIES} COMMAND_ERROR_IS_FATAL ANY)
+# The objects carry the compiler's intermediate code beside the machine code; users' linkers need only the latter.
+execute_process(COMMAND ${OBJCOPY} --keep-global-symbols=${folder}/globals.list --remove-section=.gnu.lto_* --strip-debug ${object}
+    COMMAND_ERROR_IS_FATAL ANY)
+file(REMOVE ${OUT})
+execute_process(COMMAND ${AR} rcsD ${OUT} ${object} COMMAND_ERROR_IS_FATAL ANY)
+file(REMOVE ${object})

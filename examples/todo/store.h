@@ -1,0 +1,36 @@
+/* The todos: an array in memory, a line each in a file. */
+#ifndef STORE_H
+#define STORE_H
+
+#include <nexus/base.h>
+
+typedef struct todo {
+    int64_t id;
+    bool done;
+    char text[256];
+} todo;
+
+typedef struct store {
+    todo *todos;
+    size_t count, capacity;
+    int64_t last_id;
+    const char *path;
+} store;
+
+/* Reads the file; none yet is an empty store. */
+nx_err store_open(store *s, const char *path);
+
+/* Adds a todo and stores it in `*out`, valid until the next change. NX_EINVAL for text that is empty, too long or of more than a line. */
+nx_err store_add(store *s, nx_bytes text, todo **out);
+
+/* NULL if there is none. */
+todo *store_find(store *s, int64_t id);
+
+void store_remove(store *s, todo *t);
+
+/* Writes the file anew. */
+nx_err store_save(const store *s);
+
+void store_close(store *s);
+
+#endif

@@ -1,0 +1,15 @@
+/* All of Nexus. */
+#ifndef NEXUS_ALL_H
+#define NEXUS_ALL_H
+
+#include <nexus/base.h>
+#include <nexus/channel.h>
+#include <nexus/fiber.h>
+#include <nexus/fs.h>
+#include <nexus/http.h>
+#include <nexus/json.h>
+#include <nexus/module.h>
+#include <nexus/runtime.h>
+#include <nexus/timer.h>
+
+#endif

@@ -1,0 +1,35 @@
+/* GNU extensions that the sources use, one macro each. */
+#ifndef NX__COMPILER_H
+#define NX__COMPILER_H
+
+#include <stddef.h>
+
+#define nx__likely(x) __builtin_expect(!!(x), 1)
+#define nx__unlikely(x) __builtin_expect(!!(x), 0)
+#define NX__NOINLINE __attribute__((noinline))
+#define NX__COLD __attribute__((cold, noinline))
+#define NX__NORETURN __attribute__((noreturn))
+#define NX__UNUSED __attribute__((unused))
+/* Local-exec would be wrong in a shared object; initial-exec costs the same single instruction. */
+#define NX__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
+#define NX__FALLTHROUGH __attribute__((fallthrough))
+
+/* The structure that `ptr`, a pointer to its field `member`, is part of. */
+#define nx__container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+
+#if defined(__SANITIZE_ADDRESS__)
+#define NX__ASAN 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define NX__ASAN 1
+#endif
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define NX__TSAN 1
+#elif defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+#define NX__TSAN 1
+#endif
+#endif
+
+#endif

@@ -1,0 +1,139 @@
+/* The last error, kept per fiber. */
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+NX__THREAD_LOCAL struct nx__context *nx__context_current;
+
+/* For threads that run no fiber. */
+static NX__THREAD_LOCAL struct nx__context thread_context;
+
+struct nx__context *nx__context(void)
+{
+    if (nx__unlikely(!nx__context_current)) nx__context_current = &thread_context;
+    return nx__context_current;
+}
+
+const nx_error *nx_error_last(void)
+{
+    struct nx__context *context = nx__context();
+    if (!context->error.message) context->error.message = "";
+    return &context->error;
+}
+
+const char *nx_err_name(nx_err code)
+{
+    switch (code) {
+#define NX__ERROR_NAME(name, number, text)                                                         \
+    case name: return #name;
+        NX_ERRORS(NX__ERROR_NAME)
+#undef NX__ERROR_NAME
+    }
+    return "NX_E?";
+}
+
+const char *nx_err_text(nx_err code)
+{
+    switch (code) {
+#define NX__ERROR_TEXT(name, number, text)                                                         \
+    case name: return text;
+        NX_ERRORS(NX__ERROR_TEXT)
+#undef NX__ERROR_TEXT
+    }
+    return "unknown error";
+}
+
+/* Formats into the context and returns the length used. */
+static size_t record(nx_err code, int system, const char *format, va_list args)
+{
+    struct nx__context *context = nx__context();
+    /* The message may quote the one before, so it is made aside. */
+    char text[NX__ERROR_MESSAGE_MAX];
+    int n = vsnprintf(text, sizeof text, format, args);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    memcpy(context->message, text, len);
+    context->message[len] = '\0';
+    context->error = (nx_error){.code = code, .system = system, .message = context->message};
+    return len;
+}
+
+nx_err nx__error_set(nx_err code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(code, 0, format, args);
+    va_end(args);
+    return code;
+}
+
+nx_err nx_fail(nx_err code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(code, 0, format, args);
+    va_end(args);
+    return code;
+}
+
+nx_err nx__error_system(int system, const char *format, ...)
+{
+    nx_err code = nx__error_from_errno(system);
+    va_list args;
+    va_start(args, format);
+    size_t len = record(code, system, format, args);
+    va_end(args);
+    char *end = nx__context()->message + len;
+    (void)snprintf(end, NX__ERROR_MESSAGE_MAX - len, ": %s", nx__errno_text(system));
+    return code;
+}
+
+nx_err nx__error_from_errno(int system)
+{
+    switch (system) {
+    case 0: return NX_OK;
+    case ENOMEM: return NX_ENOMEM;
+    case EINVAL: return NX_EINVAL;
+    case ECANCELED: return NX_ECANCELED;
+    case ETIMEDOUT: return NX_ETIMEDOUT;
+    case ENOENT:
+    case ENOTDIR: return NX_ENOENT;
+    case EEXIST: return NX_EEXIST;
+    case EACCES:
+    case EPERM:
+    case EROFS: return NX_EACCES;
+    case EADDRINUSE: return NX_EADDRINUSE;
+    case EMFILE:
+    case ENFILE: return NX_EMFILE;
+    case ENOSPC:
+    case EDQUOT: return NX_ENOSPC;
+    case EFBIG: return NX_ETOOBIG;
+    case EPIPE:
+    case ECONNRESET:
+    case ECONNABORTED: return NX_ERESET;
+    case ENOSYS:
+    case EOPNOTSUPP: return NX_ENOTSUP;
+    case EAGAIN: return NX_EAGAIN;
+    default: return NX_EIO;
+    }
+}
+
+const char *nx__errno_text(int system)
+{
+    switch (system) {
+    case ENOENT: return "no such file";
+    case ENOTDIR: return "a part of the path is no directory";
+    case EISDIR: return "is a directory";
+    case EACCES: return "access denied by the system";
+    case EADDRINUSE: return "address in use";
+    case EADDRNOTAVAIL: return "no such address on this machine";
+    case EMFILE: return "too many open files in this process (see --max-open-files)";
+    case ENFILE: return "too many open files on this machine";
+    case ENOMEM: return "out of memory";
+    case ENOSPC: return "no space left on the disk";
+    default: {
+        const char *text = strerrordesc_np(system);
+        return text ? text : "unknown error";
+    }
+    }
+}

@@ -1,0 +1,35 @@
+/* The last error, kept per fiber, and the context that carries it. */
+#ifndef NX__ERROR_H
+#define NX__ERROR_H
+
+#include "base/compiler.h"
+#include <nexus/base.h>
+
+#define NX__ERROR_MESSAGE_MAX 240
+
+/* The part of a fiber that the lowest floor knows. A thread without fibers has one of its own. */
+struct nx__context {
+    nx_error error;
+    char message[NX__ERROR_MESSAGE_MAX];
+};
+
+/* The running fiber's context; changed by the fiber switch. Never NULL once read through nx__context(). */
+extern NX__THREAD_LOCAL struct nx__context *nx__context_current;
+
+/* Returns the running context. Any thread. */
+struct nx__context *nx__context(void);
+
+/* Records the error with a formatted message and returns `code`. Does not allocate. */
+nx_err nx__error_set(nx_err code, const char *format, ...) NX_PRINTF(2, 3);
+
+/* The same for a failed system call: the code is taken from `system` (an errno), whose text is added after
+ * ": " — nx__error_system(errno, "cannot read \"%s\"", path). */
+nx_err nx__error_system(int system, const char *format, ...) NX_PRINTF(2, 3);
+
+/* The runtime's error for an errno. */
+nx_err nx__error_from_errno(int system);
+
+/* A short text for an errno: the runtime's own words where it has some, else libc's. */
+const char *nx__errno_text(int system);
+
+#endif

@@ -1,0 +1,48 @@
+/* The app's process, from the fork to the program's end. */
+#include "cli/launcher.h"
+
+#include "cli/cli.h"
+#include "loop/crash.h"
+#include "loop/loop.h"
+#include "permission/broker.h"
+#include "permission/seal.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+/* Where the app finds what it inherits. */
+enum { BROKER_FD = 3, PROGRAM_FD = 4, FIRST_CLOSED = 5 };
+
+static nx_err descriptors_place(int broker, int program)
+{
+    /* Up first: either may be where the other goes. */
+    int b = fcntl(broker, F_DUPFD_CLOEXEC, FIRST_CLOSED),
+        p = program < 0 ? -1 : fcntl(program, F_DUPFD_CLOEXEC, FIRST_CLOSED);
+    if (b < 0 || dup3(b, BROKER_FD, O_CLOEXEC) < 0 ||
+        (program >= 0 && (p < 0 || dup3(p, PROGRAM_FD, O_CLOEXEC) < 0)))
+        return nx__error_system(errno, "cannot start the program");
+    return NX_OK;
+}
+
+static nx_err prepare(const struct nx__launcher *l, int broker, int (**entry)(int, char **))
+{
+    int program = l->so_fd < 0 ? -1 : PROGRAM_FD;
+    NX_TRY(descriptors_place(broker, l->so_fd));
+    NX_TRY(nx__seal(l->pid, program < 0 ? PROGRAM_FD : FIRST_CLOSED));
+    nx__broker_connect(BROKER_FD);
+    NX_TRY(nx__crash_install(BROKER_FD));
+    return nx__module_load_app(program, l->so_path, entry);
+}
+
+void nx__app_run(const struct nx__launcher *l, int broker)
+{
+    const char *name = strrchr(l->run->file, '/');
+    (void)prctl(PR_SET_NAME, name ? name + 1 : l->run->file); /* for ps and top */
+    (void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
+    int (*entry)(int, char **);
+    nx_err err = prepare(l, broker, &entry);
+    if (err) _exit(nx__cli_fail(err));
+    exit(nx__program_run(entry, l->run->argc, l->run->argv));
+}

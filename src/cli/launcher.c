@@ -1,0 +1,209 @@
+/* The launcher's life: compile, start, and one poll loop. */
+#include "cli/launcher.h"
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/inotify.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+/* A second signal within this time is taken for the first come by another way: systemd and
+ * timeout(1) send one to the launcher and to the app, and the launcher forwards its own. */
+static const nx_duration SAME_SIGNAL = NX_MS(200);
+
+/* Compiles; on success the new program takes the old one's place and its inputs are watched. Sets
+ * `*same` when it is the old one. */
+static nx_err compile(struct nx__launcher *l, bool *same)
+{
+    struct nx__compiled fresh = {.so_fd = -1};
+    struct nx__compile_request request = {.path = l->run->file,
+                                          .release = l->run->release,
+                                          .refresh = l->run->refresh && l->generations == 0,
+                                          .compiler = l->run->compiler};
+    nx_err err = nx__module_compile(&request, &fresh);
+    if (l->watcher.fd >= 0) {
+        if (!err) nx__watch_clear(&l->watcher);
+        nx__watch_add(&l->watcher, &fresh);
+    }
+    *same = false;
+    l->compiled = !err;
+    if (err) {
+        if (err != NX_ECOMPILE) (void)nx__cli_fail(err); /* else the compiler has said it */
+        nx__compiled_free(&fresh);
+        return err;
+    }
+    *same = l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
+    if (l->so_fd >= 0) (void)close(l->so_fd);
+    free(l->so_path);
+    l->so_fd = fresh.so_fd;
+    l->so_path = fresh.so_path;
+    fresh.so_fd = -1;
+    fresh.so_path = NULL;
+    nx__compiled_free(&fresh);
+    return NX_OK;
+}
+
+static nx_err signals_init(struct nx__launcher *l)
+{
+    static const int handled[] = {SIGCHLD, SIGTERM, SIGINT,  SIGHUP,
+                                  SIGQUIT, SIGUSR1, SIGUSR2, SIGWINCH};
+    sigset_t ours;
+    (void)sigemptyset(&ours);
+    for (size_t i = 0; i < sizeof handled / sizeof *handled; i++)
+        (void)sigaddset(&ours, handled[i]);
+    l->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (l->signals < 0) return nx__error_system(errno, "cannot receive signals");
+    (void)sigaddset(&ours, SIGPIPE); /* a closed stderr must not end the launcher */
+    (void)sigaddset(&ours, SIGTTOU);
+    (void)signal(
+        SIGCHLD,
+        SIG_DFL); /* a parent may have had it ignored, and then there is nothing to wait for */
+    (void)sigprocmask(SIG_BLOCK, &ours, &l->mask);
+    return NX_OK;
+}
+
+/* SIGTERM or SIGINT. `forward` is false when the app got it by itself. */
+static void stop(struct nx__launcher *l, int signo, bool forward)
+{
+    nx_duration now = nx__clock_monotonic();
+    if (l->stop_signal && now - l->stopped_at < SAME_SIGNAL) return;
+    if (l->stop_signal) {
+        nx__generations_signal(l, SIGKILL);
+        l->code = 128 + signo;
+        l->done = true;
+        return;
+    }
+    l->stop_signal = signo;
+    l->stopped_at = now;
+    l->restart_at = 0;
+    l->watcher.changed_at = 0;
+    /* The app has its own; when it closes them nobody listens any more, rather than nobody answers.
+     */
+    nx__serve_sweep(l, true);
+    if (!l->current.pid) l->code = 128 + signo;
+    if (l->current.pid && forward) (void)kill(l->current.pid, signo);
+}
+
+static void signals_read(struct nx__launcher *l)
+{
+    struct signalfd_siginfo info;
+    while (read(l->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        int signo = (int)info.ssi_signo;
+        if (signo == SIGCHLD) {
+            nx__generations_reap(l);
+            continue;
+        }
+        bool forward =
+            info.ssi_code != SI_KERNEL; /* what the terminal sends, the app gets by itself */
+        if (signo == SIGTERM || signo == SIGINT)
+            stop(l, signo, forward);
+        else if (forward && l->current.pid)
+            (void)kill(l->current.pid, signo);
+    }
+}
+
+/* The files have changed: the old program serves on until the new one is compiled. */
+static void recompile(struct nx__launcher *l)
+{
+    l->watcher.changed_at = 0;
+    nx_duration begun = nx__clock_monotonic();
+    bool same;
+    nx_err err = compile(l, &same);
+    if (err) {
+        nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
+                                   : "waiting for a change");
+        return;
+    }
+    if (same && l->current.pid) return;
+    l->restart_at = 0;
+    l->crash_count = 0;
+    nx__generation_retire(l);
+    if (nx__generation_start(l)) {
+        (void)nx__cli_fail(nx_error_last()->code);
+        return;
+    }
+    nx__cli_say("%s changed: started anew, %.1f ms", l->run->file,
+                (double)(nx__clock_monotonic() - begun) / 1e6);
+}
+
+static void restart(struct nx__launcher *l)
+{
+    l->restart_at = 0;
+    if (!nx__generation_start(l)) return;
+    l->code = nx__cli_fail(nx_error_last()->code);
+    l->done = true;
+}
+
+/* Milliseconds to the next thing to do by itself, -1 if there is none. */
+static int next_timeout(const struct nx__launcher *l)
+{
+    nx_duration next = NX_FOREVER;
+    const nx_duration due[] = {l->restart_at, l->watcher.changed_at, l->sweep_at,
+                               l->current.kill_at};
+    for (size_t i = 0; i < sizeof due / sizeof *due; i++)
+        if (due[i] && due[i] < next) next = due[i];
+    for (size_t i = 0; i < NX__DRAINING_MAX; i++)
+        if (l->draining[i].pid && l->draining[i].kill_at < next) next = l->draining[i].kill_at;
+    if (next == NX_FOREVER) return -1;
+    nx_duration left = (next - nx__clock_monotonic() + 999999) / 1000000;
+    return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
+}
+
+static void turn(struct nx__launcher *l)
+{
+    struct pollfd fds[4 + NX__DRAINING_MAX];
+    fds[0] = (struct pollfd){.fd = l->signals, .events = POLLIN};
+    fds[1] = (struct pollfd){.fd = l->watcher.fd, .events = POLLIN};
+    fds[2] = (struct pollfd){.fd = l->asking ? STDIN_FILENO : -1, .events = POLLIN};
+    fds[3] = (struct pollfd){.fd = l->current.pid ? l->current.broker : -1, .events = POLLIN};
+    for (size_t i = 0; i < NX__DRAINING_MAX; i++)
+        fds[4 + i] = (struct pollfd){.fd = l->draining[i].pid ? l->draining[i].broker : -1,
+                                     .events = POLLIN};
+    if (poll(fds, sizeof fds / sizeof *fds, next_timeout(l)) < 0) return;
+    if (fds[3].revents) nx__serve(l, &l->current);
+    for (size_t i = 0; i < NX__DRAINING_MAX; i++)
+        if (fds[4 + i].revents) nx__serve(l, &l->draining[i]);
+    if (fds[2].revents) nx__serve_asked(l, true);
+    if (fds[1].revents && !l->stop_signal) nx__watch_read(&l->watcher, !l->compiled);
+    /* Last: it moves generations. */
+    if (fds[0].revents) signals_read(l);
+    nx_duration now = nx__clock_monotonic();
+    nx__generations_expire(l, now);
+    if (l->sweep_at && l->sweep_at <= now) nx__serve_sweep(l, false);
+    if (l->stop_signal && !l->current.pid && !nx__generations_draining(l)) l->done = true;
+    if (l->done || l->stop_signal) return;
+    if (l->watcher.changed_at && l->watcher.changed_at <= now)
+        recompile(l);
+    else if (l->restart_at && l->restart_at <= now)
+        restart(l);
+}
+
+int nx__launch(struct nx__run *run)
+{
+    static struct nx__launcher launcher; /* large, and there is one */
+    struct nx__launcher *l = &launcher;
+    l->run = run;
+    l->pid = getpid();
+    l->signals = l->watcher.fd = -1;
+    l->so_fd = -1;
+    nx_err err = NX_OK;
+    if (run->watch && (l->watcher.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0) {
+        err = nx__error_system(errno, "cannot watch files");
+        return nx__cli_fail(err);
+    }
+    bool same;
+    err = compile(l, &same);
+    if (err && !run->watch) return err;
+    nx__permissions_seal(&run->permissions);
+    nx_err ready = signals_init(l);
+    if (!ready && l->compiled) ready = nx__generation_start(l);
+    if (ready) return nx__cli_fail(ready);
+    if (!l->compiled) nx__cli_say("waiting for a change");
+    while (!l->done) turn(l);
+    nx__serve_sweep(l, true);
+    return l->code;
+}

@@ -1,0 +1,127 @@
+/* The launcher: compiles, starts the app in a process of its own, and then waits for what happens
+ * to it. One thread, one poll loop (launcher.c); the app's processes are supervise.c's, its
+ * questions serve.c's, changed files watch.c's. */
+#ifndef NX__LAUNCHER_H
+#define NX__LAUNCHER_H
+
+#include "base/compiler.h"
+#include "cli/options.h"
+#include "module/module.h"
+#include "permission/listen.h"
+#include <signal.h>
+#include <sys/types.h>
+
+enum {
+    NX__DRAINING_MAX = 8, /* old generations that finish what they have */
+    NX__HELD_MAX = 64,    /* listening sockets */
+};
+
+/* One process of the app. */
+struct nx__generation {
+    pid_t pid;           /* 0: none */
+    int broker;          /* our end of the socket pair, -1 once closed */
+    uint32_t number;     /* from 1 */
+    bool listened;       /* has listened on something: it is a server */
+    nx_duration kill_at; /* when patience ends, 0: never */
+};
+
+/* A listening socket that outlives the generations. */
+struct nx__held {
+    int fd;
+    uint16_t bound_port;
+    uint32_t generation; /* that has it, 0: none */
+    char address[NX__LISTEN_ADDRESS_MAX];
+};
+
+struct nx__watcher {
+    int fd; /* inotify, -1 without --watch */
+    struct nx__watched {
+        int directory; /* the inotify watch */
+        char *name;    /* in it */
+    } * files;
+    size_t count, capacity;
+    nx_duration changed_at; /* when to compile anew, 0: nothing has changed */
+};
+
+struct nx__launcher {
+    struct nx__run *run;
+    char *so_path; /* the compiled program, NULL before there is one */
+    int so_fd;     /* the same, open; -1 where the path is all there is */
+    bool compiled; /* it is the latest source */
+    pid_t pid;     /* our own */
+    sigset_t mask; /* of signals, before ours were blocked; the app gets it back */
+    int signals;   /* signalfd */
+    struct nx__generation current, draining[NX__DRAINING_MAX];
+    uint32_t generations;
+    struct nx__held held[NX__HELD_MAX];
+    size_t held_count;
+    nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */
+    struct nx__watcher watcher;
+    int stop_signal;        /* that ends it all, 0: none yet */
+    nx_duration stopped_at; /* when it came */
+    nx_duration crashes[5]; /* when the last ones were */
+    size_t crash_count;
+    nx_duration restart_at; /* after a crash, 0: not */
+    uint32_t asking;        /* the generation whose question the user is answering, 0: none */
+    char question[NX__LISTEN_ADDRESS_MAX];
+    bool done;
+    int code;
+};
+
+/* Runs the program and everything around it until it has ended; returns the exit code. */
+int nx__launch(struct nx__run *run);
+
+/* ---- supervise.c */
+
+/* Starts the program as a new current generation. NX_ENOMEM and others, recorded. */
+NX_MUST_CHECK nx_err nx__generation_start(struct nx__launcher *launcher);
+
+/* Asks the current generation to stop gracefully and puts it among those that drain. */
+void nx__generation_retire(struct nx__launcher *launcher);
+
+/* Collects processes that have ended and decides what follows: an end, a restart, or waiting for a
+ * change. */
+void nx__generations_reap(struct nx__launcher *launcher);
+
+/* True while an old generation finishes what it has. */
+bool nx__generations_draining(const struct nx__launcher *launcher);
+
+/* Kills generations whose patience has ended at `now`. */
+void nx__generations_expire(struct nx__launcher *launcher, nx_duration now);
+
+/* Sends the signal to every generation. */
+void nx__generations_signal(struct nx__launcher *launcher, int signo);
+
+/* ---- serve.c */
+
+/* Answers what a generation has sent; closes the socket when it has closed its own. */
+void nx__serve(struct nx__launcher *launcher, struct nx__generation *generation);
+
+/* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
+void nx__serve_asked(struct nx__launcher *launcher, bool typed);
+
+/* The generation has ended: what it held is free for the next. */
+void nx__serve_forget(struct nx__launcher *launcher, const struct nx__generation *generation);
+
+/* Closes the held sockets that no generation has, or all. */
+void nx__serve_sweep(struct nx__launcher *launcher, bool all);
+
+/* ---- watch.c */
+
+/* Starts watching the inputs of a compilation, beside those that are watched already; an input that
+ * does not exist yet too. */
+void nx__watch_add(struct nx__watcher *watcher, const struct nx__compiled *compiled);
+
+/* Forgets the files, not their directories. */
+void nx__watch_clear(struct nx__watcher *watcher);
+
+/* Reads what has happened; sets changed_at, a few milliseconds after the latest change, if it
+ * concerns a watched file (or, with `any`, any source in a watched directory). */
+void nx__watch_read(struct nx__watcher *watcher, bool any);
+
+/* ---- app.c */
+
+/* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end. */
+NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, int broker);
+
+#endif

@@ -1,0 +1,22 @@
+/* The command line of `nexus run`. */
+#ifndef NX__OPTIONS_H
+#define NX__OPTIONS_H
+
+#include "permission/permission.h"
+#include <nexus/runtime.h>
+
+struct nx__run {
+    const char *file;     /* as it was given; also the app's argv[0] */
+    int argc;             /* the app's own */
+    char **argv;          /* ends with NULL */
+    const char *compiler; /* --compiler, NULL: not given */
+    bool watch, release, refresh, no_prompt, help;
+    nx_limits limits;
+    struct nx__permissions permissions;
+};
+
+/* Reads argv[1] to argv[argc - 1] into `*run`, which is all zero; strings stay argv's, and argv is
+ * reordered. With `help` set nothing else counts. NX_EUSAGE (recorded), NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__run_parse(struct nx__run *run, int argc, char **argv);
+
+#endif

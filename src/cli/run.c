@@ -1,0 +1,85 @@
+/* nexus run */
+#include "cli/cli.h"
+#include "cli/launcher.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+/* What can't be run is said before a compiler says it in its own words. */
+static nx_err check_file(const char *file)
+{
+    char clean[128];
+    const char *extension = strrchr(file, '.');
+    nx__printable(clean, sizeof clean, file);
+    if (extension && strcmp(extension, ".wasm") == 0)
+        return nx__error_set(
+            NX_ENOTSUP,
+            "cannot run \"%s\": WebAssembly comes in a later version; this one runs .c files",
+            clean);
+    if (extension && strcmp(extension, ".zig") == 0)
+        return nx__error_set(
+            NX_ENOTSUP, "cannot run \"%s\": Zig comes in a later version; this one runs .c files",
+            clean);
+    if (access(file, R_OK) != 0)
+        return nx__error_set(NX_ENOENT, "cannot read \"%s\": no such file", clean);
+    if (!extension || strcmp(extension, ".c") != 0)
+        return nx__error_set(NX_EUSAGE, "cannot run \"%s\": the name of a C program ends in .c",
+                             clean);
+    return NX_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    static struct nx__run options;
+    nx_err err = nx__run_parse(&options, argc, argv);
+    if (options.help) return nx__cli_help(&nx__command_run);
+    if (!err) err = check_file(options.file);
+    if (!err) err = nx_limits_set_with(&options.limits);
+    if (err) return nx__cli_fail(err);
+    const char *cc = getenv("CC");
+    if (!options.compiler && cc && *cc) options.compiler = cc;
+    return nx__launch(&options);
+}
+
+const struct nx__command nx__command_run = {
+    .name = "run",
+    .summary = "compile a C program and run it",
+    .help =
+        "Usage: nexus run [FLAGS] FILE.c [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
+        "\n"
+        "The flags go before or after the file; what follows --, and every word that is no flag, goes to the program.\n"
+        "A program may do nothing outside itself unless a flag allows it.\n"
+        "\n"
+        "  --watch                  start it anew when a file that went into it changes; connections are kept waiting, not lost\n"
+        "  --release                compile for speed instead of a quick start\n"
+        "  --compiler=NAME          tcc, gcc, clang, \"zig cc\" or a path (default: $CC, else the first found)\n"
+        "  --refresh                compile even if the result is in the cache\n"
+        "\n"
+        "  --allow-net[=LIST]       listen: HOST, HOST:PORT, :PORT, unix:/PATH, separated by commas; without a list, anywhere\n"
+        "  --allow-read[=PATHS]     read files and what is below directories\n"
+        "  --allow-write[=PATHS]    write them\n"
+        "  --allow-env[=NAMES]      read environment variables\n"
+        "  --allow-run[=PROGRAMS]   start programs\n"
+        "  --allow-ffi[=PATHS]      load native libraries\n"
+        "  --allow-all              all of these\n"
+        "  --deny-net[=LIST] ...    the same with deny: it wins over every allow\n"
+        "  --no-prompt              refuse what is not allowed without asking on the terminal\n"
+        "\n"
+        "  --max-open-files=N       65536, or the system's limit\n"
+        "  --max-memory=SIZE        of data, such as 512M (none)\n"
+        "  --max-operations=N       in flight at once (10000)\n"
+        "  --max-fibers=N           alive at once (100000)\n"
+        "  --max-iterations=N       turns of the event loop before the program ends (none)\n"
+        "  --stack-size=SIZE        of a fiber (256K)\n"
+        "  --blocking-threads=N     for work that blocks (4)\n"
+        "\n"
+        "Exit code: the program's own, 128 plus the signal that ended it, 2 for wrong usage, 18 when it does not compile, or\n"
+        "another error's number.\n"
+        "\n"
+        "Examples:\n"
+        "  nexus run app.c\n"
+        "  nexus run app.c --allow-net=127.0.0.1:3000 --watch\n"
+        "  nexus run app.c --allow-read=/data --allow-write=/data/out input.txt\n"
+        "  nexus run --release app.c -- --port 8080\n",
+    .run = run,
+};

@@ -1,0 +1,295 @@
+/* The launcher's side of the broker: listening sockets, questions to the user, imports, reports. */
+#include "cli/launcher.h"
+
+#include "base/clock.h"
+#include "cli/cli.h"
+#include "loop/crash.h"
+#include "permission/broker.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+/* After a generation's first socket it has this long to take the others that its forerunner had. */
+static const nx_duration SWEEP_AFTER = NX_S(2);
+
+/* Sends an answer with the last error's message, and a descriptor unless it is -1. The app is not
+ * waited for. */
+static void answer(const struct nx__generation *generation, nx_err code, uint16_t port, int fd)
+{
+    struct nx__broker_answer packet = {.code = code, .port = port};
+    size_t size = offsetof(struct nx__broker_answer, message);
+    if (code) {
+        const nx_error *last = nx_error_last();
+        packet.system = last->code == code ? last->system : 0;
+        const char *text = last->code == code ? last->message : nx_err_text(code);
+        size_t len = strnlen(text, sizeof packet.message - 1);
+        memcpy(packet.message, text, len);
+        size += len + 1;
+    }
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS,
+                            .cmsg_len = CMSG_LEN(sizeof(int))}};
+    struct iovec part = {.iov_base = &packet, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fd >= 0) {
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+        message.msg_control = &control;
+        message.msg_controllen = sizeof control;
+    }
+    (void)sendmsg(generation->broker, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+}
+
+/* ---- Listening sockets */
+
+static void held_close(struct nx__launcher *l, size_t index)
+{
+    struct nx__held *held = &l->held[index];
+    (void)close(held->fd);
+    *held = l->held[--l->held_count];
+}
+
+/* Removes the file of a Unix socket that nobody has any more. */
+static void held_end(struct nx__launcher *l, size_t index)
+{
+    const char *address = l->held[index].address;
+    struct stat st;
+    if (strncmp(address, "unix:", 5) == 0 && lstat(address + 5, &st) == 0 && S_ISSOCK(st.st_mode))
+        (void)unlink(address + 5);
+    held_close(l, index);
+}
+
+void nx__serve_sweep(struct nx__launcher *l, bool all)
+{
+    l->sweep_at = 0;
+    for (size_t i = l->held_count; i-- > 0;)
+        if (all || !l->held[i].generation) held_end(l, i);
+}
+
+void nx__serve_forget(struct nx__launcher *l, const struct nx__generation *generation)
+{
+    for (size_t i = 0; i < l->held_count; i++)
+        if (l->held[i].generation == generation->number) l->held[i].generation = 0;
+}
+
+/* Makes the socket; where the address is taken by one that the last generation had under another
+ * name (127.0.0.1:3000 before, 0.0.0.0:3000 now) that one is closed, and the last generation given
+ * a moment to close its own. */
+static nx_err held_new(struct nx__launcher *l, const struct nx__broker_request *request, int *fd,
+                       uint16_t *bound_port)
+{
+    enum { TRIES = 50 };
+    const struct timespec moment = {.tv_nsec = 10000000};
+    uint16_t port = (uint16_t)request->port;
+    bool rival = false;
+    for (int try = 0;; try++) {
+        nx_err err = nx__listen(request->text, port, request->backlog, request->unix_mode & 0777,
+                                fd, bound_port);
+        if (err != NX_EADDRINUSE) return err;
+        for (size_t i = l->held_count; i-- > 0;) {
+            if (l->held[i].generation || l->held[i].bound_port != port) continue;
+            held_close(l, i);
+            rival = true;
+        }
+        if (!rival || try == TRIES) return err;
+        (void)nanosleep(&moment, NULL);
+    }
+}
+
+static void serve_listen(struct nx__launcher *l, struct nx__generation *generation,
+                         const struct nx__broker_request *request)
+{
+    char address[NX__LISTEN_ADDRESS_MAX];
+    nx_err err = request->port > UINT16_MAX
+                     ? nx__error_set(NX_EINVAL, "cannot listen on port %u", request->port)
+                     : nx__listen_address(request->text, (uint16_t)request->port, address);
+    /* Not only the app's own check: what it holds in its memory, its code can change. */
+    if (!err) err = nx__permit(NX__PERMIT_NET, address);
+    struct nx__held *held = NULL;
+    for (size_t i = 0; !err && !held && i < l->held_count; i++)
+        if (!l->held[i].generation && strcmp(l->held[i].address, address) == 0) held = &l->held[i];
+    if (!err && !held && l->held_count == NX__HELD_MAX)
+        err = nx__error_set(NX_ELIMIT, "cannot listen on %s: %d sockets listen already", address,
+                            NX__HELD_MAX);
+    if (!err && !held) {
+        int fd;
+        uint16_t bound_port;
+        err = held_new(l, request, &fd, &bound_port);
+        if (!err) {
+            held = &l->held[l->held_count++];
+            *held = (struct nx__held){.fd = fd, .bound_port = bound_port};
+            memcpy(held->address, address, sizeof address);
+        }
+    }
+    if (err) {
+        answer(generation, err, 0, -1);
+        return;
+    }
+    held->generation = generation->number;
+    if (!generation->listened && generation == &l->current)
+        l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
+    generation->listened = true;
+    answer(generation, NX_OK, held->bound_port, held->fd);
+    /* While it stops, or when it is an old one, ours would only keep connections waiting. */
+    if (l->stop_signal || generation != &l->current) held_close(l, (size_t)(held - l->held));
+}
+
+static void serve_unlisten(struct nx__launcher *l, const struct nx__generation *generation, int fd)
+{
+    struct stat mine, theirs;
+    if (fd < 0 || fstat(fd, &theirs) != 0) return;
+    for (size_t i = 0; i < l->held_count; i++) {
+        if (l->held[i].generation != generation->number || fstat(l->held[i].fd, &mine) != 0 ||
+            mine.st_ino != theirs.st_ino)
+            continue;
+        held_end(l, i);
+        return;
+    }
+}
+
+/* ---- Questions to the user */
+
+static void serve_ask(struct nx__launcher *l, struct nx__generation *generation,
+                      const char *address)
+{
+    bool possible =
+        !l->asking && !l->stop_signal && generation == &l->current && !l->run->no_prompt &&
+        strlen(address) < sizeof l->question &&
+        nx__permissions_verdict(&l->run->permissions, NX__PERMIT_NET, address) == NX__MISSING &&
+        isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
+    if (!possible) {
+        answer(generation, NX_EPERM, 0, -1);
+        return;
+    }
+    l->asking = generation->number;
+    memcpy(l->question, address, strlen(address) + 1);
+    (void)tcflush(STDIN_FILENO,
+                  TCIFLUSH); /* what was typed before the question does not answer it */
+    char clean[NX__LISTEN_ADDRESS_MAX], file[128];
+    (void)dprintf(STDERR_FILENO, "nexus: %s wants to listen on %s. Allow? [y/N] ",
+                  nx__printable(file, sizeof file, l->run->file),
+                  nx__printable(clean, sizeof clean, address));
+}
+
+void nx__serve_asked(struct nx__launcher *l, bool typed)
+{
+    char line[64];
+    ssize_t n = typed ? read(STDIN_FILENO, line, sizeof line) : 0;
+    if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
+    nx_err err = n > 0 && (line[0] == 'y' || line[0] == 'Y')
+                     ? nx__permissions_grant(&l->run->permissions, NX__PERMIT_NET, l->question)
+                     : NX_EPERM;
+    if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
+    if (l->current.pid && l->current.number == l->asking && l->current.broker >= 0)
+        answer(&l->current, err, 0, -1);
+    l->asking = 0;
+}
+
+/* ---- Imports */
+
+static nx_err import(struct nx__launcher *l, const char *name, int *fd)
+{
+    char *path = NULL;
+    NX_TRY(nx__resolve(l->run->file, name, &path));
+    const char *extension = strrchr(path, '.');
+    struct nx__compiled compiled = {.so_fd = -1};
+    nx_err err;
+    if (extension && strcmp(extension, ".c") == 0) {
+        struct nx__compile_request request = {
+            .path = path, .release = l->run->release, .compiler = l->run->compiler};
+        err = nx__module_compile(&request, &compiled);
+        if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled);
+        if (!err)
+            *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
+                                      : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
+    } else if (extension && strcmp(extension, ".so") == 0) {
+        err = nx__permit(NX__PERMIT_FFI, path);
+        if (!err) *fd = open(path, O_RDONLY | O_CLOEXEC);
+    } else {
+        err = nx__error_set(NX_ENOTSUP,
+                            "cannot import \"%.150s\": it is neither a .c nor a .so file", path);
+    }
+    if (!err && *fd < 0) err = nx__error_system(errno, "cannot open \"%.150s\"", path);
+    nx__compiled_free(&compiled);
+    free(path);
+    return err;
+}
+
+static void serve_import(struct nx__launcher *l, const struct nx__generation *generation,
+                         const char *name)
+{
+    int fd = -1;
+    nx_err err = import(l, name, &fd);
+    answer(generation, err, 0, fd);
+    if (fd >= 0) (void)close(fd);
+}
+
+/* ---- Packets */
+
+static void serve_request(struct nx__launcher *l, struct nx__generation *generation,
+                          struct nx__broker_request *request, int fd)
+{
+    switch (request->kind) {
+    case NX__BROKER_LISTEN: serve_listen(l, generation, request); break;
+    case NX__BROKER_UNLISTEN: serve_unlisten(l, generation, fd); break;
+    case NX__BROKER_ASK: serve_ask(l, generation, request->text); break;
+    case NX__BROKER_IMPORT: serve_import(l, generation, request->text); break;
+    default:
+        answer(generation, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), 0, -1);
+        break;
+    }
+}
+
+/* Receives one packet; false when there is none now, or no more at all, and then the socket is
+ * closed. */
+static bool packet(struct nx__launcher *l, struct nx__generation *generation)
+{
+    static union {
+        struct nx__broker_request request;
+        char bytes[NX__BROKER_PACKET_MAX];
+    } buffer; /* what it does not use is never touched, and so costs no memory */
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control;
+    struct iovec part = {.iov_base = buffer.bytes, .iov_len = sizeof buffer};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    ssize_t n = recvmsg(generation->broker, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    if (n <= 0) {
+        (void)close(generation->broker);
+        generation->broker = -1;
+        return false;
+    }
+    int fd = -1;
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&fd, CMSG_DATA(header), sizeof fd);
+    size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
+    if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
+        if (len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0')
+            serve_request(l, generation, &buffer.request, fd);
+    } else {
+        nx__crash_print(buffer.bytes, len);
+    }
+    if (fd >= 0) (void)close(fd);
+    return true;
+}
+
+void nx__serve(struct nx__launcher *l, struct nx__generation *generation)
+{
+    /* A bound, so that an app that never stops sending does not keep the launcher from its signals.
+     */
+    for (int i = 0; i < 16 && generation->broker >= 0 && packet(l, generation); i++) {}
+}

@@ -1,0 +1,447 @@
+/* HTTP/1.1 connections: reading, starting handlers, closing. */
+#include "http/h1/conn.h"
+
+#include "base/arena.h"
+#include "loop/fiber.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* A connection moves to the end of its list at most once in this time: deadlines are that exact, and requests in quick succession do
+ * not touch their neighbours. */
+#define LIST_GRAIN NX_MS(250)
+
+enum { READ_LEAST = 4096, LINGER_MOST = 1 << 20 };
+
+NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
+
+static void conn_read(struct nx__h1_conn *conn);
+static void conn_continue(struct nx__post *post);
+
+/* ---- Lists and closing */
+
+void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
+{
+    nx_http_server *server = conn->server;
+    nx_duration now = server->loop->now;
+    if (conn->list == list && now - conn->since < LIST_GRAIN && !nx__list_empty(&conn->link)) return;
+    nx__list_remove(&conn->link);
+    bool first = nx__list_empty(&server->lists[list]);
+    nx__list_insert(&server->lists[list], &conn->link);
+    conn->list = (uint8_t)list;
+    conn->since = now;
+    if (first) {
+        nx_duration span = nx__server_deadline(server, list);
+        if (span != NX_FOREVER) nx__server_sweep_by(server, now + span);
+    }
+}
+
+nx_duration nx__h1_since(const struct nx__list *link)
+{
+    return nx__container_of(link, const struct nx__h1_conn, link)->since;
+}
+
+static void conn_close(struct nx__h1_conn *conn)
+{
+    nx_http_server *server = conn->server;
+    int fd = conn->watch.fd;
+    nx__list_remove(&conn->link);
+    if (fd >= 0) {
+        nx__poller_remove(&server->loop->poller, &conn->watch);
+        (void)close(fd);
+    }
+    nx__buffer_free(&conn->in);
+    nx__buffer_free(&conn->out);
+    if (conn->posted)
+        conn->gone = true;
+    else
+        free(conn);
+    server->stats.connections--;
+    nx__server_closed(server);
+}
+
+/* Closes once the peer has read the answer: a close with bytes unread would make the kernel drop it. */
+static void conn_finish(struct nx__h1_conn *conn)
+{
+    if (conn->broken || shutdown(conn->watch.fd, SHUT_WR) != 0) {
+        conn_close(conn);
+        return;
+    }
+    nx__buffer_free(&conn->in);
+    nx__h1_list(conn, NX__CONN_LINGER);
+    conn->requests = 0; /* from here on it counts what is dropped */
+    conn_read(conn);
+}
+
+/* True when the connection has gone. */
+static bool linger(struct nx__h1_conn *conn)
+{
+    for (;;) {
+        ssize_t n = recv(conn->watch.fd, nx__h1_shared->in, NX__H1_SCRATCH, 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno == EAGAIN) return false;
+        if (n > 0) conn->requests += (uint32_t)n;
+        if (n <= 0 || conn->requests > LINGER_MOST) {
+            conn_close(conn);
+            return true;
+        }
+    }
+}
+
+void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
+{
+    struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
+    nx_http_server *server = conn->server;
+    if (list == NX__CONN_HANDLER) {
+        nx__list_remove(&conn->link); /* it is told once */
+        server->stats.timed_out++;
+        nx_cancel(conn->req->base.fiber);
+        return;
+    }
+    if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining)) server->stats.timed_out++;
+    if (list == NX__CONN_HEAD && conn->in.len) {
+        nx__h1_refuse(conn, 408, "the request head did not come in time");
+        if (!conn->out.len) {
+            conn_finish(conn);
+            return;
+        }
+        return;
+    }
+    conn_close(conn);
+}
+
+/* ---- A request's fiber */
+
+static nx_err request_main(void *arg)
+{
+    struct nx__h1_request *req = arg;
+    struct nx__h1_conn *conn = req->conn;
+    nx__request_serve(&req->base);
+    if (req->base.response.state != NX__RESPONSE_DONE) conn->close_after = true; /* cut off in the middle */
+    if (!req->body_done && !conn->broken && !nx__h1_discard(req)) conn->close_after = true;
+    conn->server->stats.requests++;
+    conn->req = NULL;
+    if (nx__h1_shared->active != conn) {
+        conn->posted = true;
+        nx__loop_post(conn->server->loop, &conn->post);
+    }
+    return NX_OK;
+}
+
+static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len) { return nx_slice(base + off, len); }
+
+/* Copies what the handler may look at out of the shared input: it may suspend, and others read meanwhile. */
+static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *data, const struct nx__h1_head *head)
+{
+    nx_fiber *fiber = nx__fiber_new(request_main, NULL, "http");
+    if (!fiber) return NULL;
+    struct nx__arena *arena = &fiber->own.arena;
+    size_t headers_size = head->header_count * sizeof(struct nx__h1_header);
+    struct {
+        struct nx__h1_request req;
+        struct nx__route_match match; /* not cleared: large, and filled by the router */
+        char copy[];
+    } *memory = nx__arena_alloc(arena, sizeof *memory + headers_size + head->head_len);
+    if (!memory) {
+        nx__fiber_release(fiber);
+        return NULL;
+    }
+    struct nx__h1_request *req = &memory->req;
+    char *text = memory->copy + headers_size;
+    memcpy(memory->copy, nx__h1_shared->headers, headers_size);
+    memcpy(text, data, head->head_len);
+    *req = (struct nx__h1_request){
+        .base = {.driver = &nx__h1_driver,
+                 .server = conn->server,
+                 .fiber = fiber,
+                 .method = slice_at(text, head->method.off, head->method.len),
+                 .path = slice_at(text, head->path.off, head->path.len),
+                 .query = slice_at(text, head->query.off, head->query.len),
+                 .head = text,
+                 .headers = (const struct nx__h1_header *)(void *)memory->copy,
+                 .header_count = head->header_count,
+                 .match = &memory->match},
+        .conn = conn,
+        .minor = head->minor,
+        .keep_alive = head->keep_alive,
+        .head_method = head->method_id == NX__METHOD_HEAD,
+        .expect_continue = head->expect_continue,
+        .chunked = head->chunked,
+        .length_left = head->has_content_length ? head->content_length : 0,
+    };
+    req->base.response.req = &req->base;
+    req->base.response.status = 200;
+    req->body_done = !head->chunked && !req->length_left;
+    fiber->arg = req;
+    fiber->activity = nx_slice(req->base.method.data, (size_t)(text + head->target.off + head->target.len - req->base.method.data));
+    return req;
+}
+
+/* Starts the handler; returns when it has ended or waits. */
+static void request_begin(struct nx__h1_conn *conn, const char *data, const struct nx__h1_head *head)
+{
+    nx_http_server *server = conn->server;
+    conn->requests++;
+    if (head->form == NX__TARGET_AUTHORITY) {
+        nx__h1_refuse(conn, 501, "CONNECT is not served");
+        return;
+    }
+    if (head->has_content_length && head->content_length > server->options.max_body) {
+        nx__h1_refuse(conn, 413, "the body is larger than max_body");
+        return;
+    }
+    struct nx__h1_request *req = request_new(conn, data, head);
+    if (!req) {
+        nx__h1_refuse(conn, 503, "out of memory or fibers");
+        return;
+    }
+    nx_request *base = &req->base;
+    nx__router_match(server->router, base->method, head->form == NX__TARGET_ASTERISK ? nx_str("*") : base->path, base->match);
+    base->handler = (nx_http_handler)base->match->handler;
+    conn->req = req;
+    nx__fiber_resume(base->fiber);
+    if (conn->req) nx__h1_list(conn, NX__CONN_HANDLER);
+}
+
+/* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy with a handler, broken, or about
+ * to close; it has not been freed. */
+static size_t handle(struct nx__h1_conn *conn, const char *data, size_t len)
+{
+    struct nx__h1_shared *shared = nx__h1_shared;
+    const nx_http_server_options *o = &conn->server->options;
+    const struct nx__h1_limits limits = {.max_target = o->max_target, .max_headers = o->max_headers, .max_head = o->max_head};
+    shared->active = conn;
+    size_t at = 0;
+    while (at < len && !conn->close_after && !conn->broken && !conn->out.len) {
+        struct nx__h1_head head;
+        enum nx__h1_status status = nx__h1_parse(data + at, len - at, conn->scanned, &limits, shared->headers, &head);
+        if (status == NX__H1_PARTIAL) {
+            conn->scanned = (uint32_t)(len - at);
+            break;
+        }
+        conn->scanned = 0;
+        if (status == NX__H1_ERROR) {
+            conn->server->stats.bad++;
+            nx__h1_refuse(conn, head.error, head.reason);
+            break;
+        }
+        shared->window = nx_slice(data + at + head.head_len, len - at - head.head_len);
+        request_begin(conn, data + at, &head);
+        at = len - shared->window.len;
+        if (conn->req) break;
+    }
+    shared->active = NULL;
+    if (shared->out_len) (void)nx__h1_flush(conn);
+    return at;
+}
+
+/* After input was handled, in the loop's context: what is the connection now? True when it may read on. */
+static bool settle(struct nx__h1_conn *conn)
+{
+    if (conn->req) return false;
+    if (conn->broken) {
+        conn_close(conn);
+        return false;
+    }
+    if (conn->out.len) {
+        nx__h1_list(conn, NX__CONN_WRITE);
+        return false;
+    }
+    if (conn->close_after) {
+        conn_finish(conn);
+        return false;
+    }
+    nx__h1_list(conn, conn->in.len ? NX__CONN_HEAD : NX__CONN_IDLE);
+    return true;
+}
+
+/* Keeps the part of the shared input that is not handled. */
+static void keep(struct nx__h1_conn *conn, const char *data, size_t len)
+{
+    if (nx__buffer_append(&conn->in, data, len, NX__H1_IN_MOST)) conn->broken = true;
+}
+
+/* Handles what the connection has kept. */
+static void handle_kept(struct nx__h1_conn *conn)
+{
+    size_t done = handle(conn, conn->in.data, conn->in.len);
+    nx__buffer_consume(&conn->in, done);
+    if (!conn->in.len) nx__buffer_free(&conn->in);
+}
+
+static bool can_handle(const struct nx__h1_conn *conn)
+{
+    return !conn->req && !conn->broken && !conn->out.len && !conn->close_after;
+}
+
+static void conn_read(struct nx__h1_conn *conn)
+{
+    if (conn->list == NX__CONN_LINGER) {
+        (void)linger(conn);
+        return;
+    }
+    for (;;) {
+        char *target = nx__h1_shared->in;
+        size_t room = NX__H1_SCRATCH;
+        if (conn->in.len) {
+            if (nx__buffer_reserve(&conn->in, READ_LEAST, NX__H1_IN_MOST)) {
+                conn_close(conn);
+                return;
+            }
+            target = conn->in.data + conn->in.len;
+            room = conn->in.capacity - conn->in.len;
+        }
+        ssize_t n = recv(conn->watch.fd, target, room, 0);
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN) return;
+            conn_close(conn);
+            return;
+        }
+        if (n == 0) {
+            conn_close(conn);
+            return;
+        }
+        if (conn->in.len) {
+            conn->in.len += (size_t)n;
+            handle_kept(conn);
+        } else {
+            size_t done = handle(conn, target, (size_t)n);
+            if (done < (size_t)n && !conn->close_after) keep(conn, target + done, (size_t)n - done);
+            /* A body may have been read past its end. */
+            else if (nx__unlikely(conn->in.len != 0) && can_handle(conn)) handle_kept(conn);
+        }
+        if (!settle(conn)) return; /* it may be gone */
+        /* Drained, so the next byte brings a new edge; an end that came with these bytes does not. */
+        if ((size_t)n < room && !conn->half_closed) return;
+    }
+}
+
+/* Goes on after a handler that had been suspended, or after output that had been kept. */
+static void go_on(struct nx__h1_conn *conn)
+{
+    if (conn->in.len && can_handle(conn)) handle_kept(conn);
+    if (!settle(conn)) return;
+    /* Edges may have come and gone while nobody read. */
+    conn_read(conn);
+}
+
+static void conn_continue(struct nx__post *post)
+{
+    struct nx__h1_conn *conn = nx__container_of(post, struct nx__h1_conn, post);
+    conn->posted = false;
+    if (conn->gone) {
+        free(conn);
+        return;
+    }
+    if (!conn->req) go_on(conn);
+}
+
+static void conn_ready(struct nx__watch *watch, uint32_t events)
+{
+    struct nx__h1_conn *conn = nx__container_of(watch, struct nx__h1_conn, watch);
+    if (nx__unlikely(events & NX__CLOSED)) conn->half_closed = true;
+    if (nx__unlikely(conn->out.len)) {
+        if (!(events & (NX__WRITABLE | NX__HANGUP))) return;
+        if (conn->req) return; /* its fiber sees to it */
+        if (!nx__h1_flush_kept(conn) && !conn->broken) {
+            nx__h1_list(conn, NX__CONN_WRITE);
+            return;
+        }
+        go_on(conn);
+        return;
+    }
+    if (conn->req || conn->posted) return; /* read when the handler has ended */
+    conn_read(conn);
+}
+
+/* ---- Accepting */
+
+static bool shared_new(void)
+{
+    struct nx__h1_shared *shared = calloc(1, sizeof *shared);
+    if (!shared) return false;
+    shared->in = malloc(NX__H1_SCRATCH);
+    shared->out = malloc(NX__H1_SCRATCH);
+    if (!shared->in || !shared->out) {
+        free(shared->in);
+        free(shared->out);
+        free(shared);
+        return false;
+    }
+    nx__h1_shared = shared;
+    return true;
+}
+
+void nx__h1_free(void)
+{
+    if (!nx__h1_shared) return;
+    free(nx__h1_shared->in);
+    free(nx__h1_shared->out);
+    free(nx__h1_shared);
+    nx__h1_shared = NULL;
+}
+
+bool nx__h1_accept(nx_http_server *server, int fd)
+{
+    if (!nx__h1_shared && !shared_new()) return false;
+    struct nx__h1_conn *conn = calloc(1, sizeof *conn);
+    if (!conn) return false;
+    conn->server = server;
+    conn->watch.ready = conn_ready;
+    conn->post.fn = conn_continue;
+    nx__list_init(&conn->link);
+    if (nx__poller_add(&server->loop->poller, &conn->watch, fd, NX__READABLE)) {
+        free(conn);
+        return false;
+    }
+    nx__h1_list(conn, NX__CONN_IDLE);
+    return true;
+}
+
+/* ---- The seam */
+
+static nx_bytes peer(nx_request *base)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)base;
+    if (req->peer) return nx_str(req->peer);
+    struct sockaddr_storage address = {0};
+    socklen_t len = sizeof address;
+    if (getpeername(req->conn->watch.fd, (struct sockaddr *)&address, &len) != 0) return nx_str("");
+    if (address.ss_family == AF_UNIX) return nx_str("unix");
+    const void *ip = address.ss_family == AF_INET6 ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
+                                                   : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
+    char *text = nx__arena_alloc(&base->fiber->own.arena, INET6_ADDRSTRLEN);
+    if (!text || !inet_ntop(address.ss_family, ip, text, INET6_ADDRSTRLEN)) return nx_str("");
+    req->peer = text;
+    return nx_str(text);
+}
+
+const struct nx__http_driver nx__h1_driver = {
+    .send = nx__h1_send,
+    .send_json = nx__h1_send_json,
+    .write = nx__h1_write,
+    .end = nx__h1_end,
+    .read = nx__h1_read,
+    .body = nx__h1_body,
+    .peer = peer,
+};
+
+nx_bytes nx_request_header(const nx_request *req, const char *name)
+{
+    const struct nx__h1_header *header = nx__h1_find(req->headers, req->header_count, req->head, name, strlen(name));
+    return header ? slice_at(req->head, header->value_off, header->value_len) : (nx_bytes){0};
+}
+
+bool nx_request_header_at(const nx_request *req, size_t index, nx_bytes *name, nx_bytes *value)
+{
+    if (index >= req->header_count) return false;
+    const struct nx__h1_header *header = &req->headers[index];
+    *name = slice_at(req->head, header->name_off, header->name_len);
+    *value = slice_at(req->head, header->value_off, header->value_len);
+    return true;
+}

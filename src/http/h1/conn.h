@@ -1,0 +1,105 @@
+/* HTTP/1.1 connections: what reading, writing and bodies share. */
+#ifndef NX__H1_CONN_H
+#define NX__H1_CONN_H
+
+#include "http/h1/chunked.h"
+#include "http/h1/parser.h"
+#include "http/server.h"
+
+enum {
+    NX__H1_SCRATCH = 64 * 1024,   /* bytes read, and written, in one go */
+    NX__H1_COPY_MOST = 16 * 1024, /* a larger body is sent from where it is */
+    NX__H1_RESPONSE_HEAD_MOST = 32 * 1024,
+    NX__H1_DISCARD_MOST = 256 * 1024, /* of a body that the handler did not read; then the connection is closed */
+    NX__H1_IN_MOST = 128 * 1024,  /* read but not yet handled */
+    NX__H1_PIECE = 16 * 1024,     /* of a body, at a time */
+};
+
+struct nx__h1_request;
+
+/* About 200 bytes: an idle connection has nothing else. */
+struct nx__h1_conn {
+    struct nx__watch watch;
+    nx_http_server *server;
+    struct nx__list link; /* in server->lists[list] */
+    nx_duration since;
+    struct nx__h1_request *req; /* whose handler has not ended */
+    struct nx__buffer in;       /* read, not yet handled */
+    struct nx__buffer out;      /* not yet taken by the kernel */
+    struct nx__post post;       /* goes on in the loop's context */
+    uint32_t requests;
+    uint32_t scanned; /* of `in`: known to hold no whole head */
+    uint8_t list;
+    bool half_closed : 1; /* the peer sends no more */
+    bool close_after : 1; /* no more requests on this connection */
+    bool broken : 1;      /* the socket takes and gives nothing any more */
+    bool posted : 1;
+    bool gone : 1;        /* closed; freed when the post arrives */
+    bool writable_armed : 1;
+};
+
+struct nx__h1_request {
+    nx_request base; /* first */
+    struct nx__h1_conn *conn;
+    uint8_t minor;
+    bool keep_alive, head_method;
+    bool expect_continue; /* the peer waits for our word before it sends */
+    bool chunked, body_done;
+    uint64_t length_left; /* of a body with a length */
+    uint64_t received;    /* of the body, in all */
+    nx_duration body_started;
+    struct nx__h1_chunked decoder;
+    char *piece;     /* memory for nx_request_read */
+    nx_bytes raw;    /* of a chunked body: read, not yet decoded; in `wire` */
+    bool from_window; /* where `raw` was read from */
+    char *wire;
+    char *trailer;   /* memory for the trailer section */
+    char *peer;      /* its address, once asked for */
+};
+
+/* What connections of one loop borrow while they hold the thread: input and output without memory of their own. */
+struct nx__h1_shared {
+    char *in;
+    char *out;
+    size_t out_len;             /* of `out`; belongs to whoever runs, flushed before anybody else does */
+    struct nx__h1_conn *active; /* whose input is being handled in the loop's context */
+    nx_bytes window;            /* its input that is not handled yet */
+    struct nx__h1_header headers[NX__H1_MAX_HEADERS];
+};
+
+extern NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
+extern const struct nx__http_driver nx__h1_driver;
+
+/* Moves the connection into a list, from now on. */
+void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list);
+
+/* ---- write.c */
+
+/* Sends what is in the shared output, then the two slices; in the request's fiber, which is suspended while the peer takes
+ * nothing. NX_ERESET, NX_ETIMEDOUT, NX_ECANCELED, NX_ENOMEM: the connection is broken then. */
+NX_MUST_CHECK nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail);
+
+/* Sends what is in the shared output as far as the peer takes it, keeps the rest and sees that it goes later; never suspends. False
+ * when the connection is broken. */
+bool nx__h1_flush(struct nx__h1_conn *conn);
+
+/* Sends what was kept; true when nothing is left. */
+bool nx__h1_flush_kept(struct nx__h1_conn *conn);
+
+/* Answers a request that has no handler (it is malformed), and closes after. Never suspends. */
+void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason);
+
+nx_err nx__h1_send(nx_response *res, nx_bytes body);
+nx_err nx__h1_send_json(nx_response *res, nx_value value);
+nx_err nx__h1_write(nx_response *res, nx_bytes piece);
+nx_err nx__h1_end(nx_response *res);
+
+/* ---- body.c */
+
+nx_err nx__h1_read(nx_request *req, nx_bytes *chunk);
+nx_err nx__h1_body(nx_request *req, nx_bytes *body);
+
+/* Reads and drops what the handler left of the body; false when that is too much or fails. May suspend. */
+bool nx__h1_discard(struct nx__h1_request *req);
+
+#endif

@@ -1,0 +1,332 @@
+/* HTTP/1.1 answers: heads, bodies, pieces, and getting them to the peer. */
+#include "http/h1/conn.h"
+
+#include "base/json.h"
+#include <errno.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+/* Longest that the server itself puts into a head: status line, date, framing, content type. */
+enum { HEAD_ROOM = 512 };
+
+#define LITERAL(text) (text), sizeof(text) - 1
+
+/* ---- To the peer */
+
+static void watch_writable(struct nx__h1_conn *conn, bool want)
+{
+    if (conn->writable_armed == want) return;
+    uint32_t events = NX__READABLE | (want ? NX__WRITABLE : 0u);
+    if (nx__poller_change(&conn->server->loop->poller, &conn->watch, events)) conn->broken = true;
+    conn->writable_armed = want;
+}
+
+/* Puts the shared output behind what is kept already. */
+static nx_err keep_output(struct nx__h1_conn *conn, size_t from)
+{
+    struct nx__h1_shared *shared = nx__h1_shared;
+    nx_err err = nx__buffer_append(&conn->out, shared->out + from, shared->out_len - from, (size_t)NX__H1_SCRATCH * 2);
+    shared->out_len = 0;
+    if (err) conn->broken = true;
+    return err;
+}
+
+bool nx__h1_flush_kept(struct nx__h1_conn *conn)
+{
+    while (conn->out.len && !conn->broken) {
+        ssize_t n = send(conn->watch.fd, conn->out.data, conn->out.len, MSG_NOSIGNAL);
+        if (n < 0) {
+            if (errno == EINTR) continue;
+            if (errno == EAGAIN) return false;
+            conn->broken = true;
+            return false;
+        }
+        nx__buffer_consume(&conn->out, (size_t)n);
+    }
+    nx__buffer_free(&conn->out);
+    watch_writable(conn, false);
+    return !conn->broken;
+}
+
+bool nx__h1_flush(struct nx__h1_conn *conn)
+{
+    struct nx__h1_shared *shared = nx__h1_shared;
+    size_t sent = 0;
+    while (!conn->out.len && sent < shared->out_len && !conn->broken) {
+        ssize_t n = send(conn->watch.fd, shared->out + sent, shared->out_len - sent, MSG_NOSIGNAL);
+        if (nx__likely(n > 0)) {
+            sent += (size_t)n;
+            continue;
+        }
+        if (errno == EINTR) continue;
+        if (errno != EAGAIN) conn->broken = true;
+        break;
+    }
+    if (nx__likely(sent == shared->out_len)) {
+        shared->out_len = 0;
+        return true;
+    }
+    if (!conn->broken && keep_output(conn, sent) == NX_OK) watch_writable(conn, true);
+    shared->out_len = 0;
+    return !conn->broken;
+}
+
+static nx_err reset(struct nx__h1_conn *conn, int error)
+{
+    conn->broken = true;
+    return nx__error_set(NX_ERESET, "cannot send the answer: %s", nx__errno_text(error));
+}
+
+nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
+{
+    struct nx__h1_shared *shared = nx__h1_shared;
+    if (conn->broken) return reset(conn, EPIPE);
+    if (conn->out.len) NX_TRY(keep_output(conn, 0)); /* in order */
+    for (;;) {
+        nx_bytes first = conn->out.len ? nx_slice(conn->out.data, conn->out.len) : nx_slice(shared->out, shared->out_len);
+        struct iovec iov[3] = {{(void *)(uintptr_t)first.data, first.len},
+                               {(void *)(uintptr_t)body.data, body.len},
+                               {(void *)(uintptr_t)tail.data, tail.len}};
+        if (!first.len && !body.len && !tail.len) break;
+        struct msghdr message = {.msg_iov = iov, .msg_iovlen = 3};
+        ssize_t n = sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0 && errno != EAGAIN) return reset(conn, errno);
+        size_t sent = n < 0 ? 0 : (size_t)n;
+        size_t of_first = sent < first.len ? sent : first.len;
+        if (conn->out.len)
+            nx__buffer_consume(&conn->out, of_first);
+        else if (of_first < first.len)
+            NX_TRY(keep_output(conn, of_first)); /* others use the shared output while we wait */
+        else
+            shared->out_len = 0;
+        sent -= of_first;
+        size_t of_body = sent < body.len ? sent : body.len;
+        body = nx_slice(body.data + of_body, body.len - of_body);
+        sent -= of_body;
+        tail = nx_slice(tail.data + sent, tail.len - sent);
+        if (!conn->out.len && !body.len && !tail.len) break;
+        watch_writable(conn, true);
+        nx_duration span = conn->server->options.write_deadline;
+        nx_err err = nx__wait_fd(&conn->watch, NX__WRITABLE, span == NX_FOREVER ? NX_FOREVER : nx__loop()->now + span);
+        if (err) {
+            conn->broken = true;
+            return err == NX_ETIMEDOUT ? nx__error_set(err, "cannot send the answer: the peer has taken nothing for too long") : err;
+        }
+    }
+    nx__buffer_free(&conn->out);
+    watch_writable(conn, false);
+    return conn->broken ? reset(conn, EPIPE) : NX_OK;
+}
+
+/* Makes room in the shared output. */
+static nx_err room(struct nx__h1_conn *conn, size_t size)
+{
+    if (nx__likely(size <= NX__H1_SCRATCH - nx__h1_shared->out_len)) return NX_OK;
+    return nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0});
+}
+
+/* What was put into the shared output goes out now, or with the batch that is being handled. */
+static nx_err flush_or_defer(struct nx__h1_conn *conn)
+{
+    if (nx__likely(nx__h1_shared->active == conn && !conn->out.len)) return NX_OK;
+    return nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0});
+}
+
+/* ---- Heads */
+
+static char *put(char *at, const char *data, size_t len)
+{
+    memcpy(at, data, len);
+    return at + len;
+}
+
+static char *put_number(char *at, uint64_t n)
+{
+    char digits[20];
+    size_t len = 0;
+    do digits[sizeof digits - ++len] = (char)('0' + n % 10);
+    while (n /= 10);
+    return put(at, digits + sizeof digits - len, len);
+}
+
+static size_t fields_size(const struct nx__fields *fields)
+{
+    size_t size = 0;
+    for (uint32_t i = 0; i < fields->count; i++) size += fields->items[i].name.len + fields->items[i].value.len + 4;
+    return size;
+}
+
+static char *put_fields(char *at, const struct nx__fields *fields)
+{
+    for (uint32_t i = 0; i < fields->count; i++) {
+        at = put(at, fields->items[i].name.data, fields->items[i].name.len);
+        at = put(at, LITERAL(": "));
+        at = put(at, fields->items[i].value.data, fields->items[i].value.len);
+        at = put(at, LITERAL("\r\n"));
+    }
+    return at;
+}
+
+static bool has_field(const struct nx__fields *fields, const char *name)
+{
+    for (uint32_t i = 0; i < fields->count; i++)
+        if (strcasecmp(fields->items[i].name.data, name) == 0) return true;
+    return false;
+}
+
+enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE, FRAMING_NONE };
+
+/* Writes the head at `at`, where there is room. RFC 9112 6.3, 9.3. */
+static char *put_head(char *at, nx_response *res, enum framing framing, uint64_t length)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_conn *conn = req->conn;
+    nx_http_server *server = conn->server;
+    bool unread = !req->body_done && (req->expect_continue || req->length_left > NX__H1_DISCARD_MOST);
+    if (!req->keep_alive || framing == FRAMING_CLOSE || server->draining || unread || conn->half_closed ||
+        conn->requests >= server->options.max_requests)
+        conn->close_after = true;
+    nx_bytes line = nx__status_line(res->status);
+    at = put(at, line.data, line.len);
+    bool given = nx__unlikely(res->fields.count != 0);
+    if (length && res->content_type && !(given && has_field(&res->fields, "content-type"))) {
+        at = put(at, LITERAL("content-type: "));
+        at = put(at, res->content_type, strlen(res->content_type));
+        at = put(at, LITERAL("\r\n"));
+    }
+    if (framing == FRAMING_LENGTH) {
+        at = put(at, LITERAL("content-length: "));
+        at = put_number(at, length);
+        at = put(at, LITERAL("\r\n"));
+    } else if (framing == FRAMING_CHUNKED) {
+        at = put(at, LITERAL("transfer-encoding: chunked\r\n"));
+    }
+    if (!(given && has_field(&res->fields, "date"))) {
+        at = put(at, LITERAL("date: "));
+        nx_bytes date = nx__http_date(server->loop);
+        at = put(at, date.data, date.len);
+        at = put(at, LITERAL("\r\n"));
+    }
+    if (nx__unlikely(conn->close_after))
+        at = put(at, LITERAL("connection: close\r\n"));
+    else if (nx__unlikely(req->minor == 0))
+        at = put(at, LITERAL("connection: keep-alive\r\n"));
+    if (given) at = put_fields(at, &res->fields);
+    return put(at, LITERAL("\r\n"));
+}
+
+/* Statuses that never have a body (RFC 9110 6.4.1). */
+static bool bodiless(int status) { return status == 204 || status == 304; }
+
+static nx_err head_room(nx_response *res, size_t extra, size_t *head_most)
+{
+    *head_most = HEAD_ROOM + (res->fields.count ? fields_size(&res->fields) : 0);
+    if (nx__unlikely(*head_most > NX__H1_RESPONSE_HEAD_MOST))
+        return nx__error_set(NX_ETOOBIG, "cannot answer: the head is larger than %d bytes", NX__H1_RESPONSE_HEAD_MOST);
+    return room(((struct nx__h1_request *)res->req)->conn, *head_most + extra);
+}
+
+/* ---- Answers */
+
+nx_err nx__h1_send(nx_response *res, nx_bytes body)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    bool none = bodiless(res->status);
+    bool copy = body.len <= NX__H1_COPY_MOST;
+    size_t head_most;
+    NX_TRY(head_room(res, copy ? body.len : 0, &head_most));
+    char *at = put_head(shared->out + shared->out_len, res, none ? FRAMING_NONE : FRAMING_LENGTH, body.len);
+    res->state = NX__RESPONSE_DONE;
+    if (none || req->head_method) body.len = 0;
+    if (copy && body.len) at = put(at, body.data, body.len);
+    shared->out_len = (size_t)(at - shared->out);
+    if (copy || !body.len) return flush_or_defer(req->conn);
+    return nx__h1_send_all(req->conn, body, (nx_bytes){0});
+}
+
+nx_err nx__h1_send_json(nx_response *res, nx_value value)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    size_t head_most;
+    NX_TRY(head_room(res, NX__H1_COPY_MOST, &head_most));
+    /* The body first, where it ends up but for a few bytes: its length belongs into the head. */
+    char *body = shared->out + shared->out_len + head_most;
+    nx_err err = NX_OK;
+    size_t len = nx__json_write(value, body, (size_t)(shared->out + NX__H1_SCRATCH - body), &err);
+    if (nx__unlikely(err)) return err;
+    if (nx__unlikely(len > (size_t)(shared->out + NX__H1_SCRATCH - body))) {
+        nx_bytes text;
+        NX_TRY(nx_json_write(value, &text));
+        return nx__h1_send(res, text);
+    }
+    bool none = bodiless(res->status);
+    char *at = put_head(shared->out + shared->out_len, res, none ? FRAMING_NONE : FRAMING_LENGTH, len);
+    res->state = NX__RESPONSE_DONE;
+    if (!none && !req->head_method) {
+        memmove(at, body, len);
+        at += len;
+    }
+    shared->out_len = (size_t)(at - shared->out);
+    return flush_or_defer(req->conn);
+}
+
+nx_err nx__h1_write(nx_response *res, nx_bytes piece)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    if (res->state == NX__RESPONSE_OPEN) {
+        size_t head_most;
+        NX_TRY(head_room(res, 0, &head_most));
+        enum framing framing = bodiless(res->status) ? FRAMING_NONE : req->minor ? FRAMING_CHUNKED : FRAMING_CLOSE;
+        if (!res->content_type) res->content_type = "application/octet-stream";
+        char *at = put_head(shared->out + shared->out_len, res, framing, framing != FRAMING_NONE);
+        shared->out_len = (size_t)(at - shared->out);
+        res->state = NX__RESPONSE_STREAMING;
+    }
+    if (!piece.len || req->head_method || bodiless(res->status))
+        return nx__h1_send_all(req->conn, (nx_bytes){0}, (nx_bytes){0});
+    if (!req->minor) return nx__h1_send_all(req->conn, piece, (nx_bytes){0});
+    NX_TRY(room(req->conn, 32));
+    int n = snprintf(shared->out + shared->out_len, 32, "%zx\r\n", piece.len);
+    shared->out_len += (size_t)n;
+    return nx__h1_send_all(req->conn, piece, nx_str("\r\n"));
+}
+
+nx_err nx__h1_end(nx_response *res)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    if (res->state == NX__RESPONSE_OPEN) return nx__h1_send(res, (nx_bytes){0});
+    if (req->minor && !req->head_method && !bodiless(res->status)) {
+        size_t size = fields_size(&res->trailers);
+        if (size > NX__H1_RESPONSE_HEAD_MOST)
+            return nx__error_set(NX_ETOOBIG, "cannot answer: the trailers are larger than %d bytes", NX__H1_RESPONSE_HEAD_MOST);
+        NX_TRY(room(req->conn, size + 8));
+        char *at = put(shared->out + shared->out_len, LITERAL("0\r\n"));
+        at = put_fields(at, &res->trailers);
+        at = put(at, LITERAL("\r\n"));
+        shared->out_len = (size_t)(at - shared->out);
+    }
+    res->state = NX__RESPONSE_DONE;
+    return flush_or_defer(req->conn);
+}
+
+void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
+{
+    struct nx__h1_shared *shared = nx__h1_shared;
+    conn->close_after = true;
+    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM && !nx__h1_flush(conn)) return;
+    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM) return; /* what waits already is more than the peer takes */
+    nx_bytes line = nx__status_line(status), text = nx__status_text(status), date = nx__http_date(conn->server->loop);
+    char body[256];
+    int len = snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}", NX_FMT(text), reason ? reason : "");
+    int n = snprintf(shared->out + shared->out_len, HEAD_ROOM,
+                     "%.*scontent-type: application/json\r\ncontent-length: %d\r\ndate: %.*s\r\nconnection: close\r\n\r\n%s",
+                     NX_FMT(line), len, NX_FMT(date), body);
+    if (n > 0 && n < HEAD_ROOM) shared->out_len += (size_t)n;
+    if (shared->active != conn) (void)nx__h1_flush(conn);
+}

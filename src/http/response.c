@@ -1,0 +1,179 @@
+/* Answers: what a handler says, checked and kept until the driver sends it. */
+#include "http/server.h"
+
+#include "base/arena.h"
+
+/* ---- Builders: sticky, the first mistake comes out of the call that sends */
+
+static void mistake(nx_response *res, nx_err err, const char *what)
+{
+    if (res->failed) return;
+    res->failed = err;
+    res->failure = what;
+}
+
+void nx_response_status(nx_response *res, int status)
+{
+    if (status < 200 || status > 999)
+        mistake(res, NX_EINVAL, "a status is a number from 200 to 999");
+    else
+        res->status = status;
+}
+
+static bool is_token(const char *s)
+{
+    /* RFC 9110 5.6.2 */
+    if (!*s) return false;
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if ((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z')) continue;
+        if (!memchr("!#$%&'*+-.^_`|~", c, 15)) return false;
+    }
+    return true;
+}
+
+/* A value may not start a line of its own (response splitting), nor hold other controls but tab. */
+static bool is_value(const char *s)
+{
+    for (; *s; s++) {
+        unsigned char c = (unsigned char)*s;
+        if ((c < 0x20 && c != '\t') || c == 0x7f) return false;
+    }
+    return true;
+}
+
+static bool is_framing(const char *name)
+{
+    return strcasecmp(name, "content-length") == 0 || strcasecmp(name, "transfer-encoding") == 0 ||
+           strcasecmp(name, "connection") == 0;
+}
+
+static void field_set(nx_response *res, struct nx__fields *fields, const char *name, const char *value, bool add)
+{
+    struct nx__arena *arena = &res->req->fiber->own.arena;
+    if (!name || !is_token(name)) {
+        mistake(res, NX_EINVAL, "a header name is a token (letters, digits, dashes)");
+        return;
+    }
+    if (!value || !is_value(value)) {
+        mistake(res, NX_EINVAL, "a header value holds no line breaks or control characters");
+        return;
+    }
+    if (is_framing(name)) {
+        mistake(res, NX_EINVAL, "content-length, transfer-encoding and connection are set by the server");
+        return;
+    }
+    struct nx__field *field = NULL;
+    for (uint32_t i = 0; i < fields->count && !add; i++) {
+        if (strcasecmp(fields->items[i].name.data, name) == 0) field = &fields->items[i];
+    }
+    if (!field) {
+        if (fields->count == NX_HTTP_MAX_RESPONSE_HEADERS) {
+            mistake(res, NX_EINVAL, "too many header fields in one answer");
+            return;
+        }
+        if (fields->count == fields->capacity) {
+            uint32_t capacity = fields->capacity ? fields->capacity * 2 : 8;
+            struct nx__field *items = nx__arena_grow(arena, fields->items, fields->count * sizeof *items, capacity * sizeof *items);
+            if (!items) {
+                mistake(res, NX_ENOMEM, "out of memory");
+                return;
+            }
+            fields->items = items;
+            fields->capacity = capacity;
+        }
+        field = &fields->items[fields->count];
+    }
+    size_t name_len = strlen(name), value_len = strlen(value);
+    char *copy = nx__arena_alloc(arena, name_len + value_len + 2);
+    if (!copy) {
+        mistake(res, NX_ENOMEM, "out of memory");
+        return;
+    }
+    memcpy(copy, name, name_len + 1);
+    memcpy(copy + name_len + 1, value, value_len + 1);
+    if (field == &fields->items[fields->count]) fields->count++;
+    *field = (struct nx__field){nx_slice(copy, name_len), nx_slice(copy + name_len + 1, value_len)};
+}
+
+void nx_response_header(nx_response *res, const char *name, const char *value)
+{
+    field_set(res, &res->fields, name, value, false);
+}
+
+void nx_response_header_add(nx_response *res, const char *name, const char *value)
+{
+    field_set(res, &res->fields, name, value, true);
+}
+
+void nx_response_trailer(nx_response *res, const char *name, const char *value)
+{
+    field_set(res, &res->trailers, name, value, false);
+}
+
+/* ---- Sending */
+
+static NX__COLD nx_err builder_failed(nx_response *res)
+{
+    nx_err err = res->failed;
+    return nx__error_set(err, "cannot answer %.*s %.*s: %s", NX_FMT(res->req->method),
+                         (int)(res->req->path.len < 80 ? res->req->path.len : 80), res->req->path.data, res->failure);
+}
+
+static NX__COLD nx_err answered(void)
+{
+    return nx__error_set(NX_ESTATE, "cannot answer: this request has been answered already");
+}
+
+static nx_err ready_to_send(nx_response *res)
+{
+    if (nx__unlikely(res->state != NX__RESPONSE_OPEN)) return answered();
+    if (nx__unlikely(res->failed)) return builder_failed(res);
+    return NX_OK;
+}
+
+nx_err nx_response_send(nx_response *res, const char *text)
+{
+    NX_TRY(ready_to_send(res));
+    res->content_type = "text/plain; charset=utf-8";
+    return res->req->driver->send(res, nx_str(text));
+}
+
+nx_err nx_response_send_bytes(nx_response *res, nx_bytes body)
+{
+    NX_TRY(ready_to_send(res));
+    res->content_type = "application/octet-stream";
+    return res->req->driver->send(res, body);
+}
+
+nx_err nx_response_json(nx_response *res, nx_value value)
+{
+    NX_TRY(ready_to_send(res));
+    res->content_type = "application/json";
+    return res->req->driver->send_json(res, value);
+}
+
+nx_err nx_response_write(nx_response *res, nx_bytes piece)
+{
+    if (res->state == NX__RESPONSE_DONE) return answered();
+    if (res->failed) return builder_failed(res);
+    return res->req->driver->write(res, piece);
+}
+
+nx_err nx_response_end(nx_response *res)
+{
+    if (res->state == NX__RESPONSE_DONE) return answered();
+    if (res->failed) return builder_failed(res);
+    return res->req->driver->end(res);
+}
+
+nx_err nx__response_error(nx_response *res, int status, const char *reason)
+{
+    /* Whatever the handler had set up belongs to an answer that is not given. */
+    res->failed = NX_OK;
+    res->fields.count = 0;
+    res->status = status;
+    res->content_type = "application/json";
+    nx_bytes text = nx__status_text(status);
+    return res->req->driver->send_json(res, reason ? nx_obj("error", text, "message", reason) : nx_obj("error", text));
+}

@@ -1,0 +1,135 @@
+/* What the parts of the HTTP server share: the server, one meaning of request and response, and the seam to the protocol drivers
+ * under them. */
+#ifndef NX__HTTP_SERVER_H
+#define NX__HTTP_SERVER_H
+
+#include "base/buffer.h"
+#include "http/router.h"
+#include "loop/loop.h"
+#include <nexus/http.h>
+
+/* A header field; both slices in memory of the request. */
+struct nx__field {
+    nx_bytes name, value;
+};
+
+struct nx__fields {
+    struct nx__field *items;
+    uint32_t count, capacity;
+};
+
+/* What a protocol does for a request. All run in the request's fiber and may suspend. */
+struct nx__http_driver {
+    /* The whole answer at once. */
+    nx_err (*send)(nx_response *res, nx_bytes body);
+    /* The same for a value, written straight into the output. */
+    nx_err (*send_json)(nx_response *res, nx_value value);
+    /* Sends the head (first time) and a piece. */
+    nx_err (*write)(nx_response *res, nx_bytes piece);
+    /* Ends an answer made of pieces. */
+    nx_err (*end)(nx_response *res);
+    /* The next piece of the body, empty at its end. */
+    nx_err (*read)(nx_request *req, nx_bytes *chunk);
+    /* The whole body. */
+    nx_err (*body)(nx_request *req, nx_bytes *body);
+    nx_bytes (*peer)(nx_request *req);
+};
+
+enum nx__response_state { NX__RESPONSE_OPEN, NX__RESPONSE_STREAMING, NX__RESPONSE_DONE };
+
+struct nx_response {
+    nx_request *req;
+    int status;
+    enum nx__response_state state;
+    nx_err failed; /* the first mistake of a builder; its message is `failure` */
+    const char *failure;
+    struct nx__fields fields, trailers;
+    const char *content_type; /* what the call that sends brings, where no field says */
+};
+
+struct nx_request {
+    const struct nx__http_driver *driver;
+    nx_http_server *server;
+    nx_fiber *fiber;
+    nx_http_handler handler;
+    nx_bytes method, path, query;
+    const char *head;                    /* what the header slices are offsets into */
+    const struct nx__h1_header *headers; /* in memory of the request */
+    uint32_t header_count;
+    struct nx__route_match *match;
+    nx_bytes *params; /* decoded at first use */
+    nx_response response;
+    nx_bytes body; /* once read whole */
+    bool body_whole, body_streamed;
+};
+
+struct nx__h1_conn;
+
+enum nx__conn_list {
+    NX__CONN_IDLE,    /* between requests: idle_deadline */
+    NX__CONN_HEAD,    /* a part of a head is there: head_deadline */
+    NX__CONN_HANDLER, /* a handler is suspended: handler_deadline */
+    NX__CONN_WRITE,   /* the peer takes no more, and no handler waits for it: write_deadline */
+    NX__CONN_LINGER,  /* answered and half closed, until the peer has closed too */
+    NX__CONN_LISTS
+};
+
+struct nx_http_server {
+    nx_http_server_options options; /* with the defaults filled in */
+    char *host;
+    struct nx__router *router;
+    void *app;
+    nx_err failed; /* the first mistake of a builder */
+    char failure[NX__ERROR_MESSAGE_MAX];
+
+    struct nx_loop *loop;
+    struct nx__service service;
+    struct nx__watch listener;
+    uint16_t port;
+    bool listening, draining, accept_paused;
+    struct nx__timer accept_timer, drain_timer, sweep_timer;
+    struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
+    struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
+    nx_err outcome;
+    nx_http_stats stats;
+};
+
+/* ---- Between server.c and the drivers */
+
+/* Takes over an accepted socket. False when memory is out: the caller closes it. */
+bool nx__h1_accept(nx_http_server *server, int fd);
+
+/* A connection is gone; `server->stats.connections` has been lowered. */
+void nx__server_closed(nx_http_server *server);
+
+/* Makes sure that the sweep comes no later than `at`. */
+void nx__server_sweep_by(nx_http_server *server, nx_duration at);
+
+/* How long a connection may stay in the list. */
+nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list);
+
+/* The connection has been in its list for longer than it may. */
+void nx__h1_expire(struct nx__list *link, enum nx__conn_list list);
+
+/* When it came into its list (monotonic). */
+nx_duration nx__h1_since(const struct nx__list *link);
+
+/* Frees what the driver keeps for the loop. */
+void nx__h1_free(void);
+
+/* Runs the handler and whatever is owed after it; the body of a request's fiber. */
+void nx__request_serve(nx_request *req);
+
+/* Answers with a status and its text, in the request's fiber. */
+nx_err nx__response_error(nx_response *res, int status, const char *reason);
+
+/* ---- Helpers */
+
+/* "HTTP/1.1 200 OK\r\n" for every status from 100 to 999; `text` gets the reason alone. Static or thread-local storage. */
+nx_bytes nx__status_line(int status);
+nx_bytes nx__status_text(int status);
+
+/* The value of a date field for now (IMF-fixdate, RFC 9110 5.6.7), made once a second. Thread-local storage. */
+nx_bytes nx__http_date(struct nx_loop *loop);
+
+#endif

@@ -1,0 +1,359 @@
+/* The event loop: its turns, operations, and the life of a program on it. */
+#include "loop/loop.h"
+
+#include "base/clock.h"
+#include "loop/fiber.h"
+#include "loop/files.h"
+#include "loop/signals.h"
+#include "loop/stack.h"
+#include "loop/threads.h"
+#include "loop/watchdog.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+enum { TURN_BUDGET = 256 /* fiber switches between two looks at the descriptors */ };
+
+NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
+
+struct nx_loop *nx__loop(void)
+{
+    if (nx__likely(nx__loop_current != NULL)) return nx__loop_current;
+    (void)fputs("nexus: this call needs an event loop, and the calling thread has none: use nx_post\n", stderr);
+    abort();
+}
+
+nx_loop *nx_loop_current(void) { return nx__loop_current; }
+
+/* ---- Operations */
+
+void nx__op_complete(struct nx__op *op, int64_t result)
+{
+    if (op->state == NX__OP_DONE) return;
+    op->result = result;
+    op->state = NX__OP_DONE;
+    if (op->fiber)
+        nx__fiber_ready(op->fiber);
+    else if (op->done)
+        op->done(op);
+}
+
+static int64_t wait(struct nx__op *op, bool cancelable)
+{
+    struct nx_loop *loop = nx__loop_current;
+    nx_fiber *fiber = loop->running;
+    if (++loop->operations > loop->stats.operations_peak) loop->stats.operations_peak = loop->operations;
+    if (op->state != NX__OP_DONE) {
+        op->state = NX__OP_WAITING;
+        op->fiber = fiber;
+        if (cancelable) {
+            fiber->waiting = op;
+            if (nx__unlikely(nx__fiber_canceled(fiber)) && op->cancel) op->cancel(op);
+        }
+        /* A completion has made the fiber ready already, maybe in the cancel just above. */
+        nx__fiber_suspend();
+        fiber->waiting = NULL;
+    }
+    loop->operations--;
+    return op->result;
+}
+
+int64_t nx__op_wait(struct nx__op *op)
+{
+    struct nx_loop *loop = nx__loop_current;
+    if (nx__unlikely(loop->operations >= nx__limits.max_operations) && op->state != NX__OP_DONE && op->cancel) {
+        op->cancel(op); /* may only have asked the kernel to; then it has to be waited for, and may succeed */
+        int64_t result = wait(op, false);
+        return result == -ECANCELED ? -ELIMIT_OPERATIONS : result;
+    }
+    return wait(op, true);
+}
+
+int64_t nx__op_wait_uncanceled(struct nx__op *op) { return wait(op, false); }
+
+/* ---- Other threads */
+
+void nx__loop_post(struct nx_loop *loop, struct nx__post *post)
+{
+    struct nx__post *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
+    do {
+        post->next = head;
+    } while (!atomic_compare_exchange_weak(&loop->posted, &head, post));
+    if (atomic_exchange(&loop->asleep, false)) {
+        uint64_t one = 1;
+        /* Fails only when the counter is full, and then the loop is woken anyway. */
+        if (write(loop->wake.fd, &one, sizeof one) < 0) return;
+    }
+}
+
+static void posted_run(struct nx_loop *loop)
+{
+    struct nx__post *post = atomic_exchange(&loop->posted, NULL), *first = NULL;
+    while (post) { /* latest first: turn it round */
+        struct nx__post *next = post->next;
+        post->next = first;
+        first = post;
+        post = next;
+    }
+    while (first) {
+        struct nx__post *next = first->next;
+        first->fn(first);
+        first = next;
+    }
+}
+
+struct call {
+    struct nx__post post;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+static void call_run(struct nx__post *post)
+{
+    struct call *call = nx__container_of(post, struct call, post);
+    void (*fn)(void *) = call->fn;
+    void *arg = call->arg;
+    free(call);
+    fn(arg);
+}
+
+nx_err nx_post(nx_loop *loop, void (*fn)(void *arg), void *arg)
+{
+    struct call *call = malloc(sizeof *call);
+    if (!call) return nx__error_set(NX_ENOMEM, "cannot post a call: out of memory");
+    *call = (struct call){.post.fn = call_run, .fn = fn, .arg = arg};
+    nx__loop_post(loop, &call->post);
+    return NX_OK;
+}
+
+static void wake_ready(struct nx__watch *watch, uint32_t events)
+{
+    (void)events;
+    uint64_t count;
+    if (read(watch->fd, &count, sizeof count) < 0) return; /* an edge: nothing is owed */
+}
+
+/* ---- Descriptors */
+
+struct fd_wait {
+    struct nx__op op;
+    struct nx__timer timer;
+    struct nx__watch *watch;
+};
+
+static void fd_wait_end(struct nx__op *op, int64_t result)
+{
+    struct fd_wait *wait = nx__container_of(op, struct fd_wait, op);
+    if (wait->watch->waiter == op) wait->watch->waiter = NULL;
+    nx__op_complete(op, result);
+}
+
+static void fd_wait_cancel(struct nx__op *op) { fd_wait_end(op, -ECANCELED); }
+
+static void fd_wait_timeout(struct nx__timer *timer)
+{
+    fd_wait_end(&nx__container_of(timer, struct fd_wait, timer)->op, -ETIMEDOUT);
+}
+
+nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline)
+{
+    struct nx_loop *loop = nx__loop();
+    struct fd_wait w = {.op.cancel = fd_wait_cancel, .timer.fire = fd_wait_timeout, .watch = watch};
+    watch->waiter = &w.op;
+    watch->waiting = (uint8_t)events;
+    if (deadline != NX_FOREVER) {
+        nx_err err = nx__timer_set(&loop->timers, &w.timer, deadline);
+        if (err) {
+            watch->waiter = NULL;
+            return err;
+        }
+    }
+    int64_t result = nx__op_wait(&w.op);
+    nx__timer_clear(&loop->timers, &w.timer);
+    if (result == 0) return NX_OK;
+    if (result == -ETIMEDOUT) return nx__error_set(NX_ETIMEDOUT, "the deadline has passed");
+    if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
+    return nx__error_set(NX_ECANCELED, "cancelled");
+}
+
+nx_err nx__error_operations(void)
+{
+    return nx__error_set(NX_ELIMIT, "too many operations in flight: %llu (see --max-operations)",
+                         (unsigned long long)nx__limits.max_operations);
+}
+
+/* ---- Turns */
+
+static void latency_count(struct nx_loop *loop, nx_duration span)
+{
+    unsigned bucket = span <= 1 ? 0 : 63u - (unsigned)__builtin_clzll((unsigned long long)span);
+    if (bucket >= NX_LATENCY_BUCKETS) bucket = NX_LATENCY_BUCKETS - 1;
+    loop->stats.latency[bucket]++;
+    if ((uint64_t)span > loop->stats.latency_max) loop->stats.latency_max = (uint64_t)span;
+}
+
+void nx__pending_drop(struct nx_loop *loop)
+{
+    if (--loop->pending == 0 && loop->drain) nx__op_complete(loop->drain, 0);
+}
+
+static NX__COLD NX__NORETURN void iterations_spent(void)
+{
+    (void)fprintf(stderr, "nexus: the loop has turned %llu times, which is the limit (see --max-iterations)\n",
+                  (unsigned long long)nx__limits.max_iterations);
+    exit(NX_ELIMIT);
+}
+
+static void loop_run(void)
+{
+    struct nx_loop *loop = nx__loop_current;
+    nx__fiber_context_entered();
+    for (;;) {
+        if (loop->ready_head) (void)nx__fibers_run(loop, TURN_BUDGET);
+        if (nx__unlikely(loop->ended != NULL)) nx__fibers_trim(loop, false);
+
+        nx_duration span = 0;
+        if (!loop->ready_head) {
+            nx_duration next = nx__timers_next(&loop->timers);
+            span = NX_FOREVER;
+            if (next != NX_FOREVER) {
+                nx_duration now = nx__clock_monotonic();
+                span = next > now ? next - now : 0;
+            }
+        }
+        if (span) {
+            atomic_store(&loop->asleep, true);
+            if (atomic_load(&loop->posted)) span = 0; /* posted before it could see that we sleep */
+        }
+        nx_duration ended = nx__clock_monotonic();
+        nx_duration started = atomic_load_explicit(&loop->turn_started, memory_order_relaxed);
+        if (started) latency_count(loop, ended - started);
+        atomic_store_explicit(&loop->turn_started, 0, memory_order_relaxed);
+
+        (void)nx__poller_wait(&loop->poller, span);
+
+        atomic_store_explicit(&loop->asleep, false, memory_order_relaxed);
+        loop->now = nx__clock_monotonic();
+        atomic_store_explicit(&loop->turn_started, loop->now, memory_order_relaxed);
+        nx__watchdog_turn(loop);
+        if (nx__unlikely(++loop->stats.iterations > nx__limits.max_iterations)) iterations_spent();
+
+        if (nx__timers_next(&loop->timers) <= loop->now) nx__timers_run(&loop->timers, loop->now);
+        if (loop->poller.count) nx__poller_dispatch(&loop->poller);
+        if (atomic_load_explicit(&loop->posted, memory_order_relaxed)) posted_run(loop);
+    }
+}
+
+/* ---- Statistics */
+
+void nx_stats_get(nx_stats *stats)
+{
+    size_t size = stats->size ? stats->size : sizeof *stats;
+    struct nx_loop *loop = nx__loop();
+    nx_stats all = loop->stats;
+    all.size = size;
+    all.operations = loop->operations;
+    all.timers = loop->timers.count;
+    uint64_t turns = 0, below = 0;
+    for (int i = 0; i < NX_LATENCY_BUCKETS; i++) turns += all.latency[i];
+    for (int i = 0; i < NX_LATENCY_BUCKETS && turns; i++) {
+        below += all.latency[i];
+        if (!all.latency_p50 && below * 2 >= turns) all.latency_p50 = 2ull << i;
+        if (!all.latency_p99 && below * 100 >= turns * 99) all.latency_p99 = 2ull << i;
+    }
+    memcpy(stats, &all, size < sizeof all ? size : sizeof all);
+}
+
+/* ---- Life */
+
+void nx__loop_shutdown(struct nx_loop *loop)
+{
+    struct nx__list *link = loop->services.next;
+    while (link != &loop->services) {
+        struct nx__list *next = link->next;
+        struct nx__service *service = nx__container_of(link, struct nx__service, link);
+        service->shutdown(service);
+        link = next;
+    }
+}
+
+void nx_shutdown(void) { nx__loop_shutdown(nx__loop()); }
+
+static nx_err loop_init(struct nx_loop *loop)
+{
+    *loop = (struct nx_loop){.wake.fd = -1, .poller.fd = -1};
+    nx__list_init(&loop->fibers);
+    nx__list_init(&loop->services);
+    nx__scope_init(&loop->root, NULL);
+    loop->now = nx__clock_monotonic();
+    loop->thread_id = gettid();
+    NX_TRY(nx__poller_init(&loop->poller));
+    int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (fd < 0) return nx__error_system(errno, "cannot make an event loop");
+    loop->wake.ready = wake_ready;
+    nx_err err = nx__poller_add(&loop->poller, &loop->wake, fd, NX__READABLE);
+    if (err) {
+        (void)close(fd);
+        return err;
+    }
+    NX_TRY(nx__fiber_context(&loop->context, loop_run));
+    nx__fiber_main_adopt(&loop->main);
+    nx__list_insert(&loop->fibers, &loop->main.all);
+    loop->stats.fibers = loop->stats.fibers_peak = loop->stats.fibers_started = 1;
+    loop->running = &loop->main;
+    nx__loop_current = loop;
+    nx__context_current = &loop->main.context;
+    return NX_OK;
+}
+
+static void loop_free(struct nx_loop *loop)
+{
+    nx__watchdog_stop(loop);
+    nx__threads_stop();
+    nx__files_free(loop);
+    nx__signals_free(loop);
+    nx__fibers_trim(loop, true);
+    if (loop->context.stack) nx__fiber_unmap(&loop->context);
+    int fd = loop->wake.fd;
+    if (fd >= 0) {
+        nx__poller_remove(&loop->poller, &loop->wake);
+        (void)close(fd);
+    }
+    nx__poller_free(&loop->poller);
+    nx__timers_free(&loop->timers);
+    nx__arena_reset(&loop->root.arena);
+    nx__callbacks_free();
+    nx__arena_pool_free();
+    nx__loop_current = NULL;
+    nx__context_current = NULL;
+}
+
+int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
+{
+    /* Not on the stack: what a signal handler or the watchdog looks at has to outlive everything. */
+    static struct nx_loop loop;
+    nx_err err = nx__limits_apply();
+    bool limited = err == NX_OK;
+    if (limited) err = loop_init(&loop);
+    if (err) {
+        (void)fprintf(stderr, "nexus: %s\n", nx_error_last()->message);
+        if (limited) loop_free(&loop);
+        return (int)err;
+    }
+    int code = entry(argc, argv);
+    nx_err scope_err = nx__scopes_end(&loop.main, NX_OK);
+    if (scope_err && (code == 0 || code == NX_ECANCELED)) {
+        (void)fprintf(stderr, "nexus: %s\n", nx__fiber_message(&loop.main, scope_err));
+        code = (int)scope_err;
+    }
+    if (loop.pending) {
+        struct nx__op op = {0};
+        loop.drain = &op;
+        (void)nx__op_wait_uncanceled(&op);
+        loop.drain = NULL;
+    }
+    loop_free(&loop);
+    return code;
+}

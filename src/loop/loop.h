@@ -1,0 +1,184 @@
+/* The event loop: operations that complete, descriptors, timers, fibers, other threads. One loop a thread.
+ *
+ * Everything here is for the loop's own thread unless it says otherwise. */
+#ifndef NX__LOOP_H
+#define NX__LOOP_H
+
+#include "base/arena.h"
+#include "base/compiler.h"
+#include "base/error.h"
+#include "base/list.h"
+#include "loop/poller.h"
+#include "loop/timers.h"
+#include <nexus/fiber.h>
+#include <nexus/runtime.h>
+#include <stdatomic.h>
+
+/* ---- Operations: what waits is one, whatever the kernel offers behind it. */
+
+enum nx__op_state { NX__OP_IDLE, NX__OP_WAITING, NX__OP_DONE };
+
+struct nx__op {
+    nx_fiber *fiber;                    /* resumed on completion */
+    void (*done)(struct nx__op *op);    /* called on completion where no fiber waits */
+    void (*cancel)(struct nx__op *op);  /* withdraws it, so that it completes with -ECANCELED soon; NULL: can't be */
+    int64_t result;                     /* as a system call's: -errno on failure */
+    enum nx__op_state state;
+};
+
+/* Result of an operation that was refused for --max-operations; no errno has this number. */
+enum { ELIMIT_OPERATIONS = 100000 };
+
+/* Records and returns NX_ELIMIT for it. */
+nx_err nx__error_operations(void);
+
+/* Completes the operation: its fiber becomes ready, or its callback runs now. */
+void nx__op_complete(struct nx__op *op, int64_t result);
+
+/* Suspends the calling fiber until the operation has completed, and returns the result. When the fiber is (or gets)
+ * cancelled the operation's `cancel` is called. Counts as an operation in flight. */
+int64_t nx__op_wait(struct nx__op *op);
+
+/* The same, and not cut short by cancellation. */
+int64_t nx__op_wait_uncanceled(struct nx__op *op);
+
+/* ---- Fibers */
+
+enum nx__fiber_state { NX__FIBER_READY, NX__FIBER_RUNNING, NX__FIBER_WAITING, NX__FIBER_ENDED };
+
+struct nx__deferred {
+    struct nx__deferred *next;
+    void (*fn)(void *arg);
+    void *arg;
+};
+
+struct nx_scope {
+    struct nx_scope *parent; /* next outer scope of the same fiber */
+    nx_fiber *fiber;         /* that opened it */
+    struct nx__list fibers;  /* spawned in it, alive or not yet joined */
+    size_t alive;
+    struct nx__arena arena;
+    struct nx__deferred *deferred;
+    struct nx__timer deadline;
+    struct nx__op *closing; /* waits for alive to reach 0 */
+    nx_err error;           /* first error of an unjoined fiber, or NX_ETIMEDOUT */
+    const char *message;    /* in the arena, may be NULL */
+    bool canceled;
+};
+
+struct nx_fiber {
+    struct nx__context context; /* first: a context is cast back to its fiber */
+    void *sp;
+    char *stack; /* lowest usable byte; NULL for a thread's own */
+    size_t stack_size;
+    nx_fiber_fn fn;
+    void *arg;
+    nx_err result;
+    enum nx__fiber_state state;
+    bool canceled, joinable, detached, main;
+    nx_fiber *next;          /* in the ready queue or the pool */
+    nx_fiber *cancel_next;   /* while a cancellation spreads */
+    struct nx__op *waiting;  /* what it waits for, NULL where it can't be cancelled */
+    struct nx__op *joiner;
+    struct nx_scope *owner;  /* that it was spawned in */
+    struct nx__list sibling; /* in owner->fibers */
+    struct nx_scope *scope;  /* innermost open */
+    struct nx_scope own;
+    nx_bytes activity;       /* what it works on, for reports: "GET /path" */
+    struct nx__list all;     /* every fiber of the loop */
+    void *locals[NX_MAX_LOCALS];
+    char name[32];
+    void *tsan, *asan_stack;
+    unsigned valgrind;
+};
+
+/* The running fiber, NULL on a thread without a loop and in the loop's own context. */
+nx_fiber *nx__fiber_running(void);
+
+/* Spawns without counting as the program's own: for the runtime's services (a request). `fiber->own` is its scope.
+ * The fiber is not queued: start it with nx__fiber_resume. NULL when memory or the limit is out (recorded). */
+nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name);
+
+/* From the loop's context: runs the fiber now, until it suspends or ends, then returns. */
+void nx__fiber_resume(nx_fiber *fiber);
+
+/* Marks a suspended fiber ready to run. */
+void nx__fiber_ready(nx_fiber *fiber);
+
+/* Suspends the calling fiber until somebody makes it ready. */
+void nx__fiber_suspend(void);
+
+/* True when the fiber, or a scope that it is in, is cancelled. */
+bool nx__fiber_canceled(const nx_fiber *fiber);
+
+/* The calling thread's running fiber's scope memory; for tests and code below the API. */
+struct nx__arena *nx__scope_arena(void);
+
+/* ---- The loop */
+
+struct nx__post {
+    struct nx__post *next;
+    void (*fn)(struct nx__post *post);
+};
+
+struct nx_loop {
+    nx_duration now; /* monotonic, read once a turn */
+    struct nx__poller poller;
+    struct nx__timers timers;
+    nx_fiber *ready_head, *ready_tail;
+    nx_fiber *running;  /* NULL in the loop's own context */
+    nx_fiber context;   /* the loop's own stack */
+    nx_fiber main;      /* the thread's own stack */
+    nx_fiber *warm, *ended, *cold; /* ended fibers: for reuse as they are, to be trimmed, trimmed */
+    size_t warm_count, cold_count;
+    unsigned budget;    /* direct switches left before descriptors are polled again */
+    struct nx_scope root; /* owns detached fibers */
+    struct nx__list fibers;
+    uint64_t pending;   /* what keeps the program alive after main */
+    struct nx__op *drain;
+    uint64_t operations;
+    nx_stats stats;
+    struct nx__post *_Atomic posted; /* from other threads, latest first */
+    atomic_bool asleep;              /* a poster must write to the eventfd */
+    struct nx__watch wake; /* the eventfd by which other threads do it */
+    _Atomic(nx_duration) turn_started; /* 0 while it polls; read by the watchdog */
+    _Atomic uint64_t turn;             /* counts turns; read by the watchdog */
+    int thread_id;
+    struct nx__list services; /* of nx__service: told on shutdown and at the end */
+};
+
+extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
+
+/* The calling thread's loop. Never NULL: ends the program with a message where there is none. */
+struct nx_loop *nx__loop(void);
+
+/* From any thread: runs post->fn(post) on the loop. The node belongs to the loop until then. Lock-free. */
+void nx__loop_post(struct nx_loop *loop, struct nx__post *post);
+
+/* Makes a loop on the calling thread, runs entry(argc, argv) as its main fiber, drains what is pending and returns entry's
+ * result as an exit code (1 when the loop can't be made, with the reason on stderr). */
+int nx__program_run(int (*entry)(int, char **), int argc, char **argv);
+
+/* A long-lived part of the runtime on a loop. */
+struct nx__service {
+    struct nx__list link; /* in loop->services */
+    void (*shutdown)(struct nx__service *service); /* a graceful stop was asked for */
+};
+
+/* Tells every service to stop gracefully, as SIGTERM does. */
+void nx__loop_shutdown(struct nx_loop *loop);
+
+/* ---- Waiting for descriptors */
+
+/* Suspends the calling fiber until the watched descriptor has one of `events` (NX__READABLE, NX__WRITABLE) or
+ * `deadline` (absolute, NX_FOREVER none) has passed. NX_OK, NX_ETIMEDOUT, NX_ECANCELED. One fiber a watch; the watch's own callback is
+ * called meanwhile for other events only. */
+NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline);
+
+/* The limits in force, for the runtime's own use; read-only once the loop runs. */
+extern nx_limits nx__limits;
+
+/* Hands the limits that the kernel holds to it. */
+NX_MUST_CHECK nx_err nx__limits_apply(void);
+
+#endif

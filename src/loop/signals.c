@@ -1,0 +1,180 @@
+/* Signals and child processes, on the loop. */
+#include "loop/signals.h"
+
+#include "base/clock.h"
+#include <errno.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { SIGNALS = 64 };
+
+/* A second signal within this time is the first, come by another way: systemd and timeout(1) send one to every process, and the
+ * launcher forwards its own. */
+static const nx_duration SAME_SIGNAL = NX_MS(200);
+
+struct signal_wait {
+    struct nx__op op;
+    struct nx__list link; /* in waits */
+    uint64_t mask;
+};
+
+/* A process has one set of handlers, so there is one of these, for the loop that asked first. */
+static struct {
+    struct nx_loop *loop;
+    uint64_t handled;     /* by this code */
+    uint64_t wanted;      /* by nx_signal_wait: no graceful stop on these */
+    uint64_t pending;     /* came while nobody waited for them */
+    struct nx__list waits;
+    struct sigaction before[SIGNALS + 1];
+    bool stopping;
+    nx_duration stopped_at;
+} signals;
+
+static _Atomic uint64_t came;
+static struct nx__post post;
+static atomic_bool posted;
+
+static uint64_t bit(int signo) { return 1ull << signo; }
+
+static void deliver(int signo)
+{
+    if (signals.wanted & bit(signo)) {
+        for (struct nx__list *link = signals.waits.next; link != &signals.waits; link = link->next) {
+            struct signal_wait *wait = nx__container_of(link, struct signal_wait, link);
+            if (wait->mask & bit(signo)) {
+                nx__list_remove(&wait->link);
+                nx__op_complete(&wait->op, signo);
+                return;
+            }
+        }
+        signals.pending |= bit(signo);
+        return;
+    }
+    if (signals.stopping && nx__clock_monotonic() - signals.stopped_at < SAME_SIGNAL) return;
+    if (signals.stopping) {
+        /* Asked twice: at once, by the signal itself, so that the exit status tells it. */
+        (void)signal(signo, SIG_DFL);
+        (void)raise(signo);
+        return;
+    }
+    signals.stopping = true;
+    signals.stopped_at = nx__clock_monotonic();
+    nx__loop_shutdown(signals.loop);
+}
+
+static void arrived(struct nx__post *node)
+{
+    (void)node;
+    atomic_store(&posted, false);
+    uint64_t mask = atomic_exchange(&came, 0);
+    for (int signo = 1; signo < SIGNALS; signo++)
+        if (mask & bit(signo)) deliver(signo);
+}
+
+static void handler(int signo)
+{
+    int saved = errno;
+    atomic_fetch_or(&came, bit(signo));
+    if (!atomic_exchange(&posted, true)) nx__loop_post(signals.loop, &post);
+    errno = saved;
+}
+
+static nx_err handle(struct nx_loop *loop, int signo)
+{
+    if (!signals.loop) {
+        signals.loop = loop;
+        nx__list_init(&signals.waits);
+        post.fn = arrived;
+    }
+    if (signals.loop != loop) return nx__error_set(NX_ESTATE, "signals go to the program's first loop");
+    if (signals.handled & bit(signo)) return NX_OK;
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    (void)sigfillset(&action.sa_mask);
+    if (sigaction(signo, &action, &signals.before[signo]) != 0)
+        return nx__error_system(errno, "cannot handle signal %d", signo);
+    signals.handled |= bit(signo);
+    return NX_OK;
+}
+
+nx_err nx__signals_shutdown(struct nx_loop *loop)
+{
+    if (signals.loop && signals.loop != loop) return NX_OK;
+    NX_TRY(handle(loop, SIGTERM));
+    return handle(loop, SIGINT);
+}
+
+void nx__signals_free(struct nx_loop *loop)
+{
+    if (signals.loop != loop) return;
+    for (int signo = 1; signo < SIGNALS; signo++)
+        if (signals.handled & bit(signo)) (void)sigaction(signo, &signals.before[signo], NULL);
+    signals.handled = signals.wanted = signals.pending = 0;
+    signals.stopping = false;
+    signals.loop = NULL;
+    atomic_store(&came, 0);
+    atomic_store(&posted, false);
+}
+
+static void signal_cancel(struct nx__op *op)
+{
+    nx__list_remove(&nx__container_of(op, struct signal_wait, op)->link);
+    nx__op_complete(op, -ECANCELED);
+}
+
+nx_err nx_signal_wait(uint64_t mask, int *signo)
+{
+    struct nx_loop *loop = nx__loop();
+    uint64_t never = bit(0) | bit(SIGKILL) | bit(SIGSTOP) | bit(SIGSEGV) | bit(SIGBUS) | bit(SIGILL) | bit(SIGFPE) | bit(SIGABRT);
+    if (!mask || (mask & never)) return nx__error_set(NX_EINVAL, "cannot wait for signals 0x%llx", (unsigned long long)mask);
+    for (int s = 1; s < SIGNALS; s++)
+        if (mask & bit(s)) NX_TRY(handle(loop, s));
+    signals.wanted |= mask;
+    if (signals.pending & mask) {
+        *signo = __builtin_ctzll(signals.pending & mask);
+        signals.pending &= ~bit(*signo);
+        return NX_OK;
+    }
+    struct signal_wait wait = {.op.cancel = signal_cancel, .mask = mask};
+    nx__list_insert(&signals.waits, &wait.link);
+    int64_t result = nx__op_wait(&wait.op);
+    if (result > 0) {
+        *signo = (int)result;
+        return NX_OK;
+    }
+    if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
+    return nx__error_set(NX_ECANCELED, "cancelled while waiting for a signal");
+}
+
+/* ---- Children */
+
+static void child_ready(struct nx__watch *watch, uint32_t events)
+{
+    (void)watch;
+    (void)events;
+}
+
+nx_err nx_child_wait(pid_t child, int *status)
+{
+    struct nx_loop *loop = nx__loop();
+    int fd = (int)syscall(SYS_pidfd_open, child, 0);
+    if (fd < 0) {
+        if (errno == ESRCH) return nx__error_set(NX_EINVAL, "process %d is no child of this program", (int)child);
+        return nx__error_system(errno, "cannot wait for process %d", (int)child);
+    }
+    struct nx__watch watch = {.ready = child_ready};
+    nx_err err = nx__poller_add(&loop->poller, &watch, fd, NX__READABLE);
+    while (!err) {
+        pid_t got = waitpid(child, status, WNOHANG);
+        if (got == child) break;
+        if (got < 0 && errno != EINTR)
+            err = errno == ECHILD ? nx__error_set(NX_EINVAL, "process %d is no child of this program", (int)child)
+                                  : nx__error_system(errno, "cannot wait for process %d", (int)child);
+        else
+            err = nx__wait_fd(&watch, NX__READABLE, NX_FOREVER);
+    }
+    nx__poller_remove(&loop->poller, &watch);
+    (void)close(fd);
+    return err;
+}

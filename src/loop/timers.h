@@ -1,0 +1,39 @@
+/* Timers of a loop: a 4-ary heap by deadline. */
+#ifndef NX__TIMERS_H
+#define NX__TIMERS_H
+
+#include <nexus/base.h>
+
+/* Embedded by whoever sets it. All zero is not set. */
+struct nx__timer {
+    nx_duration at; /* monotonic */
+    void (*fire)(struct nx__timer *timer); /* in the loop's context, must not suspend; the timer is not set any more */
+    size_t place; /* in the heap, from 1; 0: not set */
+};
+
+struct nx__timers {
+    struct nx__timer **heap;
+    size_t count, capacity;
+};
+
+/* Sets or moves the timer. NX_ENOMEM (then it is not set), recorded. */
+NX_MUST_CHECK nx_err nx__timer_set(struct nx__timers *timers, struct nx__timer *timer, nx_duration at);
+
+/* Harmless when it is not set. */
+void nx__timer_clear(struct nx__timers *timers, struct nx__timer *timer);
+
+/* The earliest deadline, NX_FOREVER if there is none. */
+static inline nx_duration nx__timers_next(const struct nx__timers *timers)
+{
+    return timers->count ? timers->heap[0]->at : NX_FOREVER;
+}
+
+/* Fires what is due at `now`; timers set meanwhile wait for the next call. */
+void nx__timers_run(struct nx__timers *timers, nx_duration now);
+
+/* The absolute time `span` from now, at most just short of NX_FOREVER. */
+nx_duration nx__deadline(nx_duration span);
+
+void nx__timers_free(struct nx__timers *timers);
+
+#endif

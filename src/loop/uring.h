@@ -1,0 +1,36 @@
+/* io_uring as one of the two servants of file operations. */
+#ifndef NX__URING_H
+#define NX__URING_H
+
+#include "loop/threads.h"
+#include <sys/types.h>
+
+enum nx__file_kind { NX__FILE_OPEN, NX__FILE_STAT, NX__FILE_READ, NX__FILE_WRITE, NX__FILE_SYNC, NX__FILE_RENAME, NX__FILE_REMOVE };
+
+/* One file operation; lies on the stack of the fiber that waits for it. */
+struct nx__file {
+    struct nx__job job; /* its op is what completes, whoever serves it */
+    enum nx__file_kind kind;
+    int fd, flags;
+    mode_t mode;
+    const char *path, *path2;
+    void *data;
+    size_t len;
+    uint64_t offset;
+};
+
+/* True when the loop has a ring; makes it at the first call. False for good where the kernel refuses it. */
+bool nx__uring_ready(struct nx_loop *loop);
+
+/* Hands the operation to the ring; false when it is full. One system call. */
+bool nx__uring_submit(struct nx__file *file);
+
+/* Asks the ring to give the operation up; it completes either way. For nx__op.cancel. */
+void nx__uring_cancel(struct nx__op *op);
+
+void nx__uring_free(struct nx_loop *loop);
+
+/* For tests: makes nx__uring_ready say no on loops that have no ring yet. */
+extern bool nx__uring_refused;
+
+#endif

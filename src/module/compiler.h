@@ -1,0 +1,44 @@
+/* The C compilers: which there are, and how each is asked. */
+#ifndef NX__COMPILER_DRIVER_H
+#define NX__COMPILER_DRIVER_H
+
+#include "module/internal.h"
+
+enum { NX__COMPILERS_MOST = 4, NX__SOURCES_MOST = 256, NX__COMPILER_PATH = 1024 };
+
+enum nx__compiler_kind { NX__COMPILER_TCC, NX__COMPILER_GCC, NX__COMPILER_CLANG, NX__COMPILER_ZIG };
+
+struct nx__compiler {
+    enum nx__compiler_kind kind;
+    char path[NX__COMPILER_PATH];
+    char identity[NX__COMPILER_PATH + 64]; /* path, size and time: changes with an upgrade */
+};
+
+struct nx__compilers {
+    struct nx__compiler items[NX__COMPILERS_MOST];
+    size_t count;
+};
+
+/* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a release), gcc, clang, zig cc on the PATH.
+ * NX_ENOENT with how to get one. */
+NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen, bool release);
+
+/* One compilation; all it makes lies in `staging`: out.so, N.o, N.d. */
+struct nx__build {
+    const struct nx__compiler *compiler;
+    bool release;
+    const char *headers;   /* folder of the public headers */
+    const char *main_path; /* absolute: the project is where it lies */
+    const char *staging;
+    int output; /* for the compiler's words */
+};
+
+/* Each NX_OK, NX_ECOMPILE (it said no), or what kept it from running. */
+NX_MUST_CHECK nx_err nx__build_whole(const struct nx__build *build, const char *source); /* one source: out.so and 0.d */
+NX_MUST_CHECK nx_err nx__build_object(const struct nx__build *build, const char *source, size_t number);
+NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t objects);
+
+/* Says so on stderr when a program that does not compile includes a generated WebAssembly header. */
+void nx__wasm_header_hint(const char *path);
+
+#endif

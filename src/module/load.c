@@ -1,0 +1,100 @@
+/* Loading compiled programs, and nx_import. */
+#include "module/module.h"
+#include <nexus/module.h>
+
+#include "permission/broker.h"
+#include "permission/permission.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct nx_module {
+    struct nx_module *next;
+    void *handle;
+    char name[];
+};
+
+/* Of the program; they stay. */
+static struct nx_module *modules;
+
+nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, char **))
+{
+    char path[64];
+    /* Through the descriptor that was checked, so that nothing can be put in its place. */
+    if (so_fd >= 0) (void)snprintf(path, sizeof path, "/proc/self/fd/%d", so_fd);
+    void *handle = dlopen(so_fd >= 0 ? path : so_path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) return nx__error_set(NX_EINVAL, "cannot load the program: %.200s", dlerror());
+    /* Its own handle: the global scope has another. */
+    void *symbol = dlsym(handle, "main");
+    if (!symbol) return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
+    memcpy(entry, &symbol, sizeof symbol);
+    return NX_OK;
+}
+
+static nx_err module_open(const char *path, const char *name, void **handle)
+{
+    *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    return *handle ? NX_OK : nx__error_set(NX_EINVAL, "cannot import \"%.80s\": %.150s", name, dlerror());
+}
+
+static nx_err import(const char *name, void **handle)
+{
+    if (strncmp(name, "nexus:", 6) == 0) {
+        static const char *const parts[] = {"base", "channel", "fiber", "fs", "http", "json", "module", "runtime", "timer"};
+        for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+            if (strcmp(name + 6, parts[i]) == 0) return module_open(NULL, name, handle);
+        return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part", name);
+    }
+    size_t len = strlen(name);
+    if (len > 3 && strcmp(name + len - 3, ".so") == 0 && nx__broker_fd() < 0) {
+        NX_TRY(nx__permit(NX__PERMIT_FFI, name));
+        return module_open(name, name, handle);
+    }
+    int fd;
+    nx_err err = nx__broker_import(name, &fd);
+    if (err == NX_ENOTSUP && nx__broker_fd() < 0)
+        return nx__error_set(NX_ENOTSUP, "cannot import \"%.100s\": that needs a program started with nexus run", name);
+    NX_TRY(err);
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    err = module_open(path, name, handle);
+    (void)close(fd);
+    return err;
+}
+
+nx_err nx_import(nx_module **out, const char *name)
+{
+    *out = NULL;
+    if (!name || !*name) return nx__error_set(NX_EINVAL, "cannot import \"\": no name");
+    for (struct nx_module *m = modules; m; m = m->next) {
+        if (strcmp(m->name, name) == 0) {
+            *out = m;
+            return NX_OK;
+        }
+    }
+    size_t len = strlen(name);
+    struct nx_module *m = malloc(sizeof *m + len + 1);
+    if (!m) return nx__error_set(NX_ENOMEM, "cannot import \"%.150s\": out of memory", name);
+    memcpy(m->name, name, len + 1);
+    nx_err err = import(name, &m->handle);
+    if (err) {
+        free(m);
+        return err;
+    }
+    m->next = modules;
+    modules = m;
+    *out = m;
+    return NX_OK;
+}
+
+nx_err nx_module_symbol(nx_module *module, const char *name, void *address_out)
+{
+    (void)dlerror();
+    void *address = dlsym(module->handle, name);
+    if (!address) return nx__error_set(NX_ENOENT, "module \"%.100s\" exports no \"%.100s\"", module->name, name);
+    memcpy(address_out, &address, sizeof address);
+    return NX_OK;
+}

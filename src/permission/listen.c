@@ -1,0 +1,160 @@
+/* Making a listening socket. */
+#include "permission/listen.h"
+
+#include "base/error.h"
+#include "permission/permission.h"
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    struct sockaddr_un local;
+};
+
+nx_err nx__listen_address(const char *host, uint16_t port, char out[NX__LISTEN_ADDRESS_MAX])
+{
+    int n = strncmp(host, "unix:", 5) == 0 ? snprintf(out, NX__LISTEN_ADDRESS_MAX, "%s", host)
+            : strchr(host, ':') && host[0] != '['
+                ? snprintf(out, NX__LISTEN_ADDRESS_MAX, "[%s]:%u", host, (unsigned)port)
+                : snprintf(out, NX__LISTEN_ADDRESS_MAX, "%s:%u", host, (unsigned)port);
+    if (n < 0 || n >= NX__LISTEN_ADDRESS_MAX)
+        return nx__error_set(NX_EINVAL, "cannot listen: the address is too long");
+    return NX_OK;
+}
+
+/* Nobody answers at the socket file: what a program left behind that could not clean up. */
+static bool is_stale(const struct sockaddr_un *local)
+{
+    struct stat st;
+    if (lstat(local->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)) return false;
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0) return false;
+    bool stale =
+        connect(fd, (const struct sockaddr *)local, sizeof *local) != 0 && errno == ECONNREFUSED;
+    (void)close(fd);
+    return stale;
+}
+
+/* Returns 0 or the errno. */
+static int bind_unix(int fd, const struct sockaddr_un *local, unsigned mode)
+{
+    /* The file is born with the socket's own mode, less the umask, so it is never wider than asked
+     * for. */
+    if (fchmod(fd, mode) != 0) return errno;
+    if (bind(fd, (const struct sockaddr *)local, sizeof *local) != 0) {
+        int system = errno;
+        if (system != EADDRINUSE || !is_stale(local)) return system;
+        if (unlink(local->sun_path) != 0) return errno;
+        if (bind(fd, (const struct sockaddr *)local, sizeof *local) != 0) return errno;
+    }
+    return chmod(local->sun_path, mode) == 0 ? 0 : errno;
+}
+
+static nx_err parse(const char *host, uint16_t port, union address *out, socklen_t *len)
+{
+    *out = (union address){0};
+    if (strncmp(host, "unix:", 5) == 0) {
+        const char *path = host + 5;
+        size_t n = strlen(path);
+        if (n == 0 || n >= sizeof out->local.sun_path || path[0] == '@')
+            return nx__error_set(
+                NX_EINVAL,
+                "cannot listen on a Unix socket at \"%.120s\": the path has 1 to %zu bytes and no @ in front",
+                path, sizeof out->local.sun_path - 1);
+        out->local.sun_family = AF_UNIX;
+        memcpy(out->local.sun_path, path, n + 1);
+        *len = sizeof out->local;
+        return NX_OK;
+    }
+    if (strcmp(host, "localhost") == 0) host = "127.0.0.1";
+    if (inet_pton(AF_INET, host, &out->v4.sin_addr) == 1) {
+        out->v4.sin_family = AF_INET;
+        out->v4.sin_port = htons(port);
+        *len = sizeof out->v4;
+        return NX_OK;
+    }
+    char v6[INET6_ADDRSTRLEN];
+    size_t n = strlen(host);
+    if (n >= 2 && host[0] == '[' && host[n - 1] == ']' && n - 2 < sizeof v6) {
+        memcpy(v6, host + 1, n - 2);
+        v6[n - 2] = '\0';
+        host = v6;
+    }
+    if (inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
+        out->v6.sin6_family = AF_INET6;
+        out->v6.sin6_port = htons(port);
+        *len = sizeof out->v6;
+        return NX_OK;
+    }
+    char clean[128];
+    return nx__error_set(
+        NX_EINVAL, "cannot listen on \"%s\": use an IP address, \"localhost\", or \"unix:/path\"",
+        nx__printable(clean, sizeof clean, host));
+}
+
+static NX__COLD nx_err failed(int system, const char *host, uint16_t port)
+{
+    char address[NX__LISTEN_ADDRESS_MAX] = "", clean[128];
+    NX_IGNORE(nx__listen_address(host, port, address));
+    nx__printable(clean, sizeof clean, address);
+    nx_err code = nx__error_from_errno(system);
+    if (system == EADDRINUSE && strncmp(host, "unix:", 5) == 0)
+        NX_IGNORE(nx__error_set(
+            code, "cannot listen on %s: address in use (a program listens there, or it is a file)",
+            clean));
+    else if (system == EADDRINUSE)
+        NX_IGNORE(nx__error_set(
+            code,
+            "cannot listen on %s: address in use; stop the other program (ss -ltnp 'sport = :%u' shows it) or take another port",
+            clean, (unsigned)port));
+    else if (system == EACCES && port > 0 && port < 1024)
+        NX_IGNORE(nx__error_set(
+            code,
+            "cannot listen on %s: access denied by the system; ports below 1024 need root or CAP_NET_BIND_SERVICE",
+            clean));
+    else
+        return nx__error_system(system, "cannot listen on %s", clean);
+    nx__context()->error.system = system;
+    return code;
+}
+
+nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode, int *fd,
+                  uint16_t *bound_port)
+{
+    union address address;
+    socklen_t len = 0;
+    *fd = -1;
+    *bound_port = 0;
+    NX_TRY(parse(host, port, &address, &len));
+    int family = address.any.sa_family;
+    int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (s < 0) return failed(errno, host, port);
+    int on = 1, system = 0;
+    if (family == AF_UNIX) {
+        system = bind_unix(s, &address.local, unix_mode);
+    } else if (setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+               setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+               bind(s, &address.any, len) != 0) {
+        system = errno;
+    }
+    if (!system && listen(s, backlog > INT32_MAX ? INT32_MAX : (int)backlog) != 0) system = errno;
+    len = sizeof address;
+    if (!system && family != AF_UNIX && getsockname(s, &address.any, &len) != 0) system = errno;
+    if (system) {
+        (void)close(s);
+        return failed(system, host, port);
+    }
+    if (family != AF_UNIX)
+        *bound_port = ntohs(family == AF_INET ? address.v4.sin_port : address.v6.sin6_port);
+    *fd = s;
+    return NX_OK;
+}

@@ -1,0 +1,24 @@
+/* Making a listening socket; the launcher and a program without one do it the same way. */
+#ifndef NX__LISTEN_H
+#define NX__LISTEN_H
+
+#include <nexus/base.h>
+
+enum { NX__LISTEN_ADDRESS_MAX = 300 };
+
+/* The address as permissions and messages spell it: "127.0.0.1:3000", "[::1]:3000",
+ * "unix:/run/a.sock". NX_EINVAL when it is too long. */
+NX_MUST_CHECK nx_err nx__listen_address(const char *host, uint16_t port,
+                                        char out[NX__LISTEN_ADDRESS_MAX]);
+
+/* Makes a listening socket, non-blocking and close-on-exec, whose connections have TCP_NODELAY.
+ * `host` is an IPv4 or IPv6 address (with or without brackets), "localhost" (127.0.0.1) or
+ * "unix:/path"; port 0 lets the system choose, and
+ * `*bound_port` says which it is (0 for Unix). A Unix socket gets the permissions `unix_mode`; a
+ * socket file that nobody listens on is replaced, anything else in its place is not. The caller
+ * closes `*fd`. NX_EINVAL, NX_EADDRINUSE, NX_EACCES and others with a message that says what to do.
+ * Blocks for no longer than the calls take. */
+NX_MUST_CHECK nx_err nx__listen(const char *host, uint16_t port, unsigned backlog,
+                                unsigned unix_mode, int *fd, uint16_t *bound_port);
+
+#endif

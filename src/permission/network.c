@@ -1,0 +1,103 @@
+/* Network addresses as the flags and the program spell them, in one form that compares. */
+#include "permission/network.h"
+
+#include "base/error.h"
+#include <arpa/inet.h>
+
+static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+static nx_err invalid(const char *text, size_t len, const char *why)
+{
+    return nx__error_set(NX_EINVAL, "\"%.*s\" is no network address: %s",
+                         (int)(len < 100 ? len : 100), text, why);
+}
+
+static bool port_parse(const char *text, size_t len, int32_t *port)
+{
+    if (len == 0 || len > 5) return false;
+    int32_t n = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        n = n * 10 + (text[i] - '0');
+    }
+    *port = n;
+    return n <= UINT16_MAX;
+}
+
+/* Fills the host from out->text, which holds it in lower case. */
+static bool host_parse(struct nx__endpoint *out)
+{
+    const char *host = strcmp(out->text, "localhost") == 0 ? "127.0.0.1" : out->text;
+    out->kind = NX__HOST_ADDRESS;
+    memcpy(out->address, mapped, sizeof mapped);
+    if (inet_pton(AF_INET, host, out->address + sizeof mapped) == 1) return true;
+    if (inet_pton(AF_INET6, host, out->address) == 1) return true;
+    out->kind = NX__HOST_NAME;
+    size_t len = strlen(host);
+    if (len && out->text[len - 1] == '.') out->text[--len] = '\0';
+    if (len == 0 || strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") != len) return false;
+    /* "127.1" and "0x7f.1" are addresses to some resolvers: no name ends in a number. */
+    const char *last = strrchr(host, '.');
+    last = last ? last + 1 : host;
+    return *last < '0' || *last > '9' || strspn(last, "0123456789abcdefx") != strlen(last);
+}
+
+nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out)
+{
+    out->port = NX__PORT_ANY;
+    memset(out->address, 0, sizeof out->address);
+    if (len > 5 && memcmp(text, "unix:", 5) == 0) {
+        char path[NX__PATH_MAX];
+        if (len - 5 >= sizeof path) return invalid(text, len, "the path is too long");
+        memcpy(path, text + 5, len - 5);
+        path[len - 5] = '\0';
+        if (path[0] == '@') return invalid(text, len, "abstract sockets are not supported");
+        out->kind = NX__HOST_UNIX;
+        return nx__path_resolve(path, out->text)
+                   ? NX_OK
+                   : invalid(text, len, "the path cannot be resolved");
+    }
+    const char *host = text, *end = text + len, *colon = NULL;
+    size_t host_len = len;
+    if (len && text[0] == '[') {
+        const char *close = memchr(text, ']', len);
+        if (!close) return invalid(text, len, "a ] is missing");
+        host = text + 1;
+        host_len = (size_t)(close - host);
+        if (!memchr(host, ':', host_len))
+            return invalid(text, len, "brackets are for IPv6 addresses");
+        colon = close + 1 < end ? close + 1 : NULL;
+        if (colon && *colon != ':')
+            return invalid(text, len, "a port follows the ] behind a colon");
+    } else {
+        const char *first = len ? memchr(text, ':', len) : NULL;
+        /* Two colons without brackets are an IPv6 address without a port. */
+        if (first && !memchr(first + 1, ':', (size_t)(end - first - 1))) {
+            colon = first;
+            host_len = (size_t)(colon - host);
+        }
+    }
+    if (colon && !port_parse(colon + 1, (size_t)(end - colon - 1), &out->port))
+        return invalid(text, len, "a port is a number from 0 to 65535");
+    if (host_len == 0 && colon) {
+        out->kind = NX__HOST_ANY;
+        out->text[0] = '\0';
+        return NX_OK;
+    }
+    if (host_len > NX__HOST_NAME_MAX) return invalid(text, len, "the name is too long");
+    for (size_t i = 0; i < host_len; i++)
+        out->text[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + ('a' - 'A') : host[i]);
+    out->text[host_len] = '\0';
+    if (strlen(out->text) != host_len || !host_parse(out))
+        return invalid(text, len, "expected host, host:port, [IPv6]:port, :port or unix:/path");
+    return NX_OK;
+}
+
+bool nx__endpoint_wildcard(const struct nx__endpoint *endpoint)
+{
+    static const uint8_t zero[16];
+    if (endpoint->kind != NX__HOST_ADDRESS || memcmp(endpoint->address + 12, zero, 4) != 0)
+        return false;
+    return memcmp(endpoint->address, mapped, sizeof mapped) == 0 ||
+           memcmp(endpoint->address, zero, 12) == 0;
+}

@@ -1,0 +1,25 @@
+/* Network addresses as the flags and the program spell them, in one form that compares. */
+#ifndef NX__NETWORK_H
+#define NX__NETWORK_H
+
+#include "permission/paths.h"
+
+enum nx__host_kind { NX__HOST_ANY, NX__HOST_ADDRESS, NX__HOST_NAME, NX__HOST_UNIX };
+
+enum { NX__PORT_ANY = -1, NX__HOST_NAME_MAX = 254 };
+
+struct nx__endpoint {
+    enum nx__host_kind kind;
+    int32_t port;            /* NX__PORT_ANY where none is named */
+    uint8_t address[16];     /* IPv4 as ::ffff:a.b.c.d, so that both spellings are one */
+    char text[NX__PATH_MAX]; /* a name in lower case, or a resolved path */
+};
+
+/* Reads "host", "host:port", "[v6]:port", "v6", ":port" or "unix:/path"; "localhost" is 127.0.0.1.
+ * NX_EINVAL, recorded. */
+NX_MUST_CHECK nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out);
+
+/* True for 0.0.0.0 and [::], which stand for every address of the machine. */
+bool nx__endpoint_wildcard(const struct nx__endpoint *endpoint);
+
+#endif

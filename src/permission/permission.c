@@ -1,0 +1,266 @@
+/* Capabilities: flags, rules, and the hook. */
+#include "permission/permission.h"
+
+#include "base/error.h"
+#include "permission/broker.h"
+#include "permission/network.h"
+#include "permission/paths.h"
+#include <stdatomic.h>
+#include <stdlib.h>
+
+/* One entry of a list. What it holds beside the text is for the network. */
+struct nx__rule {
+    struct nx__rule *next;
+    enum nx__host_kind host;
+    int32_t port;
+    uint8_t address[16];
+    char text[]; /* a resolved path, a name */
+};
+
+static const struct {
+    const char *name;  /* of the flags */
+    const char *doing; /* in messages */
+} kinds[NX__PERMIT_KINDS] = {
+    [NX__PERMIT_READ] = {"read", "reading"},
+    [NX__PERMIT_WRITE] = {"write", "writing"},
+    [NX__PERMIT_NET] = {"net", "listening on"},
+    [NX__PERMIT_ENV] = {"env", "the environment variable"},
+    [NX__PERMIT_RUN] = {"run", "starting"},
+    [NX__PERMIT_FFI] = {"ffi", "loading"},
+};
+
+static struct nx__permissions *_Atomic sealed;
+
+char *nx__printable(char *out, size_t size, const char *text)
+{
+    size_t n = 0;
+    for (const unsigned char *s = (const unsigned char *)text; *s && n + 1 < size; s++) {
+        if (*s < 0x20 || *s == 0x7f) continue;
+        if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0) { /* C1 controls in UTF-8 */
+            s++;
+            continue;
+        }
+        out[n++] = (char)*s;
+    }
+    out[n] = '\0';
+    return out;
+}
+
+/* ---- Rules */
+
+static bool is_path(enum nx__permit_kind kind, const char *what)
+{
+    return kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE || kind == NX__PERMIT_FFI ||
+           (kind == NX__PERMIT_RUN && strchr(what, '/'));
+}
+
+/* What is asked for, in the form that rules have. */
+struct target {
+    struct nx__endpoint endpoint; /* its text is the path or name of the other kinds too */
+    bool valid;
+};
+
+static void target_parse(struct target *target, enum nx__permit_kind kind, const char *what)
+{
+    if (kind == NX__PERMIT_NET) {
+        target->valid = nx__endpoint_parse(what, strlen(what), &target->endpoint) == NX_OK;
+    } else if (is_path(kind, what)) {
+        target->valid = nx__path_resolve(what, target->endpoint.text);
+    } else {
+        size_t len = strlen(what);
+        target->valid = len && len < sizeof target->endpoint.text;
+        if (target->valid) memcpy(target->endpoint.text, what, len + 1);
+    }
+}
+
+static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *wanted, bool deny)
+{
+    if (rule->host == NX__HOST_UNIX || wanted->kind == NX__HOST_UNIX)
+        return rule->host == wanted->kind && nx__path_beneath(wanted->text, rule->text);
+    if (rule->port != NX__PORT_ANY && rule->port != wanted->port) return false;
+    if (rule->host == NX__HOST_ANY) return true;
+    /* Listening on every address includes the denied one. */
+    if (deny && rule->host == NX__HOST_ADDRESS && nx__endpoint_wildcard(wanted)) return true;
+    if (rule->host != wanted->kind) return false;
+    return rule->host == NX__HOST_ADDRESS
+               ? memcmp(rule->address, wanted->address, sizeof rule->address) == 0
+               : strcmp(rule->text, wanted->text) == 0;
+}
+
+static bool matches(const struct nx__rules *rules, enum nx__permit_kind kind,
+                    const struct target *target, bool deny)
+{
+    if (rules->any) return true;
+    for (const struct nx__rule *rule = atomic_load_explicit(&rules->first, memory_order_acquire);
+         rule; rule = rule->next) {
+        /* What cannot be resolved could be what is denied. */
+        if (!target->valid) return deny;
+        bool match = kind == NX__PERMIT_NET ? matches_net(rule, &target->endpoint, deny)
+                     : kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE || kind == NX__PERMIT_FFI
+                         ? nx__path_beneath(target->endpoint.text, rule->text)
+                         : strcmp(target->endpoint.text, rule->text) == 0;
+        if (match) return true;
+    }
+    return false;
+}
+
+/* The memory and the environment of a process are more than files: only --allow-all opens them. */
+static bool is_process_inside(const struct target *target)
+{
+    const char *path = target->endpoint.text;
+    if (!target->valid || !nx__path_beneath(path, "/proc")) return false;
+    const char *last = strrchr(path, '/') + 1;
+    return strcmp(last, "mem") == 0 || strcmp(last, "environ") == 0;
+}
+
+enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissions,
+                                         enum nx__permit_kind kind, const char *what)
+{
+    const struct nx__rules *allow = &permissions->allow[kind], *deny = &permissions->deny[kind];
+    bool file = kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE;
+    bool denies = deny->any || atomic_load_explicit(&deny->first, memory_order_acquire);
+    if (permissions->all && !denies) return NX__GRANTED;
+    if (allow->any && !denies && !file) return NX__GRANTED;
+    struct target target;
+    target_parse(&target, kind, what);
+    if (matches(deny, kind, &target, true)) return NX__DENIED;
+    if (permissions->all) return NX__GRANTED;
+    if (file && is_process_inside(&target)) return NX__MISSING;
+    return matches(allow, kind, &target, false) ? NX__GRANTED : NX__MISSING;
+}
+
+static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const char *text,
+                       size_t len)
+{
+    struct nx__endpoint endpoint = {.kind = NX__HOST_NAME, .port = NX__PORT_ANY};
+    if (len >= sizeof endpoint.text)
+        return nx__error_set(NX_EUSAGE, "a value is longer than %zu bytes", sizeof endpoint.text);
+    if (kind == NX__PERMIT_NET) {
+        if (nx__endpoint_parse(text, len, &endpoint)) return NX_EUSAGE;
+    } else {
+        char plain[NX__PATH_MAX];
+        memcpy(plain, text, len);
+        plain[len] = '\0';
+        if (!is_path(kind, plain))
+            memcpy(endpoint.text, plain, len + 1);
+        else if (!nx__path_resolve(plain, endpoint.text))
+            return nx__error_set(NX_EUSAGE, "\"%.150s\" is a link to nothing, or too long a path",
+                                 plain);
+    }
+    size_t size = strlen(endpoint.text) + 1;
+    struct nx__rule *rule = malloc(sizeof *rule + size);
+    if (!rule) return nx__error_set(NX_ENOMEM, "out of memory");
+    rule->host = endpoint.kind;
+    rule->port = endpoint.port;
+    memcpy(rule->address, endpoint.address, sizeof rule->address);
+    memcpy(rule->text, endpoint.text, size);
+    rule->next = atomic_load_explicit(&rules->first, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&rules->first, &rule->next, rule,
+                                                  memory_order_release, memory_order_relaxed)) {}
+    return NX_OK;
+}
+
+nx_err nx__permissions_grant(struct nx__permissions *permissions, enum nx__permit_kind kind,
+                             const char *what)
+{
+    return rule_add(&permissions->allow[kind], kind, what, strlen(what));
+}
+
+/* ---- Flags */
+
+static nx_err list_parse(struct nx__rules *rules, enum nx__permit_kind kind, const char *flag,
+                         size_t flag_len, const char *list)
+{
+    for (;;) {
+        size_t len = strcspn(list, ",");
+        if (!len)
+            return nx__error_set(NX_EUSAGE, "%.*s= has an empty entry; without a list it is %.*s",
+                                 (int)flag_len, flag, (int)flag_len, flag);
+        nx_err err = rule_add(rules, kind, list, len);
+        if (err == NX_EUSAGE)
+            return nx__error_set(err, "%.*s: %s", (int)flag_len, flag, nx_error_last()->message);
+        if (err) return err;
+        list += len;
+        if (!*list) return NX_OK;
+        list++;
+    }
+}
+
+nx_err nx__permissions_parse(struct nx__permissions *permissions, const char *argument, bool *taken)
+{
+    *taken = true;
+    if (strcmp(argument, "--allow-all") == 0) {
+        permissions->all = true;
+        return NX_OK;
+    }
+    bool deny = strncmp(argument, "--deny-", 7) == 0;
+    if (deny || strncmp(argument, "--allow-", 8) == 0) {
+        const char *name = argument + (deny ? 7 : 8);
+        size_t len = strcspn(name, "=");
+        for (int kind = 0; kind < NX__PERMIT_KINDS; kind++) {
+            if (len != strlen(kinds[kind].name) || memcmp(name, kinds[kind].name, len) != 0)
+                continue;
+            struct nx__rules *rules = deny ? &permissions->deny[kind] : &permissions->allow[kind];
+            if (name[len] == '=')
+                return list_parse(rules, (enum nx__permit_kind)kind, argument,
+                                  (size_t)(name + len - argument), name + len + 1);
+            rules->any = true;
+            return NX_OK;
+        }
+    }
+    *taken = false;
+    return NX_OK;
+}
+
+void nx__permissions_free(struct nx__permissions *permissions)
+{
+    for (int i = 0; i < 2 * NX__PERMIT_KINDS; i++) {
+        struct nx__rules *rules = i < NX__PERMIT_KINDS ? &permissions->allow[i]
+                                                       : &permissions->deny[i - NX__PERMIT_KINDS];
+        for (struct nx__rule *rule = atomic_load(&rules->first), *next; rule; rule = next) {
+            next = rule->next;
+            free(rule);
+        }
+        atomic_store(&rules->first, NULL);
+        rules->any = false;
+    }
+    permissions->all = false;
+}
+
+/* ---- The hook */
+
+void nx__permissions_seal(struct nx__permissions *permissions)
+{
+    atomic_store(&sealed, permissions);
+}
+
+static NX__COLD nx_err refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
+{
+    char clean[NX__ERROR_MESSAGE_MAX / 3];
+    nx__printable(clean, sizeof clean, what);
+    const char *quote = kind == NX__PERMIT_NET || kind == NX__PERMIT_ENV ? "" : "\"";
+    if (verdict == NX__DENIED)
+        return nx__error_set(NX_EPERM, "%s %s%s%s is denied by --deny-%s", kinds[kind].doing, quote,
+                             clean, quote, kinds[kind].name);
+    struct target target;
+    target_parse(&target, kind, what);
+    if ((kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE) && is_process_inside(&target))
+        return nx__error_set(NX_EPERM, "%s \"%s\" is not allowed; run with --allow-all",
+                             kinds[kind].doing, clean);
+    if (kind == NX__PERMIT_NET && !target.valid) return NX_EINVAL;
+    const char *shell = strpbrk(clean, " \t'\"\\$`&|;<>()*?[]#~!") ? "'" : "";
+    return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s%s%s",
+                         kinds[kind].doing, quote, clean, quote, kinds[kind].name, shell, clean,
+                         shell);
+}
+
+nx_err nx__permit(enum nx__permit_kind kind, const char *what)
+{
+    struct nx__permissions *permissions = atomic_load_explicit(&sealed, memory_order_acquire);
+    if (!permissions) return NX_OK;
+    enum nx__verdict verdict = nx__permissions_verdict(permissions, kind, what);
+    if (nx__likely(verdict == NX__GRANTED)) return NX_OK;
+    if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what))
+        return nx__permissions_grant(permissions, kind, what);
+    return refuse(kind, what, verdict);
+}

@@ -1,0 +1,684 @@
+#!/usr/bin/env python3
+"""The command line end to end: NEXUS=path/to/nexus python3 tests/e2e/cli_test.py [-k name]."""
+import http.client
+import os
+import pty
+import re
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import unittest
+
+NEXUS = os.path.abspath(os.environ.get("NEXUS", "build/bin/nexus"))
+SLOW = 10 if os.environ.get("NEXUS_SLOW") else 1  # under sanitizers or an emulator
+
+SERVER = r"""
+#include <nexus.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#define ANSWER "%(answer)s"
+static nx_err root(nx_request *req, nx_response *res) { (void)req; return nx_response_send(res, ANSWER); }
+static nx_err slow(nx_request *req, nx_response *res)
+{
+    (void)req;
+    NX_TRY(nx_sleep(NX_MS(500)));
+    return nx_response_send(res, ANSWER);
+}
+static nx_err crash(nx_request *req, nx_response *res) { (void)req; (void)res; *(volatile int *)8 = 1; return NX_OK; }
+static nx_err pid(nx_request *req, nx_response *res)
+{
+    (void)req;
+    return nx_response_json(res, nx_obj("pid", (int)getpid()));
+}
+int main(int argc, char **argv)
+{
+    const char *port = argc > 1 ? argv[1] : "0";
+    nx_http_server *server = nx_http_server_new(.host = argc > 2 ? argv[2] : "127.0.0.1", .port = (uint16_t)atoi(port));
+    nx_http_route(server, "GET", "/", root);
+    nx_http_route(server, "GET", "/slow", slow);
+    nx_http_route(server, "GET", "/crash", crash);
+    nx_http_route(server, "GET", "/pid", pid);
+    nx_err err = nx_http_listen(server);
+    if (err) fprintf(stderr, "app: %%s\n", nx_error_last()->message);
+    nx_http_server_free(server);
+    return err;
+}
+"""
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def get(port, path="/", timeout=5):
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout * SLOW)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().read().decode()
+    finally:
+        connection.close()
+
+
+def wait_for(what, seconds=5.0):
+    end = time.monotonic() + seconds * SLOW
+    while time.monotonic() < end:
+        result = what()
+        if result:
+            return result
+        time.sleep(0.005)
+    raise AssertionError("did not happen in time")
+
+
+def alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as f:
+            return f.read().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def children(pid):
+    try:
+        with open(f"/proc/{pid}/task/{pid}/children") as f:
+            return [int(p) for p in f.read().split()]
+    except OSError:
+        return []
+
+
+class Running:
+    """A `nexus run` in the background, with its stderr collected."""
+
+    def __init__(self, *args, cwd, **options):
+        self.process = subprocess.Popen([NEXUS, *args], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, errors="replace", **options)
+        self.errors = ""
+        self.reader = threading.Thread(target=self.read)
+        self.reader.start()
+
+    def read(self):
+        for line in self.process.stderr:
+            self.errors += line
+
+    def serving(self, port, text=None):
+        def answers():
+            try:
+                answer = get(port)
+            except (OSError, http.client.HTTPException):
+                if self.process.poll() is not None:
+                    raise AssertionError(f"ended with {self.process.returncode}: {self.errors}")
+                return False
+            return text is None or answer == text
+
+        wait_for(answers, 15)
+        return self
+
+    def said(self, text, seconds=5):
+        try:
+            wait_for(lambda: text in self.errors, seconds)
+        except AssertionError:
+            raise AssertionError(f"{text!r} is not in {self.errors!r}") from None
+
+    def stop(self, signo=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(signo)
+        return self.wait()
+
+    def wait(self, timeout=20):
+        code = self.process.wait(timeout * SLOW)
+        self.reader.join()
+        self.process.stdout.close()
+        self.process.stderr.close()
+        return code
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        if not self.process.stdout.closed:
+            self.wait()
+
+
+class Base(unittest.TestCase):
+    def setUp(self):
+        self.dir = os.path.realpath(tempfile.mkdtemp(prefix="nexus-cli-"))
+        self.addCleanup(shutil.rmtree, self.dir, ignore_errors=True)
+
+    def write(self, name, text):
+        path = os.path.join(self.dir, name)
+        aside = path + ".aside"
+        with open(aside, "w") as f:
+            f.write(text)
+        os.rename(aside, path)
+        return path
+
+    def server(self, answer="one", name="app.c"):
+        return self.write(name, SERVER % {"answer": answer})
+
+    def nexus(self, *args, env=None, **options):
+        full = dict(os.environ, **(env or {}))
+        return subprocess.run([NEXUS, *args], cwd=self.dir, capture_output=True, text=True, errors="replace", timeout=60 * SLOW,
+                              stdin=subprocess.DEVNULL, env=full, **options)
+
+    def start(self, *args, **options):
+        running = Running(*args, cwd=self.dir, **options)
+        self.addCleanup(running.__exit__)
+        return running
+
+
+class Commands(Base):
+    def test_help(self):
+        for args in (["help"], ["--help"], ["-h"]):
+            result = self.nexus(*args)
+            self.assertEqual((result.returncode, result.stderr), (0, ""))
+            for command in ("run", "init", "cache", "version", "help"):
+                self.assertIn(f"\n  {command}", result.stdout)
+        for command in ("run", "init", "cache", "version", "help"):
+            for args in ([command, "--help"], ["help", command]):
+                result = self.nexus(*args)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+                self.assertIn("Usage: nexus " + command, result.stdout)
+                self.assertIn("Examples:", result.stdout)
+        self.assertEqual(self.nexus().returncode, 2)
+
+    def test_version(self):
+        self.assertRegex(self.nexus("version").stdout, r"^nexus \d+\.\d+\.\d+\n$")
+        self.assertEqual(self.nexus("version").stdout, self.nexus("--version").stdout)
+        self.assertIn("kernel", self.nexus("version", "--verbose").stdout)
+        self.assertEqual(self.nexus("version", "--loud").returncode, 2)
+
+    def test_wrong_usage(self):
+        self.write("app.c", "int main(void) { return 0; }")
+        cases = [
+            (["rnu"], 2, "did you mean nexus run?"),
+            (["frobnicate"], 2, "nexus help"),
+            (["run"], 2, "needs a file"),
+            (["help", "rnu"], 2, "no command"),
+            (["run", "app.c", "--wach"], 2, "did you mean --watch?"),
+            (["run", "app.c", "--port"], 2, "nexus run app.c -- --port"),
+            (["run", "app.c", "--watch=1"], 2, "takes no value"),
+            (["run", "app.c", "--max-fibers"], 2, "--max-fibers=4096"),
+            (["run", "app.c", "--max-fibers=0"], 2, "at least 1"),
+            (["run", "app.c", "--max-memory=99999999999G"], 2, "number"),
+            (["run", "app.c", "--allow-net=a:b"], 2, "a port is a number"),
+            (["run", "app.c", "--allow-read="], 2, "empty entry"),
+            (["run", "nothing.c"], 8, 'cannot read "nothing.c": no such file'),
+            (["nothing.c"], 8, "no such file"),
+            (["run", "app.wasm"], 19, "WebAssembly comes in a later version"),
+            (["run", "app.zig"], 19, "Zig comes in a later version"),
+            (["init", "a", "b"], 2, "one directory"),
+            (["cache", "clera"], 2, "clear"),
+        ]
+        for args, code, text in cases:
+            result = self.nexus(*args)
+            self.assertEqual(result.returncode, code, (args, result.stderr))
+            self.assertTrue(result.stderr.startswith("nexus: "), result.stderr)
+            self.assertIn(text, result.stderr)
+            self.assertEqual(result.stdout, "")
+
+    def test_control_characters_are_not_printed(self):
+        for args in (["run", "a\x1b]0;x\x07.c"], ["run", "app.c", "--a\x1b[2Jb"], ["a\x1b[2J.zig"]):
+            self.assertNotIn("\x1b", self.nexus(*args).stderr)
+
+    def test_init(self):
+        result = self.nexus("init", "hello there")
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("nexus run app.c --allow-net", result.stdout)
+        made = os.path.join(self.dir, "hello there")
+        self.assertEqual(sorted(os.listdir(made)), [".gitignore", "README.md", "app.c", "nexus.toml"])
+        with open(os.path.join(made, "nexus.toml")) as f:
+            self.assertIn('name = "hello-there"', f.read())
+        again = self.nexus("init", "hello there")
+        self.assertEqual(again.returncode, 9)
+        self.assertIn("nothing is overwritten", again.stderr)
+        self.dir = made
+        self.assertEqual(self.nexus("init").returncode, 9)
+
+    def test_init_runs(self):
+        self.assertEqual(self.nexus("init", ".").returncode, 0)
+        with open(os.path.join(self.dir, "app.c")) as f:
+            text = f.read()
+        port = free_port()
+        self.write("app.c", text.replace("3000", str(port)))
+        app = self.start("app.c", f"--allow-net=127.0.0.1:{port}").serving(port, '{"message":"Hello from Nexus!"}')
+        self.assertEqual(get(port, "/hello/Ada"), '{"hello":"Ada"}')
+        self.assertEqual(app.stop(), 0)
+
+    def test_cache(self):
+        env = {"XDG_CACHE_HOME": os.path.join(self.dir, "cache"), "HOME": self.dir}
+        self.write("app.c", "int main(void) { return 0; }")
+        self.assertEqual(self.nexus("run", "app.c", env=env).returncode, 0)
+        for args in (["cache"], ["cache", "info"], ["cache", "prune"], ["cache", "clear"], ["cache", "info"]):
+            self.assertEqual(self.nexus(*args, env=env).returncode, 0, args)
+        where = self.nexus("cache", "dir", env=env).stdout.strip()
+        self.assertTrue(where.startswith(self.dir), where)
+        self.assertEqual(self.nexus("run", "app.c", env=env).returncode, 0)
+
+
+class Run(Base):
+    def test_arguments_and_exit_code(self):
+        self.write("app.c", r"""
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) printf("[%s]", argv[i]);
+    return 7;
+}""")
+        for args in (["run", "app.c", "a", "--allow-read=/data", "b", "--", "--c", "--watch"],
+                     ["run", "--release", "app.c", "--max-memory=1G", "a", "b", "--", "--c", "--watch"],
+                     ["app.c", "a", "b", "--", "--c", "--watch"],
+                     ["--no-prompt", "app.c", "a", "b", "--", "--c", "--watch"]):
+            result = self.nexus(*args)
+            self.assertEqual((result.returncode, result.stdout), (7, "[app.c][a][b][--c][--watch]"), result.stderr)
+
+    def test_ends_by_signal(self):
+        for name, code in (("SIGSEGV", 139), ("SIGABRT", 134), ("SIGTERM", 143)):
+            self.write("app.c", f"#include <signal.h>\nint main(void) {{ raise({name}); return 0; }}")
+            self.assertEqual(self.nexus("run", "app.c").returncode, code)
+
+    def test_compile_error(self):
+        self.write("app.c", "int main(void)\n{\n    return nothing;\n}\n")
+        result = self.nexus("run", "app.c")
+        self.assertEqual(result.returncode, 18)
+        self.assertRegex(result.stderr, r"app\.c:3")
+
+    def test_descriptors_and_state_of_the_app(self):
+        self.write("app.c", r"""
+#include <stdio.h>
+#include <stdlib.h>
+#include <signal.h>
+#include <unistd.h>
+#include <sys/prctl.h>
+int main(void)
+{
+    sigset_t set;
+    sigprocmask(SIG_BLOCK, NULL, &set);
+    for (int i = 1; i < 32; i++) if (sigismember(&set, i)) printf("blocked %d ", i);
+    printf("nnp %d ", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+    int signo = 0; prctl(PR_GET_PDEATHSIG, &signo); printf("death %d\n", signo);
+    fflush(stdout);
+    return system("ls -l /proc/$PPID/fd") != 0;
+}""")
+        reader, writer = os.pipe()
+        self.addCleanup(os.close, reader)
+        self.addCleanup(os.close, writer)
+        os.set_inheritable(writer, True)
+        result = self.nexus("run", "app.c", close_fds=False)
+        self.assertIn("nnp 1 death 9\n", result.stdout)
+        self.assertNotIn("blocked", result.stdout)
+        numbers = [int(n) for n in re.findall(r" (\d+) -> ", result.stdout)]
+        self.assertTrue(numbers and max(numbers) < 16, result.stdout)
+        self.assertNotIn("inotify", result.stdout)
+        self.assertNotIn("signalfd", result.stdout)
+        self.assertNotIn(os.readlink(f"/proc/self/fd/{writer}"), result.stdout)
+
+    def test_no_color_when_not_a_terminal(self):
+        self.assertNotIn("\x1b", self.nexus("run", "nothing.c").stderr)
+
+    def test_closed_standard_descriptors(self):
+        self.write("app.c", "#include <stdio.h>\nint main(void) { return puts(\"x\") < 0 ? 3 : 4; }")
+        code = subprocess.run(["sh", "-c", f'exec "{NEXUS}" run app.c <&- >&- 2>&-'], cwd=self.dir, timeout=60).returncode
+        self.assertEqual(code, 4)
+
+
+class Permissions(Base):
+    def test_refused_and_granted(self):
+        self.server()
+        port = free_port()
+        result = self.nexus("run", "app.c", str(port))
+        self.assertEqual(result.returncode, 7, result.stderr)
+        self.assertIn(f"listening on 127.0.0.1:{port} is not allowed; run with --allow-net=127.0.0.1:{port}", result.stderr)
+        for flag in (f"--allow-net=127.0.0.1:{port}", "--allow-net", "--allow-all", f"--allow-net=:{port}"):
+            with self.start("run", "app.c", str(port), flag) as app:
+                app.serving(port, "one")
+                self.assertEqual(app.stop(), 0)
+        for flags in (["--allow-all", "--deny-net=127.0.0.1"], ["--deny-net", "--allow-net"], [f"--allow-net=:{port + 1}"]):
+            self.assertEqual(self.nexus("run", "app.c", str(port), *flags).returncode, 7, flags)
+
+    def test_environment_never_grants(self):
+        self.server()
+        env = {name: "1" for name in ("NEXUS_ALLOW_ALL", "NEXUS_ALLOW_NET", "NEXUS_OPTIONS", "NEXUS_FLAGS")}
+        self.assertEqual(self.nexus("run", "app.c", str(free_port()), env=env).returncode, 7)
+
+    def test_read_and_write(self):
+        self.write("app.c", r"""
+#include <nexus.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    nx_bytes text;
+    nx_err err = argc > 2 ? nx_fs_write_file(argv[1], nx_str(argv[2])) : nx_fs_read_file(argv[1], &text);
+    if (err) fprintf(stderr, "%s\n", nx_error_last()->message);
+    return err;
+}""")
+        os.mkdir(os.path.join(self.dir, "data"))
+        os.mkdir(os.path.join(self.dir, "database"))
+        self.write("data/a", "x")
+        self.write("database/a", "x")
+        os.symlink("../database/a", os.path.join(self.dir, "data/link"))
+        self.assertIn('reading "data/a" is not allowed; run with --allow-read=data/a', self.nexus("app.c", "data/a").stderr)
+        self.assertEqual(self.nexus("app.c", "data/a", "--allow-read=data").returncode, 0)
+        for path in ("database/a", "data/../database/a", "data/link", "/proc/self/root/etc/hostname"):
+            self.assertEqual(self.nexus("app.c", path, "--allow-read=data").returncode, 7, path)
+        self.assertEqual(self.nexus("app.c", "/proc/self/environ", "--allow-read").returncode, 7)
+        self.assertEqual(self.nexus("app.c", "data/b", "text", "--allow-read").returncode, 7)
+        self.assertEqual(self.nexus("app.c", "data/b", "text", "--allow-write=data").returncode, 0)
+        self.assertEqual(self.nexus("app.c", "data/b", "text", "--allow-write", "--deny-write=data").returncode, 7)
+
+    def ask(self, answer, *flags):
+        """Runs on a terminal of its own and types `answer` at the question."""
+        port = free_port()
+        pid, terminal = pty.fork()
+        if pid == 0:
+            os.chdir(self.dir)
+            os.execv(NEXUS, [NEXUS, "run", "app.c", str(port), *flags])
+        seen = b""
+        end = time.monotonic() + 10 * SLOW
+        asked = served = False
+        while time.monotonic() < end:
+            ready, _, _ = select.select([terminal], [], [], 0.02)
+            if ready:
+                try:
+                    piece = os.read(terminal, 4096)
+                except OSError:
+                    break
+                if not piece:
+                    break
+                seen += piece
+            if b"[y/N]" in seen and not asked:
+                asked = True
+                os.write(terminal, answer)
+            if asked and not served:
+                try:
+                    served = get(port, timeout=0.5) == "one"
+                except (OSError, http.client.HTTPException):
+                    continue
+                os.write(terminal, b"\x03")
+        _, status = os.waitpid(pid, 0)
+        os.close(terminal)
+        return asked, served, os.waitstatus_to_exitcode(status), seen.decode(errors="replace")
+
+    def test_question_on_a_terminal(self):
+        self.server()
+        asked, served, code, seen = self.ask(b"y\n")
+        self.assertTrue(asked and served, seen)
+        self.assertEqual(code, 0, seen)
+        self.assertRegex(seen, r"nexus: app\.c wants to listen on 127\.0\.0\.1:\d+\. Allow\? \[y/N\]")
+        asked, served, code, seen = self.ask(b"n\n")
+        self.assertEqual((asked, served, code), (True, False, 7), seen)
+        asked, served, code, seen = self.ask(b"\x03")
+        self.assertEqual((asked, served, code), (True, False, 130), seen)
+        asked, served, code, seen = self.ask(b"y\n", "--no-prompt")
+        self.assertEqual((asked, served, code), (False, False, 7), seen)
+        asked, served, code, seen = self.ask(b"y\n", "--deny-net")
+        self.assertEqual((asked, served, code), (False, False, 7), seen)
+
+
+class Processes(Base):
+    def start_server(self, *flags, **options):
+        self.server()
+        self.port = free_port()
+        return self.start("run", "app.c", str(self.port), "--allow-net", *flags, **options).serving(self.port)
+
+    def app_pid(self):
+        return int(re.search(r"\d+", get(self.port, "/pid")).group())
+
+    def test_address_in_use(self):
+        self.server()
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            port = s.getsockname()[1]
+            result = self.nexus("run", "app.c", str(port), "--allow-net")
+        self.assertEqual(result.returncode, 11)
+        self.assertIn(f"cannot listen on 127.0.0.1:{port}: address in use", result.stderr)
+
+    def test_graceful_stop(self):
+        for signo in (signal.SIGTERM, signal.SIGINT):
+            app = self.start_server()
+            answer = []
+            client = threading.Thread(target=lambda: answer.append(get(self.port, "/slow")))
+            client.start()
+            time.sleep(0.15)
+            self.assertEqual(app.stop(signo), 0)
+            client.join()
+            self.assertEqual(answer, ["one"])
+
+    def test_signal_to_both_is_one(self):
+        # As systemd and timeout(1) do: to the launcher and to the app, and the launcher forwards its own.
+        app = self.start_server(start_new_session=True)
+        answer = []
+        client = threading.Thread(target=lambda: answer.append(get(self.port, "/slow")))
+        client.start()
+        time.sleep(0.15)
+        os.killpg(app.process.pid, signal.SIGTERM)
+        self.assertEqual(app.wait(), 0)
+        client.join()
+        self.assertEqual(answer, ["one"])
+
+    def test_second_signal_ends_at_once(self):
+        app = self.start_server()
+        client = threading.Thread(target=lambda: self.assertRaises((OSError, http.client.HTTPException), get, self.port, "/slow"))
+        client.start()
+        time.sleep(0.1)
+        begun = time.monotonic()
+        app.process.send_signal(signal.SIGTERM)
+        time.sleep(0.25)
+        self.assertEqual(app.stop(), 143)
+        self.assertLess(time.monotonic() - begun, 0.45 * SLOW)
+        client.join()
+
+    def test_no_orphans(self):
+        app = self.start_server()
+        pid = self.app_pid()
+        self.assertEqual(children(app.process.pid), [pid])
+        app.process.kill()
+        app.wait()
+        wait_for(lambda: not alive(pid))
+
+    def test_other_signals_are_forwarded(self):
+        for signo in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2, signal.SIGQUIT):
+            app = self.start_server()
+            self.assertEqual(app.stop(signo), 128 + signo)
+
+    def test_crash_restarts_a_server(self):
+        app = self.start_server()
+        first = self.app_pid()
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            get(self.port, "/crash")
+        self.assertEqual(get(self.port), "one")  # nobody is refused in between
+        self.assertNotEqual(self.app_pid(), first)
+        app.said("starting it again")
+        self.assertEqual(app.stop(), 0)
+
+    def test_crashes_without_end_are_given_up(self):
+        app = self.start_server()
+        for _ in range(5):
+            try:
+                get(self.port, "/crash")
+            except (OSError, http.client.HTTPException):
+                pass
+        self.assertEqual(app.wait(), 139)
+        self.assertIn("giving up", app.errors)
+
+    def test_two_servers_on_one_address(self):
+        self.write("app.c", r"""
+#include <nexus.h>
+#include <stdio.h>
+#include <stdlib.h>
+static nx_err serve(void *port) { return nx_http_listen(nx_http_server_new(.port = (uint16_t)atoi(port))); }
+int main(int argc, char **argv)
+{
+    (void)argc;
+    NX_TRY(nx_spawn(NULL, serve, argv[1], .name = "first"));
+    NX_TRY(nx_sleep(NX_MS(20)));
+    nx_err err = serve(argv[1]);
+    fprintf(stderr, "app: %s\n", nx_error_last()->message);
+    exit(err);
+}""")
+        result = self.nexus("run", "app.c", str(free_port()), "--allow-net")
+        self.assertEqual(result.returncode, 11, result.stderr)
+
+    def test_listening_again_on_the_same_address(self):
+        self.write("app.c", r"""
+#include <nexus.h>
+#include <stdlib.h>
+static nx_http_server *server;
+static void stop(void *arg) { (void)arg; nx_http_stop(server); }
+int main(int argc, char **argv)
+{
+    (void)argc;
+    for (int i = 0; i < 3; i++) {
+        server = nx_http_server_new(.port = (uint16_t)atoi(argv[1]));
+        nx_set_timeout(stop, NULL, NX_MS(20));
+        NX_TRY(nx_http_listen(server));
+        nx_http_server_free(server);
+    }
+    return 5;
+}""")
+        result = self.nexus("run", "app.c", str(free_port()), "--allow-net")
+        self.assertEqual(result.returncode, 5, result.stderr)
+
+    def test_unix_socket(self):
+        self.server()
+        path = os.path.join(self.dir, "s")
+        app = self.start("run", "app.c", "0", f"unix:{path}", f"--allow-net=unix:{path}")
+        wait_for(lambda: os.path.exists(path))
+        with socket.socket(socket.AF_UNIX) as s:
+            s.connect(path)
+            s.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+            answer = b""
+            while piece := s.recv(4096):
+                answer += piece
+        self.assertTrue(answer.endswith(b"one"), answer)
+        self.assertEqual(app.stop(), 0)
+        self.assertFalse(os.path.exists(path))
+
+    def test_memory(self):
+        app = self.start_server()
+        total = 0
+        for pid in (app.process.pid, self.app_pid()):
+            with open(f"/proc/{pid}/status") as f:
+                total += int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+        if SLOW == 1:
+            self.assertLess(total, 5 * 1024)
+
+
+class Watch(Base):
+    def watch(self, *flags):
+        self.port = free_port()
+        return self.start("run", "app.c", str(self.port), "--allow-net", "--watch", *flags)
+
+    def test_edit_and_no_connection_is_lost(self):
+        self.server("one")
+        app = self.watch().serving(self.port, "one")
+        failures, done = [], threading.Event()
+
+        def hammer():
+            while not done.is_set():
+                try:
+                    get(self.port)
+                except (OSError, http.client.HTTPException) as error:
+                    failures.append(repr(error))
+
+        clients = [threading.Thread(target=hammer) for _ in range(4)]
+        for client in clients:
+            client.start()
+        for answer in ("two", "three", "four"):
+            self.server(answer)
+            wait_for(lambda: get(self.port) == answer)
+            time.sleep(0.05)
+        done.set()
+        for client in clients:
+            client.join()
+        self.assertEqual(failures, [])
+        self.assertEqual(app.stop(), 0)
+
+    def test_request_in_flight_is_answered_by_the_old(self):
+        self.server("old")
+        self.watch().serving(self.port, "old")
+        answer = []
+        client = threading.Thread(target=lambda: answer.append(get(self.port, "/slow")))
+        client.start()
+        time.sleep(0.1)
+        self.server("new")
+        wait_for(lambda: get(self.port) == "new", 0.4)
+        client.join()
+        self.assertEqual(answer, ["old"])
+
+    def test_compile_error_keeps_the_old(self):
+        self.server("one")
+        app = self.watch().serving(self.port, "one")
+        self.write("app.c", "int main(void) { return }")
+        app.said("the running program stays")
+        self.assertEqual(get(self.port), "one")
+        self.server("mended")
+        wait_for(lambda: get(self.port) == "mended")
+
+    def test_first_compile_fails(self):
+        self.write("app.c", "int main(void) { return }")
+        app = self.watch()
+        app.said("waiting for a change", 15)
+        self.server("mended")
+        app.serving(self.port, "mended")
+        self.assertEqual(app.stop(), 0)
+
+    def test_included_files_and_ways_to_save(self):
+        text = (SERVER % {"answer": ""}).replace('#define ANSWER ""', '#include "answer.h"')
+        self.write("app.c", text)
+        self.write("answer.h", '#define ANSWER "one"\n')
+        self.watch().serving(self.port, "one")
+        path = os.path.join(self.dir, "answer.h")
+        with open(path, "w") as f:  # in place
+            f.write('#define ANSWER "two"\n')
+        wait_for(lambda: get(self.port) == "two")
+        os.rename(path, path + "~")  # vim: the old one aside, a new one in its place
+        with open(path, "w") as f:
+            f.write('#define ANSWER "three"\n')
+        wait_for(lambda: get(self.port) == "three")
+        self.write("answer.h", '#define ANSWER "four"\n')  # a rename over it
+        wait_for(lambda: get(self.port) == "four")
+
+    def test_other_files_do_not_restart(self):
+        self.server("one")
+        self.watch().serving(self.port, "one")
+        before = get(self.port, "/pid")
+        self.write("other.c", "int x;")
+        self.write("notes.txt", "x")
+        self.server("one")  # saved without a change
+        time.sleep(0.3)
+        self.assertEqual(get(self.port, "/pid"), before)
+
+    def test_ended_program_starts_again_on_change(self):
+        self.write("app.c", "int main(void) { return 3; }")
+        app = self.start("run", "app.c", "--watch")
+        app.said("ended with exit code 3; waiting for a change", 15)
+        self.write("app.c", "int main(void) { return 4; }")
+        app.said("ended with exit code 4; waiting for a change")
+        self.assertEqual(app.stop(signal.SIGINT), 130)
+
+    def test_other_address_after_a_change(self):
+        self.server("one")
+        self.watch().serving(self.port, "one")
+        self.write("app.c", (SERVER % {"answer": "two"}).replace("127.0.0.1", "0.0.0.0"))
+        wait_for(lambda: self.try_get() == "two")
+
+    def try_get(self):
+        try:
+            return get(self.port)
+        except (OSError, http.client.HTTPException):
+            return None
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2 if sys.stdout.isatty() else 1)

@@ -1,0 +1,95 @@
+/* Listening sockets, made without a launcher. */
+#include "permission/broker.h"
+#include "permission/listen.h"
+#include "test.h"
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+NX_TEST(addresses)
+{
+    char out[NX__LISTEN_ADDRESS_MAX];
+    EXPECT_EQ(nx__listen_address("0.0.0.0", 80, out), NX_OK);
+    EXPECT_STR(out, "0.0.0.0:80");
+    EXPECT_EQ(nx__listen_address("::1", 80, out), NX_OK);
+    EXPECT_STR(out, "[::1]:80");
+    EXPECT_EQ(nx__listen_address("[::1]", 80, out), NX_OK);
+    EXPECT_STR(out, "[::1]:80");
+    EXPECT_EQ(nx__listen_address("unix:/a", 80, out), NX_OK);
+    EXPECT_STR(out, "unix:/a");
+}
+
+NX_TEST(tcp)
+{
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "0.0.0.0", "::1", "[::1]"};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        int fd, other, on = 0;
+        uint16_t port, none;
+        nx_err err = nx__listen(hosts[i], 0, 16, 0, &fd, &port);
+        if (err == NX_EIO && strchr(hosts[i], ':')) continue; /* no IPv6 here */
+        EXPECT_EQ(err, NX_OK);
+        if (err) continue;
+        EXPECT(port != 0);
+        EXPECT(fcntl(fd, F_GETFL) & O_NONBLOCK);
+        EXPECT(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+        socklen_t len = sizeof on;
+        EXPECT(getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &len) == 0 && on);
+        EXPECT_EQ(nx__listen(hosts[i], port, 16, 0, &other, &none), NX_EADDRINUSE);
+        EXPECT(other == -1 && strstr(nx_error_last()->message, "address in use") &&
+               strstr(nx_error_last()->message, "ss -ltnp"));
+        nx__broker_unlisten(fd);
+        EXPECT_EQ(nx__listen(hosts[i], port, 16, 0, &fd, &none), NX_OK);
+        EXPECT_EQ(none, port);
+        EXPECT(close(fd) == 0);
+    }
+}
+
+NX_TEST(wrong_hosts)
+{
+    static const char *const hosts[] = {"",      "example.com",    "1.2.3",
+                                        "127.1", "[127.0.0.1]",    "::1]",
+                                        "unix:", "unix:@abstract", "a\033b"};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        int fd;
+        uint16_t port;
+        EXPECT_EQ(nx__listen(hosts[i], 0, 16, 0, &fd, &port), NX_EINVAL);
+        EXPECT(strstr(nx_error_last()->message, "cannot listen on") &&
+               !strchr(nx_error_last()->message, '\033'));
+    }
+    int fd;
+    uint16_t port;
+    EXPECT_EQ(nx__listen("192.0.2.1", 0, 16, 0, &fd, &port), NX_EIO);
+    EXPECT_STR(nx_error_last()->message,
+               "cannot listen on 192.0.2.1:0: no such address on this machine");
+}
+
+NX_TEST(unix_sockets)
+{
+    char dir[] = "/tmp/nexus-listen-XXXXXX", host[64], file[64];
+    EXPECT(mkdtemp(dir) != NULL);
+    (void)snprintf(host, sizeof host, "unix:%s/s", dir);
+    (void)snprintf(file, sizeof file, "%s/s", dir);
+    int fd, other;
+    uint16_t port;
+    struct stat st;
+    EXPECT_EQ(nx__listen(host, 0, 16, 0620, &fd, &port), NX_OK);
+    EXPECT_EQ(port, 0);
+    EXPECT(stat(file, &st) == 0 && (st.st_mode & 0777) == 0620);
+    EXPECT_EQ(nx__listen(host, 0, 16, 0600, &other, &port), NX_EADDRINUSE);
+    /* Left behind by a program that was killed: replaced. */
+    EXPECT(close(fd) == 0);
+    EXPECT_EQ(nx__listen(host, 0, 16, 0600, &fd, &port), NX_OK);
+    nx__broker_unlisten(fd);
+    EXPECT(lstat(file, &st) != 0);
+    /* Somebody's file: kept. */
+    fd = open(file, O_CREAT | O_WRONLY, 0600);
+    EXPECT(fd >= 0 && close(fd) == 0);
+    EXPECT_EQ(nx__listen(host, 0, 16, 0600, &fd, &port), NX_EADDRINUSE);
+    EXPECT(lstat(file, &st) == 0 && S_ISREG(st.st_mode));
+    EXPECT(unlink(file) == 0 && rmdir(dir) == 0);
+}

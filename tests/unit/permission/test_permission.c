@@ -1,0 +1,246 @@
+/* Permissions: how flags parse, and what they grant. */
+#include "base/error.h"
+#include "permission/network.h"
+#include "permission/permission.h"
+#include "test.h"
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { FLAGS_MAX = 4 };
+
+static nx_err parse_all(struct nx__permissions *p, const char *const flags[FLAGS_MAX])
+{
+    nx_err err = NX_OK;
+    for (int i = 0; i < FLAGS_MAX && flags[i] && !err; i++) {
+        bool taken;
+        err = nx__permissions_parse(p, flags[i], &taken);
+        EXPECT(taken);
+    }
+    return err;
+}
+
+struct grant_case {
+    const char *flags[FLAGS_MAX];
+    enum nx__permit_kind kind;
+    const char *what;
+    enum nx__verdict verdict;
+};
+
+static void run_cases(const struct grant_case *cases, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct nx__permissions p = {0};
+        EXPECT_EQ(parse_all(&p, cases[i].flags), NX_OK);
+        enum nx__verdict verdict = nx__permissions_verdict(&p, cases[i].kind, cases[i].what);
+        if (verdict != cases[i].verdict) {
+            printf("%s with %s %s: %d, not %d\n", cases[i].what,
+                   cases[i].flags[0] ? cases[i].flags[0] : "nothing",
+                   cases[i].flags[0] && cases[i].flags[1] ? cases[i].flags[1] : "", verdict,
+                   cases[i].verdict);
+            EXPECT(!"the verdict");
+        }
+        nx__permissions_free(&p);
+    }
+}
+
+#define COUNT(list) (sizeof(list) / sizeof *(list))
+
+NX_TEST(network_grants)
+{
+    static const struct grant_case cases[] = {
+        {{0}, NX__PERMIT_NET, "127.0.0.1:3000", NX__MISSING},
+        {{"--allow-net"}, NX__PERMIT_NET, "0.0.0.0:3000", NX__GRANTED},
+        {{"--allow-net"}, NX__PERMIT_NET, "unix:/tmp/a.sock", NX__GRANTED},
+        {{"--allow-all"}, NX__PERMIT_NET, "unix:/tmp/a.sock", NX__GRANTED},
+        {{"--allow-net=:3000"}, NX__PERMIT_NET, "0.0.0.0:3000", NX__GRANTED},
+        {{"--allow-net=:3000"}, NX__PERMIT_NET, "[::]:3000", NX__GRANTED},
+        {{"--allow-net=:3000"}, NX__PERMIT_NET, "0.0.0.0:3001", NX__MISSING},
+        {{"--allow-net=:3000"}, NX__PERMIT_NET, "unix:/tmp/a.sock", NX__MISSING},
+        {{"--allow-net=127.0.0.1"}, NX__PERMIT_NET, "127.0.0.1:1", NX__GRANTED},
+        {{"--allow-net=127.0.0.1"}, NX__PERMIT_NET, "0.0.0.0:1", NX__MISSING},
+        {{"--allow-net=0.0.0.0"}, NX__PERMIT_NET, "0.0.0.0:1", NX__GRANTED},
+        {{"--allow-net=127.0.0.1:80,127.0.0.1:81"}, NX__PERMIT_NET, "127.0.0.1:81", NX__GRANTED},
+        {{"--allow-net=127.0.0.1:80", "--allow-net=127.0.0.1:81"},
+         NX__PERMIT_NET,
+         "127.0.0.1:80",
+         NX__GRANTED},
+        {{"--allow-net=LocalHost:80"}, NX__PERMIT_NET, "localhost:80", NX__GRANTED},
+        {{"--allow-net=localhost"}, NX__PERMIT_NET, "127.0.0.1:80", NX__GRANTED},
+        {{"--allow-net=Api.Example.COM."}, NX__PERMIT_NET, "api.example.com:443", NX__GRANTED},
+        {{"--allow-net=example.com"}, NX__PERMIT_NET, "api.example.com:443", NX__MISSING},
+        {{"--allow-net=example.com"}, NX__PERMIT_NET, "example.com.evil.org:443", NX__MISSING},
+        {{"--allow-net=127.0.0.1:80"}, NX__PERMIT_NET, "[::ffff:127.0.0.1]:80", NX__GRANTED},
+        {{"--allow-net=[::ffff:7f00:1]:80"}, NX__PERMIT_NET, "127.0.0.1:80", NX__GRANTED},
+        {{"--allow-net=::1"}, NX__PERMIT_NET, "[0:0:0:0:0:0:0:1]:80", NX__GRANTED},
+        {{"--allow-net=[::1]:80"}, NX__PERMIT_NET, "[::1]:81", NX__MISSING},
+        {{"--allow-net=127.0.0.1:0"}, NX__PERMIT_NET, "127.0.0.1:0", NX__GRANTED},
+        {{"--allow-net=unix:/tmp/x/../a.sock"}, NX__PERMIT_NET, "unix:/tmp/a.sock", NX__GRANTED},
+        {{"--allow-net=unix:/tmp/a"}, NX__PERMIT_NET, "unix:/tmp/ab", NX__MISSING},
+        {{"--allow-net=unix:/tmp"}, NX__PERMIT_NET, "unix:/tmp/a.sock", NX__GRANTED},
+        {{"--allow-net=127.0.0.1"}, NX__PERMIT_NET, "unix:/tmp/a.sock", NX__MISSING},
+        /* Deny wins, in whatever order and spelling. */
+        {{"--allow-net", "--deny-net=127.0.0.1:80"}, NX__PERMIT_NET, "127.0.0.1:80", NX__DENIED},
+        {{"--deny-net=127.0.0.1:80", "--allow-net"}, NX__PERMIT_NET, "127.0.0.1:81", NX__GRANTED},
+        {{"--deny-net", "--allow-all"}, NX__PERMIT_NET, "127.0.0.1:81", NX__DENIED},
+        {{"--allow-all", "--deny-net=127.0.0.1"},
+         NX__PERMIT_NET,
+         "[::ffff:127.0.0.1]:80",
+         NX__DENIED},
+        {{"--allow-all", "--deny-net=127.0.0.1"}, NX__PERMIT_NET, "localhost:80", NX__DENIED},
+        {{"--allow-all", "--deny-net=127.0.0.1:80"}, NX__PERMIT_NET, "0.0.0.0:80", NX__DENIED},
+        {{"--allow-all", "--deny-net=127.0.0.1:80"}, NX__PERMIT_NET, "[::]:80", NX__DENIED},
+        {{"--allow-all", "--deny-net=127.0.0.1:80"}, NX__PERMIT_NET, "0.0.0.0:81", NX__GRANTED},
+        {{"--allow-all", "--deny-net=:22"}, NX__PERMIT_NET, "10.0.0.1:22", NX__DENIED},
+        {{"--allow-all", "--deny-net=:22"}, NX__PERMIT_NET, "not an address", NX__DENIED},
+        {{"--allow-net=:22"}, NX__PERMIT_NET, "not an address", NX__MISSING},
+    };
+    run_cases(cases, COUNT(cases));
+}
+
+NX_TEST(names_and_programs)
+{
+    static const struct grant_case cases[] = {
+        {{"--allow-env=HOME,PATH"}, NX__PERMIT_ENV, "PATH", NX__GRANTED},
+        {{"--allow-env=HOME"}, NX__PERMIT_ENV, "home", NX__MISSING},
+        {{"--allow-env=HOME"}, NX__PERMIT_ENV, "HOME2", NX__MISSING},
+        {{"--allow-env", "--deny-env=SECRET"}, NX__PERMIT_ENV, "SECRET", NX__DENIED},
+        {{"--allow-env", "--deny-env=SECRET"}, NX__PERMIT_ENV, "HOME", NX__GRANTED},
+        {{"--allow-run=ls"}, NX__PERMIT_RUN, "ls", NX__GRANTED},
+        {{"--allow-run=ls"}, NX__PERMIT_RUN, "./ls", NX__MISSING},
+        {{"--allow-run=/tmp/../opt/tool"}, NX__PERMIT_RUN, "/opt/tool", NX__GRANTED},
+        {{"--allow-run=/opt/tool"}, NX__PERMIT_RUN, "/opt/tool/x", NX__MISSING},
+        {{"--allow-read"}, NX__PERMIT_WRITE, "/tmp/x", NX__MISSING},
+        {{"--allow-ffi=/opt/lib"}, NX__PERMIT_FFI, "/opt/lib/a.so", NX__GRANTED},
+    };
+    run_cases(cases, COUNT(cases));
+}
+
+/* A tree with what paths are attacked by; the flags are relative to it. */
+static char *enter_tree(char template[])
+{
+    char *dir = mkdtemp(template);
+    EXPECT(dir && chdir(dir) == 0);
+    EXPECT(mkdir("data", 0755) == 0 && mkdir("database", 0755) == 0 && mkdir("data/in", 0755) == 0);
+    EXPECT(symlink("/etc/hostname", "data/out") == 0);
+    EXPECT(symlink("../data/in", "database/link") == 0);
+    EXPECT(symlink("/tmp/nowhere-at-all/x", "data/dangling") == 0);
+    EXPECT(symlink("loop", "data/loop") == 0);
+    return dir;
+}
+
+NX_TEST(path_grants)
+{
+    char template[] = "/tmp/nexus-permission-XXXXXX";
+    if (!enter_tree(template)) return;
+    static const struct grant_case cases[] = {
+        {{"--allow-read=data"}, NX__PERMIT_READ, "data/a", NX__GRANTED},
+        {{"--allow-read=data/"}, NX__PERMIT_READ, "data", NX__GRANTED},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "database/a", NX__MISSING},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "data/../database/a", NX__MISSING},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "./data/./in//x", NX__GRANTED},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "data/new/../../x", NX__MISSING},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "data/out", NX__MISSING},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "database/link/x", NX__GRANTED},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "database/link/../../database/x", NX__MISSING},
+        {{"--allow-write=data"}, NX__PERMIT_WRITE, "data/dangling", NX__MISSING},
+        {{"--allow-write=data"}, NX__PERMIT_WRITE, "data/dangling/", NX__MISSING},
+        {{"--allow-write=data"}, NX__PERMIT_WRITE, "data/loop", NX__MISSING},
+        {{"--allow-write=data"}, NX__PERMIT_WRITE, "", NX__MISSING},
+        {{"--allow-read=."}, NX__PERMIT_READ, "anything", NX__GRANTED},
+        {{"--allow-read=/"}, NX__PERMIT_READ, "/etc/hostname", NX__GRANTED},
+        {{"--allow-read", "--deny-read=data"}, NX__PERMIT_READ, "data/a", NX__DENIED},
+        {{"--allow-read", "--deny-read=data"}, NX__PERMIT_READ, "database/link", NX__DENIED},
+        {{"--allow-read", "--deny-read=data"}, NX__PERMIT_READ, "database/a", NX__GRANTED},
+        {{"--allow-all", "--deny-read=data"}, NX__PERMIT_READ, "data/loop", NX__DENIED},
+        /* The inside of a process is no file. */
+        {{"--allow-read"}, NX__PERMIT_READ, "/proc/self/environ", NX__MISSING},
+        {{"--allow-read=/proc"}, NX__PERMIT_READ, "/proc/self/mem", NX__MISSING},
+        {{"--allow-read"}, NX__PERMIT_READ, "/proc/cpuinfo", NX__GRANTED},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "/proc/self/root/etc/hostname", NX__MISSING},
+        {{"--allow-read=data"}, NX__PERMIT_READ, "/proc/self/cwd/data/a", NX__GRANTED},
+        {{"--allow-all"}, NX__PERMIT_READ, "/proc/self/environ", NX__GRANTED},
+    };
+    run_cases(cases, COUNT(cases));
+    EXPECT(unlink("data/out") == 0 && unlink("data/dangling") == 0 && unlink("data/loop") == 0 &&
+           unlink("database/link") == 0);
+    EXPECT(rmdir("data/in") == 0 && rmdir("data") == 0 && rmdir("database") == 0);
+    EXPECT(chdir("/") == 0 && rmdir(template) == 0);
+}
+
+NX_TEST(wrong_flags)
+{
+    static const char *const wrong[] = {
+        "--allow-net=",
+        "--allow-net=a,,b",
+        "--allow-net=host:port",
+        "--allow-net=host:65536",
+        "--allow-net=[::1",
+        "--allow-net=[::1]80",
+        "--allow-net=[1.2.3.4]",
+        "--allow-net=*.example.com",
+        "--allow-net=127.1",
+        "--allow-net=http://x",
+        "--allow-net=fe80::1%eth0",
+        "--allow-net=unix:@x",
+        "--allow-net=host:",
+        "--deny-read=",
+        "--allow-net=a b",
+        "--allow-net=:",
+    };
+    for (size_t i = 0; i < COUNT(wrong); i++) {
+        struct nx__permissions p = {0};
+        bool taken;
+        nx_err err = nx__permissions_parse(&p, wrong[i], &taken);
+        if (err != NX_EUSAGE) printf("%s: %s\n", wrong[i], nx_err_name(err));
+        EXPECT(taken);
+        EXPECT_EQ(err, NX_EUSAGE);
+        EXPECT(strlen(nx_error_last()->message) > 10);
+        nx__permissions_free(&p);
+    }
+    static const char *const others[] = {"--allow",    "--allow-",  "--allow-nets", "--allow-all=x",
+                                         "--deny-all", "allow-net", "--watch"};
+    for (size_t i = 0; i < COUNT(others); i++) {
+        struct nx__permissions p = {0};
+        bool taken;
+        EXPECT_EQ(nx__permissions_parse(&p, others[i], &taken), NX_OK);
+        EXPECT(!taken);
+    }
+}
+
+NX_TEST(hook_and_its_words)
+{
+    struct nx__permissions p = {0};
+    EXPECT_EQ(nx__permit(NX__PERMIT_READ, "/etc/shadow"),
+              NX_OK); /* not sealed: a program of its own */
+    nx__permissions_seal(&p);
+    static const struct {
+        enum nx__permit_kind kind;
+        const char *what, *message;
+    } cases[] = {
+        {NX__PERMIT_NET, "0.0.0.0:3000",
+         "listening on 0.0.0.0:3000 is not allowed; run with --allow-net=0.0.0.0:3000"},
+        {NX__PERMIT_READ, "a.txt", "reading \"a.txt\" is not allowed; run with --allow-read=a.txt"},
+        {NX__PERMIT_WRITE, "my file",
+         "writing \"my file\" is not allowed; run with --allow-write='my file'"},
+        {NX__PERMIT_ENV, "HOME",
+         "the environment variable HOME is not allowed; run with --allow-env=HOME"},
+        {NX__PERMIT_RUN, "ls", "starting \"ls\" is not allowed; run with --allow-run=ls"},
+        {NX__PERMIT_FFI, "x.so", "loading \"x.so\" is not allowed; run with --allow-ffi=x.so"},
+        {NX__PERMIT_READ, "a\033[2J\nb\302\233c",
+         "reading \"a[2Jbc\" is not allowed; run with --allow-read='a[2Jbc'"},
+        {NX__PERMIT_READ, "/proc/self/mem",
+         "reading \"/proc/self/mem\" is not allowed; run with --allow-all"},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++) {
+        EXPECT_EQ(nx__permit(cases[i].kind, cases[i].what), NX_EPERM);
+        EXPECT_STR(nx_error_last()->message, cases[i].message);
+    }
+    bool taken;
+    EXPECT_EQ(nx__permissions_parse(&p, "--deny-net=:22", &taken), NX_OK);
+    EXPECT_EQ(nx__permit(NX__PERMIT_NET, "1.2.3.4:22"), NX_EPERM);
+    EXPECT_STR(nx_error_last()->message, "listening on 1.2.3.4:22 is denied by --deny-net");
+    EXPECT_EQ(nx__permissions_grant(&p, NX__PERMIT_NET, "1.2.3.4:23"), NX_OK);
+    EXPECT_EQ(nx__permit(NX__PERMIT_NET, "1.2.3.4:23"), NX_OK);
+    nx__permissions_seal(NULL);
+    nx__permissions_free(&p);
+}
