@@ -12,7 +12,7 @@ add_custom_command(OUTPUT ${NEXUS_ARCHIVE}
         "-DLIBRARIES=${NEXUS_STATIC_LIBRARIES}" -P ${CMAKE_SOURCE_DIR}/cmake/archive.cmake
     DEPENDS $<TARGET_OBJECTS:nexus_core> $<TARGET_OBJECTS:nexus_wrap_main> nexus_exports
         ${CMAKE_BINARY_DIR}/src/cli/exports.list ${CMAKE_SOURCE_DIR}/cmake/archive.cmake
-    VERBATIM COMMAND_EXPAND_LISTS COMMENT "Linking lib/libnexus.a")
+    VERBATIM COMMENT "Linking lib/libnexus.a")
 if(NEXUS_SANITIZE)
     add_custom_target(nexus_archive DEPENDS ${NEXUS_ARCHIVE})
 else()

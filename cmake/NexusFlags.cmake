@@ -1,4 +1,11 @@
-# Compiler and linker flags, as one interface target.
+# Compiler and linker flags, as one interface target; NEXUS_ARCH names the processor, as in switch_<arch>.S.
+string(REGEX MATCH "x86_64|aarch64|riscv64" NEXUS_ARCH "${CMAKE_SYSTEM_PROCESSOR}")
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL AMD64)
+    set(NEXUS_ARCH x86_64)
+elseif(NOT NEXUS_ARCH)
+    message(FATAL_ERROR "Nexus has no fiber switch for ${CMAKE_SYSTEM_PROCESSOR} yet; src/loop/switch.h says what one needs")
+endif()
+
 add_library(nexus_flags INTERFACE)
 target_include_directories(nexus_flags INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
 target_compile_definitions(nexus_flags INTERFACE _GNU_SOURCE)
@@ -13,10 +20,10 @@ else()
     # The public functions are never replaced by another library's: calls within the runtime may be inlined.
     target_compile_options(nexus_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-fno-semantic-interposition>)
 endif()
-if(CMAKE_C_COMPILER_ID STREQUAL GNU OR CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(CMAKE_C_COMPILER_ID STREQUAL GNU OR NEXUS_ARCH STREQUAL x86_64)
     target_compile_options(nexus_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-fstack-clash-protection>)
 endif()
-if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
+if(NEXUS_ARCH STREQUAL x86_64)
     # A fiber switch leaves by a jump, which a shadow stack would not follow: the program must not ask for one.
     target_compile_options(nexus_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-fcf-protection=none>)
 endif()

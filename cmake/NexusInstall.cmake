@@ -4,6 +4,8 @@ set(CMAKE_INSTALL_LIBDIR lib)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/nexus.pc.in ${CMAKE_BINARY_DIR}/nexus.pc @ONLY)
 install(TARGETS nexus RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${NEXUS_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+# The names that a program built without the command exports, for what it loads by nx_import.
+install(FILES ${CMAKE_BINARY_DIR}/src/cli/exports.list DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME nexus.exports)
 install(FILES ${CMAKE_BINARY_DIR}/nexus.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${CMAKE_SOURCE_DIR}/include/nexus.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/nexus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")

@@ -1,6 +1,6 @@
 /* Nanoseconds that it takes to write JSON into a buffer. */
-#include "base/clock.h"
 #include "base/json.h"
+#include "base/clock.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -42,8 +42,8 @@ int main(void)
     memset(ascii, 'x', sizeof ascii - 1);
     for (size_t i = 0; i + 2 < sizeof cyrillic; i += 2) memcpy(cyrillic + i, "\xd0\xb6", 2);
     measure("hello", nx_obj("message", "Hello from Nexus!"));
-    measure("todo", nx_obj("id", 42, "title", "Write the release notes", "done", nx_bool(false), "tags",
-                           nx_arr("work", "writing")));
+    measure("todo", nx_obj("id", 42, "title", "Write the release notes", "done", nx_bool(false),
+                           "tags", nx_arr("work", "writing")));
     measure("integers", nx_arr(1, 22, 333, 4444, -55555, 1234567890, INT64_MIN));
     measure("decimals", nx_arr(0.5, 3.14, 19.99, -273.15, 1024.0));
     measure("doubles", nx_arr(0.1 + 0.2, 1e300, 5e-324, 1.0 / 3.0));

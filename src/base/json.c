@@ -8,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+enum { FIRST_CAP = 1024 /* of nx_json_write: most answers are shorter */ };
+
 struct writer {
-    char *out;
-    size_t cap, len; /* len goes on past cap, to tell how much is needed */
+    char *at, *end;
+    size_t beyond; /* bytes that did not fit; from the first of them on, nothing is written */
     nx_err err;
 };
 
@@ -19,17 +21,28 @@ static NX__COLD void refuse(struct writer *w, const char *why)
     if (!w->err) w->err = nx__error_set(NX_EINVAL, "cannot write JSON: %s", why);
 }
 
-static void put(struct writer *w, const char *data, size_t len)
+/* Whether `len` bytes fit; counts them if they don't. */
+static inline bool room(struct writer *w, size_t len)
 {
-    if (nx__likely(w->len <= w->cap && len <= w->cap - w->len)) memcpy(w->out + w->len, data, len);
-    w->len += len;
+    if (nx__likely(len <= (size_t)(w->end - w->at))) return true;
+    w->beyond += len;
+    w->end = w->at;
+    return false;
 }
 
-static void put_char(struct writer *w, char c)
+static inline void put(struct writer *w, const char *data, size_t len)
 {
-    if (nx__likely(w->len < w->cap)) w->out[w->len] = c;
-    w->len++;
+    if (!len || !room(w, len)) return;
+    memcpy(w->at, data, len);
+    w->at += len;
 }
+
+static inline void put_char(struct writer *w, char c)
+{
+    if (room(w, 1)) *w->at++ = c;
+}
+
+/* ---- Strings */
 
 static void put_escape(struct writer *w, unsigned char c)
 {
@@ -48,44 +61,119 @@ static void put_escape(struct writer *w, unsigned char c)
     put(w, text, 2);
 }
 
-static void put_string(struct writer *w, const char *s, size_t len)
+/* The part of a string from its first byte on that is not plain. */
+static NX__NOINLINE void put_special(struct writer *w, const char *s, size_t len)
 {
     const char *end = s + len;
-    put_char(w, '"');
     while (s < end) {
-        const char *stop = nx__scan_json_plain(s, end);
-        put(w, s, (size_t)(stop - s));
-        s = stop;
-        if (s == end) break;
         if ((unsigned char)*s < 0x80) {
             put_escape(w, (unsigned char)*s++);
-            continue;
+        } else {
+            const char *from = s;
+            for (size_t n; s < end && (unsigned char)*s >= 0x80; s += n) {
+                if ((n = nx__utf8_sequence(s, end))) continue;
+                refuse(w, "a string is not valid UTF-8");
+                return;
+            }
+            put(w, from, (size_t)(s - from));
         }
-        size_t n = nx__utf8_sequence(s, end);
-        if (!n) {
-            refuse(w, "a string is not valid UTF-8");
-            return;
+        size_t left = (size_t)(end - s);
+        if (left <= (size_t)(w->end - w->at)) {
+            size_t n = nx__json_copy_plain(w->at, s, left);
+            w->at += n;
+            s += n;
+        } else {
+            size_t n = nx__json_plain_scalar(s, left);
+            put(w, s, n);
+            s += n;
         }
-        put(w, s, n);
-        s += n;
     }
+}
+
+static inline void put_string(struct writer *w, const char *s, size_t len)
+{
+    put_char(w, '"');
+    size_t n;
+    if (nx__likely(len <= (size_t)(w->end - w->at))) {
+        n = nx__json_copy_plain(w->at, s, len);
+        w->at += n;
+    } else {
+        n = nx__json_plain_scalar(s, len);
+        put(w, s, n);
+    }
+    if (nx__unlikely(n != len)) put_special(w, s + n, len - n);
     put_char(w, '"');
 }
 
-static void put_uint(struct writer *w, uint64_t n, bool negative)
+/* ---- Numbers */
+
+static unsigned digits_of(uint64_t n)
 {
-    static const char pairs[] = "00010203040506070809101112131415161718192021222324252627282930313233343536373839"
-                                "40414243444546474849505152535455565758596061626364656667686970717273747576777879"
-                                "8081828384858687888990919293949596979899";
-    char digits[24];
-    size_t at = sizeof digits;
-    for (; n >= 100; n /= 100) memcpy(&digits[at -= 2], &pairs[n % 100 * 2], 2);
+    for (unsigned len = 1;; n /= 10000, len += 4) {
+        if (n < 10) return len;
+        if (n < 100) return len + 1;
+        if (n < 1000) return len + 2;
+        if (n < 10000) return len + 3;
+    }
+}
+
+/* Writes the digits of `n` so that they end before `end`. */
+static void digits_write(char *end, uint64_t n)
+{
+    static const char pairs[] =
+        "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243"
+        "4445464748495051525354555657585960616263646566676869707172737475767778798081828384858687"
+        "888990919293949596979899";
+    for (; n >= 100; n /= 100) memcpy(end -= 2, &pairs[n % 100 * 2], 2);
     if (n >= 10)
-        memcpy(&digits[at -= 2], &pairs[n * 2], 2);
+        memcpy(end - 2, &pairs[n * 2], 2);
     else
-        digits[--at] = (char)('0' + n);
-    if (negative) digits[--at] = '-';
-    put(w, digits + at, sizeof digits - at);
+        end[-1] = (char)('0' + n);
+}
+
+static void put_uint(struct writer *w, uint64_t n)
+{
+    unsigned len = digits_of(n);
+    if (!room(w, len)) return;
+    w->at += len;
+    digits_write(w->at, n);
+}
+
+static void put_int(struct writer *w, int64_t n)
+{
+    if (n < 0) put_char(w, '-');
+    put_uint(w, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+}
+
+/* Most numbers of people have few decimals: n = m / 10^k. Both are exact in a double, and a
+ * division is rounded as reading the text "m * 10^-k" is: so if it gives n, the text does. False if
+ * there are no such m and k. */
+static bool put_short_decimal(struct writer *w, double n)
+{
+    static const double powers[] = {1, 10, 100, 1000, 10000, 100000, 1000000};
+    const double exact = 9007199254740992.0; /* 2^53 */
+    double size = fabs(n);
+    if (size >= exact || (size < 1e-5 && n != 0) || (n == 0 && signbit(n))) return false;
+    for (unsigned k = 0; k < sizeof powers / sizeof *powers; k++) {
+        double scaled = size * powers[k] + 0.5;
+        if (scaled >= exact) return false;
+        uint64_t m = (uint64_t)scaled;
+        if ((double)m / powers[k] != size) continue;
+        if (n < 0) put_char(w, '-');
+        if (!k) {
+            put_uint(w, m);
+            return true;
+        }
+        uint64_t unit = (uint64_t)powers[k];
+        put_uint(w, m / unit);
+        if (!room(w, k + 1)) return true;
+        memset(w->at, '0', k + 1);
+        w->at[0] = '.';
+        w->at += k + 1;
+        digits_write(w->at, m % unit);
+        return true;
+    }
+    return false;
 }
 
 static void put_double(struct writer *w, double n)
@@ -94,78 +182,99 @@ static void put_double(struct writer *w, double n)
         refuse(w, "a number is not finite");
         return;
     }
+    if (put_short_decimal(w, n)) return;
     char text[40];
-    int len = 0;
     /* The fewest digits that read back as the same number. */
     for (int digits = 15; digits <= 17; digits++) {
-        len = snprintf(text, sizeof text, "%.*g", digits, n);
+        (void)snprintf(text, sizeof text, "%.*g", digits, n);
         if (strtod(text, NULL) == n) break;
     }
-    for (int i = 0; i < len; i++)
-        if (text[i] == ',') text[i] = '.'; /* a locale with a decimal comma */
-    put(w, text, (size_t)len);
+    /* Whatever else stands there is the decimal point of the locale, of one byte or more. */
+    size_t len = 0;
+    bool point = false;
+    for (const char *p = text; *p; p++) {
+        bool number = (*p >= '0' && *p <= '9') || *p == '-' || *p == '+' || *p == 'e';
+        if (number)
+            text[len++] = *p;
+        else if (!point)
+            text[len++] = '.';
+        point = !number;
+    }
+    put(w, text, len);
 }
+
+/* ---- Values */
 
 static void put_value(struct writer *w, const nx_value *v, int depth);
 
-static void put_list(struct writer *w, const nx_value *v, int depth)
+static void put_array(struct writer *w, const nx_value *v, int depth)
 {
-    bool object = v->kind == NX_VALUE_OBJECT;
-    if (depth == NX_JSON_MAX_DEPTH) {
-        refuse(w, "nested too deeply");
-        return;
+    put_char(w, '[');
+    for (size_t i = 0; i < v->as.list.count && !w->err; i++) {
+        if (i) put_char(w, ',');
+        put_value(w, &v->as.list.items[i], depth + 1);
     }
-    if (object && v->as.list.count % 2) {
+    put_char(w, ']');
+}
+
+static void put_object(struct writer *w, const nx_value *v, int depth)
+{
+    const nx_value *items = v->as.list.items;
+    if (v->as.list.count % 2) {
         refuse(w, "an object has a name without a value");
         return;
     }
-    put_char(w, object ? '{' : '[');
-    for (size_t i = 0; i < v->as.list.count && !w->err; i++) {
-        const nx_value *item = &v->as.list.items[i];
-        if (i) put_char(w, object && i % 2 ? ':' : ',');
-        if (object && i % 2 == 0 && item->kind != NX_VALUE_STRING) {
+    put_char(w, '{');
+    for (size_t i = 0; i < v->as.list.count && !w->err; i += 2) {
+        if (items[i].kind != NX_VALUE_STRING) {
             refuse(w, "the name in an object is no string");
             return;
         }
-        put_value(w, item, depth + 1);
+        if (i) put_char(w, ',');
+        put_string(w, items[i].as.string.data, items[i].as.string.len);
+        put_char(w, ':');
+        put_value(w, &items[i + 1], depth + 1);
     }
-    put_char(w, object ? '}' : ']');
+    put_char(w, '}');
 }
 
 static void put_value(struct writer *w, const nx_value *v, int depth)
 {
+    if (depth == NX_JSON_MAX_DEPTH && (v->kind == NX_VALUE_ARRAY || v->kind == NX_VALUE_OBJECT)) {
+        refuse(w, "nested too deeply");
+        return;
+    }
     switch (v->kind) {
     case NX_VALUE_NULL: put(w, "null", 4); return;
     case NX_VALUE_BOOL: v->as.boolean ? put(w, "true", 4) : put(w, "false", 5); return;
-    case NX_VALUE_INT:
-        put_uint(w, v->as.integer < 0 ? 0 - (uint64_t)v->as.integer : (uint64_t)v->as.integer, v->as.integer < 0);
-        return;
-    case NX_VALUE_UINT: put_uint(w, v->as.uinteger, false); return;
+    case NX_VALUE_INT: put_int(w, v->as.integer); return;
+    case NX_VALUE_UINT: put_uint(w, v->as.uinteger); return;
     case NX_VALUE_DOUBLE: put_double(w, v->as.real); return;
     case NX_VALUE_STRING: put_string(w, v->as.string.data, v->as.string.len); return;
     case NX_VALUE_RAW: put(w, v->as.string.data, v->as.string.len); return;
-    case NX_VALUE_ARRAY:
-    case NX_VALUE_OBJECT: put_list(w, v, depth); return;
+    case NX_VALUE_ARRAY: put_array(w, v, depth); return;
+    case NX_VALUE_OBJECT: put_object(w, v, depth); return;
     }
     refuse(w, "a value is of no known kind");
 }
 
 size_t nx__json_write(nx_value value, char *out, size_t cap, nx_err *err)
 {
-    struct writer w = {.out = out, .cap = cap};
+    char none[1];
+    if (!out) out = none;
+    struct writer w = {.at = out, .end = out + cap};
     put_value(&w, &value, 0);
     *err = w.err;
-    return w.len;
+    return (size_t)(w.at - out) + w.beyond;
 }
 
 nx_err nx_json_write(nx_value value, nx_bytes *out)
 {
     *out = (nx_bytes){0};
-    nx_err err;
-    size_t cap = 1024;
-    for (;;) {
+    for (size_t cap = FIRST_CAP;;) {
         char *text = nx_alloc(cap + 1);
         if (!text) return NX_ENOMEM;
+        nx_err err;
         size_t len = nx__json_write(value, text, cap, &err);
         if (err) return err;
         if (len <= cap) {

@@ -33,7 +33,9 @@ static nx_err prepare(const struct nx__launcher *l, int broker, int (**entry)(in
     NX_TRY(nx__seal(l->pid, program < 0 ? PROGRAM_FD : FIRST_CLOSED));
     nx__broker_connect(BROKER_FD);
     NX_TRY(nx__crash_install(BROKER_FD));
-    return nx__module_load_app(program, l->so_path, entry);
+    NX_TRY(nx__module_load_app(program, l->so_path, entry));
+    nx__crash_modules_changed();
+    return NX_OK;
 }
 
 void nx__app_run(const struct nx__launcher *l, int broker)

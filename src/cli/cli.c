@@ -61,7 +61,7 @@ int nx__cli_fail(nx_err err)
 {
     const nx_error *last = nx_error_last();
     nx__cli_say("%s", last->code == err && *last->message ? last->message : nx_err_text(err));
-    return err;
+    return (int)err;
 }
 
 int nx__cli_usage(const char *format, ...)

@@ -25,18 +25,17 @@ static nx_err compile(struct nx__launcher *l, bool *same)
                                           .refresh = l->run->refresh && l->generations == 0,
                                           .compiler = l->run->compiler};
     nx_err err = nx__module_compile(&request, &fresh);
-    if (l->watcher.fd >= 0) {
-        if (!err) nx__watch_clear(&l->watcher);
-        nx__watch_add(&l->watcher, &fresh);
-    }
-    *same = false;
     l->compiled = !err;
+    *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
+    if (l->watcher.fd >= 0) {
+        if (!err && !*same) nx__watch_clear(&l->watcher);
+        nx__watch_add(&l->watcher, &fresh, false);
+    }
     if (err) {
         if (err != NX_ECOMPILE) (void)nx__cli_fail(err); /* else the compiler has said it */
         nx__compiled_free(&fresh);
         return err;
     }
-    *same = l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
     if (l->so_fd >= 0) (void)close(l->so_fd);
     free(l->so_path);
     l->so_fd = fresh.so_fd;
@@ -110,6 +109,8 @@ static void signals_read(struct nx__launcher *l)
 static void recompile(struct nx__launcher *l)
 {
     l->watcher.changed_at = 0;
+    bool import_changed = l->watcher.import_changed;
+    l->watcher.import_changed = false;
     nx_duration begun = nx__clock_monotonic();
     bool same;
     nx_err err = compile(l, &same);
@@ -118,7 +119,7 @@ static void recompile(struct nx__launcher *l)
                                    : "waiting for a change");
         return;
     }
-    if (same && l->current.pid) return;
+    if (same && !import_changed && l->current.pid) return;
     l->restart_at = 0;
     l->crash_count = 0;
     nx__generation_retire(l);
@@ -197,7 +198,7 @@ int nx__launch(struct nx__run *run)
     }
     bool same;
     err = compile(l, &same);
-    if (err && !run->watch) return err;
+    if (err && !run->watch) return (int)err;
     nx__permissions_seal(&run->permissions);
     nx_err ready = signals_init(l);
     if (!ready && l->compiled) ready = nx__generation_start(l);

@@ -38,9 +38,11 @@ struct nx__watcher {
     struct nx__watched {
         int directory; /* the inotify watch */
         char *name;    /* in it */
+        bool imported; /* while the program ran, so not part of what it was compiled from */
     } * files;
     size_t count, capacity;
     nx_duration changed_at; /* when to compile anew, 0: nothing has changed */
+    bool import_changed;    /* what has changed was imported */
 };
 
 struct nx__launcher {
@@ -110,7 +112,7 @@ void nx__serve_sweep(struct nx__launcher *launcher, bool all);
 
 /* Starts watching the inputs of a compilation, beside those that are watched already; an input that
  * does not exist yet too. */
-void nx__watch_add(struct nx__watcher *watcher, const struct nx__compiled *compiled);
+void nx__watch_add(struct nx__watcher *watcher, const struct nx__compiled *compiled, bool imported);
 
 /* Forgets the files, not their directories. */
 void nx__watch_clear(struct nx__watcher *watcher);

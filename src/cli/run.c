@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/launcher.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -20,8 +21,7 @@ static nx_err check_file(const char *file)
         return nx__error_set(
             NX_ENOTSUP, "cannot run \"%s\": Zig comes in a later version; this one runs .c files",
             clean);
-    if (access(file, R_OK) != 0)
-        return nx__error_set(NX_ENOENT, "cannot read \"%s\": no such file", clean);
+    if (access(file, R_OK) != 0) return nx__error_system(errno, "cannot read \"%s\"", clean);
     if (!extension || strcmp(extension, ".c") != 0)
         return nx__error_set(NX_EUSAGE, "cannot run \"%s\": the name of a C program ends in .c",
                              clean);

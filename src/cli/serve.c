@@ -22,7 +22,7 @@ static const nx_duration SWEEP_AFTER = NX_S(2);
  * waited for. */
 static void answer(const struct nx__generation *generation, nx_err code, uint16_t port, int fd)
 {
-    struct nx__broker_answer packet = {.code = code, .port = port};
+    struct nx__broker_answer packet = {.code = (int32_t)code, .port = port};
     size_t size = offsetof(struct nx__broker_answer, message);
     if (code) {
         const nx_error *last = nx_error_last();
@@ -134,7 +134,7 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
         return;
     }
     held->generation = generation->number;
-    if (!generation->listened && generation == &l->current)
+    if (!generation->listened && generation == &l->current && l->generations > 1)
         l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
     generation->listened = true;
     answer(generation, NX_OK, held->bound_port, held->fd);
@@ -142,13 +142,13 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
     if (l->stop_signal || generation != &l->current) held_close(l, (size_t)(held - l->held));
 }
 
-static void serve_unlisten(struct nx__launcher *l, const struct nx__generation *generation, int fd)
+static void serve_unlisten(struct nx__launcher *l, const struct nx__generation *generation,
+                           uint64_t socket)
 {
-    struct stat mine, theirs;
-    if (fd < 0 || fstat(fd, &theirs) != 0) return;
     for (size_t i = 0; i < l->held_count; i++) {
-        if (l->held[i].generation != generation->number || fstat(l->held[i].fd, &mine) != 0 ||
-            mine.st_ino != theirs.st_ino)
+        struct stat st;
+        if (l->held[i].generation != generation->number || fstat(l->held[i].fd, &st) != 0 ||
+            st.st_ino != socket)
             continue;
         held_end(l, i);
         return;
@@ -206,7 +206,7 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
         struct nx__compile_request request = {
             .path = path, .release = l->run->release, .compiler = l->run->compiler};
         err = nx__module_compile(&request, &compiled);
-        if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled);
+        if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled, true);
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
                                       : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
@@ -235,11 +235,11 @@ static void serve_import(struct nx__launcher *l, const struct nx__generation *ge
 /* ---- Packets */
 
 static void serve_request(struct nx__launcher *l, struct nx__generation *generation,
-                          struct nx__broker_request *request, int fd)
+                          struct nx__broker_request *request)
 {
     switch (request->kind) {
     case NX__BROKER_LISTEN: serve_listen(l, generation, request); break;
-    case NX__BROKER_UNLISTEN: serve_unlisten(l, generation, fd); break;
+    case NX__BROKER_UNLISTEN: serve_unlisten(l, generation, request->socket); break;
     case NX__BROKER_ASK: serve_ask(l, generation, request->text); break;
     case NX__BROKER_IMPORT: serve_import(l, generation, request->text); break;
     default:
@@ -256,34 +256,21 @@ static bool packet(struct nx__launcher *l, struct nx__generation *generation)
         struct nx__broker_request request;
         char bytes[NX__BROKER_PACKET_MAX];
     } buffer; /* what it does not use is never touched, and so costs no memory */
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = buffer.bytes, .iov_len = sizeof buffer};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(generation->broker, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    /* Descriptors that come along are not taken, and the kernel closes them. */
+    ssize_t n = recv(generation->broker, buffer.bytes, sizeof buffer, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
         (void)close(generation->broker);
         generation->broker = -1;
         return false;
     }
-    int fd = -1;
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        memcpy(&fd, CMSG_DATA(header), sizeof fd);
     size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
     if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
         if (len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0')
-            serve_request(l, generation, &buffer.request, fd);
+            serve_request(l, generation, &buffer.request);
     } else {
-        nx__crash_print(buffer.bytes, len);
+        nx__crash_print(buffer.bytes, len, STDERR_FILENO);
     }
-    if (fd >= 0) (void)close(fd);
     return true;
 }
 

@@ -129,6 +129,7 @@ static void current_ended(struct nx__launcher *l, bool listened, int status)
 {
     int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
     bool crash = is_crash(status);
+    if (l->done) return;
     if (l->stop_signal) { /* the loop ends when the old ones have too */
         l->code = code;
         return;

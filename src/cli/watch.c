@@ -17,7 +17,7 @@ enum {
 static const nx_duration DEBOUNCE = NX_MS(5);
 
 /* Watches the directory, since editors put a new file in the old one's place. */
-static void add_path(struct nx__watcher *w, const char *path)
+static void add_path(struct nx__watcher *w, const char *path, bool imported)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
@@ -40,17 +40,19 @@ static void add_path(struct nx__watcher *w, const char *path)
         w->capacity = capacity;
     }
     char *copy = strdup(name);
-    if (copy) w->files[w->count++] = (struct nx__watched){.directory = wd, .name = copy};
+    if (copy)
+        w->files[w->count++] =
+            (struct nx__watched){.directory = wd, .name = copy, .imported = imported};
 }
 
-void nx__watch_add(struct nx__watcher *w, const struct nx__compiled *compiled)
+void nx__watch_add(struct nx__watcher *w, const struct nx__compiled *compiled, bool imported)
 {
     for (size_t i = 0; i < compiled->input_count; i++) {
         const char *path = compiled->inputs[i].path;
         char real[PATH_MAX];
-        add_path(w, path);
+        add_path(w, path, imported);
         /* A link's own change counts, and its target's. */
-        if (realpath(path, real) && strcmp(real, path) != 0) add_path(w, real);
+        if (realpath(path, real) && strcmp(real, path) != 0) add_path(w, real, imported);
     }
 }
 
@@ -68,14 +70,17 @@ static bool is_source(const char *name)
            (name[len - 1] == 'c' || name[len - 1] == 'h');
 }
 
-static bool concerns(const struct nx__watcher *w, const struct inotify_event *event, bool any)
+static bool concerns(struct nx__watcher *w, const struct inotify_event *event, bool any)
 {
     if (event->mask & IN_Q_OVERFLOW) return true;
     if (event->len == 0) return false;
     if (any && is_source(event->name)) return true;
-    for (size_t i = 0; i < w->count; i++)
-        if (w->files[i].directory == event->wd && strcmp(w->files[i].name, event->name) == 0)
-            return true;
+    for (size_t i = 0; i < w->count; i++) {
+        const struct nx__watched *file = &w->files[i];
+        if (file->directory != event->wd || strcmp(file->name, event->name) != 0) continue;
+        w->import_changed |= file->imported;
+        return true;
+    }
     return false;
 }
 

@@ -1,68 +1,154 @@
-/* Which handler serves a method and a path: a hash table of literal paths before a trie of segments. */
+/* Which handler serves a method and a path: literal paths and the edges of a trie of segments, all
+ * in one hash table. */
 #include "http/router.h"
 
 #include "base/compiler.h"
-#include <stdio.h>
 #include <stdlib.h>
 
-enum { METHOD_MOST = 32, FIRST_SLOTS = 16, VISITS_MOST = 1024 /* trie nodes for one path */ };
+enum {
+    FIRST_SLOTS = 16,
+    /* Methods are bits. Three are known from the start, and "*" is the last. */
+    GET = 1u << 0,
+    HEAD = 1u << 1,
+    OPTIONS = 1u << 2,
+};
+static const uint32_t ANY = 1u << NX__ROUTER_MAX_METHODS;
 
 struct route {
-    struct route *next; /* of the same path */
+    struct route *next; /* of the same endpoint */
     void (*handler)(void);
-    nx_bytes *params; /* names, in order */
-    uint32_t param_count;
-    size_t method_len;
-    char method[METHOD_MOST];
+    uint32_t method, param_count;
+    nx_bytes params[]; /* names, in order; behind them the path that they are slices of */
 };
 
 /* What stands at the end of a path. */
 struct endpoint {
     struct route *routes;
-    char *allow;
+    uint32_t methods;
 };
 
 struct node {
-    char *segment;
-    size_t len;
-    struct node *children; /* literal, sorted by nothing: a hash table would be larger than most apps */
-    struct node *sibling;
-    struct node *param;
+    struct node *next;    /* of all in the router */
+    struct node *param;   /* where a ":name" leads */
     struct endpoint end;  /* the path ends here */
     struct endpoint rest; /* a "*name" takes what follows */
+    uint32_t id;
+    uint32_t len;
+    char text[]; /* the segment that leads here; of a literal path the whole */
 };
 
-struct slot {
+/* From a node by a literal segment to another; from NULL by a literal path to its node. */
+struct edge {
     uint32_t hash;
-    char *path; /* NULL: free */
-    size_t len;
-    struct endpoint end;
+    const struct node *from;
+    struct node *to; /* NULL: a free slot */
+};
+
+struct method {
+    uint32_t len;
+    char name[NX__ROUTER_MAX_METHOD + 1];
 };
 
 struct nx__router {
-    struct slot *slots; /* open addressing, at most half full; only the app inserts, so nobody can flood it */
-    size_t slot_count, used;
-    struct node root;
-    bool patterns; /* any route with a parameter or wildcard */
+    struct edge *edges; /* open addressing, at most half full */
+    uint32_t edge_slots, edge_count;
+    uint32_t probes; /* slots that the longest way to an edge passes */
+    uint32_t node_count;
+    struct node *nodes, *root;
+    bool patterns;    /* some route has parameters */
+    uint32_t methods; /* that routes have */
+    uint32_t method_count, allow_len;
+    struct method method[NX__ROUTER_MAX_METHODS];
 };
 
-/* FNV-1a: short keys, chosen by the app. */
-static uint32_t hash(const char *data, size_t len)
+/* ---- The table of edges. Only the app adds to it, so no key against flooding is needed. */
+
+static uint32_t hash(const struct node *from, const char *data, size_t len)
 {
-    uint32_t h = 2166136261u;
-    for (size_t i = 0; i < len; i++) h = (h ^ (unsigned char)data[i]) * 16777619u;
-    return h;
+    const uint64_t factor = 0x9e3779b97f4a7c15;
+    uint64_t h = ((uint64_t)(from ? from->id : 0) << 32 | len) * factor, word;
+    for (; len >= 8; data += 8, len -= 8) {
+        memcpy(&word, data, 8);
+        h = (h ^ word) * factor;
+        h ^= h >> 32;
+    }
+    if (len >= 4) {
+        uint32_t first, last; /* they may overlap */
+        memcpy(&first, data, 4);
+        memcpy(&last, data + len - 4, 4);
+        word = (uint64_t)first << 32 | last;
+    } else {
+        word = 0;
+        for (size_t i = 0; i < len; i++) word = word << 8 | (unsigned char)data[i];
+    }
+    h = (h ^ word) * factor;
+    return (uint32_t)(h >> 32);
 }
 
-struct nx__router *nx__router_new(void)
+static struct node *edge_find(const struct nx__router *router, const struct node *from,
+                              const char *text, size_t len)
 {
-    struct nx__router *router = calloc(1, sizeof *router);
-    if (!router) return NULL;
-    router->slots = calloc(FIRST_SLOTS, sizeof *router->slots);
-    router->slot_count = FIRST_SLOTS;
-    if (router->slots) return router;
-    free(router);
+    uint32_t h = hash(from, text, len);
+    for (uint32_t i = 0; i <= router->probes; i++) {
+        const struct edge *edge = &router->edges[(h + i) & (router->edge_slots - 1)];
+        if (!edge->to) return NULL;
+        if (edge->hash == h && edge->from == from && edge->to->len == len &&
+            memcmp(edge->to->text, text, len) == 0)
+            return edge->to;
+    }
     return NULL;
+}
+
+static void edge_put(struct nx__router *router, struct edge edge)
+{
+    uint32_t i = 0;
+    while (router->edges[(edge.hash + i) & (router->edge_slots - 1)].to) i++;
+    router->edges[(edge.hash + i) & (router->edge_slots - 1)] = edge;
+    if (router->probes < i) router->probes = i;
+}
+
+/* Makes sure of a free slot. */
+static bool edges_reserve(struct nx__router *router)
+{
+    if (router->edge_count < router->edge_slots / 2) return true;
+    if (router->edge_slots > UINT32_MAX / 2) return false;
+    uint32_t slots = router->edge_slots ? router->edge_slots * 2 : FIRST_SLOTS,
+             old_slots = router->edge_slots;
+    struct edge *edges = calloc(slots, sizeof *edges), *old = router->edges;
+    if (!edges) return false;
+    router->edges = edges;
+    router->edge_slots = slots;
+    router->probes = 0;
+    for (uint32_t i = 0; i < old_slots; i++)
+        if (old[i].to) edge_put(router, old[i]);
+    free(old);
+    return true;
+}
+
+/* ---- Nodes */
+
+static struct node *node_new(struct nx__router *router, const char *text, size_t len)
+{
+    struct node *node = calloc(1, sizeof *node + len);
+    if (!node) return NULL;
+    memcpy(node->text, text, len);
+    node->len = (uint32_t)len;
+    node->id = ++router->node_count;
+    node->next = router->nodes;
+    router->nodes = node;
+    return node;
+}
+
+/* The node that `text` leads to; made if there is none, NULL when memory is out. */
+static struct node *node_at(struct nx__router *router, const struct node *from, const char *text,
+                            size_t len)
+{
+    struct node *node = edge_find(router, from, text, len);
+    if (node) return node;
+    if (!edges_reserve(router) || !(node = node_new(router, text, len))) return NULL;
+    edge_put(router, (struct edge){.hash = hash(from, text, len), .from = from, .to = node});
+    router->edge_count++;
+    return node;
 }
 
 static void endpoint_free(struct endpoint *end)
@@ -70,216 +156,199 @@ static void endpoint_free(struct endpoint *end)
     while (end->routes) {
         struct route *route = end->routes;
         end->routes = route->next;
-        for (uint32_t i = 0; i < route->param_count; i++) free((char *)(uintptr_t)route->params[i].data);
-        free(route->params);
         free(route);
     }
-    free(end->allow);
-}
-
-static void node_free(struct node *node)
-{
-    if (!node) return;
-    while (node->children) {
-        struct node *child = node->children;
-        node->children = child->sibling;
-        node_free(child);
-        free(child);
-    }
-    node_free(node->param);
-    free(node->param);
-    endpoint_free(&node->end);
-    endpoint_free(&node->rest);
-    free(node->segment);
 }
 
 void nx__router_free(struct nx__router *router)
 {
     if (!router) return;
-    for (size_t i = 0; i < router->slot_count; i++) {
-        endpoint_free(&router->slots[i].end);
-        free(router->slots[i].path);
+    while (router->nodes) {
+        struct node *node = router->nodes;
+        router->nodes = node->next;
+        endpoint_free(&node->end);
+        endpoint_free(&node->rest);
+        free(node);
     }
-    free(router->slots);
-    node_free(&router->root);
+    free(router->edges);
     free(router);
+}
+
+/* ---- Methods */
+
+static uint32_t method_bit(const struct nx__router *router, const char *name, size_t len)
+{
+    for (uint32_t i = 0; i < router->method_count; i++)
+        if (router->method[i].len == len && memcmp(router->method[i].name, name, len) == 0)
+            return 1u << i;
+    return len == 1 && *name == '*' ? ANY : 0;
+}
+
+static void method_add(struct nx__router *router, const char *name, size_t len)
+{
+    struct method *method = &router->method[router->method_count++];
+    memcpy(method->name, name, len);
+    method->len = (uint32_t)len;
+    router->allow_len += (uint32_t)len + 2;
+}
+
+static const char *method_mistake(const struct nx__router *router, const char *method, size_t len)
+{
+    if (!len) return "the method is empty";
+    if (len > NX__ROUTER_MAX_METHOD) return "the method is too long";
+    for (size_t i = 0; i < len; i++)
+        if (method[i] <= 0x20 || method[i] >= 0x7f || strchr("(),/:;<=>?@[\\]{}\"", method[i]))
+            return "the method is no token";
+    if (!method_bit(router, method, len) && (router->method_count == NX__ROUTER_MAX_METHODS ||
+                                             router->allow_len + len + 2 > NX__ROUTER_MAX_ALLOW))
+        return "too many different methods";
+    return NULL;
+}
+
+/* "GET, HEAD, OPTIONS": what a 405 and an OPTIONS answer say (RFC 9110 10.2.1). */
+static NX__COLD void allow_write(const struct nx__router *router, uint32_t methods, char *out)
+{
+    methods |= OPTIONS | (methods & GET ? HEAD : 0);
+    size_t at = 0;
+    for (uint32_t i = 0; i < router->method_count; i++) {
+        if (!(methods & 1u << i)) continue;
+        if (at) {
+            memcpy(out + at, ", ", 2);
+            at += 2;
+        }
+        memcpy(out + at, router->method[i].name, router->method[i].len);
+        at += router->method[i].len;
+    }
+    out[at] = '\0';
 }
 
 /* ---- Adding */
 
-static struct slot *slot_find(struct slot *slots, size_t count, uint32_t h, const char *path, size_t len)
+struct nx__router *nx__router_new(void)
 {
-    size_t i = h & (count - 1);
-    while (slots[i].path && !(slots[i].hash == h && slots[i].len == len && memcmp(slots[i].path, path, len) == 0))
-        i = (i + 1) & (count - 1);
-    return &slots[i];
-}
-
-static bool slots_grow(struct nx__router *router)
-{
-    size_t count = router->slot_count * 2;
-    struct slot *slots = calloc(count, sizeof *slots);
-    if (!slots) return false;
-    for (size_t i = 0; i < router->slot_count; i++) {
-        struct slot *old = &router->slots[i];
-        if (old->path) *slot_find(slots, count, old->hash, old->path, old->len) = *old;
-    }
-    free(router->slots);
-    router->slots = slots;
-    router->slot_count = count;
-    return true;
-}
-
-static struct endpoint *literal_endpoint(struct nx__router *router, const char *path)
-{
-    if (router->used * 2 >= router->slot_count && !slots_grow(router)) return NULL;
-    size_t len = strlen(path);
-    uint32_t h = hash(path, len);
-    struct slot *slot = slot_find(router->slots, router->slot_count, h, path, len);
-    if (!slot->path) {
-        slot->path = strdup(path);
-        if (!slot->path) return NULL;
-        slot->hash = h;
-        slot->len = len;
-        router->used++;
-    }
-    return &slot->end;
-}
-
-static struct node *child_make(struct node *node, const char *segment, size_t len)
-{
-    if (segment[0] == ':') {
-        if (!node->param) node->param = calloc(1, sizeof *node);
-        return node->param;
-    }
-    for (struct node *child = node->children; child; child = child->sibling)
-        if (child->len == len && memcmp(child->segment, segment, len) == 0) return child;
-    struct node *child = calloc(1, sizeof *child);
-    if (!child) return NULL;
-    child->segment = strndup(segment, len);
-    if (!child->segment) {
-        free(child);
+    struct nx__router *router = calloc(1, sizeof *router);
+    if (!router) return NULL;
+    router->root = node_new(router, "", 0);
+    if (!router->root || !edges_reserve(router)) {
+        nx__router_free(router);
         return NULL;
     }
-    child->len = len;
-    child->sibling = node->children;
-    node->children = child;
-    return child;
+    method_add(router, "GET", 3);
+    method_add(router, "HEAD", 4);
+    method_add(router, "OPTIONS", 7);
+    return router;
 }
 
-static bool is_pattern(const char *path) { return strstr(path, "/:") || strstr(path, "/*"); }
-
-static const char *path_mistake(const char *path)
+static bool name_char(char c)
 {
-    size_t params = 0, segments = 0;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '-';
+}
+
+/* The parameter of the segment behind `slash`: its name, or an empty slice. */
+static nx_bytes param_name(const char *slash)
+{
+    if (slash[1] != ':' && slash[1] != '*') return (nx_bytes){0};
+    return nx_slice(slash + 2, strcspn(slash + 2, "/"));
+}
+
+/* Collects the names of the parameters as well. */
+static const char *path_mistake(const char *path, nx_bytes *params, uint32_t *count)
+{
     if (!path || path[0] != '/') return "the path does not begin with /";
-    if (strlen(path) > NX__ROUTER_MAX_PATH) return "the path is too long";
+    if (strnlen(path, NX__ROUTER_MAX_PATH + 1) > NX__ROUTER_MAX_PATH) return "the path is too long";
     for (const char *p = path; *p; p++) {
-        if ((unsigned char)*p <= 0x20 || *p == 0x7f || *p == '?' || *p == '#') return "the path has a space, ?, # or control character";
+        if (*p == '?' || *p == '#') return "the path has a query or fragment";
+        if (*p <= 0x20 || *p >= 0x7f)
+            return "the path has a character that must be percent-encoded";
     }
-    for (const char *s = path; s; s = strchr(s + 1, '/')) {
+    uint32_t segments = 0;
+    for (const char *slash = path; slash; slash = strchr(slash + 1, '/')) {
         segments++;
-        if (s[1] != ':' && s[1] != '*') continue;
-        if (s[2] == '\0' || s[2] == '/') return "a parameter has no name";
-        if (s[1] == '*' && strchr(s + 1, '/')) return "a *name stands before the last segment";
-        params++;
+        nx_bytes name = param_name(slash);
+        if (!name.data) continue;
+        if (!name.len) return "a parameter has no name";
+        for (size_t i = 0; i < name.len; i++)
+            if (!name_char(name.data[i]))
+                return "a parameter's name has other characters than letters, digits, _ and -";
+        if (slash[1] == '*' && name.data[name.len]) return "a *name stands before the last segment";
+        if (*count == NX__ROUTER_MAX_PARAMS) return "too many parameters";
+        for (uint32_t i = 0; i < *count; i++)
+            if (nx_bytes_eq(params[i], name)) return "two parameters have the same name";
+        params[(*count)++] = name;
     }
-    if (params > NX__ROUTER_MAX_PARAMS) return "too many parameters";
-    if (params && segments > NX__ROUTER_MAX_SEGMENTS) return "too many segments";
+    if (*count && segments > NX__ROUTER_MAX_SEGMENTS) return "too many segments";
     return NULL;
 }
 
-/* The endpoint that a path with parameters leads to. */
-static struct endpoint *pattern_endpoint(struct nx__router *router, const char *path)
+/* The endpoint that a path leads to. */
+static struct endpoint *endpoint_at(struct nx__router *router, const char *path, bool pattern)
 {
-    struct node *node = &router->root;
-    for (const char *segment = path + 1;;) {
+    if (!pattern) {
+        struct node *node = node_at(router, NULL, path, strlen(path));
+        return node ? &node->end : NULL;
+    }
+    struct node *node = router->root;
+    for (const char *segment = path + 1;; segment++) {
         size_t len = strcspn(segment, "/");
-        if (segment[0] == '*') return &node->rest;
-        node = child_make(node, segment, len);
-        if (!node) return NULL;
-        if (!segment[len]) return &node->end;
-        segment += len + 1;
-    }
-}
-
-static bool params_name(struct route *route, const char *path)
-{
-    for (const char *s = path; s; s = strchr(s + 1, '/')) {
-        if (s[1] != ':' && s[1] != '*') continue;
-        char *name = strndup(s + 2, strcspn(s + 2, "/"));
-        nx_bytes *params = name ? realloc(route->params, (route->param_count + 1) * sizeof *params) : NULL;
-        if (!params) {
-            free(name);
-            return false;
+        if (*segment == '*') return &node->rest;
+        if (*segment == ':') {
+            if (!node->param) node->param = node_new(router, "", 0);
+            node = node->param;
+        } else {
+            node = node_at(router, node, segment, len);
         }
-        route->params = params;
-        params[route->param_count++] = nx_str(name);
+        if (!node) return NULL;
+        segment += len;
+        if (!*segment) return &node->end;
     }
-    return true;
 }
 
-static struct route *route_find(const struct endpoint *end, const char *method, size_t len)
+static struct route *route_new(const char *path, const nx_bytes *params, uint32_t count)
 {
-    for (struct route *route = end->routes; route; route = route->next)
-        if (route->method_len == len && memcmp(route->method, method, len) == 0) return route;
-    return NULL;
+    size_t size = strlen(path) + 1;
+    struct route *route = malloc(sizeof *route + count * sizeof *params + size);
+    if (!route) return NULL;
+    *route = (struct route){.param_count = count};
+    char *copy = (char *)&route->params[count];
+    memcpy(copy, path, size);
+    for (uint32_t i = 0; i < count; i++)
+        route->params[i] = nx_slice(copy + (params[i].data - path), params[i].len);
+    return route;
 }
 
-/* "GET, HEAD, OPTIONS": what a 405 and an OPTIONS answer say. */
-static char *allow_list(const struct endpoint *end)
+nx_err nx__router_add(struct nx__router *router, const char *method, const char *path,
+                      void (*handler)(void), const char **reason)
 {
-    size_t size = sizeof ", HEAD, OPTIONS";
-    for (struct route *route = end->routes; route; route = route->next) size += route->method_len + 2;
-    char *list = malloc(size);
-    if (!list) return NULL;
-    int len = 0;
-    for (struct route *route = end->routes; route; route = route->next)
-        len += snprintf(list + len, size - (size_t)len, "%s%s", len ? ", " : "", route->method);
-    if (route_find(end, "GET", 3) && !route_find(end, "HEAD", 4)) len += snprintf(list + len, size - (size_t)len, ", HEAD");
-    if (!route_find(end, "OPTIONS", 7)) (void)snprintf(list + len, size - (size_t)len, ", OPTIONS");
-    return list;
-}
-
-nx_err nx__router_add(struct nx__router *router, const char *method, const char *path, void (*handler)(void), const char **reason)
-{
-    size_t len = method ? strlen(method) : 0;
-    *reason = path_mistake(path);
-    if (!len || len >= METHOD_MOST) *reason = "the method is empty or too long";
-    for (size_t i = 0; i < len; i++)
-        if ((unsigned char)method[i] <= 0x20 || (unsigned char)method[i] >= 0x7f || strchr("(),/:;<=>?@[\\]{}\"", method[i]))
-            *reason = "the method is no token";
+    nx_bytes params[NX__ROUTER_MAX_PARAMS];
+    uint32_t count = 0;
+    size_t len = method ? strnlen(method, NX__ROUTER_MAX_METHOD + 1) : 0;
+    *reason = method_mistake(router, method, len);
+    if (!*reason) *reason = path_mistake(path, params, &count);
     if (*reason) return NX_EINVAL;
-    bool pattern = is_pattern(path);
-    struct endpoint *end = pattern ? pattern_endpoint(router, path) : literal_endpoint(router, path);
-    if (end && route_find(end, method, len)) {
+
+    struct endpoint *end = endpoint_at(router, path, count > 0);
+    uint32_t bit = method_bit(router, method, len);
+    if (end && end->methods & bit) {
         *reason = "there is one already";
         return NX_EEXIST;
     }
-    *reason = "out of memory";
-    struct route *route = end ? calloc(1, sizeof *route) : NULL;
-    if (!route) return NX_ENOMEM;
+    struct route *route = end ? route_new(path, params, count) : NULL;
+    if (!route) {
+        *reason = "out of memory"; /* nodes without routes may stay; they match nothing */
+        return NX_ENOMEM;
+    }
+    if (!bit) {
+        method_add(router, method, len);
+        bit = method_bit(router, method, len);
+    }
     route->handler = handler;
-    route->method_len = len;
-    memcpy(route->method, method, len + 1);
-    struct endpoint one = {.routes = route};
-    if (pattern && !params_name(route, path)) {
-        endpoint_free(&one);
-        return NX_ENOMEM;
-    }
-    struct route **last = &end->routes;
-    while (*last) last = &(*last)->next;
-    *last = route;
-    char *allow = allow_list(end);
-    if (!allow) {
-        *last = NULL;
-        endpoint_free(&one);
-        return NX_ENOMEM;
-    }
-    free(end->allow);
-    end->allow = allow;
-    router->patterns |= pattern;
-    *reason = NULL;
+    route->method = bit;
+    route->next = end->routes;
+    end->routes = route;
+    end->methods |= bit;
+    router->methods |= bit;
+    router->patterns |= count > 0;
     return NX_OK;
 }
 
@@ -290,77 +359,88 @@ struct span {
 };
 
 struct search {
+    const struct nx__router *router;
     const char *path;
-    uint32_t count, visits;
-    struct span segments[NX__ROUTER_MAX_SEGMENTS];
+    uint32_t len;
+    uint32_t method; /* asked for, 0 if no route has it */
+    uint32_t wanted; /* those that serve it */
+    uint32_t others; /* that the endpoints passed over have */
     struct span params[NX__ROUTER_MAX_PARAMS];
-    uint32_t path_len;
 };
 
-/* The endpoint for the segments from `i` on. Bounded by VISITS_MOST, so that no set of routes makes a path cost more. */
-static const struct endpoint *find(struct search *s, const struct node *node, uint32_t i, uint32_t params)
+static const struct route *serve(struct search *s, const struct endpoint *end)
 {
-    if (++s->visits > VISITS_MOST) return NULL;
-    if (i == s->count) return node->end.routes ? &node->end : NULL;
-    struct span segment = s->segments[i];
-    const struct endpoint *end = NULL;
-    for (const struct node *child = node->children; child && !end; child = child->sibling) {
-        if (child->len == segment.len && memcmp(child->segment, s->path + segment.offset, segment.len) == 0)
-            end = find(s, child, i + 1, params);
+    uint32_t fit = end->methods & s->wanted;
+    if (!fit) {
+        s->others |= end->methods;
+        return NULL;
     }
-    if (!end && node->param && segment.len && params < NX__ROUTER_MAX_PARAMS) {
-        s->params[params] = segment;
-        end = find(s, node->param, i + 1, params + 1);
-    }
-    if (!end && node->rest.routes && params < NX__ROUTER_MAX_PARAMS) {
-        s->params[params] = (struct span){segment.offset, s->path_len - segment.offset};
-        end = &node->rest;
-    }
-    return end;
+    uint32_t method = fit & s->method ? s->method : fit & GET ? (uint32_t)GET : ANY;
+    const struct route *route = end->routes;
+    while (route->method != method) route = route->next;
+    return route;
 }
 
-static const struct endpoint *find_pattern(const struct nx__router *router, nx_bytes path, struct search *s)
+/* The route for the path from `at` on, where a segment begins, or past its end. A node is one depth
+ * down the trie, so it is visited once at most, and only if its segments fit: the work is bounded
+ * by the routes, whatever the path. Recursion ends with the deepest route. */
+static const struct route *find(struct search *s, const struct node *node, uint32_t at,
+                                uint32_t params)
 {
-    s->path = path.data;
-    s->path_len = (uint32_t)path.len;
-    s->count = 0;
-    s->visits = 0;
-    for (size_t at = 1; at <= path.len;) {
-        if (s->count == NX__ROUTER_MAX_SEGMENTS) return NULL;
-        const char *slash = memchr(path.data + at, '/', path.len - at);
-        size_t len = slash ? (size_t)(slash - path.data) - at : path.len - at;
-        s->segments[s->count++] = (struct span){(uint32_t)at, (uint32_t)len};
-        at += len + 1;
+    if (at > s->len) return serve(s, &node->end);
+    const char *segment = s->path + at, *slash = memchr(segment, '/', s->len - at);
+    uint32_t len = slash ? (uint32_t)(slash - segment) : s->len - at;
+    const struct route *route = NULL;
+    const struct node *child = edge_find(s->router, node, segment, len);
+    if (child) route = find(s, child, at + len + 1, params);
+    if (!route && node->param && len) {
+        s->params[params] = (struct span){at, len};
+        route = find(s, node->param, at + len + 1, params + 1);
     }
-    return find(s, &router->root, 0, 0);
+    if (!route && node->rest.methods) {
+        s->params[params] = (struct span){at, s->len - at};
+        route = serve(s, &node->rest);
+    }
+    return route;
 }
 
-void nx__router_match(const struct nx__router *router, nx_bytes method, nx_bytes path, struct nx__route_match *out)
+void nx__router_match(const struct nx__router *router, nx_bytes method, nx_bytes path,
+                      struct nx__route_match *out)
 {
     out->outcome = NX__ROUTE_NOT_FOUND;
     out->handler = NULL;
     out->allow = "";
     out->param_count = 0;
-    struct search search;
-    const struct slot *slot =
-        slot_find(router->slots, router->slot_count, hash(path.data, path.len), path.data, path.len);
-    const struct endpoint *end = slot->path ? &slot->end : NULL;
-    if (!end && router->patterns && path.len && path.data[0] == '/') end = find_pattern(router, path, &search);
-    if (!end) return;
-    struct route *route = route_find(end, method.data, method.len);
-    if (nx__unlikely(!route) && nx_bytes_is(method, "HEAD")) route = route_find(end, "GET", 3);
-    if (nx__unlikely(!route)) route = route_find(end, "*", 1);
-    out->allow = end->allow;
-    if (nx__unlikely(!route)) {
-        out->outcome = NX__ROUTE_METHOD;
+    if (nx__unlikely(!path.len || path.len >= UINT32_MAX)) return;
+    struct search s; /* the params are filled as they are found */
+    s.router = router;
+    s.path = path.data;
+    s.len = (uint32_t)path.len;
+    s.method = method_bit(router, method.data, method.len) & ~ANY;
+    s.wanted = s.method | (s.method == HEAD ? (uint32_t)GET : 0) | ANY;
+    s.others = 0;
+
+    const struct node *literal = edge_find(router, NULL, path.data, path.len);
+    const struct route *route = literal ? serve(&s, &literal->end) : NULL;
+    if (!route && router->patterns && path.data[0] == '/') route = find(&s, router->root, 1, 0);
+    if (nx__likely(route)) {
+        out->outcome = NX__ROUTE_FOUND;
+        out->handler = route->handler;
+        out->param_count = route->param_count;
+        for (uint32_t i = 0; i < route->param_count; i++)
+            out->params[i] =
+                (struct nx__route_param){route->params[i], s.params[i].offset, s.params[i].len};
         return;
     }
-    out->outcome = NX__ROUTE_FOUND;
-    out->handler = route->handler;
-    out->param_count = route->param_count;
-    for (uint32_t i = 0; i < route->param_count; i++)
-        out->params[i] = (struct nx__route_param){route->params[i], search.params[i].offset, search.params[i].len};
+    bool server_wide = path.len == 1 && path.data[0] == '*'; /* RFC 9110 9.3.7 */
+    if (server_wide) s.others = router->methods;
+    if (!s.others && !server_wide) return;
+    out->outcome = NX__ROUTE_METHOD;
+    out->allow = out->allow_text;
+    allow_write(router, s.others, out->allow_text);
 }
+
+/* ---- Percent-encoding (RFC 3986 2.1) */
 
 static int hex(char c)
 {
@@ -377,9 +457,9 @@ bool nx__percent_decode(nx_bytes in, char *out, size_t *len)
             out[n++] = in.data[i];
             continue;
         }
-        bool whole = in.len - i > 2;
-        int high = whole ? hex(in.data[i + 1]) : -1, low = whole ? hex(in.data[i + 2]) : -1;
-        if (high < 0 || low < 0 || (high | low) == 0) return false;
+        if (in.len - i < 3) return false;
+        int high = hex(in.data[i + 1]), low = hex(in.data[i + 2]);
+        if (high < 0 || low < 0 || !(high | low)) return false;
         out[n++] = (char)(high << 4 | low);
         i += 2;
     }

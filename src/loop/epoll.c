@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "loop/loop.h"
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <unistd.h>
@@ -68,14 +69,18 @@ void nx__poller_remove(struct nx__poller *poller, struct nx__watch *watch)
 
 int nx__poller_wait(struct nx__poller *poller, nx_duration span)
 {
-    int n;
+    static atomic_bool coarse; /* before Linux 5.11: whole milliseconds, rounded up */
+    int n = -1;
     if (span == 0 || span == NX_FOREVER) {
         n = epoll_wait(poller->fd, poller->batch, NX__POLLER_BATCH, span ? -1 : 0);
     } else {
-        struct timespec t = {.tv_sec = span / NX_S(1), .tv_nsec = span % NX_S(1)};
-        n = epoll_pwait2(poller->fd, poller->batch, NX__POLLER_BATCH, &t, NULL);
-        if (n < 0 && errno == ENOSYS) { /* before Linux 5.11: whole milliseconds, rounded up */
-            nx_duration ms = (span + NX_MS(1) - 1) / NX_MS(1);
+        if (!atomic_load_explicit(&coarse, memory_order_relaxed)) {
+            struct timespec t = {.tv_sec = span / NX_S(1), .tv_nsec = span % NX_S(1)};
+            n = epoll_pwait2(poller->fd, poller->batch, NX__POLLER_BATCH, &t, NULL);
+            if (n < 0 && errno == ENOSYS) atomic_store_explicit(&coarse, true, memory_order_relaxed);
+        }
+        if (atomic_load_explicit(&coarse, memory_order_relaxed)) {
+            nx_duration ms = span / NX_MS(1) + (span % NX_MS(1) != 0);
             n = epoll_wait(poller->fd, poller->batch, NX__POLLER_BATCH, ms > INT32_MAX ? INT32_MAX : (int)ms);
         }
     }

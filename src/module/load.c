@@ -2,6 +2,7 @@
 #include "module/module.h"
 #include <nexus/module.h>
 
+#include "loop/crash.h"
 #include "permission/broker.h"
 #include "permission/permission.h"
 #include <dlfcn.h>
@@ -31,6 +32,7 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
     void *symbol = dlsym(handle, "main");
     if (!symbol) return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
     memcpy(entry, &symbol, sizeof symbol);
+    nx__crash_modules_changed();
     return NX_OK;
 }
 
@@ -84,6 +86,7 @@ nx_err nx_import(nx_module **out, const char *name)
         free(m);
         return err;
     }
+    nx__crash_modules_changed();
     m->next = modules;
     modules = m;
     *out = m;

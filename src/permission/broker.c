@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -127,22 +128,14 @@ void nx__broker_unlisten(int fd)
             name.local.sun_path[0])
             (void)unlink(name.local.sun_path);
     } else {
-        struct nx__broker_request request = {.magic = NX__BROKER_MAGIC,
-                                             .kind = NX__BROKER_UNLISTEN};
-        union {
-            struct cmsghdr header;
-            char space[CMSG_SPACE(sizeof(int))];
-        } control = {.header = {.cmsg_level = SOL_SOCKET,
-                                .cmsg_type = SCM_RIGHTS,
-                                .cmsg_len = CMSG_LEN(sizeof(int))}};
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-        struct iovec part = {.iov_base = &request,
-                             .iov_len = offsetof(struct nx__broker_request, text) + 1};
-        struct msghdr message = {.msg_iov = &part,
-                                 .msg_iovlen = 1,
-                                 .msg_control = &control,
-                                 .msg_controllen = sizeof control};
-        (void)sendmsg(launcher, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        /* By its number: a descriptor under way would keep the socket listening. */
+        struct stat st;
+        if (fstat(fd, &st) == 0) {
+            struct nx__broker_request request = {
+                .magic = NX__BROKER_MAGIC, .kind = NX__BROKER_UNLISTEN, .socket = st.st_ino};
+            (void)send(launcher, &request, offsetof(struct nx__broker_request, text) + 1,
+                       MSG_NOSIGNAL | MSG_DONTWAIT);
+        }
     }
     (void)close(fd);
 }

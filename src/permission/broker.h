@@ -57,6 +57,7 @@ enum nx__broker_kind {
 struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port;
+    uint64_t socket; /* which is given back: its inode */
     char text[NX__PATH_MAX];
 };
 

@@ -17,6 +17,8 @@ import unittest
 
 NEXUS = os.path.abspath(os.environ.get("NEXUS", "build/bin/nexus"))
 SLOW = 10 if os.environ.get("NEXUS_SLOW") else 1  # under sanitizers or an emulator
+# A crash is to end the program as it would without a sanitizer.
+os.environ.setdefault("ASAN_OPTIONS", "handle_segv=0:handle_abort=0:handle_sigbus=0:detect_leaks=0")
 
 SERVER = r"""
 #include <nexus.h>
@@ -275,7 +277,7 @@ int main(int argc, char **argv)
     return 7;
 }""")
         for args in (["run", "app.c", "a", "--allow-read=/data", "b", "--", "--c", "--watch"],
-                     ["run", "--release", "app.c", "--max-memory=1G", "a", "b", "--", "--c", "--watch"],
+                     ["run", "--release", "app.c", "--max-fibers=1K", "a", "b", "--", "--c", "--watch"],
                      ["app.c", "a", "b", "--", "--c", "--watch"],
                      ["--no-prompt", "app.c", "a", "b", "--", "--c", "--watch"]):
             result = self.nexus(*args)
@@ -345,6 +347,64 @@ class Permissions(Base):
         for flags in (["--allow-all", "--deny-net=127.0.0.1"], ["--deny-net", "--allow-net"], [f"--allow-net=:{port + 1}"]):
             self.assertEqual(self.nexus("run", "app.c", str(port), *flags).returncode, 7, flags)
 
+    def test_native_libraries(self):
+        self.write("app.c", """
+#include <nexus.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    (void)argc;
+    nx_module *m;
+    nx_err err = nx_import(&m, argv[1]);
+    if (err) fprintf(stderr, "%s\\n", nx_error_last()->message);
+    return err;
+}""")
+        self.write("lib.c", "int x;")
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", "lib.so", "lib.c"], cwd=self.dir, check=True)
+        refused = self.nexus("app.c", "./lib.so")
+        self.assertEqual(refused.returncode, 7, refused.stderr)
+        self.assertIn("--allow-ffi=", refused.stderr)
+        self.assertEqual(self.nexus("app.c", "./lib.so", "--allow-ffi=lib.so").returncode, 0)
+        self.assertEqual(self.nexus("app.c", "./lib.so", "--allow-ffi=li").returncode, 7)
+        self.assertEqual(self.nexus("app.c", "./lib.c").returncode, 0)
+        self.assertEqual(self.nexus("app.c", "./nothing.c").returncode, 8)
+
+    def test_the_launcher_checks_for_itself(self):
+        # An app that goes past its own checks, and one that sends rubbish.
+        port = free_port()
+        self.write("app.c", r"""
+#include <nexus.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+struct request { uint32_t magic, kind, backlog, mode, port; uint64_t socket; char text[4096]; };
+static int ask(uint32_t kind, const char *text, unsigned port)
+{
+    struct request r = {0x4e58424b, kind, 16, 0777, port, 0, ""};
+    int32_t answer[256];
+    strcpy(r.text, text);
+    if (send(3, &r, offsetof(struct request, text) + strlen(text) + 1, 0) < 0) return -1;
+    return recv(3, answer, sizeof answer, 0) < 4 ? -1 : answer[0];
+}
+int main(int argc, char **argv)
+{
+    unsigned port = (unsigned)atoi(argv[1]);
+    char rubbish[5000];
+    printf("%d %d %d %d %d\n", ask(1, "0.0.0.0", port), ask(1, "127.0.0.1", port + 1), ask(1, "unix:/tmp/x", 0),
+           ask(1, "127.0.0.1", port + 65536), ask(99, "x", 0));
+    struct request r = {0x4e58424b, 1, 16, 0777, port, 0, ""};
+    memset(r.text, 'x', sizeof r.text); /* not ended by a NUL, and too short, and too long */
+    send(3, &r, sizeof r, 0);
+    send(3, &r, 12, 0);
+    memset(rubbish, 0x4b, sizeof rubbish);
+    memcpy(rubbish, &r, 4);
+    send(3, rubbish, sizeof rubbish, 0);
+    printf("%d\n", ask(1, "127.0.0.1", port));
+    return 5;
+}""")
+        result = self.nexus("run", "app.c", str(port), f"--allow-net=127.0.0.1:{port}")
+        self.assertEqual((result.returncode, result.stdout), (5, "7 7 7 4 14\n0\n"), result.stderr)
+
     def test_environment_never_grants(self):
         self.server()
         env = {name: "1" for name in ("NEXUS_ALLOW_ALL", "NEXUS_ALLOW_NET", "NEXUS_OPTIONS", "NEXUS_FLAGS")}
@@ -380,8 +440,11 @@ int main(int argc, char **argv)
         port = free_port()
         pid, terminal = pty.fork()
         if pid == 0:
-            os.chdir(self.dir)
-            os.execv(NEXUS, [NEXUS, "run", "app.c", str(port), *flags])
+            try:
+                os.chdir(self.dir)
+                os.execv(NEXUS, [NEXUS, "run", "app.c", str(port), *flags])
+            finally:
+                os._exit(127)
         seen = b""
         end = time.monotonic() + 10 * SLOW
         asked = served = False
@@ -658,6 +721,21 @@ class Watch(Base):
         self.server("one")  # saved without a change
         time.sleep(0.3)
         self.assertEqual(get(self.port, "/pid"), before)
+
+    def test_imported_files(self):
+        self.write("plugin.c", 'const char *answer(void) { return "one"; }')
+        self.write("app.c", (SERVER % {"answer": ""})
+                   .replace("int main(", "static const char *(*imported)(void);\nint main(")
+                   .replace('#define ANSWER ""', "static const char *(*imported)(void);\n#define ANSWER imported()")
+                   .replace("    const char *port", """    nx_module *plugin;
+    NX_TRY(nx_import(&plugin, "./plugin.c"));
+    NX_TRY(nx_module_symbol(plugin, "answer", &imported));
+    const char *port""", 1))
+        self.watch().serving(self.port, "one")
+        self.write("plugin.c", 'const char *answer(void) { return "two"; }')
+        wait_for(lambda: get(self.port) == "two")
+        self.write("plugin.c", 'const char *answer(void) { return "three"; }')
+        wait_for(lambda: get(self.port) == "three")
 
     def test_ended_program_starts_again_on_change(self):
         self.write("app.c", "int main(void) { return 3; }")

@@ -265,17 +265,20 @@ static void keep(struct nx__h1_conn *conn, const char *data, size_t len)
     if (nx__buffer_append(&conn->in, data, len, NX__H1_IN_MOST)) conn->broken = true;
 }
 
-/* Handles what the connection has kept. */
-static void handle_kept(struct nx__h1_conn *conn)
-{
-    size_t done = handle(conn, conn->in.data, conn->in.len);
-    nx__buffer_consume(&conn->in, done);
-    if (!conn->in.len) nx__buffer_free(&conn->in);
-}
-
 static bool can_handle(const struct nx__h1_conn *conn)
 {
     return !conn->req && !conn->broken && !conn->out.len && !conn->close_after;
+}
+
+/* Handles what the connection has kept, and what a body that was read past its end adds to it. */
+static void handle_kept(struct nx__h1_conn *conn)
+{
+    size_t done;
+    do {
+        done = handle(conn, conn->in.data, conn->in.len);
+        nx__buffer_consume(&conn->in, done);
+    } while (done && conn->in.len && can_handle(conn));
+    if (!conn->in.len) nx__buffer_free(&conn->in);
 }
 
 static void conn_read(struct nx__h1_conn *conn)

@@ -18,15 +18,22 @@
 #endif
 #endif
 
+static inline bool on_valgrind(void)
+{
+#ifdef RUNNING_ON_VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
+
 /* Fewer of a thing where each costs a lot: sanitizers, valgrind. */
 static inline int scaled(int n)
 {
 #if defined(NX__ASAN) || defined(NX__TSAN)
     return n / 10;
-#elif defined(RUNNING_ON_VALGRIND)
-    return RUNNING_ON_VALGRIND ? n / 50 : n;
 #else
-    return n;
+    return on_valgrind() ? n / 50 : n;
 #endif
 }
 

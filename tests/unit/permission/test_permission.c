@@ -37,7 +37,7 @@ static void run_cases(const struct grant_case *cases, size_t count)
                    cases[i].flags[0] ? cases[i].flags[0] : "nothing",
                    cases[i].flags[0] && cases[i].flags[1] ? cases[i].flags[1] : "", verdict,
                    cases[i].verdict);
-            EXPECT(!"the verdict");
+            EXPECT_EQ(verdict, cases[i].verdict);
         }
         nx__permissions_free(&p);
     }

@@ -1,0 +1,131 @@
+/* The watchdog. */
+#include "loop/watchdog.h"
+
+#include "base/clock.h"
+#include "loop/crash.h"
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TICK (NX__WATCHDOG_LIMIT / 2)
+
+enum {
+    IDLE_TICKS = 20, /* without a turn, after which the thread sleeps */
+    THREAD_STACK = 64 * 1024,
+};
+
+atomic_bool nx__watchdog_asleep = true;
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t wake;
+    pthread_t thread;
+    struct nx_loop *loop;
+    bool started, stopping;
+    struct sigaction before;
+} dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+static int dog_signal(void) { return SIGRTMIN + 3; }
+
+/* On the loop's thread, in the middle of what blocks it. */
+static void looked_at(int signo, siginfo_t *info, void *ucontext)
+{
+    (void)signo;
+    (void)info;
+    static struct nx__crash_report report;
+    int saved = errno;
+    struct nx_loop *loop = nx__loop_current;
+    if (loop && atomic_load(&loop->turn_started)) {
+        report.kind = NX__CRASH_BLOCKED;
+        report.blocked_ms = (uint64_t)(NX__WATCHDOG_LIMIT / NX_MS(1));
+        nx__crash_gather(&report, ucontext);
+        nx__crash_send(&report);
+        loop->stats.blocked++;
+    }
+    errno = saved;
+}
+
+static void sleep_tick(void)
+{
+    struct timespec until;
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    nx_duration ns = until.tv_nsec + TICK;
+    until.tv_sec += ns / NX_S(1);
+    until.tv_nsec = ns % NX_S(1);
+    (void)pthread_cond_timedwait(&dog.wake, &dog.lock, &until);
+}
+
+static void *watch(void *arg)
+{
+    struct nx_loop *loop = arg;
+    nx_duration reported = 0, seen = 0;
+    int idle = 0;
+    (void)pthread_mutex_lock(&dog.lock);
+    while (!dog.stopping) {
+        nx_duration started = atomic_load(&loop->turn_started);
+        idle = started == seen && !started ? idle + 1 : 0;
+        seen = started;
+        if (started && started != reported && nx__clock_monotonic() - started > NX__WATCHDOG_LIMIT) {
+            reported = started;
+            (void)syscall(SYS_tgkill, getpid(), loop->thread_id, dog_signal());
+        }
+        if (idle < IDLE_TICKS) {
+            sleep_tick();
+            continue;
+        }
+        atomic_store(&nx__watchdog_asleep, true);
+        while (atomic_load(&nx__watchdog_asleep) && !dog.stopping) (void)pthread_cond_wait(&dog.wake, &dog.lock);
+        idle = 0;
+    }
+    (void)pthread_mutex_unlock(&dog.lock);
+    return NULL;
+}
+
+/* Without it the program runs as well, only unwatched. */
+static void start(struct nx_loop *loop)
+{
+    struct sigaction action = {.sa_sigaction = looked_at, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    (void)sigemptyset(&action.sa_mask);
+    if (sigaction(dog_signal(), &action, &dog.before) != 0) return;
+    pthread_attr_t attributes;
+    if (pthread_attr_init(&attributes) != 0) return;
+#if !defined(NX__ASAN) && !defined(NX__TSAN)
+    (void)pthread_attr_setstacksize(&attributes, THREAD_STACK);
+#endif
+    sigset_t all, mask;
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_BLOCK, &all, &mask);
+    dog.loop = loop;
+    dog.started = pthread_create(&dog.thread, &attributes, watch, loop) == 0;
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    (void)pthread_attr_destroy(&attributes);
+}
+
+void nx__watchdog_wake(struct nx_loop *loop)
+{
+    (void)pthread_mutex_lock(&dog.lock);
+    atomic_store(&nx__watchdog_asleep, false);
+    if (!dog.started && !dog.loop)
+        start(loop);
+    else
+        (void)pthread_cond_signal(&dog.wake);
+    (void)pthread_mutex_unlock(&dog.lock);
+}
+
+void nx__watchdog_stop(struct nx_loop *loop)
+{
+    if (dog.loop != loop) return;
+    if (dog.started) {
+        (void)pthread_mutex_lock(&dog.lock);
+        dog.stopping = true;
+        (void)pthread_cond_signal(&dog.wake);
+        (void)pthread_mutex_unlock(&dog.lock);
+        (void)pthread_join(dog.thread, NULL);
+        (void)sigaction(dog_signal(), &dog.before, NULL);
+    }
+    dog.loop = NULL;
+    dog.started = dog.stopping = false;
+    atomic_store(&nx__watchdog_asleep, true);
+}

@@ -1,0 +1,200 @@
+"""Signals, crashes, deadlines and limits of a running program."""
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+from support import HERE, NEXUS, App, ServerTest, free_port, read_response
+
+GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+
+
+def ask(app, path):
+    with app.connect() as s:
+        s.sendall(f"GET {path} HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n".encode())
+        with s.makefile("rb") as f:
+            return read_response(f)
+
+
+class Stopping(unittest.TestCase):
+    def setUp(self):
+        self.app = App("http.c")
+        self.addCleanup(self.app.kill)
+
+    def test_what_is_in_flight_is_answered(self):
+        s = self.app.connect()
+        s.sendall(b"GET /slow/400 HTTP/1.1\r\nhost: a\r\n\r\n")
+        time.sleep(0.1)
+        self.app.process.send_signal(signal.SIGTERM)
+        r = read_response(s.makefile("rb"))
+        self.assertEqual((r.body, r.headers["connection"]), (b"slept", "close"))
+        self.assertEqual(self.app.process.wait(10), 0)
+
+    def test_interrupt_stops_gracefully(self):
+        self.assertEqual(self.app.stop(signal.SIGINT), 0)
+
+    def test_second_signal_ends_it_at_once(self):
+        s = self.app.connect()
+        s.sendall(b"GET /slow/9000 HTTP/1.1\r\nhost: a\r\n\r\n")
+        time.sleep(0.1)
+        begun = time.time()
+        self.app.process.send_signal(signal.SIGTERM)
+        time.sleep(0.4)
+        self.app.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.app.process.wait(5), 128 + signal.SIGTERM)
+        self.assertLess(time.time() - begun, 3)
+        s.close()
+
+    def test_no_request_is_lost_under_load(self):
+        lost, answered, stop = [], [0], threading.Event()
+
+        def client():
+            f = None
+            while not stop.is_set():
+                try:
+                    if f is None:
+                        s = self.app.connect()
+                        f = s.makefile("rb")
+                except OSError:
+                    return  # it does not accept any more: nothing was asked
+                try:
+                    s.sendall(GET)
+                    r = read_response(f)
+                except OSError as e:
+                    return lost.append(repr(e))
+                if r is None:
+                    return lost.append("closed without an answer")
+                answered[0] += 1
+                if r.headers.get("connection") == "close":
+                    s.close()
+                    f = None
+
+        threads = [threading.Thread(target=client) for _ in range(16)]
+        for t in threads:
+            t.start()
+        time.sleep(0.5)
+        self.app.process.send_signal(signal.SIGTERM)
+        code = self.app.process.wait(15)
+        stop.set()
+        for t in threads:
+            t.join(5)
+        self.assertEqual(code, 0)
+        self.assertGreater(answered[0], 1000)
+        # A connection may be refused or reset before a request has gone out on it; an accepted one is answered.
+        self.assertEqual([l for l in lost if "refused" not in l], [])
+
+
+class Crashing(unittest.TestCase):
+    def setUp(self):
+        self.app = App("http.c")
+        self.addCleanup(self.app.kill)
+
+    def crash(self, path, *wanted):
+        before = self.app.app_pid()
+        try:
+            ask(self.app, path)
+        except OSError:
+            pass
+        end = time.time() + 10
+        while time.time() < end:
+            try:
+                if ask(self.app, "/").status == 200 and self.app.app_pid() != before:
+                    break
+            except (OSError, AttributeError, IndexError):
+                time.sleep(0.02)
+        else:
+            self.fail("others are not served again:\n" + self.app.output())
+        output = self.app.output()
+        for text in wanted:
+            self.assertIn(text, output)
+
+    def test_null_pointer(self):
+        self.crash("/crash", "segmentation fault at address 0", "serving GET /crash", 'fiber "http"', "http.c:", "crash")
+
+    def test_stack_overflow(self):
+        self.crash("/overflow", 'stack overflow in fiber "http"', "--stack-size", "serving GET /overflow", "recurse")
+
+    def test_gives_up_in_the_end(self):
+        for _ in range(10):
+            try:
+                ask(self.app, "/crash")
+            except OSError:
+                pass
+            if self.app.process.poll() is not None:
+                break
+            time.sleep(0.3)
+        self.assertEqual(self.app.process.wait(10), 128 + signal.SIGSEGV)
+
+
+class Watching(ServerTest):
+    def test_a_blocking_handler_is_named(self):
+        self.assertEqual(ask(self.app, "/block").body, b"blocked")
+        time.sleep(0.2)
+        output = self.app.output()
+        self.assertRegex(output, r'fiber "http" has blocked the loop for 100 ms, serving GET /block')
+        self.assertIn("http.c:", output)
+
+    def test_idle_costs_nothing(self):
+        time.sleep(1.5)
+        pid = self.app.app_pid()
+
+        def switches():
+            total = 0
+            for task in os.listdir(f"/proc/{pid}/task"):
+                with open(f"/proc/{pid}/task/{task}/status") as f:
+                    total += sum(int(n) for n in re.findall(r"ctxt_switches:\s+(\d+)", f.read()))
+            return total
+
+        ask(self.app, "/")
+        time.sleep(2.5)
+        before = switches()
+        time.sleep(1)
+        self.assertLess(switches() - before, 5)
+
+
+class Refusals(unittest.TestCase):
+    def test_port_in_use(self):
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            s.listen()
+            port = s.getsockname()[1]
+            r = subprocess.run([NEXUS, "run", "--allow-all", f"{HERE}/apps/http.c", "--", str(port)], capture_output=True, text=True)
+        self.assertEqual(r.returncode, 11)
+        self.assertIn("address in use", r.stderr)
+
+    def test_not_granted(self):
+        port = free_port()
+        r = subprocess.run([NEXUS, "run", f"{HERE}/apps/http.c", "--", str(port)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        self.assertEqual(r.returncode, 7)
+        self.assertIn(f"--allow-net=127.0.0.1:{port}", r.stderr)
+
+    def test_few_descriptors(self):
+        app = App("http.c", flags=("--allow-all", "--max-open-files=64"))
+        self.addCleanup(app.kill)
+        before = app.descriptors()
+        sockets = []
+        for _ in range(150):
+            sockets.append(app.connect())
+        time.sleep(0.5)
+        for s in sockets:
+            s.close()
+        time.sleep(0.5)
+        self.assertEqual(ask(app, "/").status, 200)
+        time.sleep(0.3)
+        self.assertLessEqual(app.descriptors(), before + 1)
+        self.assertEqual(app.stop(), 0)
+
+    def test_little_memory(self):
+        app = App("http.c", flags=("--allow-all", "--max-memory=40M"))
+        self.addCleanup(app.kill)
+        self.assertEqual(ask(app, "/big").status, 500)
+        self.assertEqual(ask(app, "/").status, 200)
+        self.assertEqual(app.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,176 @@
+"""Starting programs under nexus, and asking them over raw sockets."""
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+NEXUS = os.environ.get("NEXUS") or os.path.join(HERE, "../../dist/bin/nexus")
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class App:
+    """A program under `nexus run`: a server on 127.0.0.1:port, ended with the test."""
+
+    def __init__(self, source, *args, flags=("--allow-all",), env=None, wait=True):
+        self.port = free_port()
+        self.log = tempfile.TemporaryFile()
+        path = source if os.path.isabs(source) else os.path.join(HERE, "apps", source)
+        self.process = subprocess.Popen([NEXUS, "run", *flags, path, "--", str(self.port), *args],
+                                        stdout=self.log, stderr=self.log, env={**os.environ, **(env or {})})
+        if wait:
+            self.wait_listening()
+
+    def wait_listening(self, seconds=15):
+        end = time.time() + seconds
+        while time.time() < end:
+            try:
+                self.connect().close()
+                return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.01)
+        raise AssertionError("the app does not listen:\n" + self.output())
+
+    def output(self):
+        self.log.seek(0)
+        return self.log.read().decode(errors="replace")
+
+    def connect(self, timeout=10):
+        s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
+        s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return s
+
+    def children(self):
+        pid = self.process.pid
+        try:
+            with open(f"/proc/{pid}/task/{pid}/children") as f:
+                return [int(c) for c in f.read().split()]
+        except FileNotFoundError:
+            return []
+
+    def app_pid(self):
+        return self.children()[0]
+
+    def descriptors(self):
+        return len(os.listdir(f"/proc/{self.app_pid()}/fd"))
+
+    def rss(self):
+        """KiB of launcher and app together."""
+        total = 0
+        for pid in [self.process.pid, *self.children()]:
+            with open(f"/proc/{pid}/status") as f:
+                total += int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+        return total
+
+    def stop(self, signo=signal.SIGTERM, seconds=20):
+        if self.process.poll() is None:
+            self.process.send_signal(signo)
+        try:
+            return self.process.wait(seconds)
+        finally:
+            self.kill()
+
+    def kill(self):
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
+
+class Response:
+    def __init__(self, status, headers, body):
+        self.status, self.headers, self.body = status, headers, body
+
+
+def read_response(f, method="GET"):
+    """One response from a buffered socket file; None at the end of the stream."""
+    line = f.readline()
+    if not line:
+        return None
+    status = int(line.split()[1])
+    headers = {}
+    while True:
+        line = f.readline()
+        if line in (b"\r\n", b""):
+            break
+        name, _, value = line.decode("latin-1").partition(":")
+        headers[name.strip().lower()] = value.strip()
+    if status == 100:
+        return Response(status, headers, b"")
+    body = b""
+    if method == "HEAD" or status in (204, 304):
+        pass
+    elif "chunked" in headers.get("transfer-encoding", ""):
+        pieces = []
+        while True:
+            size = int(f.readline().split(b";")[0], 16)
+            if size == 0:
+                break
+            pieces.append(f.read(size))
+            assert f.read(2) == b"\r\n"
+        body = b"".join(pieces)
+        while True:
+            line = f.readline()
+            if line in (b"\r\n", b""):
+                break
+            name, _, value = line.decode("latin-1").partition(":")
+            headers["trailer:" + name.strip().lower()] = value.strip()
+    elif "content-length" in headers:
+        body = f.read(int(headers["content-length"]))
+    else:
+        body = f.read()
+    return Response(status, headers, body)
+
+
+class ServerTest(unittest.TestCase):
+    """Tests against one app, started once a class."""
+
+    app_source = "http.c"
+    app_args = ()
+    app_flags = ("--allow-all",)
+
+    @classmethod
+    def setUpClass(cls):
+        cls.app = App(cls.app_source, *cls.app_args, flags=cls.app_flags)
+
+    @classmethod
+    def tearDownClass(cls):
+        code = cls.app.stop()
+        assert code == 0, f"exit code {code}:\n{cls.app.output()}"
+
+    def exchange(self, data, method="GET", parts=None, pause=0.0, app=None):
+        """Sends raw bytes on a fresh connection and reads one response."""
+        with (app or self.app).connect() as s:
+            for part in parts or [data]:
+                s.sendall(part)
+                if pause:
+                    time.sleep(pause)
+            with s.makefile("rb") as f:
+                return read_response(f, method)
+
+    def ask(self, method, path, body=None, headers=()):
+        head = f"{method} {path} HTTP/1.1\r\nhost: test\r\n" + "".join(f"{h}\r\n" for h in headers)
+        if body is not None:
+            head += f"content-length: {len(body)}\r\n"
+        return self.exchange(head.encode() + b"\r\n" + (body or b""), method)
+
+    def assert_serving(self):
+        response = self.ask("GET", "/")
+        self.assertEqual(response.status, 200)
+        self.assertEqual(response.body, b'{"message":"Hello from Nexus!"}')
+
+
+def need(tool):
+    """Skips, saying so, where a client is not installed."""
+    return unittest.skipUnless(shutil.which(tool), f"{tool} is not installed")

@@ -1,0 +1,50 @@
+/* Intrusive lists. */
+#include "base/list.h"
+
+#include "base/compiler.h"
+#include "test.h"
+
+struct item {
+    int number;
+    struct nx__list link;
+};
+
+static int number_of(struct nx__list *link) { return nx__container_of(link, struct item, link)->number; }
+
+NX_TEST(list_keeps_order)
+{
+    struct nx__list head;
+    nx__list_init(&head);
+    EXPECT(nx__list_empty(&head));
+    EXPECT(!nx__list_pop(&head));
+    struct item items[3] = {{.number = 0}, {.number = 1}, {.number = 2}};
+    for (int i = 0; i < 3; i++) nx__list_insert(&head, &items[i].link);
+    EXPECT(!nx__list_empty(&head));
+    for (int i = 0; i < 3; i++) EXPECT_EQ(number_of(nx__list_pop(&head)), i);
+    EXPECT(nx__list_empty(&head));
+}
+
+NX_TEST(list_inserts_before_a_place)
+{
+    struct nx__list head;
+    nx__list_init(&head);
+    struct item last = {.number = 2}, first = {.number = 1};
+    nx__list_insert(&head, &last.link);
+    nx__list_insert(&last.link, &first.link);
+    EXPECT_EQ(number_of(head.next), 1);
+    EXPECT_EQ(number_of(head.prev), 2);
+}
+
+NX_TEST(list_removes_from_the_middle_and_twice)
+{
+    struct nx__list head;
+    nx__list_init(&head);
+    struct item items[3] = {{.number = 0}, {.number = 1}, {.number = 2}};
+    for (int i = 0; i < 3; i++) nx__list_insert(&head, &items[i].link);
+    nx__list_remove(&items[1].link);
+    nx__list_remove(&items[1].link);
+    EXPECT(nx__list_empty(&items[1].link));
+    EXPECT_EQ(number_of(nx__list_pop(&head)), 0);
+    EXPECT_EQ(number_of(nx__list_pop(&head)), 2);
+    EXPECT(nx__list_empty(&head));
+}

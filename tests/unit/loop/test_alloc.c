@@ -1,0 +1,128 @@
+/* Memory that runs out: the same program again and again, each time with one more allocation that goes through. */
+#define LOOP_TEST_OWN_MAIN
+#include "loop_test.h"
+
+#include "loop/uring.h"
+#include <nexus/fs.h>
+#include <unistd.h>
+
+/* The linker brings every call here (-Wl,--wrap). */
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+
+static long left = -1; /* allocations that go through; -1: all */
+static bool forever;   /* all after it fail too, not that one alone */
+static bool failed;
+
+static bool fails(void)
+{
+    if (left < 0) return false;
+    if (left > 0) {
+        left--;
+        return false;
+    }
+    failed = true;
+    if (!forever) left = -1;
+    return true;
+}
+
+void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
+void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
+void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
+
+static nx_err task(void *arg)
+{
+    nx_scope *scope;
+    int value = 1;
+    NX_TRY(nx_scope_open(&scope, .deadline = NX_S(30)));
+    if (!nx_alloc(100) || !nx_alloc(10000)) {
+        NX_IGNORE(nx_scope_close(&scope));
+        return NX_ENOMEM;
+    }
+    nx_err err = nx_send(arg, &value);
+    nx_err closed = nx_scope_close(&scope);
+    return err ? err : closed;
+}
+
+static int fired;
+
+static void fire(void *arg)
+{
+    (void)arg;
+    fired++;
+}
+
+static void defer(void *arg) { ++*(int *)arg; }
+
+static nx_err nothing(void *arg)
+{
+    (void)arg;
+    return NX_OK;
+}
+
+static int program(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    static const char path[] = "/proc/self/status";
+    nx_err err = NX_OK;
+    nx_channel *channel = NULL;
+    nx_scope *scope = NULL;
+    int deferred = 0, wanted = 0, value;
+    err = nx_channel_new(&channel, sizeof value, 4);
+    if (!err) err = nx_scope_open(&scope);
+    if (!err && (err = nx_defer(defer, &deferred)) == NX_OK) wanted = 1;
+    for (int i = 0; i < 3 && !err; i++) err = nx_spawn(NULL, task, channel);
+    size_t which;
+    if (!err) err = nx_select(&which, nx_on_recv(channel, &value), nx_on_timeout(NX_S(30)));
+    nx_bytes text;
+    if (!err) err = nx_fs_read_file(path, &text);
+    if (!err) err = nx_blocking(nothing, NULL);
+    if (!err && !nx_set_timeout(fire, NULL, 1)) err = nx_error_last()->code;
+    for (int i = 0; i < 40 && !err; i++)
+        if (!nx_set_immediate(fire, NULL)) err = nx_error_last()->code;
+    if (!err) err = nx_post(nx_loop_current(), fire, NULL);
+    if (!err) err = nx_sleep(NX_MS(1));
+    nx_err closed = nx_scope_close(&scope);
+    EXPECT_EQ(deferred, wanted);
+    nx_channel_free(channel);
+    return err && err != NX_ECANCELED ? (int)err : (int)closed;
+}
+
+static void exhaust(bool rest)
+{
+    int at = 0, clean = 0;
+    forever = rest;
+    for (; clean < 3 && at < 2000; at++) {
+        failed = false;
+        left = at;
+        int code = nx__program_run(program, 0, NULL);
+        left = -1;
+        if (failed && code != NX_OK && code != NX_ENOMEM && code != NX_EAGAIN) printf("at %d: %d\n", at, code);
+        EXPECT(code == NX_OK || (failed && (code == NX_ENOMEM || code == NX_EAGAIN)));
+        clean = failed ? 0 : clean + 1;
+    }
+    EXPECT(at > 5);
+    EXPECT_EQ(clean, 3); /* and then it needs no more */
+}
+
+NX_TEST(one_allocation_fails) { exhaust(false); }
+NX_TEST(every_allocation_fails_from_one_on) { exhaust(true); }
+
+NX_TEST(the_same_without_a_ring)
+{
+    nx__uring_refused = true;
+    exhaust(false);
+    exhaust(true);
+}
+
+int main(int argc, char **argv)
+{
+#if !defined(NX__ASAN) && !defined(NX__TSAN) /* whose reports go there */
+    if (!freopen("/dev/null", "w", stderr)) return 2;
+#endif
+    return nx_test_main(argc, argv);
+}
