@@ -34,6 +34,7 @@ static struct nx__arena_chunk *chunk_take(size_t size)
 void *nx__arena_alloc(struct nx__arena *arena, size_t size)
 {
     if (nx__unlikely(size > SIZE_MAX / 2)) return NULL;
+    if (nx__unlikely(!size)) size = 1; /* NULL would mean that memory is out */
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
     if (nx__likely(size <= (size_t)(arena->end - arena->next))) {
         void *result = arena->next;

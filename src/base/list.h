@@ -3,13 +3,20 @@
 #define NX__LIST_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct nx__list {
     struct nx__list *next, *prev;
 };
 
-static inline void nx__list_init(struct nx__list *head) { head->next = head->prev = head; }
-static inline bool nx__list_empty(const struct nx__list *head) { return head->next == head; }
+static inline void nx__list_init(struct nx__list *head)
+{
+    head->next = head->prev = head;
+}
+static inline bool nx__list_empty(const struct nx__list *head)
+{
+    return head->next == head;
+}
 
 /* Puts `item` before `place`; before the head is the end of the list. */
 static inline void nx__list_insert(struct nx__list *place, struct nx__list *item)

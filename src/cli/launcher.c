@@ -5,9 +5,12 @@
 #include "cli/cli.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -183,6 +186,29 @@ static void turn(struct nx__launcher *l)
         restart(l);
 }
 
+static int drop_clean_pages(struct dl_phdr_info *object, size_t size, void *page_size)
+{
+    (void)size;
+    uintptr_t mask = *(uintptr_t *)page_size - 1;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~mask;
+        uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + mask) & ~mask;
+        (void)madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+/* Most of what the start has touched, of code above all, is not needed for waiting. Clean pages of
+ * files come back from the page cache when they are. */
+static void memory_trim(void)
+{
+    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)malloc_trim(0);
+    (void)dl_iterate_phdr(drop_clean_pages, &page_size);
+}
+
 int nx__launch(struct nx__run *run)
 {
     static struct nx__launcher launcher; /* large, and there is one */
@@ -204,6 +230,7 @@ int nx__launch(struct nx__run *run)
     if (!ready && l->compiled) ready = nx__generation_start(l);
     if (ready) return nx__cli_fail(ready);
     if (!l->compiled) nx__cli_say("waiting for a change");
+    memory_trim();
     while (!l->done) turn(l);
     nx__serve_sweep(l, true);
     return l->code;

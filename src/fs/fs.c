@@ -73,6 +73,18 @@ static int64_t write_all(int fd, nx_bytes contents)
     return nx__file_sync(fd);
 }
 
+/* The permissions of the file that is replaced, -ENOENT where there is none. */
+static int64_t old_mode(const char *path)
+{
+    int64_t fd = nx__file_open(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0);
+    if (fd < 0) return fd;
+    struct statx stat;
+    int64_t result = nx__file_stat((int)fd, &stat);
+    (void)close((int)fd);
+    if (result < 0) return result;
+    return S_ISREG(stat.stx_mode) ? stat.stx_mode & 0777 : -ENOENT;
+}
+
 nx_err nx_fs_write_file(const char *path, nx_bytes contents)
 {
     NX_TRY(nx__permit(NX__PERMIT_WRITE, path));
@@ -81,9 +93,12 @@ nx_err nx_fs_write_file(const char *path, nx_bytes contents)
     if (getrandom(&random, sizeof random, 0) < 0) return failed(-errno, "write", path);
     int n = snprintf(aside, sizeof aside, "%s.%016llx.tmp", path, (unsigned long long)random);
     if (n < 0 || (size_t)n >= sizeof aside) return failed(-ENAMETOOLONG, "write", path);
-    int64_t fd = nx__file_open(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666);
+    int64_t mode = old_mode(path);
+    if (mode < 0 && mode != -ENOENT) return failed(mode, "write", path);
+    int64_t fd = nx__file_open(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode < 0 ? 0666 : 0600);
     if (fd < 0) return failed(fd, "write", path);
-    int64_t result = write_all((int)fd, contents);
+    int64_t result = mode >= 0 && fchmod((int)fd, (mode_t)mode) != 0 ? -errno : 0;
+    if (result == 0) result = write_all((int)fd, contents);
     (void)close((int)fd);
     if (result == 0) result = nx__file_rename(AT_FDCWD, aside, path);
     if (result < 0) (void)unlink(aside); /* at once: the fiber may be cancelled, and then nothing else may wait */

@@ -129,7 +129,7 @@ enum { NEXT = 0, RETURN = 1 };
 #endif
 
 /* Stopped inside a library: looks up the stack for where it was called from, and returns the frame to go on with, 0 if there is none. */
-static uintptr_t leave_library(struct nx__crash_report *r, uintptr_t sp, uintptr_t low, uintptr_t high)
+static NX__READS_ANYTHING uintptr_t leave_library(struct nx__crash_report *r, uintptr_t sp, uintptr_t low, uintptr_t high)
 {
     bool called = false;
     for (uintptr_t at = sp; at >= low && at + 16 <= high && at < sp + LIBRARY_DEPTH; at += 8) {
@@ -141,7 +141,7 @@ static uintptr_t leave_library(struct nx__crash_report *r, uintptr_t sp, uintptr
     return 0;
 }
 
-static void backtrace(struct nx__crash_report *r, struct machine m, uintptr_t low, uintptr_t high)
+static NX__READS_ANYTHING void backtrace(struct nx__crash_report *r, struct machine m, uintptr_t low, uintptr_t high)
 {
     (void)add_frame(r, m.pc, false);
     uintptr_t fp = m.fp;
@@ -163,7 +163,8 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     memcpy(r->modules, map.modules, sizeof r->modules);
     struct nx_loop *loop = nx__loop_current;
     const nx_fiber *fiber = loop ? loop->running : NULL;
-    uintptr_t low = m.sp, high = m.sp + ((uintptr_t)1 << 20); /* the main stack: near what is in use */
+    /* The main stack, up to where the program began on it. Of another thread's only the page at hand is known to be there. */
+    uintptr_t low = m.sp, high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
     copy_text(r->fiber, sizeof r->fiber, "", 0);
     copy_text(r->activity, sizeof r->activity, "", 0);
     if (loop && !fiber) fiber = &loop->context;

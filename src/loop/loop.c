@@ -342,6 +342,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
         if (limited) loop_free(&loop);
         return (int)err;
     }
+    loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
     nx_err scope_err = nx__scopes_end(&loop.main, NX_OK);
     if (scope_err && (code == 0 || code == NX_ECANCELED)) {

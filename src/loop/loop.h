@@ -129,6 +129,7 @@ struct nx_loop {
     nx_fiber *running;  /* NULL in the loop's own context */
     nx_fiber context;   /* the loop's own stack */
     nx_fiber main;      /* the thread's own stack */
+    uintptr_t main_top; /* above this lies what ran before the loop */
     nx_fiber *warm, *ended, *cold; /* ended fibers: for reuse as they are, to be trimmed, trimmed */
     size_t warm_count, cold_count;
     unsigned budget;    /* direct switches left before descriptors are polled again */

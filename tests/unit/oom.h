@@ -1,5 +1,5 @@
-/* Memory that runs out on request. The test program is linked with NX_OOM_LINK_OPTIONS (see cmake), which sends the allocations of
- * the sources under test through here. */
+/* Memory that runs out on request. The test program is linked with NX_OOM_LINK_OPTIONS (see cmake),
+ * which sends the allocations of the sources under test through here. */
 #ifndef NX_TEST_OOM_H
 #define NX_TEST_OOM_H
 
@@ -23,8 +23,17 @@ void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
 
-void *__wrap_malloc(size_t size) { return oom_now() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t count, size_t size) { return oom_now() ? NULL : __real_calloc(count, size); }
-void *__wrap_realloc(void *old, size_t size) { return oom_now() ? NULL : __real_realloc(old, size); }
+void *__wrap_malloc(size_t size)
+{
+    return oom_now() ? NULL : __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return oom_now() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size)
+{
+    return oom_now() ? NULL : __real_realloc(old, size);
+}
 
 #endif

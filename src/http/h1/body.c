@@ -235,8 +235,8 @@ bool nx__h1_discard(struct nx__h1_request *req)
 nx_bytes nx_request_trailer(const nx_request *base, const char *name)
 {
     const struct nx__h1_request *req = (const struct nx__h1_request *)base;
+    if (!req->body_done || !req->trailer) return (nx_bytes){0};
     const char *line = req->trailer, *end = line + req->decoder.trailer_len;
-    if (!req->body_done || !line) return (nx_bytes){0};
     while (line < end) {
         const char *next = memchr(line, '\n', (size_t)(end - line));
         struct nx__h1_header field;

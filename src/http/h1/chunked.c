@@ -2,130 +2,173 @@
 #include "http/h1/chunked.h"
 
 #include "http/h1/parser.h"
+#include "http/h1/syntax.h"
 
-enum state { SIZE, EXTENSION, SIZE_LF, DATA, DATA_CR, DATA_LF, TRAILER_START, TRAILER, TRAILER_LF, END_LF, ENDED, FAILED };
+/* What the next byte belongs to. Extensions: *( BWS ";" BWS name [ BWS "=" BWS ( token /
+ * quoted-string ) ] ). */
+enum state {
+    SIZE,
+    EXTENSION_END, /* white space behind a size or a value: only ";" may follow */
+    NAME_START,
+    NAME,
+    NAME_END, /* white space behind a name */
+    VALUE_START,
+    VALUE,
+    QUOTED,
+    ESCAPED, /* behind a backslash in quotes */
+    QUOTED_END,
+    SIZE_LF,
+    DATA,
+    DATA_CR,
+    DATA_LF,
+    LINE_START, /* of the trailer section */
+    LINE,
+    LINE_LF,
+    END_LF,
+    ENDED,
+    FAILED,
+};
 
-static int hex(char c)
+static enum state fail(struct nx__h1_chunked *d, int status, const char *reason)
 {
-    if (c >= '0' && c <= '9') return c - '0';
-    char l = (char)(c | 0x20);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
-static enum nx__chunk_event fail(struct nx__h1_chunked *d, int status, const char *reason)
-{
-    d->state = FAILED;
     d->error = status;
     d->reason = reason;
-    return NX__CHUNK_ERROR;
+    return FAILED;
 }
 
-/* One byte of the part between two chunks; false on an error. */
-static bool step(struct nx__h1_chunked *d, char c)
+static unsigned hex_value(char c)
+{
+    return nx__h1_is_digit(c) ? (unsigned)(c - '0') : (unsigned)((c | 0x20) - 'a' + 10);
+}
+
+static enum state size(struct nx__h1_chunked *d, char c)
+{
+    if (nx__h1_is(c, NX__H1_HEX)) {
+        if (d->digits++ == NX__H1_MAX_CHUNK_DIGITS)
+            return fail(d, 400, "the chunk size is too large");
+        d->left = d->left << 4 | hex_value(c);
+        return SIZE;
+    }
+    if (!d->digits) return fail(d, 400, "bad chunk size");
+    if (c == '\r') return SIZE_LF;
+    if (c == ';') return NAME_START;
+    return nx__h1_is(c, NX__H1_BLANK) ? EXTENSION_END : fail(d, 400, "bad chunk size");
+}
+
+/* A byte of the extensions, which nobody reads, but others may take for something else. */
+static enum state extension(struct nx__h1_chunked *d, char c)
+{
+    bool blank = nx__h1_is(c, NX__H1_BLANK), token = nx__h1_is(c, NX__H1_TOKEN);
+    switch ((enum state)d->state) {
+    case NAME_START:
+        if (blank) return NAME_START;
+        if (token) return NAME;
+        break;
+    case NAME:
+        if (token) return NAME;
+        if (c == '\r') return SIZE_LF;
+        NX__FALLTHROUGH;
+    case NAME_END:
+        if (blank) return NAME_END;
+        if (c == '=') return VALUE_START;
+        if (c == ';') return NAME_START;
+        break;
+    case VALUE_START:
+        if (blank) return VALUE_START;
+        if (token) return VALUE;
+        if (c == '"') return QUOTED;
+        break;
+    case QUOTED:
+        if (c == '"') return QUOTED_END;
+        if (c == '\\') return ESCAPED;
+        NX__FALLTHROUGH;
+    case ESCAPED:
+        if (nx__h1_is(c, NX__H1_VALUE)) return QUOTED;
+        break;
+    case VALUE:
+        if (token) return VALUE;
+        NX__FALLTHROUGH;
+    case QUOTED_END:
+        if (c == '\r') return SIZE_LF;
+        NX__FALLTHROUGH;
+    default: /* EXTENSION_END */
+        if (blank) return EXTENSION_END;
+        if (c == ';') return NAME_START;
+        break;
+    }
+    return fail(d, 400, "bad chunk extension");
+}
+
+/* The line is complete, but for its LF. */
+static enum state trailer(struct nx__h1_chunked *d)
+{
+    const char *line = d->trailer + d->line;
+    struct nx__h1_header field;
+    if (!nx__h1_parse_field(line, d->trailer_len - d->line, &field))
+        return fail(d, 400, "bad trailer field");
+    if (nx__h1_forbidden_trailer(line, field.name_len))
+        return fail(d, 400, "this field may not be a trailer");
+    d->trailer[d->trailer_len++] = '\n';
+    return LINE_START;
+}
+
+static enum state trailer_byte(struct nx__h1_chunked *d, char c)
+{
+    if (c == '\r') return LINE_LF;
+    if (c == '\n') return fail(d, 400, "LF without CR");
+    /* One byte is left for the line's end. */
+    if (d->trailer_len + 1 >= d->trailer_cap) return fail(d, 431, "the trailers are too large");
+    d->trailer[d->trailer_len++] = c;
+    return LINE;
+}
+
+/* The state behind a byte that is no data. */
+static enum state step(struct nx__h1_chunked *d, char c)
 {
     switch ((enum state)d->state) {
-    case SIZE: {
-        int digit = hex(c);
-        if (digit >= 0) {
-            /* 15 digits cannot overflow with what follows, and no body is that long. */
-            if (++d->digits > 15) return fail(d, 413, "the chunk size is too large") == NX__CHUNK_MORE;
-            d->left = d->left << 4 | (uint64_t)digit;
-            return true;
-        }
-        if (!d->digits) return fail(d, 400, "bad chunk size") == NX__CHUNK_MORE;
-        d->extension = 0;
-        if (c == '\r') {
-            d->state = SIZE_LF;
-            return true;
-        }
-        if (c != ';') return fail(d, 400, "bad chunk size") == NX__CHUNK_MORE;
-        d->state = EXTENSION;
-        return true;
-    }
-    case EXTENSION:
-        if (c == '\r') {
-            d->state = SIZE_LF;
-            return true;
-        }
-        if (((unsigned char)c < 0x20 && c != '\t') || c == 0x7f) return fail(d, 400, "bad chunk extension") == NX__CHUNK_MORE;
-        d->extensions++;
-        if (++d->extension > NX__H1_MAX_CHUNK_EXTENSION || d->extensions > NX__H1_MAX_CHUNK_EXTENSIONS)
-            return fail(d, 413, "the chunk extensions are too large") == NX__CHUNK_MORE;
-        return true;
+    case SIZE: return size(d, c);
     case SIZE_LF:
-        if (c != '\n') return fail(d, 400, "bad end of a chunk size") == NX__CHUNK_MORE;
-        d->state = d->left ? DATA : TRAILER_START;
-        return true;
-    case DATA_CR:
-        if (c != '\r') return fail(d, 400, "bad end of a chunk") == NX__CHUNK_MORE;
-        d->state = DATA_LF;
-        return true;
-    case DATA_LF:
-        if (c != '\n') return fail(d, 400, "bad end of a chunk") == NX__CHUNK_MORE;
-        d->state = SIZE;
-        d->digits = 0;
-        return true;
-    case TRAILER_START:
-        if (c == '\r') {
-            d->state = END_LF;
-            return true;
-        }
-        if (++d->trailers > NX__H1_MAX_TRAILERS) return fail(d, 431, "too many trailer fields") == NX__CHUNK_MORE;
+        d->extension = d->digits = 0;
+        if (c != '\n') return fail(d, 400, "CR without LF behind a chunk size");
+        return d->left ? DATA : LINE_START;
+    case DATA_CR: return c == '\r' ? DATA_LF : fail(d, 400, "chunk longer than its size");
+    case DATA_LF: return c == '\n' ? SIZE : fail(d, 400, "CR without LF behind a chunk");
+    case LINE_START:
+        if (c == '\r') return END_LF;
+        if (d->trailers++ == NX__H1_MAX_TRAILERS) return fail(d, 431, "too many trailer fields");
         d->line = d->trailer_len;
-        d->state = TRAILER;
-        break;
-    case TRAILER: break;
-    case TRAILER_LF: {
-        if (c != '\n') return fail(d, 400, "CR without LF") == NX__CHUNK_MORE;
-        struct nx__h1_header field;
-        if (!nx__h1_parse_field(d->trailer + d->line, d->trailer_len - d->line, &field))
-            return fail(d, 400, "bad trailer field") == NX__CHUNK_MORE;
-        if (nx__h1_forbidden_trailer(d->trailer + d->line, field.name_len))
-            return fail(d, 400, "this field may not be a trailer") == NX__CHUNK_MORE;
-        d->trailer[d->trailer_len++] = '\n';
-        d->state = TRAILER_START;
-        return true;
+        return trailer_byte(d, c);
+    case LINE: return trailer_byte(d, c);
+    case LINE_LF: return c == '\n' ? trailer(d) : fail(d, 400, "CR without LF");
+    case END_LF: return c == '\n' ? ENDED : fail(d, 400, "CR without LF");
+    default: return extension(d, c);
     }
-    case END_LF:
-        if (c != '\n') return fail(d, 400, "CR without LF") == NX__CHUNK_MORE;
-        d->state = ENDED;
-        return true;
-    default: return false;
-    }
-    /* A byte of a trailer line. */
-    if (c == '\r') {
-        d->state = TRAILER_LF;
-        return true;
-    }
-    if (c == '\n') return fail(d, 400, "LF without CR") == NX__CHUNK_MORE;
-    /* One byte is left for the line's end. */
-    if (d->trailer_len + 1 >= d->trailer_cap) return fail(d, 431, "the trailers are too large") == NX__CHUNK_MORE;
-    d->trailer[d->trailer_len++] = c;
-    return true;
 }
 
-enum nx__chunk_event nx__h1_chunked_feed(struct nx__h1_chunked *d, const char *in, size_t len, size_t *consumed, const char **data,
-                                         size_t *data_len)
+enum nx__chunk_event nx__h1_chunked_feed(struct nx__h1_chunked *d, const char *in, size_t len,
+                                         size_t *consumed, const char **data, size_t *data_len)
 {
     size_t at = 0;
-    enum nx__chunk_event event = NX__CHUNK_MORE;
-    if (d->state == FAILED) event = NX__CHUNK_ERROR;
-    if (d->state == ENDED) event = NX__CHUNK_END;
-    while (event == NX__CHUNK_MORE && at < len) {
+    while (at < len && d->state < ENDED) {
         if (d->state == DATA) {
+            size_t have = len - at < d->left ? len - at : (size_t)d->left;
             *data = in + at;
-            *data_len = len - at < d->left ? len - at : (size_t)d->left;
-            at += *data_len;
-            d->left -= *data_len;
+            *data_len = have;
+            *consumed = at + have;
+            d->left -= have;
             if (!d->left) d->state = DATA_CR;
-            event = NX__CHUNK_DATA;
-        } else if (!step(d, in[at])) {
-            event = NX__CHUNK_ERROR;
-        } else {
-            at++;
-            if (d->state == ENDED) event = NX__CHUNK_END;
+            return NX__CHUNK_DATA;
+        }
+        d->state = (uint8_t)step(d, in[at++]);
+        if (d->state > SIZE && d->state < SIZE_LF) {
+            d->extensions++;
+            if (++d->extension > NX__H1_MAX_CHUNK_EXTENSION ||
+                d->extensions > NX__H1_MAX_CHUNK_EXTENSIONS)
+                d->state = (uint8_t)fail(d, 400, "the chunk extensions are too large");
         }
     }
     *consumed = at;
-    return event;
+    return d->state == FAILED  ? NX__CHUNK_ERROR
+           : d->state == ENDED ? NX__CHUNK_END
+                               : NX__CHUNK_MORE;
 }

@@ -103,9 +103,9 @@ nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
             shared->out_len = 0;
         sent -= of_first;
         size_t of_body = sent < body.len ? sent : body.len;
-        body = nx_slice(body.data + of_body, body.len - of_body);
+        if (of_body) body = nx_slice(body.data + of_body, body.len - of_body);
         sent -= of_body;
-        tail = nx_slice(tail.data + sent, tail.len - sent);
+        if (sent) tail = nx_slice(tail.data + sent, tail.len - sent);
         if (!conn->out.len && !body.len && !tail.len) break;
         watch_writable(conn, true);
         nx_duration span = conn->server->options.write_deadline;

@@ -9,7 +9,10 @@ struct item {
     struct nx__list link;
 };
 
-static int number_of(struct nx__list *link) { return nx__container_of(link, struct item, link)->number; }
+static int number_of(struct nx__list *link)
+{
+    return nx__container_of(link, struct item, link)->number;
+}
 
 NX_TEST(list_keeps_order)
 {

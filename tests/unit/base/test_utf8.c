@@ -7,7 +7,11 @@
 static size_t sequence_by_decoding(const unsigned char *u, size_t have)
 {
     static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t len = u[0] < 0x80 ? 1 : u[0] >> 5 == 6 ? 2 : u[0] >> 4 == 14 ? 3 : u[0] >> 3 == 30 ? 4 : 0;
+    size_t len = u[0] < 0x80       ? 1
+                 : u[0] >> 5 == 6  ? 2
+                 : u[0] >> 4 == 14 ? 3
+                 : u[0] >> 3 == 30 ? 4
+                                   : 0;
     if (!len || len > have) return 0;
     uint32_t code = len == 1 ? u[0] : u[0] & (0x7fu >> len);
     for (size_t i = 1; i < len; i++) {
@@ -20,17 +24,20 @@ static size_t sequence_by_decoding(const unsigned char *u, size_t have)
 
 NX_TEST(utf8_agrees_with_decoding)
 {
-    static const unsigned char edges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90, 0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xff};
+    static const unsigned char edges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90,
+                                          0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xff};
     enum { EDGES = sizeof edges };
     for (int first = 0; first < 256; first++)
         for (int second = 0; second < 256; second++)
             for (int third = 0; third < EDGES; third++)
                 for (int fourth = 0; fourth < EDGES; fourth++) {
-                    unsigned char u[4] = {(unsigned char)first, (unsigned char)second, edges[third], edges[fourth]};
+                    unsigned char u[4] = {(unsigned char)first, (unsigned char)second, edges[third],
+                                          edges[fourth]};
                     for (size_t have = 1; have <= 4; have++)
-                        if (nx__utf8_sequence((char *)u, (char *)u + have) != sequence_by_decoding(u, have)) {
+                        if (nx__utf8_sequence((char *)u, (char *)u + have) !=
+                            sequence_by_decoding(u, have)) {
                             printf("%02x %02x %02x %02x of %zu\n", u[0], u[1], u[2], u[3], have);
-                            EXPECT(!"the same answer");
+                            EXPECT(false);
                             return;
                         }
                 }
@@ -45,7 +52,8 @@ NX_TEST(utf8_valid)
     EXPECT(!nx__utf8_valid("\x80", 1));
 }
 
-/* Every byte at every place in every short length; the buffers are exact, so that a sanitizer sees an access past them. */
+/* Every byte at every place in every short length; the buffers are exact, so that a sanitizer sees
+ * an access past them. */
 NX_TEST(json_copy_plain_agrees_with_scalar)
 {
     enum { LONGEST = 40 };
@@ -61,10 +69,12 @@ NX_TEST(json_copy_plain_agrees_with_scalar)
                 size_t wanted = nx__json_plain_scalar(in, len);
                 size_t n = nx__json_copy_plain(out, in, len);
                 bool good = n == wanted && memcmp(in, out, n) == 0 && out[len] == '#';
-                if (good && len >= 16) good = nx__json_plain_16(in) == nx__json_plain_scalar(in, 16);
+                if (good && len >= 16)
+                    good = nx__json_plain_16(in) == nx__json_plain_scalar(in, 16);
                 if (!good) {
-                    printf("length %zu, byte %d at %zu: %zu, expected %zu\n", len, byte, at, n, wanted);
-                    EXPECT(!"the same answer");
+                    printf("length %zu, byte %d at %zu: %zu, expected %zu\n", len, byte, at, n,
+                           wanted);
+                    EXPECT(false);
                     free(in);
                     free(out);
                     return;

@@ -43,7 +43,10 @@ static inline void settle(void)
     for (int i = 0; i < 20; i++) NX_IGNORE(nx_yield());
 }
 
-static inline const char *last_message(void) { return nx_error_last()->message; }
+static inline const char *last_message(void)
+{
+    return nx_error_last()->message;
+}
 
 #ifndef LOOP_TEST_OWN_MAIN
 int main(int argc, char **argv)

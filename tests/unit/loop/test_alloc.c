@@ -1,4 +1,5 @@
-/* Memory that runs out: the same program again and again, each time with one more allocation that goes through. */
+/* Memory that runs out: the same program again and again, each time with one more allocation that
+ * goes through. */
 #define LOOP_TEST_OWN_MAIN
 #include "loop_test.h"
 
@@ -30,9 +31,18 @@ static bool fails(void)
     return true;
 }
 
-void *__wrap_malloc(size_t size) { return fails() ? NULL : __real_malloc(size); }
-void *__wrap_calloc(size_t count, size_t size) { return fails() ? NULL : __real_calloc(count, size); }
-void *__wrap_realloc(void *old, size_t size) { return fails() ? NULL : __real_realloc(old, size); }
+void *__wrap_malloc(size_t size)
+{
+    return fails() ? NULL : __real_malloc(size);
+}
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails() ? NULL : __real_calloc(count, size);
+}
+void *__wrap_realloc(void *old, size_t size)
+{
+    return fails() ? NULL : __real_realloc(old, size);
+}
 
 static nx_err task(void *arg)
 {
@@ -56,7 +66,10 @@ static void fire(void *arg)
     fired++;
 }
 
-static void defer(void *arg) { ++*(int *)arg; }
+static void defer(void *arg)
+{
+    ++*(int *)arg;
+}
 
 static nx_err nothing(void *arg)
 {
@@ -101,7 +114,8 @@ static void exhaust(bool rest)
         left = at;
         int code = nx__program_run(program, 0, NULL);
         left = -1;
-        if (failed && code != NX_OK && code != NX_ENOMEM && code != NX_EAGAIN) printf("at %d: %d\n", at, code);
+        if (failed && code != NX_OK && code != NX_ENOMEM && code != NX_EAGAIN)
+            printf("at %d: %d\n", at, code);
         EXPECT(code == NX_OK || (failed && (code == NX_ENOMEM || code == NX_EAGAIN)));
         clean = failed ? 0 : clean + 1;
     }
@@ -109,8 +123,14 @@ static void exhaust(bool rest)
     EXPECT_EQ(clean, 3); /* and then it needs no more */
 }
 
-NX_TEST(one_allocation_fails) { exhaust(false); }
-NX_TEST(every_allocation_fails_from_one_on) { exhaust(true); }
+NX_TEST(one_allocation_fails)
+{
+    exhaust(false);
+}
+NX_TEST(every_allocation_fails_from_one_on)
+{
+    exhaust(true);
+}
 
 NX_TEST(the_same_without_a_ring)
 {

@@ -49,7 +49,8 @@ static nx_err in_select(void *arg)
     size_t which;
     int value = 1;
     (void)arg;
-    return nx_select(&which, nx_on_recv(empty, &value), nx_on_send(full, &value), nx_on_timeout(NX_S(60)));
+    return nx_select(&which, nx_on_recv(empty, &value), nx_on_send(full, &value),
+                     nx_on_timeout(NX_S(60)));
 }
 
 static nx_err in_yield(void *arg)
@@ -168,7 +169,8 @@ static void cancel_each(bool waiting)
         nx_cancel(f);
         nx_cancel(f);
         nx_err err = nx_join(f);
-        if (err != NX_ECANCELED) printf("%s %s: %s\n", calls[i].name, waiting ? "waiting" : "before", nx_err_name(err));
+        if (err != NX_ECANCELED)
+            printf("%s %s: %s\n", calls[i].name, waiting ? "waiting" : "before", nx_err_name(err));
         EXPECT_EQ(err, NX_ECANCELED);
     }
     settle();
@@ -180,8 +182,14 @@ static void cancel_each(bool waiting)
     EXPECT_EQ(stats.fibers, 1);
 }
 
-NX_TEST(cancel_while_waiting) { cancel_each(true); }
-NX_TEST(cancel_before_the_start) { cancel_each(false); }
+NX_TEST(cancel_while_waiting)
+{
+    cancel_each(true);
+}
+NX_TEST(cancel_before_the_start)
+{
+    cancel_each(false);
+}
 
 static nx_err tries_all(void *arg)
 {
@@ -225,7 +233,10 @@ static nx_err cancels_itself(void *arg)
     return nx_sleep(NX_S(60));
 }
 
-static nx_err joins(void *arg) { return nx_join(arg); }
+static nx_err joins(void *arg)
+{
+    return nx_join(arg);
+}
 
 NX_TEST(a_cancelled_join_leaves_the_fiber_joinable)
 {

@@ -113,7 +113,8 @@ static nx_err selects(void *arg)
     struct job *job = arg;
     size_t which = 9;
     int value;
-    job->end = nx_select(&which, nx_on_timeout(NX_S(60)), nx_on_recv(job->channel, &value), nx_on_recv(job->channel, &value));
+    job->end = nx_select(&which, nx_on_timeout(NX_S(60)), nx_on_recv(job->channel, &value),
+                         nx_on_recv(job->channel, &value));
     job->count = (int)which;
     return NX_OK;
 }
@@ -189,17 +190,21 @@ NX_TEST(select_default_and_timeout)
     EXPECT_EQ(nx_select(&which, nx_on_recv(c, &value), nx_on_default()), NX_OK);
     EXPECT_EQ(which, 1);
     nx_duration start = nx_now();
-    EXPECT_EQ(nx_select(&which, nx_on_recv(c, &value), nx_on_timeout(NX_S(60)), nx_on_timeout(NX_MS(5))), NX_OK);
+    EXPECT_EQ(
+        nx_select(&which, nx_on_recv(c, &value), nx_on_timeout(NX_S(60)), nx_on_timeout(NX_MS(5))),
+        NX_OK);
     EXPECT_EQ(which, 2);
     EXPECT(nx_now() - start >= NX_MS(5));
     EXPECT_EQ(nx_select(&which, nx_on_timeout(0), nx_on_recv(c, &value)), NX_OK);
     EXPECT_EQ(which, 0);
-    EXPECT_EQ(nx_select(&which, nx_on_default(), nx_on_send(c, &value)), NX_OK); /* what is ready goes first */
+    EXPECT_EQ(nx_select(&which, nx_on_default(), nx_on_send(c, &value)),
+              NX_OK); /* what is ready goes first */
     EXPECT_EQ(which, 1);
     EXPECT_EQ(nx_select(&which, nx_on_timeout(0), nx_on_recv(c, &value)), NX_OK);
     EXPECT_EQ(which, 1);
     EXPECT_EQ(value, 5);
-    EXPECT_EQ(nx_select(&which, nx_on_recv(NULL, &value), nx_on_timeout(NX_MS(1))), NX_OK); /* never ready */
+    EXPECT_EQ(nx_select(&which, nx_on_recv(NULL, &value), nx_on_timeout(NX_MS(1))),
+              NX_OK); /* never ready */
     EXPECT_EQ(which, 1);
     nx_channel_close(c);
     EXPECT_EQ(nx_select(&which, nx_on_timeout(NX_S(60)), nx_on_recv(c, &value)), NX_ECLOSED);
@@ -244,7 +249,8 @@ NX_TEST(a_waiting_select_does_one_case_alone)
     for (int i = 0; i < 2; i++) EXPECT_EQ(nx_spawn(&f[i], sends, &s[i]), NX_OK);
     size_t which = 9;
     int got[2] = {0};
-    EXPECT_EQ(nx_select(&which, nx_on_recv(a, &got[0]), nx_on_recv(b, &got[1])), NX_OK); /* waits: none has sent yet */
+    EXPECT_EQ(nx_select(&which, nx_on_recv(a, &got[0]), nx_on_recv(b, &got[1])),
+              NX_OK); /* waits: none has sent yet */
     settle();
     EXPECT_EQ(s[0].count + s[1].count, 1);
     EXPECT_EQ(got[0] + got[1], which == 0 ? 1 : 2);

@@ -21,7 +21,10 @@ static nx_err ok(void *arg)
     return NX_OK;
 }
 
-static nx_err fails(void *arg) { return nx_fail(NX_EPROTO, "bad %s", (const char *)arg); }
+static nx_err fails(void *arg)
+{
+    return nx_fail(NX_EPROTO, "bad %s", (const char *)arg);
+}
 static nx_err fails_silently(void *arg)
 {
     (void)arg;
@@ -87,8 +90,14 @@ NX_TEST(deferred_errors_do_not_replace_the_result)
     EXPECT_STR(last_message(), "the first");
 }
 
-static nx_err join_it(void *arg) { return nx_join(arg); }
-static nx_err sleeps(void *arg) { return nx_sleep(*(nx_duration *)arg); }
+static nx_err join_it(void *arg)
+{
+    return nx_join(arg);
+}
+static nx_err sleeps(void *arg)
+{
+    return nx_sleep(*(nx_duration *)arg);
+}
 
 NX_TEST(join_refused)
 {
@@ -115,7 +124,8 @@ NX_TEST(fibers_run_in_order)
 {
     trace[0] = '\0';
     nx_fiber *f[3] = {NULL};
-    for (int i = 0; i < 3; i++) EXPECT_EQ(nx_spawn(&f[i], trace_twice, (void *)(uintptr_t)&"abc"[i]), NX_OK);
+    for (int i = 0; i < 3; i++)
+        EXPECT_EQ(nx_spawn(&f[i], trace_twice, (void *)(uintptr_t) & "abc"[i]), NX_OK);
     traced('.'); /* none has run yet */
     for (int i = 0; i < 3; i++) EXPECT_EQ(nx_join(f[i]), NX_OK);
     EXPECT_STR(trace, ".abcabc");
@@ -137,7 +147,8 @@ NX_TEST(names)
     EXPECT_EQ(nx_spawn(&f, ok, NULL), NX_OK);
     EXPECT_STR(nx_fiber_name(f), "fiber");
     EXPECT_EQ(nx_join(f), NX_OK);
-    EXPECT_EQ(nx_spawn(&f, renames, NULL, .name = "a name that is longer than thirty-one bytes"), NX_OK);
+    EXPECT_EQ(nx_spawn(&f, renames, NULL, .name = "a name that is longer than thirty-one bytes"),
+              NX_OK);
     EXPECT_EQ(strlen(nx_fiber_name(f)), 31);
     nx_fiber_rename("main");
     NX_IGNORE(nx_join(f));
@@ -265,8 +276,14 @@ static void many(int n)
     EXPECT(stats.fibers_peak > (uint64_t)n);
 }
 
-NX_TEST(ten_thousand_at_once) { many(scaled(10000)); }
-NX_TEST(fifty_thousand_at_once) { many(scaled(50000)); }
+NX_TEST(ten_thousand_at_once)
+{
+    many(scaled(10000));
+}
+NX_TEST(fifty_thousand_at_once)
+{
+    many(scaled(50000));
+}
 
 NX_TEST(spawn_and_join_many_times)
 {

@@ -1,4 +1,5 @@
-/* File operations and whole files. Run twice: with the ring and, in a program of its own, without it. */
+/* File operations and whole files. Run twice: with the ring and, in a program of its own, without
+ * it. */
 #define LOOP_TEST_OWN_MAIN
 #include "loop_test.h"
 
@@ -21,7 +22,10 @@ static const char *in_directory(const char *name)
     return path;
 }
 
-static nx_err write_text(const char *path, const char *text) { return nx_fs_write_file(path, nx_str(text)); }
+static nx_err write_text(const char *path, const char *text)
+{
+    return nx_fs_write_file(path, nx_str(text));
+}
 
 /* How many entries the directory has: a failed write leaves none behind. */
 static int entries(void)
@@ -82,6 +86,19 @@ NX_TEST(what_cannot_be_read)
     EXPECT(write_text(path, "x") != NX_OK);
     EXPECT_EQ(nx_error_last()->system, ENAMETOOLONG);
     EXPECT_EQ(nx_fs_read_file("", &got), NX_ENOENT);
+}
+
+NX_TEST(permissions_stay)
+{
+    struct stat st;
+    static char path[300];
+    (void)snprintf(path, sizeof path, "%s", in_directory("a"));
+    EXPECT_EQ(write_text(path, "secret"), NX_OK);
+    EXPECT_EQ(chmod(path, 0604), 0);
+    EXPECT_EQ(write_text(path, "new secret"), NX_OK);
+    EXPECT_EQ(stat(path, &st), 0);
+    EXPECT_EQ(st.st_mode & 07777, 0604);
+    EXPECT_EQ(st.st_size, 10);
 }
 
 NX_TEST(what_cannot_be_written)

@@ -1,4 +1,5 @@
-/* A program's life on a loop: what main's end waits for, exit codes, limits, statistics. Each test runs programs of its own. */
+/* A program's life on a loop: what main's end waits for, exit codes, limits, statistics. Each test
+ * runs programs of its own. */
 #define LOOP_TEST_OWN_MAIN
 #include "loop_test.h"
 
@@ -7,7 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int run(int (*entry)(int, char **)) { return nx__program_run(entry, 0, NULL); }
+static int run(int (*entry)(int, char **))
+{
+    return nx__program_run(entry, 0, NULL);
+}
 
 /* Runs it in a process of its own, without its stderr, and returns how it ended. */
 static int run_aside(int (*entry)(int, char **))
@@ -293,7 +297,29 @@ static int counts_itself(int argc, char **argv)
     return 0;
 }
 
-NX_TEST(statistics) { EXPECT_EQ(run(counts_itself), 0); }
+NX_TEST(statistics)
+{
+    EXPECT_EQ(run(counts_itself), 0);
+}
+
+/* ---- The watchdog */
+
+static int blocks(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
+    volatile char big[512] = {0};
+    for (nx_duration start = nx_now(); nx_now() - start < NX_MS(500);) big[0]++;
+    EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
+    nx_stats stats = {.size = sizeof stats};
+    nx_stats_get(&stats);
+    return stats.blocked > 0 ? 0 : 1;
+}
+
+NX_TEST(a_blocked_loop_is_noticed)
+{
+    EXPECT_EQ(run_aside(blocks), 0);
+}
 
 static int has_no_loop(int argc, char **argv)
 {
@@ -310,4 +336,7 @@ NX_TEST(without_a_loop)
     EXPECT(nx_loop_current() == NULL);
 }
 
-int main(int argc, char **argv) { return nx_test_main(argc, argv); }
+int main(int argc, char **argv)
+{
+    return nx_test_main(argc, argv);
+}

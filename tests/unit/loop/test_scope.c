@@ -10,16 +10,25 @@ static void traced(void *arg)
     trace[len + 1] = '\0';
 }
 
-static void *letter(const char *text) { return (void *)(uintptr_t)text; }
+static void *letter(const char *text)
+{
+    return (void *)(uintptr_t)text;
+}
 
-static nx_err sleeps(void *arg) { return nx_sleep(*(nx_duration *)arg); }
+static nx_err sleeps(void *arg)
+{
+    return nx_sleep(*(nx_duration *)arg);
+}
 static nx_err waits(void *arg)
 {
     nx_err err = nx_sleep(NX_S(60));
     if (arg && err == NX_ECANCELED) ++*(int *)arg;
     return err;
 }
-static nx_err fails(void *arg) { return nx_fail(NX_EPROTO, "bad %s", (const char *)arg); }
+static nx_err fails(void *arg)
+{
+    return nx_fail(NX_EPROTO, "bad %s", (const char *)arg);
+}
 static nx_err fails_later(void *arg)
 {
     NX_TRY(nx_sleep(NX_MS(1)));
@@ -299,7 +308,10 @@ static nx_err after(void *arg)
     return NX_OK;
 }
 
-static nx_err detaches(void *arg) { return nx_spawn(NULL, after, arg, .detached = true); }
+static nx_err detaches(void *arg)
+{
+    return nx_spawn(NULL, after, arg, .detached = true);
+}
 
 NX_TEST(detached_fibers_outlive_the_scope)
 {
@@ -310,7 +322,9 @@ NX_TEST(detached_fibers_outlive_the_scope)
     EXPECT_EQ(count, 0);
     EXPECT_EQ(nx_sleep(NX_MS(20)), NX_OK);
     EXPECT_EQ(count, 1);
-    EXPECT_EQ(nx_spawn(NULL, fails, letter("(meant to be logged)"), .detached = true, .name = "logged"), NX_OK);
+    EXPECT_EQ(
+        nx_spawn(NULL, fails, letter("(meant to be logged)"), .detached = true, .name = "logged"),
+        NX_OK);
     settle();
     EXPECT(!nx_canceled());
     EXPECT_EQ(nx_spawn(&f, after, &count, .detached = true), NX_OK);

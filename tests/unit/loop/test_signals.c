@@ -6,7 +6,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static uint64_t bit(int signo) { return 1ull << signo; }
+static uint64_t bit(int signo)
+{
+    return 1ull << signo;
+}
 
 static nx_err waits(void *arg)
 {

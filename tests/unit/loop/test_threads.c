@@ -12,7 +12,10 @@ static nx_err naps(void *arg)
     return NX_OK;
 }
 
-static nx_err fails(void *arg) { return nx_fail(NX_EPROTO, "bad %s", (const char *)arg); }
+static nx_err fails(void *arg)
+{
+    return nx_fail(NX_EPROTO, "bad %s", (const char *)arg);
+}
 
 static nx_err fails_silently(void *arg)
 {
@@ -20,7 +23,10 @@ static nx_err fails_silently(void *arg)
     return NX_EIO;
 }
 
-static nx_err blocking_nap(void *arg) { return nx_blocking(naps, arg); }
+static nx_err blocking_nap(void *arg)
+{
+    return nx_blocking(naps, arg);
+}
 
 NX_TEST(blocking_calls_run_side_by_side)
 {
@@ -55,7 +61,10 @@ static nx_err waits_at_the_gate(void *arg)
     return NX_EAGAIN;
 }
 
-static nx_err blocks_at_the_gate(void *arg) { return nx_blocking(waits_at_the_gate, arg); }
+static nx_err blocks_at_the_gate(void *arg)
+{
+    return nx_blocking(waits_at_the_gate, arg);
+}
 
 NX_TEST(cancelled_blocking_calls)
 {
@@ -104,7 +113,8 @@ static void *post_many(void *arg)
 {
     struct poster *poster = arg;
     if (nx_loop_current()) return NULL; /* a thread of its own has none */
-    while (poster->posted < posts_each && nx_post(poster->loop, receive, &poster->value) == NX_OK) poster->posted++;
+    while (poster->posted < posts_each && nx_post(poster->loop, receive, &poster->value) == NX_OK)
+        poster->posted++;
     return NULL;
 }
 
@@ -145,7 +155,10 @@ static void spawns(void *arg)
     (void)arg;
 }
 
-static void appends(void *arg) { order[strlen(order)] = *(const char *)arg; }
+static void appends(void *arg)
+{
+    order[strlen(order)] = *(const char *)arg;
+}
 
 NX_TEST(a_post_runs_in_the_loops_context)
 {

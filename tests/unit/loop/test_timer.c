@@ -1,4 +1,5 @@
-/* Timers: callbacks, their order, their end; sleep; the clocks. No test asserts an upper bound that a busy machine breaks. */
+/* Timers: callbacks, their order, their end; sleep; the clocks. No test asserts an upper bound that
+ * a busy machine breaks. */
 #include "loop_test.h"
 
 static char trace[256];
@@ -11,7 +12,10 @@ static void traces(void *arg)
     trace[len + 1] = '\0';
 }
 
-static void *letter(const char *text) { return (void *)(uintptr_t)text; }
+static void *letter(const char *text)
+{
+    return (void *)(uintptr_t)text;
+}
 
 static void counts(void *arg)
 {
@@ -145,7 +149,8 @@ NX_TEST(an_interval_does_not_drift)
     nx_timer t = nx_set_interval(notes, NULL, NX_MS(2));
     while (fired < 50) EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
     nx_clear_interval(t);
-    /* The nth comes n spans after the start at the earliest. Late turns do not add up, unless some were left out. */
+    /* The nth comes n spans after the start at the earliest. Late turns do not add up, unless some
+     * were left out. */
     EXPECT(last_at - start >= 50 * NX_MS(2));
     EXPECT(first_at - start >= NX_MS(2));
 }

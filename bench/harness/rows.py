@@ -1,0 +1,321 @@
+"""The rows: what is measured, for whom, and how one round of it goes.
+
+A group measures one peer for one round and gives the values of one or more rows."""
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass
+from typing import Callable
+
+from . import peers, proc
+from .peers import Server, TOOLS, WORK
+from .proc import Failed
+
+SERVERS = ["nexus", "floor", "node", "bun", "deno", "nginx"]
+SCRIPTS = ["nexus", "floor", "node", "bun", "deno"]
+RUNTIMES = ["nexus", "node", "bun", "deno"]
+IDLE_CONNECTIONS = 10_000
+
+
+@dataclass
+class Row:
+    name: str
+    title: str
+    unit: str
+    better: str
+    target: str = ""
+    reached: Callable = None  # from the values to True or False; None where there is nothing to reach
+
+
+@dataclass
+class Group:
+    """Rows that are measured together. `measure(peer, wanted, quick)` gives {row: value}."""
+
+    rows: list
+    peers: list
+    measure: Callable
+    rounds: int = 0  # 0: as asked for
+    not_for: str = ""  # why the other peers have no value
+
+
+def _http(name, wanted, quick):
+    values = {}
+    with Server(name) as server:
+        server.load("--seconds", 0.3 if quick else 1.5)  # let caches and compilers warm up
+        closed = None
+        if {"http_user_cpu", "http_total_cpu"} & wanted:
+            cpu_values, closed = _http_cpu(server, 0.4 if quick else 10)
+            values.update(cpu_values)
+        if "loop_latency_p99" in wanted:
+            closed = closed or server.load("--seconds", 0.3 if quick else 1.5)["rate"]
+            half = server.load("--seconds", 0.5 if quick else 3, "--rate", round(closed / 2))
+            values["loop_latency_p99"] = half["latency_us"]["p99"]
+        if "http_pipelined_16" in wanted:
+            if not quick:
+                server.load("--seconds", 1, "--depth", 16)
+            values["http_pipelined_16"] = server.load("--seconds", 0.4 if quick else 3, "--depth", 16)["rate"]
+    return values
+
+
+def _http_cpu(server, enough):
+    """CPU a request, over as many loads as it takes for the server to use `enough` seconds of CPU."""
+    sampler = proc.Sampler(proc.cores()[0])
+    user_ticks = total = 0.0
+    requests = user_samples = samples = rate = 0
+    for _ in range(4):
+        before = proc.Cpu(server.pid)
+        if sampler.ok:
+            sampler.begin()
+        seen = server.load("--seconds", max(0.3, (enough - total) * 1.05))
+        if sampler.ok:
+            user, all_of_it, _ = sampler.end(server.pid)
+            user_samples += user
+            samples += all_of_it
+        user, used = proc.Cpu(server.pid).since(before)
+        user_ticks += user
+        total += used
+        requests += seen["requests"]
+        rate = max(rate, seen["rate"])
+        if total >= enough:
+            break
+    sampler.close()
+    user_part = user_samples / samples if samples else user_ticks / total
+    return {"http_user_cpu": total * user_part / requests * 1e6, "http_total_cpu": total / requests * 1e6}, rate
+
+
+def _starts(command, port, quick):
+    tool = [str(TOOLS / "bench_start")] + (["--port", str(port)] if port else [])
+    text = proc.output(tool + ["3" if quick else "15"] + command, env=peers.environment(), cwd=WORK)
+    return statistics.median(json.loads(text)[1:])  # the first one warms the caches
+
+
+def _cold_main(name, wanted, quick):
+    command = [str(TOOLS / "bench_floor_main")]
+    if name != "floor":
+        command = peers.script_command(name, "main.js", "micro/main.c")
+    return {"cold_start_main": _starts(command, 0, quick)}
+
+
+def _cold_http(name, wanted, quick):
+    port = peers.free_port()
+    return {"cold_start_http": _starts(peers.server_command(name, port, sealed=True), port, quick)}
+
+
+def _idle(name, wanted, quick):
+    values = {}
+    with Server(name) as server:
+        time.sleep(0.3 if quick else 1)
+        before, _ = proc.memory(server.pid)
+        values["idle_rss"] = before / 1024
+        if "idle_connections_10k" in wanted:
+            count = min(IDLE_CONNECTIONS, proc.raise_file_limit() - 500)
+            if count < IDLE_CONNECTIONS:
+                print(f"note: the limit of open files allows {count} idle connections only (ulimit -Hn)")
+            command = [str(TOOLS / "bench_load"), "--port", str(server.port), "--idle", str(count)]
+            client = proc.start(command, proc.cores()[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            try:
+                if not client.stdout.readline():
+                    raise Failed(f"could not hold {count} connections")
+                time.sleep(0.2 if quick else 1)
+                after, _ = proc.memory(server.pid)
+                client.stdin.close()
+                closed = json.loads(client.stdout.readline() or '{"closed":-1}')["closed"]
+                if closed:
+                    raise Failed(f"{closed} of {count} idle connections were closed")
+            finally:
+                client.stdin = None
+                proc.stop(client)
+            values["idle_connections_10k"] = (after - before) / count
+    return values
+
+
+def _fiber(name, wanted, quick):
+    command = peers.script_command(name, "fiber.mjs", "micro/fiber.c")
+    seen = json.loads(proc.output(command, core=proc.cores()[0], env=peers.environment(), cwd=WORK))
+    return {"fiber_switch": seen["switch"], "fiber_spawn_join": seen["spawn_join"]}
+
+
+def _timer(name, wanted, quick):
+    values = {}
+    # span in ms, sleeps, lanes: a second or so each
+    for ms, count, lanes in ((1, 1000, 1), (10, 400, 4), (100, 200, 20)):
+        row = f"timer_error_{ms}ms"
+        if row not in wanted:
+            continue
+        count = max(lanes, count // 4) if quick else count
+        command = [str(TOOLS / "bench_floor_timer"), str(ms), str(count), str(lanes)]
+        if name != "floor":
+            command = peers.script_command(name, "timer.mjs", "micro/timer.c", ms, count, lanes)
+        text = proc.output(command, core=proc.cores()[0], env=peers.environment(), cwd=WORK)
+        values[row] = json.loads(text)["p99"]
+    return values
+
+
+C_SERVER = """#include "local.h"
+#include <nexus/http.h>
+#include <stdlib.h>
+
+static nx_err root(nx_request *req, nx_response *res)
+{
+    (void)req;
+    return nx_response_json(res, nx_obj("edit", %d));
+}
+
+int main(int argc, char **argv)
+{
+    nx_http_server *server = nx_http_server_new(.port = (uint16_t)(argc > 1 ? atoi(argv[1]) : 0));
+    nx_http_route(server, "GET", "/", root);
+    return nx_http_listen(server);
+}
+"""
+JS_HANDLER = "const edit = () => JSON.stringify({ edit: %d });\n"
+JS_HEAD = 'const headers = { "content-type": "application/json" };\n'
+JS_SERVERS = {
+    "node": """const handler = (q, r) => { const b = edit();
+    r.writeHead(200, { ...headers, "content-length": b.length }); r.end(b); };
+require("node:http").createServer(handler).listen(+process.argv[2], "127.0.0.1");
+""",
+    "bun": 'Bun.serve({ port: +process.argv[2], hostname: "127.0.0.1", fetch: () => new Response(edit(), { headers }) });\n',
+    "deno": 'Deno.serve({ port: +Deno.args[0], hostname: "127.0.0.1" }, () => new Response(edit(), { headers }));\n',
+}
+
+
+def _padded(text, line, lines):
+    """The text with as many lines of `line` (which gets a number) behind it as make `lines` in all."""
+    missing = lines - text.count("\n")
+    return text + "".join(line % i for i in range(missing))
+
+
+def _edit_project(name):
+    """Makes the program to edit. Returns its path and a function from the number of the edit to its text."""
+    folder = WORK / f"edit-{name}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    if name == "nexus":
+        header = "/* Functions that the server does not call. */\n"
+        header = _padded(header, "static inline int local_%d(int x) { return x + 1; }\n", 500)
+        (folder / "local.h").write_text(header)
+        return folder / "app.c", lambda edit: _padded(C_SERVER % edit, "/* line %d */\n", 112)
+    text = JS_HEAD + JS_HANDLER + JS_SERVERS[name]
+    return folder / "app.js", lambda edit: _padded(text.replace("%d", str(edit)), "// line %d\n", 112)
+
+
+def _edit(name, row, compiler, quick):
+    if name == "nexus" and not shutil.which(compiler):
+        raise Failed(f"{compiler} is not installed")
+    path, text = _edit_project(name)
+    path.write_text(text(0))
+    watch = {
+        "nexus": ["run", "--watch", "--allow-all", str(path), "--"],
+        "node": ["--watch", str(path)],
+        "bun": ["--watch", str(path)],
+        "deno": ["run", "--watch", "--allow-net", str(path)],
+    }[name]
+
+    def command(port):
+        return [peers.program(name), *watch, str(port)]
+
+    env = peers.environment()
+    env["CC"] = compiler
+    took = []
+    with Server(name, command, core=False, env=env, expect=b'{"edit":0}') as server:
+        time.sleep(0.5)
+        for edit in range(1, 3 if quick else 6):
+            content, want = text(edit).encode(), b'{"edit":%d}' % edit
+            start = time.monotonic()
+            with open(path, "wb") as file:
+                file.write(content)
+            while _answer(server.port) != want:
+                if time.monotonic() - start > 10:
+                    raise Failed("the edit did not show within 10 s")
+            took.append((time.monotonic() - start) * 1000)
+            time.sleep(0.3)
+    return {row: statistics.median(took)}
+
+
+def _answer(port):
+    try:
+        return peers.ask(port)[1]
+    except (OSError, ValueError):
+        time.sleep(0.0002)
+        return b""
+
+
+def _size(name, wanted, quick):
+    stripped = WORK / f"stripped-{name}"
+    path = shutil.copyfile(os.path.realpath(peers.program(name)), stripped)
+    # The peers' are measured as they are shipped: Bun and Deno carry data behind the program that strip would cut.
+    if name == "nexus":
+        proc.output(["strip", str(path)])
+    size = os.path.getsize(path)
+    os.unlink(path)
+    return {"binary_size": size}
+
+
+def _ratio(values, other, limit):
+    """Whether nexus is at most `limit` times another; None when either is missing."""
+    if "nexus" not in values or other not in values:
+        return None
+    return values["nexus"] <= limit * values[other]
+
+
+def _least(values, other, limit):
+    if "nexus" not in values or other not in values:
+        return None
+    return values["nexus"] >= limit * values[other]
+
+
+def _below(limit):
+    return lambda v: v["nexus"] <= limit
+
+
+def _all(*answers):
+    return None if None in answers else all(answers)
+
+
+GROUPS = [
+    Group([
+        Row("http_user_cpu", "user CPU a request, depth 1, 64 connections", "us", "lower", "at most 0.35", _below(0.35)),
+        Row("http_total_cpu", "total CPU a request, depth 1, 64 connections", "us", "lower", "at most 1.05 of the floor",
+            lambda v: _ratio(v, "floor", 1.05)),
+        Row("http_pipelined_16", "16 pipelined, one core", "requests/s", "higher",
+            "at least 10 of node and 0.6 of the floor",
+            lambda v: _all(_least(v, "node", 10), _least(v, "floor", 0.6))),
+        Row("loop_latency_p99", "HTTP latency p99 at half of the greatest load", "us", "lower", "at most 100",
+            _below(100)),
+    ], SERVERS, _http),
+    Group([Row("cold_start_main", "start to main", "ms", "lower", "at most 5 and below bun; aim 2",
+               lambda v: _all(v["nexus"] <= 5, _ratio(v, "bun", 1)))],
+          SCRIPTS, _cold_main, not_for="nginx runs no program"),
+    Group([Row("cold_start_http", "start to first HTTP answer", "ms", "lower", "at most 5 and below bun; aim 2",
+               lambda v: _all(v["nexus"] <= 5, _ratio(v, "bun", 1)))],
+          SERVERS, _cold_http),
+    Group([
+        Row("idle_rss", "RSS of an idle HTTP server, all its processes", "KiB", "lower", "below 5,000 (5 MB)",
+            _below(5000)),
+        Row("idle_connections_10k", "process memory of an idle connection, of 10,000", "bytes", "lower",
+            "at most 1,024", _below(1024)),
+    ], SERVERS, _idle),
+    Group([
+        Row("fiber_switch", "from a fiber's yield into the next fiber (peers: await)", "ns", "lower", "below 10",
+            _below(10)),
+        Row("fiber_spawn_join", "spawn and join a fiber (peers: call and await)", "ns", "lower", "below 200",
+            _below(200)),
+    ], RUNTIMES, _fiber, not_for="it has no fibers"),
+    Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))
+           for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
+    Group([Row("edit_to_answer_tcc", "edit to first answer, tcc (peers: --watch)", "ms", "lower", "at most 50",
+               _below(50))],
+          RUNTIMES, lambda name, wanted, quick: _edit(name, "edit_to_answer_tcc", "tcc", quick),
+          not_for="it has no watch mode"),
+    Group([Row("edit_to_answer_gcc", "edit to first answer, gcc", "ms", "lower", "at most 150", _below(150))],
+          ["nexus"], lambda name, wanted, quick: _edit(name, "edit_to_answer_gcc", "gcc", quick),
+          not_for="no compiler: its value is in edit_to_answer_tcc"),
+    Group([Row("binary_size", "size of the program, stripped", "bytes", "lower", "below 1,000,000", _below(999_999))],
+          ["nexus", "node", "bun", "deno", "nginx"], _size, rounds=1, not_for="it is no product"),
+]
+
+ROWS = [row for group in GROUPS for row in group.rows]
