@@ -3,6 +3,7 @@ PREFIX ?= /usr/local
 DESTDIR ?=
 SECONDS ?= 20
 ONLY ?=
+QUICK ?=
 
 .DEFAULT_GOAL := all
 .PHONY: all setup demo test check bench fuzz format install clean help
@@ -33,11 +34,11 @@ check: ## Check format, clang-tidy, layers, banned calls, symbols, headers, docs
 	@$(MAKE) --no-print-directory all
 	@scripts/check
 
-bench: ## Measure against Node, Bun, Deno, nginx and a bare responder; ONLY=name for one row
-	@scripts/setup build
+bench: ## Measure against Node, Bun, Deno, nginx and a bare responder; ONLY=name for one row, QUICK=1 for a look
+	@scripts/setup build test bench
 	@$(MAKE) --no-print-directory all
-	@bench/setup
-	@scripts/bench $(if $(ONLY),--only $(ONLY))
+	@cmake --build build/release
+	@bench/run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 fuzz: ## Fuzz each target for SECONDS (20); ONLY=name for one target
 	@scripts/setup build test

@@ -5,6 +5,10 @@ add_library(nexus_test_flags INTERFACE)
 if(CMAKE_C_COMPILER_ID STREQUAL Clang)
     target_compile_options(nexus_test_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wno-sign-conversion;-Wno-string-conversion>)
 endif()
+# libFuzzer's entry has no header.
+add_library(nexus_fuzz_flags INTERFACE)
+target_compile_options(nexus_fuzz_flags INTERFACE -fsanitize=fuzzer -Wno-missing-prototypes)
+target_link_options(nexus_fuzz_flags INTERFACE -fsanitize=fuzzer)
 
 # nx_unit_test(name source...): one program over tests/unit/test.h, run by ctest.
 function(nx_unit_test name)
@@ -18,8 +22,6 @@ endfunction()
 # nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.
 function(nx_fuzzer name)
     add_executable(fuzz_${name} ${ARGN})
-    target_compile_options(fuzz_${name} PRIVATE -fsanitize=fuzzer -Wno-missing-prototypes)
-    target_link_options(fuzz_${name} PRIVATE -fsanitize=fuzzer)
-    target_link_libraries(fuzz_${name} PRIVATE nexus_core nexus_test_flags)
+    target_link_libraries(fuzz_${name} PRIVATE nexus_core nexus_test_flags nexus_fuzz_flags)
     set_property(GLOBAL APPEND PROPERTY NEXUS_FUZZERS ${name})
 endfunction()

@@ -8,7 +8,8 @@
 static nx_err put(store *s, int64_t id, bool done, nx_bytes text, todo **out)
 {
     if (!text.len || text.len >= sizeof s->todos->text || memchr(text.data, '\n', text.len))
-        return nx_fail(NX_EINVAL, "a todo is one line of 1 to %zu bytes", sizeof s->todos->text - 1);
+        return nx_fail(NX_EINVAL, "a todo is one line of 1 to %zu bytes",
+                       sizeof s->todos->text - 1);
     if (s->count == s->capacity) {
         size_t capacity = s->capacity ? s->capacity * 2 : 16;
         todo *todos = realloc(s->todos, capacity * sizeof *todos);
@@ -35,7 +36,8 @@ nx_err store_open(store *s, const char *path)
         const char *next = memchr(line, '\n', (size_t)(end - line));
         if (!next) next = end;
         char *text;
-        long long id = strtoll(line, &text, 10); /* the file ends with a NUL, so this stays inside */
+        long long id =
+            strtoll(line, &text, 10); /* the file ends with a NUL, so this stays inside */
         if (text + 3 < next && (text[1] == '-' || text[1] == 'x'))
             NX_TRY(put(s, id, text[1] == 'x', nx_slice(text + 3, (size_t)(next - text) - 3), NULL));
         line = next + 1;
@@ -43,7 +45,10 @@ nx_err store_open(store *s, const char *path)
     return NX_OK;
 }
 
-nx_err store_add(store *s, nx_bytes text, todo **out) { return put(s, s->last_id + 1, false, text, out); }
+nx_err store_add(store *s, nx_bytes text, todo **out)
+{
+    return put(s, s->last_id + 1, false, text, out);
+}
 
 todo *store_find(store *s, int64_t id)
 {
@@ -65,9 +70,13 @@ nx_err store_save(const store *s)
     if (!text) return NX_ENOMEM;
     for (size_t i = 0; i < s->count; i++) {
         const todo *t = &s->todos[i];
-        len += (size_t)snprintf(text + len, size - len, "%lld %c %s\n", (long long)t->id, t->done ? 'x' : '-', t->text);
+        len += (size_t)snprintf(text + len, size - len, "%lld %c %s\n", (long long)t->id,
+                                t->done ? 'x' : '-', t->text);
     }
     return nx_fs_write_file(s->path, nx_slice(text, len));
 }
 
-void store_close(store *s) { free(s->todos); }
+void store_close(store *s)
+{
+    free(s->todos);
+}

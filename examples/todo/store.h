@@ -20,7 +20,8 @@ typedef struct store {
 /* Reads the file; none yet is an empty store. */
 nx_err store_open(store *s, const char *path);
 
-/* Adds a todo and stores it in `*out`, valid until the next change. NX_EINVAL for text that is empty, too long or of more than a line. */
+/* Adds a todo and stores it in `*out`, valid until the next change. NX_EINVAL for text that is
+ * empty, too long or of more than a line. */
 nx_err store_add(store *s, nx_bytes text, todo **out);
 
 /* NULL if there is none. */

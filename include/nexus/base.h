@@ -19,7 +19,7 @@ extern "C" {
 #define NX_PRINTF(fmt, args)
 #else
 /* The result may not be dropped; NX_IGNORE(x) says that it is meant. */
-#define NX_MUST_CHECK __attribute__((warn_unused_result))
+#define NX_MUST_CHECK        __attribute__((warn_unused_result))
 /* Argument number `fmt` is a printf format for the arguments from `args` on. */
 #define NX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #endif
@@ -71,7 +71,7 @@ typedef enum nx_err {
 /* The last error of the calling fiber. */
 typedef struct nx_error {
     nx_err code;
-    int system;         /* errno behind it, 0 where there is none */
+    int system;          /* errno behind it, 0 where there is none */
     const char *message; /* what failed, on what, why; never NULL */
 } nx_error;
 
@@ -97,7 +97,7 @@ NX_API nx_err nx_fail(nx_err code, const char *format, ...) NX_PRINTF(2, 3);
 /* Says that an error is dropped on purpose. */
 #define NX_IGNORE(expr)                                                                            \
     do {                                                                                           \
-        if (expr) { }                                                                              \
+        if (expr) {}                                                                               \
     } while (0)
 
 /* ---- Bytes */
@@ -134,16 +134,19 @@ static inline bool nx_bytes_eq(nx_bytes a, nx_bytes b)
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
 }
 
-static inline bool nx_bytes_is(nx_bytes a, const char *text) { return nx_bytes_eq(a, nx_str(text)); }
+static inline bool nx_bytes_is(nx_bytes a, const char *text)
+{
+    return nx_bytes_eq(a, nx_str(text));
+}
 
 /* ---- Time spans */
 
 /* Spans are nanoseconds. Zero as a deadline means the default, NX_FOREVER none. */
 typedef int64_t nx_duration;
 #define NX_FOREVER INT64_MAX
-#define NX_US(n) ((nx_duration)(n)*1000)
-#define NX_MS(n) ((nx_duration)(n)*1000000)
-#define NX_S(n) ((nx_duration)(n)*1000000000)
+#define NX_US(n)   ((nx_duration)(n)*1000)
+#define NX_MS(n)   ((nx_duration)(n)*1000000)
+#define NX_S(n)    ((nx_duration)(n)*1000000000)
 
 /* ---- Memory of the current scope: a request, a spawned task, an inner scope.
  * It is released as a whole when the scope ends; there is nothing to free. None of these suspends.

@@ -25,14 +25,13 @@ typedef struct nx_spawn_options {
     size_t size;
     nx_scope *scope;  /* owns the fiber; default: the innermost open scope of the caller */
     const char *name; /* copied, cut at 31 bytes; shown in reports; default "fiber" */
-    bool detached;    /* owned by the loop: outlives the caller's scope, an error of its is logged */
+    bool detached; /* owned by the loop: outlives the caller's scope, an error of its is logged */
 } nx_spawn_options;
 
 /* Starts fn(arg) in a new fiber, which first runs when the caller suspends. `*out` is to be joined
  * and stays valid until then or until its scope ends; with `out` NULL nobody joins it, and an error
- * of its cancels the scope. NX_ENOMEM, NX_ELIMIT (more than --max-fibers), NX_ECANCELED (the scope is
- * cancelled). Does not suspend.
- *   NX_TRY(nx_spawn(&f, reader, connection, .name = "reader")); */
+ * of its cancels the scope. NX_ENOMEM, NX_ELIMIT (more than --max-fibers), NX_ECANCELED (the scope
+ * is cancelled). Does not suspend. NX_TRY(nx_spawn(&f, reader, connection, .name = "reader")); */
 NX_API NX_MUST_CHECK nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg,
                                           const nx_spawn_options *options);
 #define nx_spawn(out, fn, arg, ...)                                                                \
@@ -71,20 +70,20 @@ typedef struct nx_scope_options {
 } nx_scope_options;
 
 /* Opens a scope inside the calling fiber. Memory of nx_alloc, deferred calls and spawned fibers
- * belong to it until nx_scope_close. Scopes close in the reverse order of opening. NX_ENOMEM. Does not
- * suspend. */
+ * belong to it until nx_scope_close. Scopes close in the reverse order of opening. NX_ENOMEM. Does
+ * not suspend. */
 NX_API NX_MUST_CHECK nx_err nx_scope_open_with(nx_scope **out, const nx_scope_options *options);
 #define nx_scope_open(out, ...)                                                                    \
     nx_scope_open_with((out), &(nx_scope_options){.size = sizeof(nx_scope_options), __VA_ARGS__})
 
-/* Waits for the scope's fibers, runs what was deferred (last first), frees its memory and sets `*scope`
- * to NULL. Returns the first error of an unjoined fiber, NX_ETIMEDOUT when the deadline passed,
- * NX_ECANCELED when it was cancelled, else NX_OK. Suspends, and is not itself cut short by
+/* Waits for the scope's fibers, runs what was deferred (last first), frees its memory and sets
+ * `*scope` to NULL. Returns the first error of an unjoined fiber, NX_ETIMEDOUT when the deadline
+ * passed, NX_ECANCELED when it was cancelled, else NX_OK. Suspends, and is not itself cut short by
  * cancellation: that reaches the fibers. */
 NX_API NX_MUST_CHECK nx_err nx_scope_close(nx_scope **scope);
 
-/* Cancels every fiber of the scope, and the rest of the opening fiber's own work inside it. Does not
- * suspend. */
+/* Cancels every fiber of the scope, and the rest of the opening fiber's own work inside it. Does
+ * not suspend. */
 NX_API void nx_scope_cancel(nx_scope *scope);
 
 /* Cancels and closes: for NX_AUTO(nx_scope). Suspends. */

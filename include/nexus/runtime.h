@@ -17,41 +17,44 @@ typedef struct nx_loop nx_loop;
 /* The calling thread's loop, NULL on a thread without one. */
 NX_API nx_loop *nx_loop_current(void);
 
-/* Runs fn(arg) on the loop, in the loop's own context: fn must not suspend (it may spawn). The only call
- * here that any thread may make. NX_ENOMEM. Lock-free; costs one system call when the loop sleeps. */
+/* Runs fn(arg) on the loop, in the loop's own context: fn must not suspend (it may spawn). The only
+ * call here that any thread may make. NX_ENOMEM. Lock-free; costs one system call when the loop
+ * sleeps. */
 NX_API NX_MUST_CHECK nx_err nx_post(nx_loop *loop, void (*fn)(void *arg), void *arg);
 
-/* Runs fn(arg) on a thread of the blocking pool and suspends the calling fiber until it has returned;
- * the result is fn's. For what would block the loop: long computations, libraries that block. fn must not
- * call the runtime, but for nx_post. NX_ENOMEM, NX_ELIMIT. Once started it is not cut short: on
- * cancellation the call returns fn's result all the same. */
+/* Runs fn(arg) on a thread of the blocking pool and suspends the calling fiber until it has
+ * returned; the result is fn's. For what would block the loop: long computations, libraries that
+ * block. fn must not call the runtime, but for nx_post. NX_ENOMEM, NX_ELIMIT. Once started it is
+ * not cut short: on cancellation the call returns fn's result all the same. */
 NX_API NX_MUST_CHECK nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg);
 
 /* ---- Signals and children */
 
 /* Suspends until the process gets one of the signals whose bits are set in `mask` (1ull << signo);
  * `*signo` says which. From the first call on, these signals no longer have their default effect.
- * SIGTERM and SIGINT, when asked for, no longer stop the HTTP servers by themselves. NX_ECANCELED, NX_EINVAL. */
+ * SIGTERM and SIGINT, when asked for, no longer stop the HTTP servers by themselves. NX_ECANCELED,
+ * NX_EINVAL. */
 NX_API NX_MUST_CHECK nx_err nx_signal_wait(uint64_t mask, int *signo);
 
-/* Suspends until the child process has ended; `*status` is as waitpid gives it. NX_ECANCELED, NX_EINVAL (no
- * child of ours). */
+/* Suspends until the child process has ended; `*status` is as waitpid gives it. NX_ECANCELED,
+ * NX_EINVAL (no child of ours). */
 NX_API NX_MUST_CHECK nx_err nx_child_wait(pid_t child, int *status);
 
-/* Asks for a graceful stop, as SIGTERM does: servers finish what they have and nx_http_listen returns. Does
- * not suspend. */
+/* Asks for a graceful stop, as SIGTERM does: servers finish what they have and nx_http_listen
+ * returns. Does not suspend. */
 NX_API void nx_shutdown(void);
 
-/* ---- Limits. Set by flags of `nexus run` (--max-fibers=N) or, before the first suspending call, here.
- * 0 leaves a limit as it is. */
+/* ---- Limits. Set by flags of `nexus run` (--max-fibers=N) or, before the first suspending call,
+ * here. 0 leaves a limit as it is. */
 typedef struct nx_limits {
     size_t size;
-    uint64_t max_open_files;  /* --max-open-files: 65,536, less where the system's hard limit is lower */
-    uint64_t max_memory;      /* --max-memory, bytes of address space in use by data: none */
-    uint64_t max_iterations;  /* --max-iterations, turns of the loop, then the program ends: none */
-    uint64_t max_operations;  /* --max-operations in flight at once: 10,000 */
-    uint64_t max_fibers;      /* --max-fibers alive at once: 100,000 */
-    uint64_t stack_size;      /* --stack-size, bytes reserved for a fiber: 262,144 */
+    uint64_t
+        max_open_files;  /* --max-open-files: 65,536, less where the system's hard limit is lower */
+    uint64_t max_memory; /* --max-memory, bytes of address space in use by data: none */
+    uint64_t max_iterations; /* --max-iterations, turns of the loop, then the program ends: none */
+    uint64_t max_operations; /* --max-operations in flight at once: 10,000 */
+    uint64_t max_fibers;     /* --max-fibers alive at once: 100,000 */
+    uint64_t stack_size;     /* --stack-size, bytes reserved for a fiber: 262,144 */
     uint64_t blocking_threads; /* --blocking-threads of the pool: 4 */
 } nx_limits;
 
@@ -67,14 +70,14 @@ NX_API NX_MUST_CHECK nx_err nx_limits_set_with(const nx_limits *limits);
 
 typedef struct nx_stats {
     size_t size;
-    uint64_t iterations;      /* turns of the loop */
-    uint64_t fibers;          /* alive now */
+    uint64_t iterations; /* turns of the loop */
+    uint64_t fibers;     /* alive now */
     uint64_t fibers_peak;
     uint64_t fibers_started;
-    uint64_t operations;      /* in flight now */
+    uint64_t operations; /* in flight now */
     uint64_t operations_peak;
-    uint64_t timers;          /* set now */
-    uint64_t blocked;         /* times that the watchdog found the loop blocked */
+    uint64_t timers;  /* set now */
+    uint64_t blocked; /* times that the watchdog found the loop blocked */
     /* How long each turn kept the others waiting: bucket i counts turns of [2^i, 2^(i+1)) ns. */
     uint64_t latency[NX_LATENCY_BUCKETS];
     uint64_t latency_p50, latency_p99, latency_max; /* ns, p50 and p99 are bucket bounds */

@@ -12,7 +12,8 @@ struct nx__arena {
     struct nx__arena_chunk *chunks;
 };
 
-/* `size` bytes aligned to 16; NULL when memory is out. The first chunk is 4 KiB, from a pool of the thread's. */
+/* `size` bytes aligned to 16; NULL when memory is out. The first chunk is 4 KiB, from a pool of the
+ * thread's. */
 void *nx__arena_alloc(struct nx__arena *arena, size_t size);
 
 /* Grows the latest allocation in place where it can, else allocates anew and copies. */

@@ -11,16 +11,17 @@ struct nx__buffer {
     size_t capacity;
 };
 
-/* Makes room for `more` bytes behind `len`. Grows by doubling, to `cap` at most: NX_ETOOBIG past it, NX_ENOMEM.
- * Records no message. */
+/* Makes room for `more` bytes behind `len`. Grows by doubling, to `cap` at most: NX_ETOOBIG past
+ * it, NX_ENOMEM. Records no message. */
 NX_MUST_CHECK nx_err nx__buffer_reserve(struct nx__buffer *buffer, size_t more, size_t cap);
 
 /* Adds bytes behind the last. Errors as nx__buffer_reserve. */
-NX_MUST_CHECK nx_err nx__buffer_append(struct nx__buffer *buffer, const void *data, size_t len, size_t cap);
+NX_MUST_CHECK nx_err nx__buffer_append(struct nx__buffer *buffer, const void *data, size_t len,
+                                       size_t cap);
 
 /* Adds formatted text. NX_ETOOBIG, NX_ENOMEM. */
-NX_MUST_CHECK nx_err nx__buffer_printf(struct nx__buffer *buffer, size_t cap, const char *format, ...)
-    NX_PRINTF(3, 4);
+NX_MUST_CHECK nx_err nx__buffer_printf(struct nx__buffer *buffer, size_t cap, const char *format,
+                                       ...) NX_PRINTF(3, 4);
 
 /* Drops the first `n` bytes. */
 void nx__buffer_consume(struct nx__buffer *buffer, size_t n);

@@ -12,7 +12,13 @@ static inline nx_duration nx__clock(clockid_t id)
     return (nx_duration)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static inline nx_duration nx__clock_monotonic(void) { return nx__clock(CLOCK_MONOTONIC); }
-static inline nx_duration nx__clock_wall(void) { return nx__clock(CLOCK_REALTIME); }
+static inline nx_duration nx__clock_monotonic(void)
+{
+    return nx__clock(CLOCK_MONOTONIC);
+}
+static inline nx_duration nx__clock_wall(void)
+{
+    return nx__clock(CLOCK_REALTIME);
+}
 
 #endif

@@ -4,20 +4,20 @@
 
 #include <stddef.h>
 
-#define nx__likely(x) __builtin_expect(!!(x), 1)
+#define nx__likely(x)   __builtin_expect(!!(x), 1)
 #define nx__unlikely(x) __builtin_expect(!!(x), 0)
 /* The number of zero bits below the lowest one; `x` is not 0. */
-#define nx__ctz64(x)  __builtin_ctzll(x)
-#define NX__INLINE    inline __attribute__((always_inline))
+#define nx__ctz64(x) __builtin_ctzll(x)
+#define NX__INLINE   inline __attribute__((always_inline))
 #define NX__NOINLINE __attribute__((noinline))
-#define NX__COLD __attribute__((cold, noinline))
+#define NX__COLD     __attribute__((cold, noinline))
 #define NX__NORETURN __attribute__((noreturn))
-#define NX__UNUSED __attribute__((unused))
+#define NX__UNUSED   __attribute__((unused))
 /* Local-exec would be wrong in a shared object; initial-exec costs the same single instruction. */
 #define NX__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 /* Reads memory that is nobody's variable: a stack, word by word. */
 #define NX__READS_ANYTHING __attribute__((no_sanitize_address))
-#define NX__FALLTHROUGH __attribute__((fallthrough))
+#define NX__FALLTHROUGH    __attribute__((fallthrough))
 
 /* The structure that `ptr`, a pointer to its field `member`, is part of. */
 #define nx__container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

@@ -13,7 +13,8 @@ struct nx__context {
     char message[NX__ERROR_MESSAGE_MAX];
 };
 
-/* The running fiber's context; changed by the fiber switch. Never NULL once read through nx__context(). */
+/* The running fiber's context; changed by the fiber switch. Never NULL once read through
+ * nx__context(). */
 extern NX__THREAD_LOCAL struct nx__context *nx__context_current;
 
 /* Returns the running context. Any thread. */
@@ -22,7 +23,8 @@ struct nx__context *nx__context(void);
 /* Records the error with a formatted message and returns `code`. Does not allocate. */
 nx_err nx__error_set(nx_err code, const char *format, ...) NX_PRINTF(2, 3);
 
-/* The same for a failed system call: the code is taken from `system` (an errno), whose text is added after
+/* The same for a failed system call: the code is taken from `system` (an errno), whose text is
+ * added after
  * ": " — nx__error_system(errno, "cannot read \"%s\"", path). */
 nx_err nx__error_system(int system, const char *format, ...) NX_PRINTF(2, 3);
 

@@ -30,8 +30,8 @@ static const char *text_at(const char *strings, size_t len, uint32_t at)
     return strings + at;
 }
 
-bool nx__stabs_find(const unsigned char *stab, size_t stab_len, const char *strings, size_t strings_len, uint64_t address,
-                    struct nx__symbol *out)
+bool nx__stabs_find(const unsigned char *stab, size_t stab_len, const char *strings,
+                    size_t strings_len, uint64_t address, struct nx__symbol *out)
 {
     const char *folder = "", *file = "", *function = "";
     uint64_t start = 0;
@@ -58,7 +58,8 @@ bool nx__stabs_find(const unsigned char *stab, size_t stab_len, const char *stri
             inside = false;
         } else if (e.type == N_SLINE && inside && address >= start + e.value) {
             bool relative = file[0] != '/';
-            (void)snprintf(out->function, sizeof out->function, "%.*s", (int)strcspn(function, ":"), function);
+            (void)snprintf(out->function, sizeof out->function, "%.*s", (int)strcspn(function, ":"),
+                           function);
             (void)snprintf(out->file, sizeof out->file, "%s%s", relative ? folder : "", file);
             out->line = e.line;
             found = true;

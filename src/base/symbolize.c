@@ -30,7 +30,8 @@ static int line_found(void *data, uintptr_t pc, const char *file, int line, cons
     return file != NULL; /* the innermost of inlined functions will do */
 }
 
-static void symbol_found(void *data, uintptr_t pc, const char *name, uintptr_t value, uintptr_t size)
+static void symbol_found(void *data, uintptr_t pc, const char *name, uintptr_t value,
+                         uintptr_t size)
 {
     struct nx__symbol *out = data;
     (void)pc;
@@ -71,9 +72,12 @@ static struct section section_find(const unsigned char *file, size_t size, const
     Elf64_Ehdr head;
     if (size < sizeof head) return none;
     memcpy(&head, file, sizeof head);
-    if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 || head.e_shentsize != sizeof(Elf64_Shdr)) return none;
+    if (memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 || head.e_ident[EI_CLASS] != ELFCLASS64 ||
+        head.e_shentsize != sizeof(Elf64_Shdr))
+        return none;
     size_t table = (size_t)head.e_shnum * sizeof(Elf64_Shdr);
-    if (head.e_shoff > size || table > size - head.e_shoff || head.e_shstrndx >= head.e_shnum) return none;
+    if (head.e_shoff > size || table > size - head.e_shoff || head.e_shstrndx >= head.e_shnum)
+        return none;
     Elf64_Shdr names, section;
     memcpy(&names, file + head.e_shoff + (size_t)head.e_shstrndx * sizeof names, sizeof names);
     if (names.sh_offset > size || names.sh_size > size - names.sh_offset) return none;
@@ -97,9 +101,11 @@ static void stabs_find(const char *path, uint64_t address, struct nx__symbol *ou
         size_t size = (size_t)st.st_size;
         void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (map != MAP_FAILED) {
-            struct section stab = section_find(map, size, ".stab"), strings = section_find(map, size, ".stabstr");
+            struct section stab = section_find(map, size, ".stab"),
+                           strings = section_find(map, size, ".stabstr");
             if (stab.data && strings.data)
-                (void)nx__stabs_find(stab.data, stab.len, (const char *)strings.data, strings.len, address, out);
+                (void)nx__stabs_find(stab.data, stab.len, (const char *)strings.data, strings.len,
+                                     address, out);
             (void)munmap(map, size);
         }
     }

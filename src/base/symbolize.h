@@ -1,4 +1,5 @@
-/* From an address in a file to function, file and line: DWARF through libbacktrace, and the STABS that tcc writes. */
+/* From an address in a file to function, file and line: DWARF through libbacktrace, and the STABS
+ * that tcc writes. */
 #ifndef NX__SYMBOLIZE_H
 #define NX__SYMBOLIZE_H
 
@@ -12,12 +13,12 @@ struct nx__symbol {
     int line;
 };
 
-/* Looks up the address (as in the file, not as loaded). False when nothing is known about it. Allocates without giving back: meant for a
- * process that reports and ends. */
+/* Looks up the address (as in the file, not as loaded). False when nothing is known about it.
+ * Allocates without giving back: meant for a process that reports and ends. */
 bool nx__symbolize(const char *path, uint64_t address, struct nx__symbol *out);
 
 /* The STABS part: `stab` and `strings` are the two sections, whatever they hold. */
-bool nx__stabs_find(const unsigned char *stab, size_t stab_len, const char *strings, size_t strings_len, uint64_t address,
-                    struct nx__symbol *out);
+bool nx__stabs_find(const unsigned char *stab, size_t stab_len, const char *strings,
+                    size_t strings_len, uint64_t address, struct nx__symbol *out);
 
 #endif

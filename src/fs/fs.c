@@ -95,12 +95,15 @@ nx_err nx_fs_write_file(const char *path, nx_bytes contents)
     if (n < 0 || (size_t)n >= sizeof aside) return failed(-ENAMETOOLONG, "write", path);
     int64_t mode = old_mode(path);
     if (mode < 0 && mode != -ENOENT) return failed(mode, "write", path);
-    int64_t fd = nx__file_open(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode < 0 ? 0666 : 0600);
+    int64_t fd = nx__file_open(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                               mode < 0 ? 0666 : 0600);
     if (fd < 0) return failed(fd, "write", path);
     int64_t result = mode >= 0 && fchmod((int)fd, (mode_t)mode) != 0 ? -errno : 0;
     if (result == 0) result = write_all((int)fd, contents);
     (void)close((int)fd);
     if (result == 0) result = nx__file_rename(AT_FDCWD, aside, path);
-    if (result < 0) (void)unlink(aside); /* at once: the fiber may be cancelled, and then nothing else may wait */
+    if (result < 0)
+        (void)unlink(
+            aside); /* at once: the fiber may be cancelled, and then nothing else may wait */
     return result < 0 ? failed(result, "write", path) : NX_OK;
 }

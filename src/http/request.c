@@ -5,17 +5,37 @@
 #include "http/h1/parser.h"
 #include <stdio.h>
 
-nx_bytes nx_request_method(const nx_request *req) { return req->method; }
-nx_bytes nx_request_path(const nx_request *req) { return req->path; }
-nx_bytes nx_request_query(const nx_request *req) { return req->query; }
-void *nx_request_app(const nx_request *req) { return req->server->app; }
-nx_bytes nx_request_peer(nx_request *req) { return req->driver->peer(req); }
-size_t nx_request_header_count(const nx_request *req) { return req->header_count; }
+nx_bytes nx_request_method(const nx_request *req)
+{
+    return req->method;
+}
+nx_bytes nx_request_path(const nx_request *req)
+{
+    return req->path;
+}
+nx_bytes nx_request_query(const nx_request *req)
+{
+    return req->query;
+}
+void *nx_request_app(const nx_request *req)
+{
+    return req->server->app;
+}
+nx_bytes nx_request_peer(nx_request *req)
+{
+    return req->driver->peer(req);
+}
+size_t nx_request_header_count(const nx_request *req)
+{
+    return req->header_count;
+}
 
 nx_err nx_request_body(nx_request *req, nx_bytes *body)
 {
     if (!req->body_whole) {
-        if (req->body_streamed) return nx__error_set(NX_ESTATE, "cannot read the whole body: parts were read with nx_request_read");
+        if (req->body_streamed)
+            return nx__error_set(
+                NX_ESTATE, "cannot read the whole body: parts were read with nx_request_read");
         NX_TRY(req->driver->body(req, &req->body));
         req->body_whole = true;
     }
@@ -25,7 +45,8 @@ nx_err nx_request_body(nx_request *req, nx_bytes *body)
 
 nx_err nx_request_read(nx_request *req, nx_bytes *chunk)
 {
-    if (req->body_whole) return nx__error_set(NX_ESTATE, "cannot read on: the body was read with nx_request_body");
+    if (req->body_whole)
+        return nx__error_set(NX_ESTATE, "cannot read on: the body was read with nx_request_body");
     req->body_streamed = true;
     return req->driver->read(req, chunk);
 }
@@ -44,7 +65,8 @@ static nx_err params_decode(nx_request *req)
     req->params = nx__arena_alloc(arena, req->match->param_count * sizeof *req->params);
     if (!req->params) return NX_ENOMEM;
     for (uint32_t i = 0; i < req->match->param_count; i++) {
-        nx_bytes raw = nx_slice(req->path.data + req->match->params[i].offset, req->match->params[i].len);
+        nx_bytes raw =
+            nx_slice(req->path.data + req->match->params[i].offset, req->match->params[i].len);
         char *decoded = nx__arena_alloc(arena, raw.len + 1);
         if (!decoded) return NX_ENOMEM;
         size_t len;
@@ -103,7 +125,9 @@ void nx__request_serve(nx_request *req)
     if (nx__unlikely(req->match->param_count)) {
         nx_err bad = params_decode(req);
         if (bad) {
-            NX_IGNORE(nx__response_error(res, bad == NX_EINVAL ? 400 : 500, bad == NX_EINVAL ? "bad percent-encoding in the path" : NULL));
+            NX_IGNORE(
+                nx__response_error(res, bad == NX_EINVAL ? 400 : 500,
+                                   bad == NX_EINVAL ? "bad percent-encoding in the path" : NULL));
             return;
         }
     }

@@ -48,7 +48,8 @@ static bool is_framing(const char *name)
            strcasecmp(name, "connection") == 0;
 }
 
-static void field_set(nx_response *res, struct nx__fields *fields, const char *name, const char *value, bool add)
+static void field_set(nx_response *res, struct nx__fields *fields, const char *name,
+                      const char *value, bool add)
 {
     struct nx__arena *arena = &res->req->fiber->own.arena;
     if (!name || !is_token(name)) {
@@ -60,7 +61,8 @@ static void field_set(nx_response *res, struct nx__fields *fields, const char *n
         return;
     }
     if (is_framing(name)) {
-        mistake(res, NX_EINVAL, "content-length, transfer-encoding and connection are set by the server");
+        mistake(res, NX_EINVAL,
+                "content-length, transfer-encoding and connection are set by the server");
         return;
     }
     struct nx__field *field = NULL;
@@ -74,7 +76,8 @@ static void field_set(nx_response *res, struct nx__fields *fields, const char *n
         }
         if (fields->count == fields->capacity) {
             uint32_t capacity = fields->capacity ? fields->capacity * 2 : 8;
-            struct nx__field *items = nx__arena_grow(arena, fields->items, fields->count * sizeof *items, capacity * sizeof *items);
+            struct nx__field *items = nx__arena_grow(
+                arena, fields->items, fields->count * sizeof *items, capacity * sizeof *items);
             if (!items) {
                 mistake(res, NX_ENOMEM, "out of memory");
                 return;
@@ -117,7 +120,8 @@ static NX__COLD nx_err builder_failed(nx_response *res)
 {
     nx_err err = res->failed;
     return nx__error_set(err, "cannot answer %.*s %.*s: %s", NX_FMT(res->req->method),
-                         (int)(res->req->path.len < 80 ? res->req->path.len : 80), res->req->path.data, res->failure);
+                         (int)(res->req->path.len < 80 ? res->req->path.len : 80),
+                         res->req->path.data, res->failure);
 }
 
 static NX__COLD nx_err answered(void)
@@ -175,5 +179,6 @@ nx_err nx__response_error(nx_response *res, int status, const char *reason)
     res->status = status;
     res->content_type = "application/json";
     nx_bytes text = nx__status_text(status);
-    return res->req->driver->send_json(res, reason ? nx_obj("error", text, "message", reason) : nx_obj("error", text));
+    return res->req->driver->send_json(res, reason ? nx_obj("error", text, "message", reason)
+                                                   : nx_obj("error", text));
 }

@@ -15,13 +15,13 @@
 #include <unistd.h>
 
 enum {
-    ACCEPT_BATCH = 256,              /* connections in one turn, so that those open are served too */
-    HEAD_MOST = 65535,               /* the parser's offsets have 16 bits */
+    ACCEPT_BATCH = 256, /* connections in one turn, so that those open are served too */
+    HEAD_MOST = 65535,  /* the parser's offsets have 16 bits */
 };
-#define ACCEPT_PAUSE NX_MS(100)      /* when descriptors or memory are out */
-#define DRAIN_GRACE NX_MS(250)       /* an idle connection may bring one more request while we stop */
-#define CANCEL_GRACE NX_S(1)         /* for handlers that were cancelled at the end of the drain */
-#define SWEEP_LEAST NX_MS(100)
+#define ACCEPT_PAUSE    NX_MS(100) /* when descriptors or memory are out */
+#define DRAIN_GRACE     NX_MS(250) /* an idle connection may bring one more request while we stop */
+#define CANCEL_GRACE    NX_S(1)    /* for handlers that were cancelled at the end of the drain */
+#define SWEEP_LEAST     NX_MS(100)
 #define LINGER_DEADLINE NX_S(2)
 
 /* ---- Building */
@@ -67,12 +67,15 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
 {
     nx_http_server *server = calloc(1, sizeof *server);
     if (!server) return NULL;
-    memcpy(&server->options, options, options->size < sizeof *options ? options->size : sizeof *options);
+    memcpy(&server->options, options,
+           options->size < sizeof *options ? options->size : sizeof *options);
     defaults(&server->options);
     const nx_http_server_options *o = &server->options;
-    if (o->max_head > HEAD_MOST) mistake(server, NX_EINVAL, "max_head is %u, more than %d", o->max_head, HEAD_MOST);
+    if (o->max_head > HEAD_MOST)
+        mistake(server, NX_EINVAL, "max_head is %u, more than %d", o->max_head, HEAD_MOST);
     if (o->max_headers > NX__H1_MAX_HEADERS)
-        mistake(server, NX_EINVAL, "max_headers is %u, more than %d", o->max_headers, NX__H1_MAX_HEADERS);
+        mistake(server, NX_EINVAL, "max_headers is %u, more than %d", o->max_headers,
+                NX__H1_MAX_HEADERS);
     const nx_duration *deadlines = &o->head_deadline;
     for (int i = 0; i < 6; i++)
         if (deadlines[i] < 0) mistake(server, NX_EINVAL, "a deadline is negative");
@@ -98,15 +101,26 @@ void nx_http_server_free(nx_http_server *server)
     free(server);
 }
 
-void nx_http_route(nx_http_server *server, const char *method, const char *path, nx_http_handler handler)
+void nx_http_route(nx_http_server *server, const char *method, const char *path,
+                   nx_http_handler handler)
 {
     const char *reason = NULL;
-    nx_err err = handler ? nx__router_add(server->router, method, path, (void (*)(void))handler, &reason) : NX_EINVAL;
-    if (err) mistake(server, err, "cannot add the route %s %s: %s", method ? method : "(null)", path ? path : "(null)", reason ? reason : "no handler");
+    nx_err err =
+        handler ? nx__router_add(server->router, method, path, (void (*)(void))handler, &reason)
+                : NX_EINVAL;
+    if (err)
+        mistake(server, err, "cannot add the route %s %s: %s", method ? method : "(null)",
+                path ? path : "(null)", reason ? reason : "no handler");
 }
 
-void nx_http_set_app(nx_http_server *server, void *app) { server->app = app; }
-uint16_t nx_http_port(const nx_http_server *server) { return server->port; }
+void nx_http_set_app(nx_http_server *server, void *app)
+{
+    server->app = app;
+}
+uint16_t nx_http_port(const nx_http_server *server)
+{
+    return server->port;
+}
 
 void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats)
 {
@@ -120,7 +134,9 @@ void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats)
 static void accept_pause(nx_http_server *server, nx_duration span)
 {
     server->accept_paused = true;
-    if (span) NX_IGNORE(nx__timer_set(&server->loop->timers, &server->accept_timer, server->loop->now + span));
+    if (span)
+        NX_IGNORE(
+            nx__timer_set(&server->loop->timers, &server->accept_timer, server->loop->now + span));
 }
 
 static void accept_more(nx_http_server *server)
@@ -135,7 +151,8 @@ static void accept_more(nx_http_server *server)
         if (fd < 0) {
             if (errno == EAGAIN) return;
             if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
-            /* EMFILE, ENFILE, ENOMEM, ENOBUFS: they wait in the backlog until something is free again. */
+            /* EMFILE, ENFILE, ENOMEM, ENOBUFS: they wait in the backlog until something is free
+             * again. */
             accept_pause(server, ACCEPT_PAUSE);
             return;
         }
@@ -168,7 +185,8 @@ void nx__server_closed(nx_http_server *server)
 {
     if (server->accept_paused && server->listener.fd >= 0 && !server->accept_timer.place)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->accept_timer, server->loop->now));
-    if (server->draining && !server->stats.connections && server->closed) nx__op_complete(server->closed, 0);
+    if (server->draining && !server->stats.connections && server->closed)
+        nx__op_complete(server->closed, 0);
 }
 
 /* ---- Deadlines */
@@ -206,10 +224,12 @@ static void sweep(struct nx__timer *timer)
                 if (at < next) next = at;
                 break;
             }
-            nx__h1_expire(link, (enum nx__conn_list)i); /* takes it out of this list, whatever it does */
+            nx__h1_expire(link,
+                          (enum nx__conn_list)i); /* takes it out of this list, whatever it does */
         }
     }
-    if (next != NX_FOREVER) nx__server_sweep_by(server, next < now + SWEEP_LEAST ? now + SWEEP_LEAST : next);
+    if (next != NX_FOREVER)
+        nx__server_sweep_by(server, next < now + SWEEP_LEAST ? now + SWEEP_LEAST : next);
 }
 
 /* ---- The graceful stop */
@@ -220,7 +240,8 @@ static void drain_expired(struct nx__timer *timer)
     bool second = server->outcome != NX_OK;
     server->outcome = NX_ETIMEDOUT;
     for (int i = 0; i < NX__CONN_LISTS; i++) {
-        for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i]; link = next) {
+        for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
+             link = next) {
             next = link->next;
             nx__h1_expire(link, (enum nx__conn_list)i);
         }
@@ -249,7 +270,8 @@ void nx_http_stop(nx_http_server *server)
     nx__broker_unlisten(fd);
     nx__server_sweep_by(server, server->loop->now + DRAIN_GRACE);
     if (server->options.drain_deadline != NX_FOREVER)
-        NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer, server->loop->now + server->options.drain_deadline));
+        NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
+                                server->loop->now + server->options.drain_deadline));
     if (!server->stats.connections && server->closed) nx__op_complete(server->closed, 0);
 }
 
@@ -269,7 +291,8 @@ static nx_err start(nx_http_server *server)
     int fd;
     NX_TRY(nx__broker_listen(o->host, port, o->backlog, o->unix_mode, &fd, &server->port));
     if (strncmp(o->host, "unix:", 5) != 0) {
-        /* Accepted sockets inherit it. An answer is written as a whole, so there is nothing to wait for. */
+        /* Accepted sockets inherit it. An answer is written as a whole, so there is nothing to wait
+         * for. */
         int on = 1;
         (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
@@ -298,7 +321,10 @@ struct listening {
 };
 
 /* Cancelled, it stops as gracefully as otherwise. */
-static void listen_cancel(struct nx__op *op) { nx_http_stop(nx__container_of(op, struct listening, op)->server); }
+static void listen_cancel(struct nx__op *op)
+{
+    nx_http_stop(nx__container_of(op, struct listening, op)->server);
+}
 
 nx_err nx_http_listen(nx_http_server *server)
 {
@@ -314,7 +340,9 @@ nx_err nx_http_listen(nx_http_server *server)
     server->listening = false;
     nx__h1_free();
     if (server->outcome)
-        return nx__error_set(server->outcome, "requests were still running %lld ms after the stop was asked for; they were cancelled",
-                             (long long)(server->options.drain_deadline / NX_MS(1)));
+        return nx__error_set(
+            server->outcome,
+            "requests were still running %lld ms after the stop was asked for; they were cancelled",
+            (long long)(server->options.drain_deadline / NX_MS(1)));
     return NX_OK;
 }

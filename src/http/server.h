@@ -1,5 +1,5 @@
-/* What the parts of the HTTP server share: the server, one meaning of request and response, and the seam to the protocol drivers
- * under them. */
+/* What the parts of the HTTP server share: the server, one meaning of request and response, and the
+ * seam to the protocol drivers under them. */
 #ifndef NX__HTTP_SERVER_H
 #define NX__HTTP_SERVER_H
 
@@ -125,11 +125,13 @@ nx_err nx__response_error(nx_response *res, int status, const char *reason);
 
 /* ---- Helpers */
 
-/* "HTTP/1.1 200 OK\r\n" for every status from 100 to 999; `text` gets the reason alone. Static or thread-local storage. */
+/* "HTTP/1.1 200 OK\r\n" for every status from 100 to 999; `text` gets the reason alone. Static or
+ * thread-local storage. */
 nx_bytes nx__status_line(int status);
 nx_bytes nx__status_text(int status);
 
-/* The value of a date field for now (IMF-fixdate, RFC 9110 5.6.7), made once a second. Thread-local storage. */
+/* The value of a date field for now (IMF-fixdate, RFC 9110 5.6.7), made once a second. Thread-local
+ * storage. */
 nx_bytes nx__http_date(struct nx_loop *loop);
 
 #endif

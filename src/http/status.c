@@ -4,23 +4,27 @@
 #include "base/clock.h"
 #include <stdio.h>
 
-#define STATUSES(X)                                                                                \
-    X(100, "Continue") X(101, "Switching Protocols") X(200, "OK") X(201, "Created") X(202, "Accepted") \
-    X(203, "Non-Authoritative Information") X(204, "No Content") X(205, "Reset Content")           \
-    X(206, "Partial Content") X(207, "Multi-Status") X(300, "Multiple Choices") X(301, "Moved Permanently") \
-    X(302, "Found") X(303, "See Other") X(304, "Not Modified") X(307, "Temporary Redirect")         \
-    X(308, "Permanent Redirect") X(400, "Bad Request") X(401, "Unauthorized") X(402, "Payment Required") \
-    X(403, "Forbidden") X(404, "Not Found") X(405, "Method Not Allowed") X(406, "Not Acceptable")   \
-    X(407, "Proxy Authentication Required") X(408, "Request Timeout") X(409, "Conflict") X(410, "Gone") \
-    X(411, "Length Required") X(412, "Precondition Failed") X(413, "Content Too Large")             \
-    X(414, "URI Too Long") X(415, "Unsupported Media Type") X(416, "Range Not Satisfiable")         \
-    X(417, "Expectation Failed") X(418, "I'm a teapot") X(421, "Misdirected Request")               \
-    X(422, "Unprocessable Content") X(423, "Locked") X(424, "Failed Dependency") X(425, "Too Early") \
-    X(426, "Upgrade Required") X(428, "Precondition Required") X(429, "Too Many Requests")          \
-    X(431, "Request Header Fields Too Large") X(451, "Unavailable For Legal Reasons")               \
-    X(500, "Internal Server Error") X(501, "Not Implemented") X(502, "Bad Gateway")                 \
-    X(503, "Service Unavailable") X(504, "Gateway Timeout") X(505, "HTTP Version Not Supported")    \
+/* clang-format off */
+#define STATUSES(X) \
+    X(100, "Continue") X(101, "Switching Protocols") X(200, "OK") X(201, "Created") \
+    X(202, "Accepted") X(203, "Non-Authoritative Information") X(204, "No Content") \
+    X(205, "Reset Content") X(206, "Partial Content") X(207, "Multi-Status") \
+    X(300, "Multiple Choices") X(301, "Moved Permanently") X(302, "Found") X(303, "See Other") \
+    X(304, "Not Modified") X(307, "Temporary Redirect") X(308, "Permanent Redirect") \
+    X(400, "Bad Request") X(401, "Unauthorized") X(402, "Payment Required") X(403, "Forbidden") \
+    X(404, "Not Found") X(405, "Method Not Allowed") X(406, "Not Acceptable") \
+    X(407, "Proxy Authentication Required") X(408, "Request Timeout") X(409, "Conflict") \
+    X(410, "Gone") X(411, "Length Required") X(412, "Precondition Failed") \
+    X(413, "Content Too Large") X(414, "URI Too Long") X(415, "Unsupported Media Type") \
+    X(416, "Range Not Satisfiable") X(417, "Expectation Failed") X(418, "I'm a teapot") \
+    X(421, "Misdirected Request") X(422, "Unprocessable Content") X(423, "Locked") \
+    X(424, "Failed Dependency") X(425, "Too Early") X(426, "Upgrade Required") \
+    X(428, "Precondition Required") X(429, "Too Many Requests") \
+    X(431, "Request Header Fields Too Large") X(451, "Unavailable For Legal Reasons") \
+    X(500, "Internal Server Error") X(501, "Not Implemented") X(502, "Bad Gateway") \
+    X(503, "Service Unavailable") X(504, "Gateway Timeout") X(505, "HTTP Version Not Supported") \
     X(507, "Insufficient Storage") X(511, "Network Authentication Required")
+/* clang-format on */
 
 enum { PREFIX = sizeof "HTTP/1.1 200 " - 1 };
 
@@ -28,7 +32,9 @@ nx_bytes nx__status_line(int status)
 {
     switch (status) {
 #define LINE(code, text)                                                                           \
-    case code: return nx_slice("HTTP/1.1 " #code " " text "\r\n", sizeof "HTTP/1.1 " #code " " text "\r\n" - 1);
+    case code:                                                                                     \
+        return nx_slice("HTTP/1.1 " #code " " text "\r\n",                                         \
+                        sizeof "HTTP/1.1 " #code " " text "\r\n" - 1);
         STATUSES(LINE)
 #undef LINE
     default: {
@@ -51,13 +57,15 @@ nx_bytes nx__http_date(struct nx_loop *loop)
     static NX__THREAD_LOCAL char text[32];
     static NX__THREAD_LOCAL size_t len;
     if (nx__unlikely(loop->now >= until || !len)) {
-        static const char days[] = "SunMonTueWedThuFriSat", months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+        static const char days[] = "SunMonTueWedThuFriSat",
+                          months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
         nx_duration wall = nx__clock_wall();
         time_t seconds = (time_t)(wall / NX_S(1));
         struct tm t;
         (void)gmtime_r(&seconds, &t);
-        int n = snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", days + 3 * t.tm_wday, t.tm_mday,
-                         months + 3 * t.tm_mon, (t.tm_year + 1900) % 10000, t.tm_hour, t.tm_min, t.tm_sec);
+        int n = snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
+                         days + 3 * t.tm_wday, t.tm_mday, months + 3 * t.tm_mon,
+                         (t.tm_year + 1900) % 10000, t.tm_hour, t.tm_min, t.tm_sec);
         len = n > 0 && (size_t)n < sizeof text ? (size_t)n : 0;
         until = loop->now + NX_S(1) - wall % NX_S(1);
     }

@@ -2,8 +2,8 @@
 #include <nexus/channel.h>
 
 #include "loop/loop.h"
-#include <nexus/timer.h>
 #include <errno.h>
+#include <nexus/timer.h>
 #include <stdlib.h>
 
 struct wait;
@@ -39,9 +39,11 @@ nx_err nx_channel_new(nx_channel **out, size_t value_size, size_t capacity)
     *out = NULL;
     size_t bytes;
     if (!value_size || __builtin_mul_overflow(value_size, capacity, &bytes) || bytes > CHANNEL_MOST)
-        return nx__error_set(NX_EINVAL, "cannot make a channel of %zu values of %zu bytes", capacity, value_size);
+        return nx__error_set(NX_EINVAL, "cannot make a channel of %zu values of %zu bytes",
+                             capacity, value_size);
     nx_channel *channel = malloc(sizeof *channel + bytes);
-    if (!channel) return nx__error_set(NX_ENOMEM, "cannot make a channel of %zu bytes: out of memory", bytes);
+    if (!channel)
+        return nx__error_set(NX_ENOMEM, "cannot make a channel of %zu bytes: out of memory", bytes);
     *channel = (nx_channel){.value_size = value_size, .capacity = capacity};
     nx__list_init(&channel->senders);
     nx__list_init(&channel->receivers);
@@ -49,7 +51,10 @@ nx_err nx_channel_new(nx_channel **out, size_t value_size, size_t capacity)
     return NX_OK;
 }
 
-size_t nx_channel_len(const nx_channel *channel) { return channel->len; }
+size_t nx_channel_len(const nx_channel *channel)
+{
+    return channel->len;
+}
 
 /* Takes the wait out of every queue and completes it. */
 static void finish(struct wait *wait, size_t which, int64_t result)
@@ -110,12 +115,19 @@ static nx_err try_recv(nx_channel *channel, void *value)
 static nx_err try_case(const nx_case *c)
 {
     if (!c->channel || (c->kind != NX_CASE_RECV && c->kind != NX_CASE_SEND)) return NX_EAGAIN;
-    return c->kind == NX_CASE_SEND ? try_send(c->channel, c->value) : try_recv(c->channel, c->value);
+    return c->kind == NX_CASE_SEND ? try_send(c->channel, c->value)
+                                   : try_recv(c->channel, c->value);
 }
 
-static nx_err closed(void) { return nx__error_set(NX_ECLOSED, "the channel is closed"); }
+static nx_err closed(void)
+{
+    return nx__error_set(NX_ECLOSED, "the channel is closed");
+}
 
-static void wait_cancel(struct nx__op *op) { finish(nx__container_of(op, struct wait, op), 0, -ECANCELED); }
+static void wait_cancel(struct nx__op *op)
+{
+    finish(nx__container_of(op, struct wait, op), 0, -ECANCELED);
+}
 
 static void wait_timeout(struct nx__timer *timer)
 {
@@ -128,7 +140,8 @@ nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count)
     static NX__THREAD_LOCAL uint64_t random = 1;
     struct nx_loop *loop = nx__loop();
     if (!count || count > NX_MAX_CASES)
-        return nx__error_set(NX_EINVAL, "nx_select takes 1 to %d cases, not %zu", NX_MAX_CASES, count);
+        return nx__error_set(NX_EINVAL, "nx_select takes 1 to %d cases, not %zu", NX_MAX_CASES,
+                             count);
     /* Not a counter: several selects in one loop could each see the same part of its values. */
     random = random * 6364136223846793005u + 1442695040888963407u;
     size_t start = (random >> 33) % count;
@@ -141,7 +154,8 @@ nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count)
             return err == NX_ECLOSED ? closed() : NX_OK;
         }
         if (cases[i].kind == NX_CASE_DEFAULT) otherwise = i;
-        if (cases[i].kind == NX_CASE_TIMEOUT && (timeout == count || cases[i].timeout < cases[timeout].timeout))
+        if (cases[i].kind == NX_CASE_TIMEOUT &&
+            (timeout == count || cases[i].timeout < cases[timeout].timeout))
             timeout = i;
     }
     if (otherwise < count || (timeout < count && cases[timeout].timeout <= 0)) {
@@ -150,7 +164,11 @@ nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count)
     }
 
     struct waiter waiters[NX_MAX_CASES];
-    struct wait wait = {.op.cancel = wait_cancel, .timer.fire = wait_timeout, .waiters = waiters, .count = count, .which = timeout};
+    struct wait wait = {.op.cancel = wait_cancel,
+                        .timer.fire = wait_timeout,
+                        .waiters = waiters,
+                        .count = count,
+                        .which = timeout};
     for (size_t i = 0; i < count; i++) {
         waiters[i] = (struct waiter){.wait = &wait, .value = cases[i].value, .which = i};
         nx__list_init(&waiters[i].link);
@@ -159,7 +177,8 @@ nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count)
         NX_TRY(nx__timer_set(&loop->timers, &wait.timer, nx__deadline(cases[timeout].timeout)));
     for (size_t i = 0; i < count; i++) {
         if (!cases[i].channel) continue;
-        nx__list_insert(cases[i].kind == NX_CASE_SEND ? &cases[i].channel->senders : &cases[i].channel->receivers,
+        nx__list_insert(cases[i].kind == NX_CASE_SEND ? &cases[i].channel->senders
+                                                      : &cases[i].channel->receivers,
                         &waiters[i].link);
     }
     int64_t result = nx__op_wait(&wait.op);

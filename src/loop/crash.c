@@ -1,4 +1,5 @@
-/* Gathering reports of crashes. What runs in the handler calls nothing that could allocate or lock. */
+/* Gathering reports of crashes. What runs in the handler calls nothing that could allocate or lock.
+ */
 #include "loop/crash.h"
 
 #include "loop/stack.h"
@@ -48,9 +49,12 @@ static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
     path[n < NX__CRASH_PATH ? n : NX__CRASH_PATH - 1] = '\0';
     for (int i = 0; i < info->dlpi_phnum; i++) {
         const ElfW(Phdr) *p = &info->dlpi_phdr[i];
-        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) || map.range_count == sizeof map.ranges / sizeof *map.ranges) continue;
+        if (p->p_type != PT_LOAD || !(p->p_flags & PF_X) ||
+            map.range_count == sizeof map.ranges / sizeof *map.ranges)
+            continue;
         uintptr_t from = info->dlpi_addr + p->p_vaddr;
-        map.ranges[map.range_count++] = (struct range){from, from + p->p_memsz, info->dlpi_addr, map.module_count};
+        map.ranges[map.range_count++] =
+            (struct range){from, from + p->p_memsz, info->dlpi_addr, map.module_count};
     }
     map.module_count++;
     return 0;
@@ -69,14 +73,16 @@ static bool add_frame(struct nx__crash_report *r, uintptr_t pc, bool is_return)
 {
     if (r->frame_count == NX__CRASH_FRAMES) return false;
     struct nx__crash_frame *f = &r->frames[r->frame_count];
-    *f = (struct nx__crash_frame){.address = pc, .module = NX__CRASH_MODULES, .is_return = is_return};
+    *f = (struct nx__crash_frame){
+        .address = pc, .module = NX__CRASH_MODULES, .is_return = is_return};
     for (size_t i = 0; i < map.range_count; i++) {
         if (pc >= map.ranges[i].from && pc < map.ranges[i].to) {
             f->address = pc - map.ranges[i].base;
             f->module = map.ranges[i].module;
         }
     }
-    if (is_return && f->module == NX__CRASH_MODULES) return false; /* no code: the chain is broken */
+    if (is_return && f->module == NX__CRASH_MODULES)
+        return false; /* no code: the chain is broken */
     r->frame_count++;
     return true;
 }
@@ -89,12 +95,14 @@ static struct machine machine(const void *ucontext)
 {
     const ucontext_t *u = ucontext;
 #if defined(__x86_64__)
-    return (struct machine){(uintptr_t)u->uc_mcontext.gregs[REG_RIP], (uintptr_t)u->uc_mcontext.gregs[REG_RSP],
+    return (struct machine){(uintptr_t)u->uc_mcontext.gregs[REG_RIP],
+                            (uintptr_t)u->uc_mcontext.gregs[REG_RSP],
                             (uintptr_t)u->uc_mcontext.gregs[REG_RBP]};
 #elif defined(__aarch64__)
     return (struct machine){u->uc_mcontext.pc, u->uc_mcontext.sp, u->uc_mcontext.regs[29]};
 #else
-    return (struct machine){u->uc_mcontext.__gregs[0], u->uc_mcontext.__gregs[2], u->uc_mcontext.__gregs[8]};
+    return (struct machine){u->uc_mcontext.__gregs[0], u->uc_mcontext.__gregs[2],
+                            u->uc_mcontext.__gregs[8]};
 #endif
 }
 
@@ -113,7 +121,8 @@ static uint32_t module_at(uintptr_t pc)
     return NX__CRASH_MODULES;
 }
 
-/* Code of the program or the runtime, which keeps frame pointers; libraries of the system do not. */
+/* Code of the program or the runtime, which keeps frame pointers; libraries of the system do not.
+ */
 static bool keeps_frames(uintptr_t pc)
 {
     uint32_t module = module_at(pc);
@@ -128,26 +137,34 @@ enum { NEXT = -2, RETURN = -1 };
 enum { NEXT = 0, RETURN = 1 };
 #endif
 
-/* Stopped inside a library: looks up the stack for where it was called from, and returns the frame to go on with, 0 if there is none. */
-static NX__READS_ANYTHING uintptr_t leave_library(struct nx__crash_report *r, uintptr_t sp, uintptr_t low, uintptr_t high)
+/* Stopped inside a library: looks up the stack for where it was called from, and returns the frame
+ * to go on with, 0 if there is none. */
+static NX__READS_ANYTHING uintptr_t leave_library(struct nx__crash_report *r, uintptr_t sp,
+                                                  uintptr_t low, uintptr_t high)
 {
     bool called = false;
     for (uintptr_t at = sp; at >= low && at + 16 <= high && at < sp + LIBRARY_DEPTH; at += 8) {
         const uintptr_t *word = (const uintptr_t *)at;
-        /* The program's code: addresses in the runtime may be left over from deeper calls before. */
-        if (!called && module_at(word[0]) != 0 && keeps_frames(word[0])) called = add_frame(r, word[0], true);
-        if (called && word[0] > at && word[0] + 16 <= high && word[0] % 8 == 0 && keeps_frames(word[1])) return at - (uintptr_t)(NEXT * 8);
+        /* The program's code: addresses in the runtime may be left over from deeper calls before.
+         */
+        if (!called && module_at(word[0]) != 0 && keeps_frames(word[0]))
+            called = add_frame(r, word[0], true);
+        if (called && word[0] > at && word[0] + 16 <= high && word[0] % 8 == 0 &&
+            keeps_frames(word[1]))
+            return at - (uintptr_t)(NEXT * 8);
     }
     return 0;
 }
 
-static NX__READS_ANYTHING void backtrace(struct nx__crash_report *r, struct machine m, uintptr_t low, uintptr_t high)
+static NX__READS_ANYTHING void backtrace(struct nx__crash_report *r, struct machine m,
+                                         uintptr_t low, uintptr_t high)
 {
     (void)add_frame(r, m.pc, false);
     uintptr_t fp = m.fp;
     if (!keeps_frames(m.pc) && m.sp % 8 == 0) fp = leave_library(r, m.sp, low, high);
     while (fp >= low + 16 && fp + 16 <= high && fp % 8 == 0) {
         const uintptr_t *frame = (const uintptr_t *)fp;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): inside the stack */
         uintptr_t next = frame[NEXT];
         if (!frame[RETURN] || !add_frame(r, frame[RETURN], true) || next <= fp) break;
         fp = next;
@@ -163,14 +180,18 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     memcpy(r->modules, map.modules, sizeof r->modules);
     struct nx_loop *loop = nx__loop_current;
     const nx_fiber *fiber = loop ? loop->running : NULL;
-    /* The main stack, up to where the program began on it. Of another thread's only the page at hand is known to be there. */
+    /* The main stack, up to where the program began on it. Of another thread's only the page at
+     * hand is known to be there. */
     uintptr_t low = m.sp, high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
     copy_text(r->fiber, sizeof r->fiber, "", 0);
     copy_text(r->activity, sizeof r->activity, "", 0);
     if (loop && !fiber) fiber = &loop->context;
     if (fiber) {
-        if (fiber->name[0]) copy_text(r->fiber, sizeof r->fiber, fiber->name, strnlen(fiber->name, sizeof fiber->name));
-        if (fiber->activity.data) copy_text(r->activity, sizeof r->activity, fiber->activity.data, fiber->activity.len);
+        if (fiber->name[0])
+            copy_text(r->fiber, sizeof r->fiber, fiber->name,
+                      strnlen(fiber->name, sizeof fiber->name));
+        if (fiber->activity.data)
+            copy_text(r->activity, sizeof r->activity, fiber->activity.data, fiber->activity.len);
         if (fiber->stack && !fiber->main) {
             low = (uintptr_t)fiber->stack;
             high = low + fiber->stack_size;
@@ -212,7 +233,8 @@ static void handler(int signo, siginfo_t *info, void *ucontext)
     nx__crash_gather(&report, ucontext);
     if (signo == SIGSEGV && in_guard(&report)) report.kind = NX__CRASH_OVERFLOW;
     nx__crash_send(&report);
-    /* The same signal again, by default, so that the exit status tells it and a core file can be made. */
+    /* The same signal again, by default, so that the exit status tells it and a core file can be
+     * made. */
     (void)raise(signo);
 }
 
@@ -223,13 +245,16 @@ nx_err nx__crash_install(int fd)
 #ifndef NX__ASAN
     static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     stack_t stack = {.ss_size = HANDLER_STACK};
-    stack.ss_sp = mmap(NULL, HANDLER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    stack.ss_sp =
+        mmap(NULL, HANDLER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (stack.ss_sp == MAP_FAILED) return nx__error_system(errno, "cannot prepare crash reports");
-    if (sigaltstack(&stack, NULL) != 0) return nx__error_system(errno, "cannot prepare crash reports");
+    if (sigaltstack(&stack, NULL) != 0)
+        return nx__error_system(errno, "cannot prepare crash reports");
     struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
-        if (sigaction(signals[i], &action, NULL) != 0) return nx__error_system(errno, "cannot prepare crash reports");
+        if (sigaction(signals[i], &action, NULL) != 0)
+            return nx__error_system(errno, "cannot prepare crash reports");
 #else
     (void)handler;
 #endif

@@ -46,10 +46,13 @@ static void excerpt(int fd, const char *path, int line)
     (void)fclose(file);
 }
 
-/* Frames that are the runtime's own machinery below the app's first function say nothing to the reader. */
+/* Frames that are the runtime's own machinery below the app's first function say nothing to the
+ * reader. */
 static bool is_bottom(const char *function)
 {
-    static const char *const names[] = {"fiber_main", "nx__switch_entry", "nx__switch", "request_main", "nx__request_serve", "nx__program_run", "callback_run"};
+    static const char *const names[] = {"fiber_main",   "nx__switch_entry",  "nx__switch",
+                                        "request_main", "nx__request_serve", "nx__program_run",
+                                        "callback_run"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(function, names[i]) == 0) return true;
     return false;
@@ -66,7 +69,8 @@ static void print_frames(struct nx__crash_report *r, int fd)
         }
         const char *path = r->modules[f->module];
         struct nx__symbol symbol;
-        uint64_t address = f->address - (f->is_return ? 1 : 0); /* the call, not what comes after it */
+        uint64_t address =
+            f->address - (f->is_return ? 1 : 0); /* the call, not what comes after it */
         if (!nx__symbolize(path, address, &symbol)) {
             (void)dprintf(fd, "    %s+%#llx\n", path, (unsigned long long)f->address);
             continue;
@@ -100,15 +104,19 @@ static void print(struct nx__crash_report *r, int fd)
     const char *fiber = r->fiber[0] ? r->fiber : "loop";
     switch (r->kind) {
     case NX__CRASH_BLOCKED:
-        (void)dprintf(fd, "nexus: fiber \"%s\" has blocked the loop for %llu ms", fiber, (unsigned long long)r->blocked_ms);
+        (void)dprintf(fd, "nexus: fiber \"%s\" has blocked the loop for %llu ms", fiber,
+                      (unsigned long long)r->blocked_ms);
         break;
     case NX__CRASH_OVERFLOW:
-        (void)dprintf(fd, "nexus: stack overflow in fiber \"%s\" (its stack is %llu KiB; --stack-size=BYTES sets another)", fiber,
-                      (unsigned long long)(r->stack_size / 1024));
+        (void)dprintf(
+            fd,
+            "nexus: stack overflow in fiber \"%s\" (its stack is %llu KiB; --stack-size=BYTES sets another)",
+            fiber, (unsigned long long)(r->stack_size / 1024));
         break;
     default:
         (void)dprintf(fd, "nexus: the program crashed in fiber \"%s\": %s", fiber, what(r->signal));
-        if (r->signal == SIGSEGV || r->signal == SIGBUS) (void)dprintf(fd, " at address %#llx", (unsigned long long)r->fault);
+        if (r->signal == SIGSEGV || r->signal == SIGBUS)
+            (void)dprintf(fd, " at address %#llx", (unsigned long long)r->fault);
     }
     (void)dprintf(fd, r->activity[0] ? ", serving %s\n" : "%s\n", r->activity);
     print_frames(r, fd);
@@ -121,7 +129,8 @@ void nx__crash_print(const void *report, size_t len, int fd)
         (void)dprintf(fd, "nexus: the program has sent a report that is none\n");
         return;
     }
-    /* Reading debug information takes memory, and the files may be anything: in a process of its own. */
+    /* Reading debug information takes memory, and the files may be anything: in a process of its
+     * own. */
     pid_t pid = _Fork();
     if (pid == 0) {
         print(&copy, fd);
@@ -130,5 +139,5 @@ void nx__crash_print(const void *report, size_t len, int fd)
     if (pid < 0)
         print(&copy, fd);
     else
-        while (waitpid(pid, NULL, 0) < 0) { }
+        while (waitpid(pid, NULL, 0) < 0) {}
 }

@@ -11,7 +11,8 @@
 
 static uint32_t to_epoll(uint32_t events)
 {
-    return EPOLLET | (events & NX__READABLE ? EPOLLIN | EPOLLRDHUP : 0) | (events & NX__WRITABLE ? EPOLLOUT : 0);
+    return EPOLLET | (events & NX__READABLE ? EPOLLIN | EPOLLRDHUP : 0) |
+           (events & NX__WRITABLE ? EPOLLOUT : 0);
 }
 
 nx_err nx__poller_init(struct nx__poller *poller)
@@ -77,11 +78,13 @@ int nx__poller_wait(struct nx__poller *poller, nx_duration span)
         if (!atomic_load_explicit(&coarse, memory_order_relaxed)) {
             struct timespec t = {.tv_sec = span / NX_S(1), .tv_nsec = span % NX_S(1)};
             n = epoll_pwait2(poller->fd, poller->batch, NX__POLLER_BATCH, &t, NULL);
-            if (n < 0 && errno == ENOSYS) atomic_store_explicit(&coarse, true, memory_order_relaxed);
+            if (n < 0 && errno == ENOSYS)
+                atomic_store_explicit(&coarse, true, memory_order_relaxed);
         }
         if (atomic_load_explicit(&coarse, memory_order_relaxed)) {
             nx_duration ms = span / NX_MS(1) + (span % NX_MS(1) != 0);
-            n = epoll_wait(poller->fd, poller->batch, NX__POLLER_BATCH, ms > INT32_MAX ? INT32_MAX : (int)ms);
+            n = epoll_wait(poller->fd, poller->batch, NX__POLLER_BATCH,
+                           ms > INT32_MAX ? INT32_MAX : (int)ms);
         }
     }
     poller->count = n < 0 ? 0 : n;
@@ -103,7 +106,8 @@ void nx__poller_dispatch(struct nx__poller *poller)
         if (watch->waiter && (ready & (watch->waiting | (uint32_t)NX__HANGUP))) {
             struct nx__op *waiter = watch->waiter;
             watch->waiter = NULL;
-            /* Its fiber only becomes ready here, so the watch is still there for the rest of the edge. */
+            /* Its fiber only becomes ready here, so the watch is still there for the rest of the
+             * edge. */
             nx__op_complete(waiter, 0);
             ready &= ~(watch->waiting | (uint32_t)NX__HANGUP);
         }

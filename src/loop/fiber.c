@@ -37,7 +37,8 @@ static void switch_to(nx_fiber *from, nx_fiber *to)
     to->state = NX__FIBER_RUNNING;
     int saved = errno;
 #ifdef NX__ASAN
-    __sanitizer_start_switch_fiber(from->state == NX__FIBER_ENDED ? NULL : &from->asan_stack, to->stack, to->stack_size);
+    __sanitizer_start_switch_fiber(from->state == NX__FIBER_ENDED ? NULL : &from->asan_stack,
+                                   to->stack, to->stack_size);
 #endif
 #ifdef NX__TSAN
     __tsan_switch_to_fiber(to->tsan, 0);
@@ -73,7 +74,8 @@ static nx_fiber *ready_pop(struct nx_loop *loop)
     return fiber;
 }
 
-/* Leaves the running fiber for the next ready one, or for the loop when descriptors are due to be polled. */
+/* Leaves the running fiber for the next ready one, or for the loop when descriptors are due to be
+ * polled. */
 static void leave(struct nx_loop *loop, nx_fiber *fiber)
 {
     nx_fiber *next = NULL;
@@ -89,7 +91,8 @@ void nx__fiber_suspend(void)
     struct nx_loop *loop = nx__loop_current;
     nx_fiber *fiber = loop->running;
     if (fiber->state == NX__FIBER_RUNNING) fiber->state = NX__FIBER_WAITING;
-    if (fiber->state == NX__FIBER_READY && loop->ready_head == fiber && !fiber->next && loop->budget) {
+    if (fiber->state == NX__FIBER_READY && loop->ready_head == fiber && !fiber->next &&
+        loop->budget) {
         /* Alone and ready: nothing to switch to. */
         loop->budget--;
         (void)ready_pop(loop);
@@ -292,7 +295,8 @@ nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name)
 {
     struct nx_loop *loop = nx__loop();
     if (nx__unlikely(loop->stats.fibers >= nx__limits.max_fibers)) {
-        (void)nx__error_set(NX_ELIMIT, "cannot start fiber \"%s\": %llu are alive (see --max-fibers)", name,
+        (void)nx__error_set(NX_ELIMIT,
+                            "cannot start fiber \"%s\": %llu are alive (see --max-fibers)", name,
                             (unsigned long long)loop->stats.fibers);
         return NULL;
     }
@@ -307,7 +311,8 @@ nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name)
     nx__list_init(&fiber->sibling);
     nx__list_insert(&loop->fibers, &fiber->all);
     loop->stats.fibers_started++;
-    if (++loop->stats.fibers > loop->stats.fibers_peak) loop->stats.fibers_peak = loop->stats.fibers;
+    if (++loop->stats.fibers > loop->stats.fibers_peak)
+        loop->stats.fibers_peak = loop->stats.fibers;
     return fiber;
 }
 
@@ -343,7 +348,9 @@ nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg, const nx_spawn_o
 
 const char *nx__fiber_message(const nx_fiber *fiber, nx_err code)
 {
-    return fiber->context.error.code == code && fiber->context.error.message ? fiber->context.error.message : nx_err_text(code);
+    return fiber->context.error.code == code && fiber->context.error.message
+               ? fiber->context.error.message
+               : nx_err_text(code);
 }
 
 /* Runs on the ending fiber: closes its scopes and tells whoever waits for it. */
@@ -367,7 +374,10 @@ void nx__fiber_end(nx_fiber *fiber)
     }
 }
 
-static void join_cancel(struct nx__op *op) { nx__op_complete(op, -ECANCELED); }
+static void join_cancel(struct nx__op *op)
+{
+    nx__op_complete(op, -ECANCELED);
+}
 
 nx_err nx_join(nx_fiber *fiber)
 {
@@ -391,7 +401,10 @@ nx_err nx_join(nx_fiber *fiber)
     return result;
 }
 
-bool nx__fiber_canceled(const nx_fiber *fiber) { return fiber->canceled || scope_canceled(fiber->scope); }
+bool nx__fiber_canceled(const nx_fiber *fiber)
+{
+    return fiber->canceled || scope_canceled(fiber->scope);
+}
 
 void nx_cancel(nx_fiber *fiber)
 {
@@ -412,7 +425,8 @@ static void mark(nx_scope *scope, nx_fiber **list)
     }
 }
 
-/* Cancels what the listed fibers wait for, and all below them. A list and no recursion: fibers nest deeper than a stack. */
+/* Cancels what the listed fibers wait for, and all below them. A list and no recursion: fibers nest
+ * deeper than a stack. */
 static void spread(nx_fiber *list)
 {
     while (list) {
@@ -420,7 +434,8 @@ static void spread(nx_fiber *list)
         list = fiber->cancel_next;
         for (nx_scope *scope = fiber->scope; scope; scope = scope->parent) mark(scope, &list);
         struct nx__op *op = fiber->waiting;
-        if (op && op->cancel && op->state == NX__OP_WAITING) op->cancel(op); /* the fiber ends later, never here */
+        if (op && op->cancel && op->state == NX__OP_WAITING)
+            op->cancel(op); /* the fiber ends later, never here */
     }
 }
 
@@ -434,7 +449,8 @@ void nx__scope_cancel_fibers(nx_scope *scope)
 void nx__fiber_interrupt(nx_fiber *fiber, nx_scope *outermost)
 {
     nx_fiber *list = NULL;
-    for (nx_scope *scope = fiber->scope; scope; scope = scope == outermost ? NULL : scope->parent) mark(scope, &list);
+    for (nx_scope *scope = fiber->scope; scope; scope = scope == outermost ? NULL : scope->parent)
+        mark(scope, &list);
     struct nx__op *op = fiber->waiting;
     if (op && op->cancel && op->state == NX__OP_WAITING) op->cancel(op);
     spread(list);
@@ -456,11 +472,20 @@ nx_err nx_yield(void)
     return NX_OK;
 }
 
-nx_fiber *nx__fiber_running(void) { return nx__loop_current ? nx__loop_current->running : NULL; }
+nx_fiber *nx__fiber_running(void)
+{
+    return nx__loop_current ? nx__loop_current->running : NULL;
+}
 
-nx_fiber *nx_fiber_current(void) { return nx__fiber_running(); }
+nx_fiber *nx_fiber_current(void)
+{
+    return nx__fiber_running();
+}
 
-const char *nx_fiber_name(const nx_fiber *fiber) { return fiber ? fiber->name : ""; }
+const char *nx_fiber_name(const nx_fiber *fiber)
+{
+    return fiber ? fiber->name : "";
+}
 
 void nx_fiber_rename(const char *name)
 {
@@ -481,12 +506,14 @@ void *nx_local_get(nx_local *key)
 nx_err nx_local_set(nx_local *key, void *value)
 {
     nx_fiber *fiber = nx__fiber_running();
-    if (!fiber) return nx__error_set(NX_ESTATE, "cannot set a fiber-local value outside of a fiber");
+    if (!fiber)
+        return nx__error_set(NX_ESTATE, "cannot set a fiber-local value outside of a fiber");
     if (!key->index_) {
         uint32_t index = atomic_fetch_add(&locals_used, 1);
         if (index >= NX_MAX_LOCALS) {
             atomic_store(&locals_used, NX_MAX_LOCALS);
-            return nx__error_set(NX_ELIMIT, "cannot make one more fiber-local key: %d are in use", NX_MAX_LOCALS);
+            return nx__error_set(NX_ELIMIT, "cannot make one more fiber-local key: %d are in use",
+                                 NX_MAX_LOCALS);
         }
         key->index_ = index + 1;
     }

@@ -8,7 +8,10 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static int64_t plain(int64_t result) { return result < 0 ? -errno : result; }
+static int64_t plain(int64_t result)
+{
+    return result < 0 ? -errno : result;
+}
 
 /* On a thread of the pool. */
 static int64_t file_run(struct nx__job *job)
@@ -16,10 +19,12 @@ static int64_t file_run(struct nx__job *job)
     struct nx__file *file = nx__container_of(job, struct nx__file, job);
     switch (file->kind) {
     case NX__FILE_OPEN: return plain(openat(file->fd, file->path, file->flags, file->mode));
-    case NX__FILE_STAT: return plain(statx(file->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, file->data));
+    case NX__FILE_STAT:
+        return plain(statx(file->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, file->data));
     case NX__FILE_READ: {
         int64_t n = plain(pread(file->fd, file->data, file->len, (off_t)file->offset));
-        return n == -ESPIPE ? plain(read(file->fd, file->data, file->len)) : n; /* a pipe has no offsets, as the ring knows */
+        return n == -ESPIPE ? plain(read(file->fd, file->data, file->len))
+                            : n; /* a pipe has no offsets, as the ring knows */
     }
     case NX__FILE_WRITE: {
         int64_t n = plain(pwrite(file->fd, file->data, file->len, (off_t)file->offset));
@@ -47,13 +52,20 @@ static int64_t perform(struct nx__file *file)
     return nx__op_wait(&file->job.op);
 }
 
-const char *nx__files_backend(void) { return nx__uring_ready(nx__loop()) ? "io_uring" : "threads"; }
+const char *nx__files_backend(void)
+{
+    return nx__uring_ready(nx__loop()) ? "io_uring" : "threads";
+}
 
-void nx__files_free(struct nx_loop *loop) { nx__uring_free(loop); }
+void nx__files_free(struct nx_loop *loop)
+{
+    nx__uring_free(loop);
+}
 
 int64_t nx__file_open(int at, const char *path, int flags, mode_t mode)
 {
-    struct nx__file file = {.kind = NX__FILE_OPEN, .fd = at, .path = path, .flags = flags | O_CLOEXEC, .mode = mode};
+    struct nx__file file = {
+        .kind = NX__FILE_OPEN, .fd = at, .path = path, .flags = flags | O_CLOEXEC, .mode = mode};
     return perform(&file);
 }
 
@@ -65,13 +77,18 @@ int64_t nx__file_stat(int fd, struct statx *out)
 
 int64_t nx__file_read(int fd, void *data, size_t len, uint64_t offset)
 {
-    struct nx__file file = {.kind = NX__FILE_READ, .fd = fd, .data = data, .len = len, .offset = offset};
+    struct nx__file file = {
+        .kind = NX__FILE_READ, .fd = fd, .data = data, .len = len, .offset = offset};
     return perform(&file);
 }
 
 int64_t nx__file_write(int fd, const void *data, size_t len, uint64_t offset)
 {
-    struct nx__file file = {.kind = NX__FILE_WRITE, .fd = fd, .data = (void *)(uintptr_t)data, .len = len, .offset = offset};
+    struct nx__file file = {.kind = NX__FILE_WRITE,
+                            .fd = fd,
+                            .data = (void *)(uintptr_t)data,
+                            .len = len,
+                            .offset = offset};
     return perform(&file);
 }
 

@@ -34,9 +34,11 @@ nx_err nx_limits_set_with(const nx_limits *given)
     memcpy(&want, given, given->size < sizeof want ? given->size : sizeof want);
     if (nx__loop_current && nx__loop_current->stats.iterations)
         return nx__error_set(NX_ESTATE, "cannot change the limits: the loop runs already");
-    if (want.stack_size && (want.stack_size < STACK_SIZE_LEAST || want.stack_size > STACK_SIZE_MOST))
+    if (want.stack_size &&
+        (want.stack_size < STACK_SIZE_LEAST || want.stack_size > STACK_SIZE_MOST))
         return nx__error_set(NX_EINVAL, "a stack size of %llu bytes is not between %d and %d",
-                             (unsigned long long)want.stack_size, STACK_SIZE_LEAST, STACK_SIZE_MOST);
+                             (unsigned long long)want.stack_size, STACK_SIZE_LEAST,
+                             STACK_SIZE_MOST);
     if (want.blocking_threads > THREADS_MOST)
         return nx__error_set(NX_EINVAL, "%llu blocking threads are more than %d",
                              (unsigned long long)want.blocking_threads, THREADS_MOST);
@@ -56,12 +58,15 @@ nx_err nx__limits_apply(void)
         if (want > files.rlim_max) want = files.rlim_max;
         files.rlim_cur = want;
         if (setrlimit(RLIMIT_NOFILE, &files) != 0)
-            return nx__error_system(errno, "cannot set --max-open-files to %llu", (unsigned long long)want);
+            return nx__error_system(errno, "cannot set --max-open-files to %llu",
+                                    (unsigned long long)want);
     }
     if (nx__limits.max_memory != UINT64_MAX) {
-        struct rlimit memory = {.rlim_cur = nx__limits.max_memory, .rlim_max = nx__limits.max_memory};
+        struct rlimit memory = {.rlim_cur = nx__limits.max_memory,
+                                .rlim_max = nx__limits.max_memory};
         if (setrlimit(RLIMIT_DATA, &memory) != 0)
-            return nx__error_system(errno, "cannot set --max-memory to %llu", (unsigned long long)nx__limits.max_memory);
+            return nx__error_system(errno, "cannot set --max-memory to %llu",
+                                    (unsigned long long)nx__limits.max_memory);
     }
     return NX_OK;
 }

@@ -21,11 +21,16 @@ NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 struct nx_loop *nx__loop(void)
 {
     if (nx__likely(nx__loop_current != NULL)) return nx__loop_current;
-    (void)fputs("nexus: this call needs an event loop, and the calling thread has none: use nx_post\n", stderr);
+    (void)fputs(
+        "nexus: this call needs an event loop, and the calling thread has none: use nx_post\n",
+        stderr);
     abort();
 }
 
-nx_loop *nx_loop_current(void) { return nx__loop_current; }
+nx_loop *nx_loop_current(void)
+{
+    return nx__loop_current;
+}
 
 /* ---- Operations */
 
@@ -44,7 +49,8 @@ static int64_t wait(struct nx__op *op, bool cancelable)
 {
     struct nx_loop *loop = nx__loop_current;
     nx_fiber *fiber = loop->running;
-    if (++loop->operations > loop->stats.operations_peak) loop->stats.operations_peak = loop->operations;
+    if (++loop->operations > loop->stats.operations_peak)
+        loop->stats.operations_peak = loop->operations;
     if (op->state != NX__OP_DONE) {
         op->state = NX__OP_WAITING;
         op->fiber = fiber;
@@ -63,15 +69,20 @@ static int64_t wait(struct nx__op *op, bool cancelable)
 int64_t nx__op_wait(struct nx__op *op)
 {
     struct nx_loop *loop = nx__loop_current;
-    if (nx__unlikely(loop->operations >= nx__limits.max_operations) && op->state != NX__OP_DONE && op->cancel) {
-        op->cancel(op); /* may only have asked the kernel to; then it has to be waited for, and may succeed */
+    if (nx__unlikely(loop->operations >= nx__limits.max_operations) && op->state != NX__OP_DONE &&
+        op->cancel) {
+        op->cancel(op); /* may only have asked the kernel to; then it has to be waited for, and may
+                           succeed */
         int64_t result = wait(op, false);
         return result == -ECANCELED ? -ELIMIT_OPERATIONS : result;
     }
     return wait(op, true);
 }
 
-int64_t nx__op_wait_uncanceled(struct nx__op *op) { return wait(op, false); }
+int64_t nx__op_wait_uncanceled(struct nx__op *op)
+{
+    return wait(op, false);
+}
 
 /* ---- Other threads */
 
@@ -150,7 +161,10 @@ static void fd_wait_end(struct nx__op *op, int64_t result)
     nx__op_complete(op, result);
 }
 
-static void fd_wait_cancel(struct nx__op *op) { fd_wait_end(op, -ECANCELED); }
+static void fd_wait_cancel(struct nx__op *op)
+{
+    fd_wait_end(op, -ECANCELED);
+}
 
 static void fd_wait_timeout(struct nx__timer *timer)
 {
@@ -201,8 +215,10 @@ void nx__pending_drop(struct nx_loop *loop)
 
 static NX__COLD NX__NORETURN void iterations_spent(void)
 {
-    (void)fprintf(stderr, "nexus: the loop has turned %llu times, which is the limit (see --max-iterations)\n",
-                  (unsigned long long)nx__limits.max_iterations);
+    (void)fprintf(
+        stderr,
+        "nexus: the loop has turned %llu times, which is the limit (see --max-iterations)\n",
+        (unsigned long long)nx__limits.max_iterations);
     exit(NX_ELIMIT);
 }
 
@@ -279,7 +295,10 @@ void nx__loop_shutdown(struct nx_loop *loop)
     }
 }
 
-void nx_shutdown(void) { nx__loop_shutdown(nx__loop()); }
+void nx_shutdown(void)
+{
+    nx__loop_shutdown(nx__loop());
+}
 
 static nx_err loop_init(struct nx_loop *loop)
 {
@@ -332,7 +351,8 @@ static void loop_free(struct nx_loop *loop)
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
-    /* Not on the stack: what a signal handler or the watchdog looks at has to outlive everything. */
+    /* Not on the stack: what a signal handler or the watchdog looks at has to outlive everything.
+     */
     static struct nx_loop loop;
     nx_err err = nx__limits_apply();
     bool limited = err == NX_OK;

@@ -1,4 +1,5 @@
-/* The event loop: operations that complete, descriptors, timers, fibers, other threads. One loop a thread.
+/* The event loop: operations that complete, descriptors, timers, fibers, other threads. One loop a
+ * thread.
  *
  * Everything here is for the loop's own thread unless it says otherwise. */
 #ifndef NX__LOOP_H
@@ -19,10 +20,11 @@
 enum nx__op_state { NX__OP_IDLE, NX__OP_WAITING, NX__OP_DONE };
 
 struct nx__op {
-    nx_fiber *fiber;                    /* resumed on completion */
-    void (*done)(struct nx__op *op);    /* called on completion where no fiber waits */
-    void (*cancel)(struct nx__op *op);  /* withdraws it, so that it completes with -ECANCELED soon; NULL: can't be */
-    int64_t result;                     /* as a system call's: -errno on failure */
+    nx_fiber *fiber;                   /* resumed on completion */
+    void (*done)(struct nx__op *op);   /* called on completion where no fiber waits */
+    void (*cancel)(struct nx__op *op); /* withdraws it, so that it completes with -ECANCELED soon;
+                                          NULL: can't be */
+    int64_t result;                    /* as a system call's: -errno on failure */
     enum nx__op_state state;
 };
 
@@ -35,8 +37,9 @@ nx_err nx__error_operations(void);
 /* Completes the operation: its fiber becomes ready, or its callback runs now. */
 void nx__op_complete(struct nx__op *op, int64_t result);
 
-/* Suspends the calling fiber until the operation has completed, and returns the result. When the fiber is (or gets)
- * cancelled the operation's `cancel` is called. Counts as an operation in flight. */
+/* Suspends the calling fiber until the operation has completed, and returns the result. When the
+ * fiber is (or gets) cancelled the operation's `cancel` is called. Counts as an operation in
+ * flight. */
 int64_t nx__op_wait(struct nx__op *op);
 
 /* The same, and not cut short by cancellation. */
@@ -76,16 +79,16 @@ struct nx_fiber {
     nx_err result;
     enum nx__fiber_state state;
     bool canceled, joinable, detached, main;
-    nx_fiber *next;          /* in the ready queue or the pool */
-    nx_fiber *cancel_next;   /* while a cancellation spreads */
-    struct nx__op *waiting;  /* what it waits for, NULL where it can't be cancelled */
+    nx_fiber *next;         /* in the ready queue or the pool */
+    nx_fiber *cancel_next;  /* while a cancellation spreads */
+    struct nx__op *waiting; /* what it waits for, NULL where it can't be cancelled */
     struct nx__op *joiner;
     struct nx_scope *owner;  /* that it was spawned in */
     struct nx__list sibling; /* in owner->fibers */
     struct nx_scope *scope;  /* innermost open */
     struct nx_scope own;
-    nx_bytes activity;       /* what it works on, for reports: "GET /path" */
-    struct nx__list all;     /* every fiber of the loop */
+    nx_bytes activity;   /* what it works on, for reports: "GET /path" */
+    struct nx__list all; /* every fiber of the loop */
     void *locals[NX_MAX_LOCALS];
     char name[32];
     void *tsan, *asan_stack;
@@ -95,8 +98,9 @@ struct nx_fiber {
 /* The running fiber, NULL on a thread without a loop and in the loop's own context. */
 nx_fiber *nx__fiber_running(void);
 
-/* Spawns without counting as the program's own: for the runtime's services (a request). `fiber->own` is its scope.
- * The fiber is not queued: start it with nx__fiber_resume. NULL when memory or the limit is out (recorded). */
+/* Spawns without counting as the program's own: for the runtime's services (a request).
+ * `fiber->own` is its scope. The fiber is not queued: start it with nx__fiber_resume. NULL when
+ * memory or the limit is out (recorded). */
 nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name);
 
 /* From the loop's context: runs the fiber now, until it suspends or ends, then returns. */
@@ -126,22 +130,22 @@ struct nx_loop {
     struct nx__poller poller;
     struct nx__timers timers;
     nx_fiber *ready_head, *ready_tail;
-    nx_fiber *running;  /* NULL in the loop's own context */
-    nx_fiber context;   /* the loop's own stack */
-    nx_fiber main;      /* the thread's own stack */
-    uintptr_t main_top; /* above this lies what ran before the loop */
+    nx_fiber *running;             /* NULL in the loop's own context */
+    nx_fiber context;              /* the loop's own stack */
+    nx_fiber main;                 /* the thread's own stack */
+    uintptr_t main_top;            /* above this lies what ran before the loop */
     nx_fiber *warm, *ended, *cold; /* ended fibers: for reuse as they are, to be trimmed, trimmed */
     size_t warm_count, cold_count;
-    unsigned budget;    /* direct switches left before descriptors are polled again */
+    unsigned budget;      /* direct switches left before descriptors are polled again */
     struct nx_scope root; /* owns detached fibers */
     struct nx__list fibers;
-    uint64_t pending;   /* what keeps the program alive after main */
+    uint64_t pending; /* what keeps the program alive after main */
     struct nx__op *drain;
     uint64_t operations;
     nx_stats stats;
-    struct nx__post *_Atomic posted; /* from other threads, latest first */
-    atomic_bool asleep;              /* a poster must write to the eventfd */
-    struct nx__watch wake; /* the eventfd by which other threads do it */
+    struct nx__post *_Atomic posted;   /* from other threads, latest first */
+    atomic_bool asleep;                /* a poster must write to the eventfd */
+    struct nx__watch wake;             /* the eventfd by which other threads do it */
     _Atomic(nx_duration) turn_started; /* 0 while it polls; read by the watchdog */
     _Atomic uint64_t turn;             /* counts turns; read by the watchdog */
     int thread_id;
@@ -153,16 +157,18 @@ extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 /* The calling thread's loop. Never NULL: ends the program with a message where there is none. */
 struct nx_loop *nx__loop(void);
 
-/* From any thread: runs post->fn(post) on the loop. The node belongs to the loop until then. Lock-free. */
+/* From any thread: runs post->fn(post) on the loop. The node belongs to the loop until then.
+ * Lock-free. */
 void nx__loop_post(struct nx_loop *loop, struct nx__post *post);
 
-/* Makes a loop on the calling thread, runs entry(argc, argv) as its main fiber, drains what is pending and returns entry's
- * result as an exit code (1 when the loop can't be made, with the reason on stderr). */
+/* Makes a loop on the calling thread, runs entry(argc, argv) as its main fiber, drains what is
+ * pending and returns entry's result as an exit code (1 when the loop can't be made, with the
+ * reason on stderr). */
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv);
 
 /* A long-lived part of the runtime on a loop. */
 struct nx__service {
-    struct nx__list link; /* in loop->services */
+    struct nx__list link;                          /* in loop->services */
     void (*shutdown)(struct nx__service *service); /* a graceful stop was asked for */
 };
 
@@ -171,9 +177,10 @@ void nx__loop_shutdown(struct nx_loop *loop);
 
 /* ---- Waiting for descriptors */
 
-/* Suspends the calling fiber until the watched descriptor has one of `events` (NX__READABLE, NX__WRITABLE) or
- * `deadline` (absolute, NX_FOREVER none) has passed. NX_OK, NX_ETIMEDOUT, NX_ECANCELED. One fiber a watch; the watch's own callback is
- * called meanwhile for other events only. */
+/* Suspends the calling fiber until the watched descriptor has one of `events` (NX__READABLE,
+ * NX__WRITABLE) or `deadline` (absolute, NX_FOREVER none) has passed. NX_OK, NX_ETIMEDOUT,
+ * NX_ECANCELED. One fiber a watch; the watch's own callback is called meanwhile for other events
+ * only. */
 NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline);
 
 /* The limits in force, for the runtime's own use; read-only once the loop runs. */

@@ -43,7 +43,8 @@ nx_err nx_scope_open_with(nx_scope **out, const nx_scope_options *options)
     nx__scope_init(scope, loop->running);
     if (options->deadline && options->deadline != NX_FOREVER) {
         scope->deadline.fire = deadline_fire;
-        nx_err err = nx__timer_set(&loop->timers, &scope->deadline, nx__deadline(options->deadline));
+        nx_err err =
+            nx__timer_set(&loop->timers, &scope->deadline, nx__deadline(options->deadline));
         if (err) {
             nx__arena_reset(&arena);
             return err;
@@ -162,14 +163,19 @@ nx_err nx_defer(void (*fn)(void *arg), void *arg)
 
 /* ---- Memory of the current scope */
 
-struct nx__arena *nx__scope_arena(void) { return &nx__loop()->running->scope->arena; }
+struct nx__arena *nx__scope_arena(void)
+{
+    return &nx__loop()->running->scope->arena;
+}
 
 void *nx_alloc(size_t size)
 {
     struct nx_loop *loop = nx__loop();
     nx_scope *scope = loop->running ? loop->running->scope : &loop->root;
-    void *result = nx__arena_alloc(&scope->arena, size ? size : 1); /* NULL means that memory is out */
-    if (nx__unlikely(!result)) (void)nx__error_set(NX_ENOMEM, "cannot allocate %zu bytes: out of memory", size);
+    void *result =
+        nx__arena_alloc(&scope->arena, size ? size : 1); /* NULL means that memory is out */
+    if (nx__unlikely(!result))
+        (void)nx__error_set(NX_ENOMEM, "cannot allocate %zu bytes: out of memory", size);
     return result;
 }
 
@@ -177,7 +183,8 @@ void *nx_alloc_zero(size_t count, size_t size)
 {
     size_t total;
     if (__builtin_mul_overflow(count, size, &total)) {
-        (void)nx__error_set(NX_ENOMEM, "cannot allocate %zu times %zu bytes: out of memory", count, size);
+        (void)nx__error_set(NX_ENOMEM, "cannot allocate %zu times %zu bytes: out of memory", count,
+                            size);
         return NULL;
     }
     void *result = nx_alloc(total);

@@ -10,8 +10,8 @@
 
 enum { SIGNALS = 64 };
 
-/* A second signal within this time is the first, come by another way: systemd and timeout(1) send one to every process, and the
- * launcher forwards its own. */
+/* A second signal within this time is the first, come by another way: systemd and timeout(1) send
+ * one to every process, and the launcher forwards its own. */
 static const nx_duration SAME_SIGNAL = NX_MS(200);
 
 struct signal_wait {
@@ -23,9 +23,9 @@ struct signal_wait {
 /* A process has one set of handlers, so there is one of these, for the loop that asked first. */
 static struct {
     struct nx_loop *loop;
-    uint64_t handled;     /* by this code */
-    uint64_t wanted;      /* by nx_signal_wait: no graceful stop on these */
-    uint64_t pending;     /* came while nobody waited for them */
+    uint64_t handled; /* by this code */
+    uint64_t wanted;  /* by nx_signal_wait: no graceful stop on these */
+    uint64_t pending; /* came while nobody waited for them */
     struct nx__list waits;
     struct sigaction before[SIGNALS + 1];
     bool stopping;
@@ -36,12 +36,16 @@ static _Atomic uint64_t came;
 static struct nx__post post;
 static atomic_bool posted;
 
-static uint64_t bit(int signo) { return 1ull << signo; }
+static uint64_t bit(int signo)
+{
+    return 1ull << signo;
+}
 
 static void deliver(int signo)
 {
     if (signals.wanted & bit(signo)) {
-        for (struct nx__list *link = signals.waits.next; link != &signals.waits; link = link->next) {
+        for (struct nx__list *link = signals.waits.next; link != &signals.waits;
+             link = link->next) {
             struct signal_wait *wait = nx__container_of(link, struct signal_wait, link);
             if (wait->mask & bit(signo)) {
                 nx__list_remove(&wait->link);
@@ -88,7 +92,8 @@ static nx_err handle(struct nx_loop *loop, int signo)
         nx__list_init(&signals.waits);
         post.fn = arrived;
     }
-    if (signals.loop != loop) return nx__error_set(NX_ESTATE, "signals go to the program's first loop");
+    if (signals.loop != loop)
+        return nx__error_set(NX_ESTATE, "signals go to the program's first loop");
     if (signals.handled & bit(signo)) return NX_OK;
     struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
     (void)sigfillset(&action.sa_mask);
@@ -126,8 +131,10 @@ static void signal_cancel(struct nx__op *op)
 nx_err nx_signal_wait(uint64_t mask, int *signo)
 {
     struct nx_loop *loop = nx__loop();
-    uint64_t never = bit(0) | bit(SIGKILL) | bit(SIGSTOP) | bit(SIGSEGV) | bit(SIGBUS) | bit(SIGILL) | bit(SIGFPE) | bit(SIGABRT);
-    if (!mask || (mask & never)) return nx__error_set(NX_EINVAL, "cannot wait for signals 0x%llx", (unsigned long long)mask);
+    uint64_t never = bit(0) | bit(SIGKILL) | bit(SIGSTOP) | bit(SIGSEGV) | bit(SIGBUS) |
+                     bit(SIGILL) | bit(SIGFPE) | bit(SIGABRT);
+    if (!mask || (mask & never))
+        return nx__error_set(NX_EINVAL, "cannot wait for signals 0x%llx", (unsigned long long)mask);
     for (int s = 1; s < SIGNALS; s++)
         if (mask & bit(s)) NX_TRY(handle(loop, s));
     signals.wanted |= mask;
@@ -160,7 +167,8 @@ nx_err nx_child_wait(pid_t child, int *status)
     struct nx_loop *loop = nx__loop();
     int fd = (int)syscall(SYS_pidfd_open, child, 0);
     if (fd < 0) {
-        if (errno == ESRCH) return nx__error_set(NX_EINVAL, "process %d is no child of this program", (int)child);
+        if (errno == ESRCH)
+            return nx__error_set(NX_EINVAL, "process %d is no child of this program", (int)child);
         return nx__error_system(errno, "cannot wait for process %d", (int)child);
     }
     struct nx__watch watch = {.ready = child_ready};
@@ -169,8 +177,10 @@ nx_err nx_child_wait(pid_t child, int *status)
         pid_t got = waitpid(child, status, WNOHANG);
         if (got == child) break;
         if (got < 0 && errno != EINTR)
-            err = errno == ECHILD ? nx__error_set(NX_EINVAL, "process %d is no child of this program", (int)child)
-                                  : nx__error_system(errno, "cannot wait for process %d", (int)child);
+            err =
+                errno == ECHILD
+                    ? nx__error_set(NX_EINVAL, "process %d is no child of this program", (int)child)
+                    : nx__error_system(errno, "cannot wait for process %d", (int)child);
         else
             err = nx__wait_fd(&watch, NX__READABLE, NX_FOREVER);
     }

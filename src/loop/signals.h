@@ -4,8 +4,9 @@
 
 #include "loop/loop.h"
 
-/* Makes SIGTERM and SIGINT stop the loop's services gracefully, and a second one end the process. Called by the first
- * service; harmless again. Only one loop of a process receives signals: the first that asks. */
+/* Makes SIGTERM and SIGINT stop the loop's services gracefully, and a second one end the process.
+ * Called by the first service; harmless again. Only one loop of a process receives signals: the
+ * first that asks. */
 NX_MUST_CHECK nx_err nx__signals_shutdown(struct nx_loop *loop);
 
 /* Gives the signals their former effect back. */

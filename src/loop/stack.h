@@ -6,8 +6,8 @@
 
 enum { NX__STACK_GUARD = 64 * 1024 };
 
-/* Reserves `size` usable bytes (a multiple of the page size) above a guard of NX__STACK_GUARD bytes and stores the lowest
- * usable byte. One or two system calls. NX_ENOMEM, recorded. */
+/* Reserves `size` usable bytes (a multiple of the page size) above a guard of NX__STACK_GUARD bytes
+ * and stores the lowest usable byte. One or two system calls. NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__stack_map(size_t size, char **out);
 
 /* Gives the stack back to the system. */

@@ -2,12 +2,13 @@
 #ifndef NX__SWITCH_H
 #define NX__SWITCH_H
 
-/* Saves the callee-saved registers on the stack and the stack pointer in `*save`, then continues where `load` was
- * saved. On x86-64 the floating-point control words are kept too. It leaves by an indirect jump: a return would be
- * mispredicted each time. */
+/* Saves the callee-saved registers on the stack and the stack pointer in `*save`, then continues
+ * where `load` was saved. On x86-64 the floating-point control words are kept too. It leaves by an
+ * indirect jump: a return would be mispredicted each time. */
 void nx__switch(void **save, void *load);
 
-/* What a new stack returns into: calls the function in the first saved register. In C only its address is used. */
+/* What a new stack returns into: calls the function in the first saved register. In C only its
+ * address is used. */
 void nx__switch_entry(void);
 
 #if defined(__x86_64__)
@@ -23,8 +24,8 @@ enum { NX__SWITCH_FRAME = 208, NX__SWITCH_FN = 16, NX__SWITCH_RETURN = 0 };
 #error "no fiber switch for this architecture"
 #endif
 
-/* Prepares a stack that ends at `top` (aligned to 16) so that the first switch to it calls fn(), which must never return.
- * Returns what to load. */
+/* Prepares a stack that ends at `top` (aligned to 16) so that the first switch to it calls fn(),
+ * which must never return. Returns what to load. */
 static inline void *nx__switch_prepare(void *top, void (*fn)(void))
 {
     char *frame = (char *)top - 16 - NX__SWITCH_FRAME;

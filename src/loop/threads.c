@@ -82,7 +82,8 @@ nx_err nx__job_submit(struct nx__job *job)
         err = nx__error_set(NX_ELIMIT, "%d blocking calls are queued already", NX__JOBS_MAX);
     else if (pool.queued >= pool.idle && pool.count < nx__limits.blocking_threads)
         error = thread_start();
-    if (error && !pool.count) err = nx__error_system(error, "cannot start a thread for blocking calls");
+    if (error && !pool.count)
+        err = nx__error_system(error, "cannot start a thread for blocking calls");
     if (!err) {
         if (pool.tail)
             pool.tail->next = job;
@@ -142,12 +143,14 @@ static int64_t blocking_run(struct nx__job *job)
 
 nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg)
 {
-    struct blocking blocking = {.job = {.run = blocking_run, .op.cancel = nx__job_cancel}, .fn = fn, .arg = arg};
+    struct blocking blocking = {
+        .job = {.run = blocking_run, .op.cancel = nx__job_cancel}, .fn = fn, .arg = arg};
     if (nx_canceled()) return nx__error_set(NX_ECANCELED, "cancelled before the blocking call");
     NX_TRY(nx__job_submit(&blocking.job));
     int64_t result = nx__op_wait(&blocking.job.op);
     if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
-    if (result == -ECANCELED) return nx__error_set(NX_ECANCELED, "cancelled before the blocking call");
+    if (result == -ECANCELED)
+        return nx__error_set(NX_ECANCELED, "cancelled before the blocking call");
     nx_err err = (nx_err)result;
     if (err) {
         const nx_error *error = &blocking.context.error;

@@ -4,7 +4,8 @@
 
 #include "loop/loop.h"
 
-/* Work for the pool. The node is the pool's until `op` completes on the loop that gave it, with run's result. */
+/* Work for the pool. The node is the pool's until `op` completes on the loop that gave it, with
+ * run's result. */
 struct nx__job {
     struct nx__op op;
     struct nx__post post;
@@ -14,7 +15,8 @@ struct nx__job {
     int64_t result;
 };
 
-/* Queues the job; starts a thread while fewer than --blocking-threads run. NX_ENOMEM, NX_ELIMIT (NX__JOBS_MAX queued), recorded. */
+/* Queues the job; starts a thread while fewer than --blocking-threads run. NX_ENOMEM, NX_ELIMIT
+ * (NX__JOBS_MAX queued), recorded. */
 NX_MUST_CHECK nx_err nx__job_submit(struct nx__job *job);
 enum { NX__JOBS_MAX = 65536 };
 

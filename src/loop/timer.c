@@ -6,8 +6,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
-nx_duration nx_now(void) { return nx__clock_monotonic(); }
-nx_duration nx_wall_time(void) { return nx__clock_wall(); }
+nx_duration nx_now(void)
+{
+    return nx__clock_monotonic();
+}
+nx_duration nx_wall_time(void)
+{
+    return nx__clock_wall();
+}
 
 /* ---- Sleep */
 
@@ -21,7 +27,10 @@ static void sleep_fire(struct nx__timer *timer)
     nx__op_complete(&nx__container_of(timer, struct sleep, timer)->op, 0);
 }
 
-static void sleep_cancel(struct nx__op *op) { nx__op_complete(op, -ECANCELED); }
+static void sleep_cancel(struct nx__op *op)
+{
+    nx__op_complete(op, -ECANCELED);
+}
 
 nx_err nx_sleep(nx_duration span)
 {
@@ -36,7 +45,8 @@ nx_err nx_sleep(nx_duration span)
     return nx__error_set(NX_ECANCELED, "cancelled while sleeping");
 }
 
-/* ---- Callbacks. A handle is slot number + 1 and the slot's generation, so an old one finds nothing. */
+/* ---- Callbacks. A handle is slot number + 1 and the slot's generation, so an old one finds
+ * nothing. */
 
 struct callback {
     struct nx__timer timer;
@@ -79,9 +89,12 @@ static void callback_fire(struct nx__timer *timer)
     struct nx_loop *loop = nx__loop();
     bool busy = callback->running;
     if (callback->interval) {
-        /* From when it was due, not from when it ran: no drift. Turns that were missed are left out. */
+        /* From when it was due, not from when it ran: no drift. Turns that were missed are left
+         * out. */
         nx_duration next = timer->at + callback->interval;
-        if (next <= loop->now) next += (loop->now - next) / callback->interval * callback->interval + callback->interval;
+        if (next <= loop->now)
+            next +=
+                (loop->now - next) / callback->interval * callback->interval + callback->interval;
         if (nx__timer_set(&loop->timers, timer, next)) callback->set = false;
     } else {
         callback->set = false;
@@ -145,7 +158,10 @@ static nx_timer set(nx_timer_fn fn, void *arg, nx_duration span, nx_duration int
     return (nx_timer)callback->generation << 32 | (callback->slot + 1);
 }
 
-nx_timer nx_set_timeout(nx_timer_fn fn, void *arg, nx_duration span) { return set(fn, arg, span, 0); }
+nx_timer nx_set_timeout(nx_timer_fn fn, void *arg, nx_duration span)
+{
+    return set(fn, arg, span, 0);
+}
 
 nx_timer nx_set_interval(nx_timer_fn fn, void *arg, nx_duration span)
 {
@@ -153,7 +169,10 @@ nx_timer nx_set_interval(nx_timer_fn fn, void *arg, nx_duration span)
     return set(fn, arg, span, span);
 }
 
-nx_timer nx_set_immediate(nx_timer_fn fn, void *arg) { return set(fn, arg, 0, 0); }
+nx_timer nx_set_immediate(nx_timer_fn fn, void *arg)
+{
+    return set(fn, arg, 0, 0);
+}
 
 void nx_clear_timeout(nx_timer timer)
 {
@@ -165,8 +184,14 @@ void nx_clear_timeout(nx_timer timer)
     callback_drop(callback);
 }
 
-void nx_clear_interval(nx_timer timer) { nx_clear_timeout(timer); }
-void nx_clear_immediate(nx_timer timer) { nx_clear_timeout(timer); }
+void nx_clear_interval(nx_timer timer)
+{
+    nx_clear_timeout(timer);
+}
+void nx_clear_immediate(nx_timer timer)
+{
+    nx_clear_timeout(timer);
+}
 
 void nx__callbacks_free(void)
 {

@@ -6,9 +6,10 @@
 
 /* Embedded by whoever sets it. All zero is not set. */
 struct nx__timer {
-    nx_duration at; /* monotonic */
-    void (*fire)(struct nx__timer *timer); /* in the loop's context, must not suspend; the timer is not set any more */
-    size_t place; /* in the heap, from 1; 0: not set */
+    nx_duration at;                        /* monotonic */
+    void (*fire)(struct nx__timer *timer); /* in the loop's context, must not suspend; the timer is
+                                              not set any more */
+    size_t place;                          /* in the heap, from 1; 0: not set */
 };
 
 struct nx__timers {
@@ -17,7 +18,8 @@ struct nx__timers {
 };
 
 /* Sets or moves the timer. NX_ENOMEM (then it is not set), recorded. */
-NX_MUST_CHECK nx_err nx__timer_set(struct nx__timers *timers, struct nx__timer *timer, nx_duration at);
+NX_MUST_CHECK nx_err nx__timer_set(struct nx__timers *timers, struct nx__timer *timer,
+                                   nx_duration at);
 
 /* Harmless when it is not set. */
 void nx__timer_clear(struct nx__timers *timers, struct nx__timer *timer);

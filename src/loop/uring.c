@@ -43,11 +43,13 @@ static void reap(struct nx__watch *watch, uint32_t events)
 
 static bool supported(struct io_uring *uring)
 {
-    static const int needed[] = {IORING_OP_OPENAT, IORING_OP_STATX,    IORING_OP_READ,    IORING_OP_WRITE,
-                                 IORING_OP_FSYNC,  IORING_OP_RENAMEAT, IORING_OP_UNLINKAT};
+    static const int needed[] = {IORING_OP_OPENAT,  IORING_OP_STATX, IORING_OP_READ,
+                                 IORING_OP_WRITE,   IORING_OP_FSYNC, IORING_OP_RENAMEAT,
+                                 IORING_OP_UNLINKAT};
     struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
     bool all = probe != NULL;
-    for (size_t i = 0; all && i < sizeof needed / sizeof *needed; i++) all = io_uring_opcode_supported(probe, needed[i]);
+    for (size_t i = 0; all && i < sizeof needed / sizeof *needed; i++)
+        all = io_uring_opcode_supported(probe, needed[i]);
     if (probe) io_uring_free_probe(probe);
     return all;
 }
@@ -62,7 +64,8 @@ static struct ring *ring_new(struct nx_loop *loop)
     }
     r->loop = loop;
     r->watch.ready = reap;
-    if (!supported(&r->ring) || nx__poller_add(&loop->poller, &r->watch, r->ring.ring_fd, NX__READABLE)) {
+    if (!supported(&r->ring) ||
+        nx__poller_add(&loop->poller, &r->watch, r->ring.ring_fd, NX__READABLE)) {
         io_uring_queue_exit(&r->ring);
         free(r);
         return NULL;
@@ -81,19 +84,29 @@ bool nx__uring_ready(struct nx_loop *loop)
 static void prepare(struct io_uring_sqe *sqe, struct nx__file *file)
 {
     switch (file->kind) {
-    case NX__FILE_OPEN: io_uring_prep_openat(sqe, file->fd, file->path, file->flags, file->mode); break;
-    case NX__FILE_STAT: io_uring_prep_statx(sqe, file->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, file->data); break;
-    case NX__FILE_READ: io_uring_prep_read(sqe, file->fd, file->data, (unsigned)file->len, file->offset); break;
-    case NX__FILE_WRITE: io_uring_prep_write(sqe, file->fd, file->data, (unsigned)file->len, file->offset); break;
+    case NX__FILE_OPEN:
+        io_uring_prep_openat(sqe, file->fd, file->path, file->flags, file->mode);
+        break;
+    case NX__FILE_STAT:
+        io_uring_prep_statx(sqe, file->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, file->data);
+        break;
+    case NX__FILE_READ:
+        io_uring_prep_read(sqe, file->fd, file->data, (unsigned)file->len, file->offset);
+        break;
+    case NX__FILE_WRITE:
+        io_uring_prep_write(sqe, file->fd, file->data, (unsigned)file->len, file->offset);
+        break;
     case NX__FILE_SYNC: io_uring_prep_fsync(sqe, file->fd, 0); break;
-    case NX__FILE_RENAME: io_uring_prep_renameat(sqe, file->fd, file->path, file->fd, file->path2, 0); break;
+    case NX__FILE_RENAME:
+        io_uring_prep_renameat(sqe, file->fd, file->path, file->fd, file->path2, 0);
+        break;
     case NX__FILE_REMOVE: io_uring_prep_unlinkat(sqe, file->fd, file->path, 0); break;
     }
     io_uring_sqe_set_data(sqe, &file->job.op);
 }
 
-/* Hands the entry to the kernel. Where that takes nothing the entry is made harmless, so that a later submit does not
- * carry a dead pointer. */
+/* Hands the entry to the kernel. Where that takes nothing the entry is made harmless, so that a
+ * later submit does not carry a dead pointer. */
 static bool hand_over(struct io_uring_sqe *sqe)
 {
     if (io_uring_submit(&ring->ring) >= 1) return true;
@@ -106,7 +119,8 @@ bool nx__uring_submit(struct nx__file *file)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->ring);
     if (!sqe) return false;
-    if (file->len > UINT32_MAX) file->len = UINT32_MAX & ~4095u; /* a short read or write, as the callers expect */
+    if (file->len > UINT32_MAX)
+        file->len = UINT32_MAX & ~4095u; /* a short read or write, as the callers expect */
     prepare(sqe, file);
     file->job.op.state = NX__OP_WAITING;
     if (hand_over(sqe)) return true;

@@ -5,7 +5,15 @@
 #include "loop/threads.h"
 #include <sys/types.h>
 
-enum nx__file_kind { NX__FILE_OPEN, NX__FILE_STAT, NX__FILE_READ, NX__FILE_WRITE, NX__FILE_SYNC, NX__FILE_RENAME, NX__FILE_REMOVE };
+enum nx__file_kind {
+    NX__FILE_OPEN,
+    NX__FILE_STAT,
+    NX__FILE_READ,
+    NX__FILE_WRITE,
+    NX__FILE_SYNC,
+    NX__FILE_RENAME,
+    NX__FILE_REMOVE
+};
 
 /* One file operation; lies on the stack of the fiber that waits for it. */
 struct nx__file {
@@ -19,7 +27,8 @@ struct nx__file {
     uint64_t offset;
 };
 
-/* True when the loop has a ring; makes it at the first call. False for good where the kernel refuses it. */
+/* True when the loop has a ring; makes it at the first call. False for good where the kernel
+ * refuses it. */
 bool nx__uring_ready(struct nx_loop *loop);
 
 /* Hands the operation to the ring; false when it is full. One system call. */

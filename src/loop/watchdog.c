@@ -27,7 +27,10 @@ static struct {
     struct sigaction before;
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
 
-static int dog_signal(void) { return SIGRTMIN + 3; }
+static int dog_signal(void)
+{
+    return SIGRTMIN + 3;
+}
 
 /* On the loop's thread, in the middle of what blocks it. */
 static void looked_at(int signo, siginfo_t *info, void *ucontext)
@@ -67,7 +70,8 @@ static void *watch(void *arg)
         nx_duration started = atomic_load(&loop->turn_started);
         idle = started == seen && !started ? idle + 1 : 0;
         seen = started;
-        if (started && started != reported && nx__clock_monotonic() - started > NX__WATCHDOG_LIMIT) {
+        if (started && started != reported &&
+            nx__clock_monotonic() - started > NX__WATCHDOG_LIMIT) {
             reported = started;
             (void)syscall(SYS_tgkill, getpid(), loop->thread_id, dog_signal());
         }
@@ -76,7 +80,8 @@ static void *watch(void *arg)
             continue;
         }
         atomic_store(&nx__watchdog_asleep, true);
-        while (atomic_load(&nx__watchdog_asleep) && !dog.stopping) (void)pthread_cond_wait(&dog.wake, &dog.lock);
+        while (atomic_load(&nx__watchdog_asleep) && !dog.stopping)
+            (void)pthread_cond_wait(&dog.wake, &dog.lock);
         idle = 0;
     }
     (void)pthread_mutex_unlock(&dog.lock);
@@ -86,7 +91,8 @@ static void *watch(void *arg)
 /* Without it the program runs as well, only unwatched. */
 static void start(struct nx_loop *loop)
 {
-    struct sigaction action = {.sa_sigaction = looked_at, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = looked_at,
+                               .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     (void)sigemptyset(&action.sa_mask);
     if (sigaction(dog_signal(), &action, &dog.before) != 0) return;
     pthread_attr_t attributes;

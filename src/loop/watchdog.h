@@ -7,7 +7,8 @@
 /* Longest that a turn may take: 100 ms. */
 #define NX__WATCHDOG_LIMIT NX_MS(100)
 
-/* The watchdog's thread sleeps for good when the loop has been idle; then the loop's next turn wakes it. */
+/* The watchdog's thread sleeps for good when the loop has been idle; then the loop's next turn
+ * wakes it. */
 extern atomic_bool nx__watchdog_asleep;
 
 /* Wakes, or at the first time starts, the thread. */
@@ -16,7 +17,8 @@ void nx__watchdog_wake(struct nx_loop *loop);
 /* At the start of each turn: one load in the common case. */
 static inline void nx__watchdog_turn(struct nx_loop *loop)
 {
-    if (nx__unlikely(atomic_load_explicit(&nx__watchdog_asleep, memory_order_relaxed))) nx__watchdog_wake(loop);
+    if (nx__unlikely(atomic_load_explicit(&nx__watchdog_asleep, memory_order_relaxed)))
+        nx__watchdog_wake(loop);
 }
 
 /* Ends the thread, if the loop is the one it watches. */

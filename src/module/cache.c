@@ -1,4 +1,5 @@
-/* The compile cache: m/ has manifests, o/ compiled programs, h/ the public headers, s/ what is being made. */
+/* The compile cache: m/ has manifests, o/ compiled programs, h/ the public headers, s/ what is
+ * being made. */
 #include "module/internal.h"
 
 #include <dirent.h>
@@ -16,7 +17,8 @@ enum { STALE_SECONDS = 3600, PATH_SIZE = 4096 };
 
 static nx_err cannot(int error, const char *path)
 {
-    return nx__error_system(error, "cannot use the compile cache \"%.120s\" (set NEXUS_CACHE to another folder)", path);
+    return nx__error_system(
+        error, "cannot use the compile cache \"%.120s\" (set NEXUS_CACHE to another folder)", path);
 }
 
 static nx_err make_dir(const char *path)
@@ -44,25 +46,30 @@ static nx_err check_owner(const char *path)
     if (stat(path, &st) != 0) return cannot(errno, path);
     if (!S_ISDIR(st.st_mode)) return cannot(ENOTDIR, path);
     if (st.st_uid != geteuid() || (st.st_mode & 022))
-        return nx__error_set(NX_EACCES, "the compile cache \"%.120s\" belongs to, or can be written by, somebody else; make it yours alone (chmod 700) or set NEXUS_CACHE", path);
+        return nx__error_set(
+            NX_EACCES,
+            "the compile cache \"%.120s\" belongs to, or can be written by, somebody else; make it yours alone (chmod 700) or set NEXUS_CACHE",
+            path);
     return NX_OK;
 }
 
 nx_err nx__cache_dir(char **out)
 {
     *out = NULL;
-    const char *own = getenv("NEXUS_CACHE"), *xdg = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
+    const char *own = getenv("NEXUS_CACHE"), *xdg = getenv("XDG_CACHE_HOME"),
+               *home = getenv("HOME");
     char *path = NULL;
-    int n = own && *own                ? asprintf(&path, "%s", own)
-            : xdg && *xdg == '/'       ? asprintf(&path, "%s/nexus", xdg)
-            : home && *home == '/'     ? asprintf(&path, "%s/.cache/nexus", home)
-                                       : asprintf(&path, "/tmp/nexus-cache-%u", (unsigned)geteuid());
+    int n = own && *own            ? asprintf(&path, "%s", own)
+            : xdg && *xdg == '/'   ? asprintf(&path, "%s/nexus", xdg)
+            : home && *home == '/' ? asprintf(&path, "%s/.cache/nexus", home)
+                                   : asprintf(&path, "/tmp/nexus-cache-%u", (unsigned)geteuid());
     if (n < 0) return nx__error_set(NX_ENOMEM, "cannot use the compile cache: out of memory");
     if (path[0] != '/') {
         char here[PATH_SIZE], *absolute = NULL;
         if (!getcwd(here, sizeof here) || asprintf(&absolute, "%s/%s", here, path) < 0) {
             free(path);
-            return nx__error_set(NX_ENOENT, "cannot use the compile cache: the current directory is gone");
+            return nx__error_set(NX_ENOENT,
+                                 "cannot use the compile cache: the current directory is gone");
         }
         free(path);
         path = absolute;
@@ -124,14 +131,17 @@ nx_err nx__write_whole(const char *path, const void *data, size_t len)
     char aside[PATH_SIZE];
     unsigned random;
     if (getrandom(&random, sizeof random, 0) != sizeof random) return cannot(errno, path);
-    if (snprintf(aside, sizeof aside, "%s.%08x.new", path, random) >= (int)sizeof aside) return cannot(ENAMETOOLONG, path);
+    if (snprintf(aside, sizeof aside, "%s.%08x.new", path, random) >= (int)sizeof aside)
+        return cannot(ENAMETOOLONG, path);
     int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) return cannot(errno, path);
     int error = 0;
     for (size_t done = 0; done < len && !error;) {
         ssize_t n = write(fd, (const char *)data + done, len - done);
-        if (n > 0) done += (size_t)n;
-        else if (n == 0 || errno != EINTR) error = n == 0 ? ENOSPC : errno;
+        if (n > 0)
+            done += (size_t)n;
+        else if (n == 0 || errno != EINTR)
+            error = n == 0 ? ENOSPC : errno;
     }
     if (close(fd) != 0 && !error) error = errno;
     if (!error && rename(aside, path) != 0) error = errno;
@@ -151,9 +161,15 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return 0;
 }
 
-static void remove_tree(const char *path) { (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS); }
+static void remove_tree(const char *path)
+{
+    (void)nftw(path, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
 
-void nx__staging_remove(const char *path) { remove_tree(path); }
+void nx__staging_remove(const char *path)
+{
+    remove_tree(path);
+}
 
 /* Folders that a crash has left. */
 static void sweep(const char *staging)
@@ -164,7 +180,9 @@ static void sweep(const char *staging)
     for (struct dirent *entry; (entry = readdir(dir));) {
         char path[PATH_SIZE];
         struct stat st;
-        if (entry->d_name[0] == '.' || snprintf(path, sizeof path, "%s/%s", staging, entry->d_name) >= (int)sizeof path) continue;
+        if (entry->d_name[0] == '.' ||
+            snprintf(path, sizeof path, "%s/%s", staging, entry->d_name) >= (int)sizeof path)
+            continue;
         if (lstat(path, &st) == 0 && now - st.st_mtime > STALE_SECONDS) remove_tree(path);
     }
     (void)closedir(dir);
@@ -211,7 +229,9 @@ static nx_err list(const char *cache, struct listing *l)
         for (struct dirent *entry; (entry = readdir(dir));) {
             char path[PATH_SIZE];
             struct stat st;
-            if (entry->d_name[0] == '.' || snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path) continue;
+            if (entry->d_name[0] == '.' ||
+                snprintf(path, sizeof path, "%s/%s", folder, entry->d_name) >= (int)sizeof path)
+                continue;
             if (lstat(path, &st) != 0) continue;
             if (l->count == l->capacity) {
                 size_t capacity = l->capacity ? l->capacity * 2 : 64;

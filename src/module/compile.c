@@ -12,7 +12,8 @@
 #include <unistd.h>
 
 enum { PATH_SIZE = 4096 };
-#define RACE_WINDOW INT64_C(20000000) /* ns: two writes so close together may leave the same times */
+#define RACE_WINDOW                                                                                \
+    INT64_C(20000000) /* ns: two writes so close together may leave the same times */
 
 void nx__compiled_free(struct nx__compiled *c)
 {
@@ -24,7 +25,10 @@ void nx__compiled_free(struct nx__compiled *c)
     *c = (struct nx__compiled){.so_fd = -1};
 }
 
-static int64_t ns(struct timespec t) { return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec; }
+static int64_t ns(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 static void input_stat(struct nx__input *in, const struct stat *st)
 {
@@ -41,7 +45,9 @@ static nx_err input_read(const char *path, struct nx__input *in)
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     struct stat st;
     if (fd < 0) return nx__error_system(errno, "cannot read \"%.150s\"", path);
-    int error = fstat(fd, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : -nx__hash_file(fd, in->hash);
+    int error = fstat(fd, &st) != 0   ? errno
+                : S_ISDIR(st.st_mode) ? EISDIR
+                                      : -nx__hash_file(fd, in->hash);
     (void)close(fd);
     if (error) return nx__error_system(error, "cannot read \"%.150s\"", path);
     input_stat(in, &st);
@@ -72,7 +78,8 @@ static void job_free(struct job *job)
 static nx_err manifest_place(struct job *job)
 {
     struct nx__buffer text = {0};
-    nx_err err = nx__buffer_printf(&text, 1 << 16, "%d %s %d %s\n", NX_ABI, nx__headers_hash, job->request->release, job->main_path);
+    nx_err err = nx__buffer_printf(&text, 1 << 16, "%d %s %d %s\n", NX_ABI, nx__headers_hash,
+                                   job->request->release, job->main_path);
     for (size_t i = 0; i < job->compilers.count && !err; i++)
         err = nx__buffer_printf(&text, 1 << 16, "%s\n", job->compilers.items[i].identity);
     char hash[NX__HASH_TEXT];
@@ -89,12 +96,14 @@ static nx_err job_init(struct job *job, const struct nx__compile_request *reques
     *job = (struct job){.request = request};
     job->main_path = realpath(request->path, NULL);
     if (!job->main_path) return nx__error_system(errno, "cannot read \"%.150s\"", request->path);
-    if (access(job->main_path, R_OK) != 0) return nx__error_system(errno, "cannot read \"%.150s\"", request->path);
+    if (access(job->main_path, R_OK) != 0)
+        return nx__error_system(errno, "cannot read \"%.150s\"", request->path);
     NX_TRY(nx__cache_dir(&job->cache));
     NX_TRY(nx__compilers_find(&job->compilers, request->compiler, request->release));
     NX_TRY(manifest_place(job));
     struct nx__buffer text = {0};
-    if (nx__read_small(job->manifest_path, NX__MANIFEST_MOST, &text) == NX_OK) job->has_old = nx__manifest_parse(&job->old, text.data, text.len);
+    if (nx__read_small(job->manifest_path, NX__MANIFEST_MOST, &text) == NX_OK)
+        job->has_old = nx__manifest_parse(&job->old, text.data, text.len);
     nx__buffer_free(&text);
     return NX_OK;
 }
@@ -128,9 +137,11 @@ static bool inputs_same(struct nx__manifest *m, int64_t written, bool *touched)
         struct stat st;
         if (stat(in->path, &st) != 0) return false;
         input_stat(&now, &st);
-        bool same = now.dev == in->dev && now.ino == in->ino && now.size == in->size && now.mtime_ns == in->mtime_ns && now.ctime_ns == in->ctime_ns;
+        bool same = now.dev == in->dev && now.ino == in->ino && now.size == in->size &&
+                    now.mtime_ns == in->mtime_ns && now.ctime_ns == in->ctime_ns;
         if (same && now.ctime_ns < written - RACE_WINDOW) continue;
-        if (now.size != in->size || input_read(in->path, &now) || strcmp(now.hash, in->hash) != 0) return false;
+        if (now.size != in->size || input_read(in->path, &now) || strcmp(now.hash, in->hash) != 0)
+            return false;
         now.path = in->path;
         *in = now;
         *touched = true;
@@ -145,8 +156,9 @@ static int so_open(const char *path, const struct nx__manifest *m)
     struct stat st;
     char hash[NX__HASH_TEXT];
     if (fd < 0) return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() && !(st.st_mode & 022) && (uint64_t)st.st_size == m->so_size &&
-        nx__hash_file(fd, hash) == 0 && strcmp(hash, m->so_hash) == 0)
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+        !(st.st_mode & 022) && (uint64_t)st.st_size == m->so_size && nx__hash_file(fd, hash) == 0 &&
+        strcmp(hash, m->so_hash) == 0)
         return fd;
     (void)close(fd);
     return -1;
@@ -168,7 +180,8 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
 {
     struct stat st;
     bool touched = false;
-    if (!job->has_old || job->request->refresh || stat(job->manifest_path, &st) != 0) return NX_EAGAIN;
+    if (!job->has_old || job->request->refresh || stat(job->manifest_path, &st) != 0)
+        return NX_EAGAIN;
     if (!inputs_same(&job->old, ns(st.st_mtim), &touched)) return NX_EAGAIN;
     char *path;
     NX_TRY(so_path(job, &job->old, &path));
@@ -179,7 +192,8 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
     }
     if (touched) NX_IGNORE(manifest_write(job, &job->old)); /* or it is hashed again next time */
     struct stat so;
-    if (fstat(fd, &so) == 0 && ns(st.st_mtim) - ns(so.st_mtim) > NX_S(3600)) (void)futimens(fd, NULL);
+    if (fstat(fd, &so) == 0 && ns(st.st_mtim) - ns(so.st_mtim) > NX_S(3600))
+        (void)futimens(fd, NULL);
     out->so_path = path;
     out->so_fd = fd;
     out->from_cache = true;
@@ -189,7 +203,8 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
 
 /* ---- Making it */
 
-/* The names in a depfile, unescaped, each added with its contents. The first is the source itself. */
+/* The names in a depfile, unescaped, each added with its contents. The first is the source itself.
+ */
 static nx_err depfile_read(const char *path, struct nx__manifest *m)
 {
     struct nx__buffer text = {0};
@@ -199,11 +214,17 @@ static nx_err depfile_read(const char *path, struct nx__manifest *m)
     for (at = colon ? colon + 1 : end; at < end && !err;) {
         char name[PATH_SIZE];
         size_t len = 0;
-        while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r' || (*at == '\\' && at + 1 < end && (at[1] == '\n' || at[1] == '\r')))) at++;
-        while (at < end && *at != ' ' && *at != '\t' && *at != '\n' && *at != '\r' && len < sizeof name - 1) {
-            if (*at == '\\' && at + 1 < end && (at[1] == ' ' || at[1] == '#' || at[1] == '\\')) at++;
-            else if (*at == '\\' && at + 1 < end && (at[1] == '\n' || at[1] == '\r')) break;
-            else if (*at == '$' && at + 1 < end && at[1] == '$') at++;
+        while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r' ||
+                            (*at == '\\' && at + 1 < end && (at[1] == '\n' || at[1] == '\r'))))
+            at++;
+        while (at < end && *at != ' ' && *at != '\t' && *at != '\n' && *at != '\r' &&
+               len < sizeof name - 1) {
+            if (*at == '\\' && at + 1 < end && (at[1] == ' ' || at[1] == '#' || at[1] == '\\'))
+                at++;
+            else if (*at == '\\' && at + 1 < end && (at[1] == '\n' || at[1] == '\r'))
+                break;
+            else if (*at == '$' && at + 1 < end && at[1] == '$')
+                at++;
             name[len++] = *at++;
         }
         name[len] = '\0';
@@ -231,16 +252,20 @@ static nx_err siblings(const struct job *job, const struct nx__manifest *m, stru
         const char *path = m->inputs[i].path;
         size_t len = strlen(path);
         if (len < 3 || strcmp(path + len - 2, ".h") != 0) continue;
-        if (strncmp(path, "/usr/", 5) == 0 || strncmp(path, job->headers, headers_len) == 0) continue;
+        if (strncmp(path, "/usr/", 5) == 0 || strncmp(path, job->headers, headers_len) == 0)
+            continue;
         char source[PATH_SIZE], real[PATH_SIZE];
         (void)snprintf(source, sizeof source, "%.*s.c", (int)(len - 2), path);
         if (access(source, R_OK) != 0 || !realpath(source, real)) continue;
         bool known = false;
         for (size_t s = 0; s < sources->count; s++) known |= strcmp(sources->paths[s], real) == 0;
         if (known || strcmp(real, job->main_path) == 0) continue;
-        if (sources->count == NX__SOURCES_MOST) return nx__error_set(NX_ELIMIT, "the program has more than %d source files", NX__SOURCES_MOST);
+        if (sources->count == NX__SOURCES_MOST)
+            return nx__error_set(NX_ELIMIT, "the program has more than %d source files",
+                                 NX__SOURCES_MOST);
         sources->paths[sources->count] = strdup(real);
-        if (!sources->paths[sources->count]) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
+        if (!sources->paths[sources->count])
+            return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         sources->count++;
     }
     return NX_OK;
@@ -252,11 +277,16 @@ static void sources_free(struct sources *sources)
 }
 
 /* Compiles with one compiler. NX_ECOMPILE when it says no; what it said is in `output`. */
-static nx_err attempt(struct job *job, const struct nx__compiler *compiler, const char *staging, int output, struct nx__manifest *m)
+static nx_err attempt(struct job *job, const struct nx__compiler *compiler, const char *staging,
+                      int output, struct nx__manifest *m)
 {
     struct sources sources = {.paths = {job->request->path}, .count = 1};
-    struct nx__build build = {.compiler = compiler, .release = job->request->release, .headers = job->headers, .main_path = job->main_path,
-                              .staging = staging, .output = output};
+    struct nx__build build = {.compiler = compiler,
+                              .release = job->request->release,
+                              .headers = job->headers,
+                              .main_path = job->main_path,
+                              .staging = staging,
+                              .output = output};
     nx_err err = NX_OK;
     size_t done = 0;
     /* What was needed last time is likely needed again: then one round is enough. */
@@ -265,7 +295,8 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
         size_t upto = sources.count;
         bool alone = done == 0 && upto == 1;
         for (; done < upto && !err; done++) {
-            err = alone ? nx__build_whole(&build, sources.paths[0]) : nx__build_object(&build, sources.paths[done], done);
+            err = alone ? nx__build_whole(&build, sources.paths[0])
+                        : nx__build_object(&build, sources.paths[done], done);
             if (err) break;
             char depfile[PATH_SIZE];
             (void)snprintf(depfile, sizeof depfile, "%s/%zu.d", staging, done);
@@ -280,7 +311,8 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
         for (size_t i = 0; i < sources.count; i++) {
             struct nx__input input;
             char real[PATH_SIZE];
-            if (realpath(sources.paths[i], real) && !input_read(real, &input)) NX_IGNORE(nx__manifest_add(m, &input));
+            if (realpath(sources.paths[i], real) && !input_read(real, &input))
+                NX_IGNORE(nx__manifest_add(m, &input));
         }
     }
     sources_free(&sources);
@@ -290,15 +322,18 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
 static void key_make(struct job *job, const struct nx__compiler *compiler, struct nx__manifest *m)
 {
     struct nx__buffer text = {0};
-    nx_err err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%d %s %d %s\n", NX_ABI, nx__headers_hash, job->request->release, compiler->identity);
+    nx_err err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%d %s %d %s\n", NX_ABI,
+                                   nx__headers_hash, job->request->release, compiler->identity);
     for (size_t i = 0; i < m->count && !err; i++)
-        err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%s %s\n", m->inputs[i].hash, m->inputs[i].path);
+        err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%s %s\n", m->inputs[i].hash,
+                                m->inputs[i].path);
     nx__hash_bytes(text.data, text.len, m->key);
     nx__buffer_free(&text);
 }
 
 /* Moves the new file into the cache, and says in the manifest what it was made of. */
-static nx_err install(struct job *job, const char *staging, struct nx__manifest *m, struct nx__compiled *out)
+static nx_err install(struct job *job, const char *staging, struct nx__manifest *m,
+                      struct nx__compiled *out)
 {
     char made[PATH_SIZE];
     (void)snprintf(made, sizeof made, "%s/out.so", staging);
@@ -314,7 +349,8 @@ static nx_err install(struct job *job, const char *staging, struct nx__manifest 
     int error = -nx__hash_file(fd, m->so_hash);
     if (error) return nx__error_system(error, "cannot read what the compiler made");
     NX_TRY(so_path(job, m, &out->so_path));
-    if (rename(made, out->so_path) != 0) return nx__error_system(errno, "cannot write the compile cache \"%.120s\"", job->cache);
+    if (rename(made, out->so_path) != 0)
+        return nx__error_system(errno, "cannot write the compile cache \"%.120s\"", job->cache);
     return manifest_write(job, m);
 }
 
@@ -348,7 +384,8 @@ static nx_err make(struct job *job, struct nx__compiled *out)
         const struct nx__compiler *compiler = &job->compilers.items[i];
         struct nx__manifest m = {.compiler = strdup(compiler->path)};
         int output = -1;
-        err = m.compiler ? output_make(&output) : nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
+        err = m.compiler ? output_make(&output)
+                         : nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         if (!err) err = attempt(job, compiler, staging, output, &m);
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;

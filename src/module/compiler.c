@@ -28,10 +28,14 @@ static bool on_path(const char *name, char out[NX__COMPILER_PATH])
         return ok;
     }
     const char *path = getenv("PATH");
-    for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin"; at; at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
+    for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin"; at;
+         at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
         char found[NX__COMPILER_PATH];
         int len = (int)strcspn(at, ":");
-        if (at[0] != '/' || snprintf(found, sizeof found, "%.*s/%s", len, at, name) >= (int)sizeof found || !is_program(found)) continue;
+        if (at[0] != '/' ||
+            snprintf(found, sizeof found, "%.*s/%s", len, at, name) >= (int)sizeof found ||
+            !is_program(found))
+            continue;
         memcpy(out, found, sizeof found);
         return true;
     }
@@ -55,7 +59,8 @@ static bool add(struct nx__compilers *compilers, const char *name)
     if (!on_path(name, path) || stat(path, &st) != 0) return false;
     memcpy(c->path, path, sizeof path);
     c->kind = kind_of(path);
-    (void)snprintf(c->identity, sizeof c->identity, "%s %lld %lld", path, (long long)st.st_size, (long long)st.st_mtim.tv_sec);
+    (void)snprintf(c->identity, sizeof c->identity, "%s %lld %lld", path, (long long)st.st_size,
+                   (long long)st.st_mtim.tv_sec);
     compilers->count++;
     return true;
 }
@@ -65,14 +70,19 @@ nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen, b
     compilers->count = 0;
     if (chosen && *chosen) {
         if (add(compilers, chosen)) return NX_OK;
-        return nx__error_set(NX_ENOENT, "cannot find the compiler \"%.100s\" that CC names; unset CC or set it to one that is installed", chosen);
+        return nx__error_set(
+            NX_ENOENT,
+            "cannot find the compiler \"%.100s\" that CC names; unset CC or set it to one that is installed",
+            chosen);
     }
     if (!release) (void)add(compilers, "tcc");
     (void)add(compilers, "gcc");
     (void)add(compilers, "clang");
     if (compilers->count < NX__COMPILERS_MOST) (void)add(compilers, "zig");
     if (compilers->count) return NX_OK;
-    return nx__error_set(NX_ENOENT, "cannot find a C compiler; install one (Debian: apt install tcc gcc; Fedora: dnf install tcc gcc) or set CC");
+    return nx__error_set(
+        NX_ENOENT,
+        "cannot find a C compiler; install one (Debian: apt install tcc gcc; Fedora: dnf install tcc gcc) or set CC");
 }
 
 /* ---- Running */
@@ -120,7 +130,8 @@ static void readable(struct command *c, const char *path)
     if (c->readable_count < PACKAGE_FOLDERS_MOST + 3) c->readable[c->readable_count++] = path;
 }
 
-/* The project is the nearest folder with a nexus.toml, or else where the program lies; each nexus_modules above is searched. */
+/* The project is the nearest folder with a nexus.toml, or else where the program lies; each
+ * nexus_modules above is searched. */
 static void project(struct command *c, const struct nx__build *b)
 {
     char folder[PATH_SIZE], probe[PATH_SIZE + 16];
@@ -185,8 +196,11 @@ static void out_args(struct command *c, const struct nx__build *b)
 
 static nx_err run(struct command *c, const struct nx__build *b)
 {
-    if (c->full) return nx__error_set(NX_ELIMIT, "cannot compile: paths or sources are too long or too many");
-    /* A compiler outside of the system's folders brings its own files: PREFIX/bin/cc reads PREFIX. */
+    if (c->full)
+        return nx__error_set(NX_ELIMIT,
+                             "cannot compile: paths or sources are too long or too many");
+    /* A compiler outside of the system's folders brings its own files: PREFIX/bin/cc reads PREFIX.
+     */
     char prefix[NX__COMPILER_PATH];
     (void)snprintf(prefix, sizeof prefix, "%s", b->compiler->path);
     char *slash = strrchr(prefix, '/');
@@ -195,11 +209,14 @@ static nx_err run(struct command *c, const struct nx__build *b)
     if (slash && slash != prefix && strcmp(slash, "/bin") == 0) *slash = '\0';
     if (strcmp(prefix, "/usr") != 0 && strlen(prefix) > 1) readable(c, prefix);
     c->readable[c->readable_count] = NULL;
-    struct nx__tool_run tool = {.argv = c->argv, .staging = b->staging, .readable = c->readable, .output = b->output};
+    struct nx__tool_run tool = {
+        .argv = c->argv, .staging = b->staging, .readable = c->readable, .output = b->output};
     int status;
     NX_TRY(nx__tool_run(&tool, &status));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NX_OK;
-    if (WIFSIGNALED(status)) (void)dprintf(b->output, "nexus: the compiler %s was ended by signal %d\n", b->compiler->path, WTERMSIG(status));
+    if (WIFSIGNALED(status))
+        (void)dprintf(b->output, "nexus: the compiler %s was ended by signal %d\n",
+                      b->compiler->path, WTERMSIG(status));
     return NX_ECOMPILE;
 }
 
@@ -240,7 +257,11 @@ nx_err nx__build_link(const struct nx__build *b, size_t objects)
 void nx__wasm_header_hint(const char *path)
 {
     struct nx__buffer text = {0};
-    if (nx__read_small(path, NX__SOURCE_MOST, &text) == NX_OK && text.len && memmem(text.data, text.len, ".wasm.h\"", 8))
-        (void)dprintf(STDERR_FILENO, "nexus: %s includes a .wasm.h header: WebAssembly modules come with a later version\n", path);
+    if (nx__read_small(path, NX__SOURCE_MOST, &text) == NX_OK && text.len &&
+        memmem(text.data, text.len, ".wasm.h\"", 8))
+        (void)dprintf(
+            STDERR_FILENO,
+            "nexus: %s includes a .wasm.h header: WebAssembly modules come with a later version\n",
+            path);
     nx__buffer_free(&text);
 }

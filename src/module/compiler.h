@@ -19,9 +19,10 @@ struct nx__compilers {
     size_t count;
 };
 
-/* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a release), gcc, clang, zig cc on the PATH.
- * NX_ENOENT with how to get one. */
-NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen, bool release);
+/* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a
+ * release), gcc, clang, zig cc on the PATH. NX_ENOENT with how to get one. */
+NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
+                                        bool release);
 
 /* One compilation; all it makes lies in `staging`: out.so, N.o, N.d. */
 struct nx__build {
@@ -34,11 +35,14 @@ struct nx__build {
 };
 
 /* Each NX_OK, NX_ECOMPILE (it said no), or what kept it from running. */
-NX_MUST_CHECK nx_err nx__build_whole(const struct nx__build *build, const char *source); /* one source: out.so and 0.d */
-NX_MUST_CHECK nx_err nx__build_object(const struct nx__build *build, const char *source, size_t number);
+NX_MUST_CHECK nx_err nx__build_whole(const struct nx__build *build,
+                                     const char *source); /* one source: out.so and 0.d */
+NX_MUST_CHECK nx_err nx__build_object(const struct nx__build *build, const char *source,
+                                      size_t number);
 NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t objects);
 
-/* Says so on stderr when a program that does not compile includes a generated WebAssembly header. */
+/* Says so on stderr when a program that does not compile includes a generated WebAssembly header.
+ */
 void nx__wasm_header_hint(const char *path);
 
 #endif

@@ -35,7 +35,8 @@ int nx__hash_file(int fd, char out[NX__HASH_TEXT])
         if (n == 0) break;
         total += (uint64_t)n;
         if (total > NX__SOURCE_MOST) return -EFBIG;
-        (void)crypto_generichash_update(&state, (const unsigned char *)chunk, (unsigned long long)n);
+        (void)crypto_generichash_update(&state, (const unsigned char *)chunk,
+                                        (unsigned long long)n);
     }
     unsigned char hash[NX__HASH_BYTES];
     (void)crypto_generichash_final(&state, hash, sizeof hash);

@@ -1,4 +1,5 @@
-/* The public headers: inside the runtime, laid into the cache at first use, so that the command alone can compile programs. */
+/* The public headers: inside the runtime, laid into the cache at first use, so that the command
+ * alone can compile programs. */
 #include "module/embedded.h"
 #include "module/internal.h"
 
@@ -31,7 +32,8 @@ nx_err nx__headers_dir(char **out)
         err = nx__write_whole(path, file->start, (size_t)(file->end - file->start));
     }
     if (!err && rename(staging, final) != 0) {
-        if (errno != EEXIST && errno != ENOTEMPTY) err = nx__error_system(errno, "cannot write \"%.150s\"", final);
+        if (errno != EEXIST && errno != ENOTEMPTY)
+            err = nx__error_system(errno, "cannot write \"%.150s\"", final);
         nx__staging_remove(staging); /* another run was first */
     }
     if (err && staging) nx__staging_remove(staging);

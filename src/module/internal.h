@@ -9,7 +9,7 @@
 enum {
     NX__HASH_BYTES = 32,
     NX__HASH_TEXT = NX__HASH_BYTES * 2 + 1,
-    NX__INPUTS_MOST = 4096,           /* files in one program */
+    NX__INPUTS_MOST = 4096,             /* files in one program */
     NX__SOURCE_MOST = 64 * 1024 * 1024, /* bytes of one file */
     NX__MANIFEST_MOST = 4 * 1024 * 1024,
 };
@@ -37,9 +37,11 @@ struct nx__manifest {
     size_t count, capacity;
 };
 
-/* Reads the text of a manifest, whatever it holds. False when it is not one; the caller frees it in every case. */
+/* Reads the text of a manifest, whatever it holds. False when it is not one; the caller frees it in
+ * every case. */
 bool nx__manifest_parse(struct nx__manifest *manifest, const char *text, size_t len);
-NX_MUST_CHECK nx_err nx__manifest_format(const struct nx__manifest *manifest, struct nx__buffer *out);
+NX_MUST_CHECK nx_err nx__manifest_format(const struct nx__manifest *manifest,
+                                         struct nx__buffer *out);
 NX_MUST_CHECK nx_err nx__manifest_add(struct nx__manifest *manifest, const struct nx__input *input);
 void nx__manifest_free(struct nx__manifest *manifest);
 
@@ -47,16 +49,17 @@ void nx__manifest_free(struct nx__manifest *manifest);
 NX_MUST_CHECK nx_err nx__read_small(const char *path, size_t most, struct nx__buffer *out);
 /* Writes aside, syncs and renames. */
 NX_MUST_CHECK nx_err nx__write_whole(const char *path, const void *data, size_t len);
-/* A new folder in the cache for one compilation; the caller frees the path, and removes it with nx__staging_remove. */
+/* A new folder in the cache for one compilation; the caller frees the path, and removes it with
+ * nx__staging_remove. */
 NX_MUST_CHECK nx_err nx__staging_make(const char *cache, char **out);
 void nx__staging_remove(const char *path);
 
 /* ---- sandbox.c: one run of a compiler, sealed. */
 struct nx__tool_run {
     char **argv;
-    const char *staging;      /* the only place where it may write */
-    const char **readable;    /* folders that it may read, NULL at the end, besides the system's */
-    int output;               /* its stdout and stderr */
+    const char *staging;   /* the only place where it may write */
+    const char **readable; /* folders that it may read, NULL at the end, besides the system's */
+    int output;            /* its stdout and stderr */
 };
 /* Runs it to its end. `*status` as from waitpid. */
 NX_MUST_CHECK nx_err nx__tool_run(const struct nx__tool_run *run, int *status);

@@ -39,16 +39,19 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
 static nx_err module_open(const char *path, const char *name, void **handle)
 {
     *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    return *handle ? NX_OK : nx__error_set(NX_EINVAL, "cannot import \"%.80s\": %.150s", name, dlerror());
+    return *handle ? NX_OK
+                   : nx__error_set(NX_EINVAL, "cannot import \"%.80s\": %.150s", name, dlerror());
 }
 
 static nx_err import(const char *name, void **handle)
 {
     if (strncmp(name, "nexus:", 6) == 0) {
-        static const char *const parts[] = {"base", "channel", "fiber", "fs", "http", "json", "module", "runtime", "timer"};
+        static const char *const parts[] = {"base", "channel", "fiber",   "fs",   "http",
+                                            "json", "module",  "runtime", "timer"};
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             if (strcmp(name + 6, parts[i]) == 0) return module_open(NULL, name, handle);
-        return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part", name);
+        return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part",
+                             name);
     }
     size_t len = strlen(name);
     if (len > 3 && strcmp(name + len - 3, ".so") == 0 && nx__broker_fd() < 0) {
@@ -58,7 +61,9 @@ static nx_err import(const char *name, void **handle)
     int fd;
     nx_err err = nx__broker_import(name, &fd);
     if (err == NX_ENOTSUP && nx__broker_fd() < 0)
-        return nx__error_set(NX_ENOTSUP, "cannot import \"%.100s\": that needs a program started with nexus run", name);
+        return nx__error_set(
+            NX_ENOTSUP, "cannot import \"%.100s\": that needs a program started with nexus run",
+            name);
     NX_TRY(err);
     char path[64];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
@@ -97,7 +102,9 @@ nx_err nx_module_symbol(nx_module *module, const char *name, void *address_out)
 {
     (void)dlerror();
     void *address = dlsym(module->handle, name);
-    if (!address) return nx__error_set(NX_ENOENT, "module \"%.100s\" exports no \"%.100s\"", module->name, name);
+    if (!address)
+        return nx__error_set(NX_ENOENT, "module \"%.100s\" exports no \"%.100s\"", module->name,
+                             name);
     memcpy(address_out, &address, sizeof address);
     return NX_OK;
 }

@@ -22,7 +22,8 @@ nx_err nx__manifest_add(struct nx__manifest *m, const struct nx__input *input)
 {
     for (size_t i = 0; i < m->count; i++)
         if (strcmp(m->inputs[i].path, input->path) == 0) return NX_OK;
-    if (m->count == NX__INPUTS_MOST) return nx__error_set(NX_ELIMIT, "the program includes more than %d files", NX__INPUTS_MOST);
+    if (m->count == NX__INPUTS_MOST)
+        return nx__error_set(NX_ELIMIT, "the program includes more than %d files", NX__INPUTS_MOST);
     if (m->count == m->capacity) {
         size_t capacity = m->capacity ? m->capacity * 2 : 32;
         struct nx__input *inputs = realloc(m->inputs, capacity * sizeof *inputs);
@@ -39,18 +40,22 @@ nx_err nx__manifest_add(struct nx__manifest *m, const struct nx__input *input)
 
 nx_err nx__manifest_format(const struct nx__manifest *m, struct nx__buffer *out)
 {
-    NX_TRY(nx__buffer_printf(out, NX__MANIFEST_MOST, MAGIC "\n%s\n%s %" PRIu64 "\n%s\n", m->key, m->so_hash, m->so_size, m->compiler));
+    NX_TRY(nx__buffer_printf(out, NX__MANIFEST_MOST, MAGIC "\n%s\n%s %" PRIu64 "\n%s\n", m->key,
+                             m->so_hash, m->so_size, m->compiler));
     for (size_t i = 0; i < m->count; i++) {
         const struct nx__input *in = &m->inputs[i];
-        NX_TRY(nx__buffer_printf(out, NX__MANIFEST_MOST, "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s %s\n", in->dev,
-                                 in->ino, in->size, in->mtime_ns, in->ctime_ns, in->hash, in->path));
+        NX_TRY(nx__buffer_printf(
+            out, NX__MANIFEST_MOST,
+            "%" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s %s\n", in->dev, in->ino,
+            in->size, in->mtime_ns, in->ctime_ns, in->hash, in->path));
     }
     return NX_OK;
 }
 
 static bool is_hash(const char *text)
 {
-    return strlen(text) == NX__HASH_TEXT - 1 && strspn(text, "0123456789abcdef") == NX__HASH_TEXT - 1;
+    return strlen(text) == NX__HASH_TEXT - 1 &&
+           strspn(text, "0123456789abcdef") == NX__HASH_TEXT - 1;
 }
 
 /* Cuts the next line out of the text. */
@@ -68,8 +73,8 @@ static bool input_parse(const char *line, struct nx__input *in, const char **pat
 {
     int used = 0;
     char hash[NX__HASH_TEXT];
-    if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %64s %n", &in->dev, &in->ino, &in->size, &in->mtime_ns,
-               &in->ctime_ns, hash, &used) != 6 ||
+    if (sscanf(line, "%" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " %64s %n",
+               &in->dev, &in->ino, &in->size, &in->mtime_ns, &in->ctime_ns, hash, &used) != 6 ||
         !used || line[used] != '/' || !is_hash(hash))
         return false;
     memcpy(in->hash, hash, sizeof hash);
@@ -86,7 +91,10 @@ bool nx__manifest_parse(struct nx__manifest *m, const char *text, size_t len)
     if (!line_next(&at, end, line) || !is_hash(line)) return false;
     memcpy(m->key, line, sizeof m->key);
     char hash[NX__HASH_TEXT];
-    if (!line_next(&at, end, line) || sscanf(line, "%64s %" SCNu64 "%n", hash, &m->so_size, &used) != 2 || line[used] || !is_hash(hash)) return false;
+    if (!line_next(&at, end, line) ||
+        sscanf(line, "%64s %" SCNu64 "%n", hash, &m->so_size, &used) != 2 || line[used] ||
+        !is_hash(hash))
+        return false;
     memcpy(m->so_hash, hash, sizeof hash);
     if (!line_next(&at, end, line) || line[0] != '/') return false;
     m->compiler = strdup(line);

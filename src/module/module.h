@@ -1,13 +1,14 @@
-/* Turning C programs into loadable ones: resolving, compiling, caching, loading. In the launcher: blocking, one thread. */
+/* Turning C programs into loadable ones: resolving, compiling, caching, loading. In the launcher:
+ * blocking, one thread. */
 #ifndef NX__MODULE_H
 #define NX__MODULE_H
 
 #include "base/error.h"
 
 struct nx__compile_request {
-    const char *path; /* as the user gave it */
-    bool release;     /* optimised, never with tcc */
-    bool refresh;     /* whatever the cache has */
+    const char *path;     /* as the user gave it */
+    bool release;         /* optimised, never with tcc */
+    bool refresh;         /* whatever the cache has */
     const char *compiler; /* $CC, may be NULL */
 };
 
@@ -25,16 +26,19 @@ struct nx__compiled {
     char *compiler;
 };
 
-/* Compiles the program with all that it includes, or finds it in the cache. The caller frees `*out` in every case. NX_ENOENT,
- * NX_EACCES (no source), NX_ECOMPILE (the compiler's words are on stderr; inputs are filled as far as known), NX_ENOTSUP (no compiler),
- * NX_ENOSPC, NX_EIO, NX_ENOMEM, recorded. */
-NX_MUST_CHECK nx_err nx__module_compile(const struct nx__compile_request *request, struct nx__compiled *out);
+/* Compiles the program with all that it includes, or finds it in the cache. The caller frees `*out`
+ * in every case. NX_ENOENT, NX_EACCES (no source), NX_ECOMPILE (the compiler's words are on stderr;
+ * inputs are filled as far as known), NX_ENOTSUP (no compiler), NX_ENOSPC, NX_EIO, NX_ENOMEM,
+ * recorded. */
+NX_MUST_CHECK nx_err nx__module_compile(const struct nx__compile_request *request,
+                                        struct nx__compiled *out);
 void nx__compiled_free(struct nx__compiled *compiled);
 
 /* ---- Cache */
 
-/* The cache's folder ($NEXUS_CACHE, $XDG_CACHE_HOME/nexus, ~/.cache/nexus), made with mode 0700. NX_EACCES when it belongs to, or can be
- * written by, somebody else: what lies in it is run. The caller frees it. */
+/* The cache's folder ($NEXUS_CACHE, $XDG_CACHE_HOME/nexus, ~/.cache/nexus), made with mode 0700.
+ * NX_EACCES when it belongs to, or can be written by, somebody else: what lies in it is run. The
+ * caller frees it. */
 NX_MUST_CHECK nx_err nx__cache_dir(char **out);
 
 /* Number of compiled programs and the bytes of everything. */
@@ -52,11 +56,14 @@ NX_MUST_CHECK nx_err nx__headers_dir(char **out);
 
 /* ---- Resolving and loading */
 
-/* Finds what `from_file` means by `name`: "./x.c" (or without its ending, or a folder with index.c), an absolute path, or a package in
- * the nearest nexus_modules. The caller frees it. NX_ENOENT, NX_EINVAL, NX_ENOMEM. */
+/* Finds what `from_file` means by `name`: "./x.c" (or without its ending, or a folder with
+ * index.c), an absolute path, or a package in the nearest nexus_modules. The caller frees it.
+ * NX_ENOENT, NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__resolve(const char *from_file, const char *name, char **path_out);
 
-/* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_EINVAL with the loader's words. */
-NX_MUST_CHECK nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, char **));
+/* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_EINVAL with the
+ * loader's words. */
+NX_MUST_CHECK nx_err nx__module_load_app(int so_fd, const char *so_path,
+                                         int (**entry)(int, char **));
 
 #endif

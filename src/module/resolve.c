@@ -18,7 +18,8 @@ static bool candidate(const char *base, char out[PATH_SIZE])
 {
     static const char *const endings[] = {"", ".c", ".so", ".wasm", "/index.c"};
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
-        if (snprintf(out, PATH_SIZE, "%s%s", base, endings[i]) < PATH_SIZE && is_file(out)) return true;
+        if (snprintf(out, PATH_SIZE, "%s%s", base, endings[i]) < PATH_SIZE && is_file(out))
+            return true;
     }
     return false;
 }
@@ -28,7 +29,8 @@ static bool package(const char *folder, const char *name, char out[PATH_SIZE])
 {
     char path[PATH_SIZE], main_file[256] = "";
     struct nx__buffer manifest = {0};
-    if (snprintf(path, sizeof path, "%s/nexus.toml", folder) < PATH_SIZE && is_file(path) && nx__read_small(path, 1 << 20, &manifest) == NX_OK) {
+    if (snprintf(path, sizeof path, "%s/nexus.toml", folder) < PATH_SIZE && is_file(path) &&
+        nx__read_small(path, 1 << 20, &manifest) == NX_OK) {
         for (char *at = manifest.data, *end = at + manifest.len; at && at < end;) {
             char *stop = memchr(at, '\n', (size_t)(end - at));
             char line[512];
@@ -42,9 +44,13 @@ static bool package(const char *folder, const char *name, char out[PATH_SIZE])
         }
     }
     nx__buffer_free(&manifest);
-    if (main_file[0] && snprintf(path, sizeof path, "%s/%s", folder, main_file) < PATH_SIZE && candidate(path, out)) return true;
+    if (main_file[0] && snprintf(path, sizeof path, "%s/%s", folder, main_file) < PATH_SIZE &&
+        candidate(path, out))
+        return true;
     const char *base = strrchr(name, '/');
-    if (snprintf(path, sizeof path, "%s/%s", folder, base ? base + 1 : name) < PATH_SIZE && candidate(path, out)) return true;
+    if (snprintf(path, sizeof path, "%s/%s", folder, base ? base + 1 : name) < PATH_SIZE &&
+        candidate(path, out))
+        return true;
     return snprintf(path, sizeof path, "%s/index", folder) < PATH_SIZE && candidate(path, out);
 }
 
@@ -53,7 +59,8 @@ nx_err nx__resolve(const char *from_file, const char *name, char **path_out)
     *path_out = NULL;
     char from[PATH_SIZE], base[PATH_SIZE], found[PATH_SIZE];
     if (!name || !*name) return nx__error_set(NX_EINVAL, "cannot import \"\": no name");
-    if (!realpath(from_file, from)) return nx__error_system(errno, "cannot import \"%.100s\" from \"%.100s\"", name, from_file);
+    if (!realpath(from_file, from))
+        return nx__error_system(errno, "cannot import \"%.100s\" from \"%.100s\"", name, from_file);
     *strrchr(from, '/') = '\0';
     bool ok = false;
     if (name[0] == '/') {
@@ -61,17 +68,23 @@ nx_err nx__resolve(const char *from_file, const char *name, char **path_out)
     } else if (strncmp(name, "./", 2) == 0 || strncmp(name, "../", 3) == 0) {
         ok = snprintf(base, sizeof base, "%s/%s", from, name) < PATH_SIZE && candidate(base, found);
     } else {
-        if (strstr(name, "..")) return nx__error_set(NX_EINVAL, "cannot import \"%.150s\": not a package's name", name);
+        if (strstr(name, ".."))
+            return nx__error_set(NX_EINVAL, "cannot import \"%.150s\": not a package's name", name);
         for (char *folder = from; !ok;) {
             struct stat st;
-            if (snprintf(base, sizeof base, "%s/nexus_modules/%s", folder, name) < PATH_SIZE && stat(base, &st) == 0)
+            if (snprintf(base, sizeof base, "%s/nexus_modules/%s", folder, name) < PATH_SIZE &&
+                stat(base, &st) == 0)
                 ok = S_ISDIR(st.st_mode) ? package(base, name, found) : candidate(base, found);
             char *slash = strrchr(folder, '/');
             if (ok || !slash) break;
             *slash = '\0';
         }
     }
-    if (!ok) return nx__error_set(NX_ENOENT, "cannot import \"%.100s\": there is no such file or package seen from \"%.100s\"", name, from_file);
+    if (!ok)
+        return nx__error_set(
+            NX_ENOENT,
+            "cannot import \"%.100s\": there is no such file or package seen from \"%.100s\"", name,
+            from_file);
     *path_out = realpath(found, NULL);
     return *path_out ? NX_OK : nx__error_system(errno, "cannot import \"%.100s\"", name);
 }

@@ -40,7 +40,8 @@ static int nx_test_failures;
         long long a_ = (long long)(actual), w_ = (long long)(wanted);                              \
         if (a_ != w_) {                                                                            \
             nx_test_failures++;                                                                    \
-            printf("%s:%d: %s is %lld, expected %lld (%s)\n", __FILE__, __LINE__, #actual, a_, w_, #wanted); \
+            printf("%s:%d: %s is %lld, expected %lld (%s)\n", __FILE__, __LINE__, #actual, a_, w_, \
+                   #wanted);                                                                       \
         }                                                                                          \
     } while (0)
 
@@ -49,7 +50,7 @@ static int nx_test_failures;
         const char *a_ = (actual), *w_ = (wanted);                                                 \
         if (!a_ || !w_ || strcmp(a_, w_) != 0) {                                                   \
             nx_test_failures++;                                                                    \
-            printf("%s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #actual,            \
+            printf("%s:%d: %s is \"%s\", expected \"%s\"\n", __FILE__, __LINE__, #actual,          \
                    a_ ? a_ : "(null)", w_ ? w_ : "(null)");                                        \
         }                                                                                          \
     } while (0)
@@ -73,7 +74,10 @@ static int nx_test_main(int argc, char **argv)
 }
 
 #ifndef NX_TEST_OWN_MAIN
-int main(int argc, char **argv) { return nx_test_main(argc, argv); }
+int main(int argc, char **argv)
+{
+    return nx_test_main(argc, argv);
+}
 #endif
 
 #endif

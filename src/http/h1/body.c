@@ -8,32 +8,43 @@
 /* The rate counts from here on: short bodies and slow starts are nobody's attack. */
 #define RATE_GRACE NX_S(5)
 
-static struct nx__h1_request *of(nx_request *base) { return (struct nx__h1_request *)base; }
+static struct nx__h1_request *of(nx_request *base)
+{
+    return (struct nx__h1_request *)base;
+}
 
 /* What was read from the socket and belongs to this body or to what follows it. */
 static nx_bytes input(struct nx__h1_conn *conn)
 {
-    return nx__h1_shared->active == conn ? nx__h1_shared->window : nx_slice(conn->in.data, conn->in.len);
+    return nx__h1_shared->active == conn ? nx__h1_shared->window
+                                         : nx_slice(conn->in.data, conn->in.len);
 }
 
 static void input_take(struct nx__h1_conn *conn, size_t n)
 {
     if (nx__h1_shared->active == conn)
-        nx__h1_shared->window = nx_slice(nx__h1_shared->window.data + n, nx__h1_shared->window.len - n);
+        nx__h1_shared->window =
+            nx_slice(nx__h1_shared->window.data + n, nx__h1_shared->window.len - n);
     else
         nx__buffer_consume(&conn->in, n);
 }
 
-static nx_duration earlier(nx_duration a, nx_duration b) { return a < b ? a : b; }
+static nx_duration earlier(nx_duration a, nx_duration b)
+{
+    return a < b ? a : b;
+}
 
 /* When the peer has to have sent the next byte. */
 static nx_duration deadline(const struct nx__h1_request *req)
 {
     const nx_http_server_options *o = &req->conn->server->options;
-    nx_duration by = o->body_deadline == NX_FOREVER ? NX_FOREVER : req->body_started + o->body_deadline;
+    nx_duration by =
+        o->body_deadline == NX_FOREVER ? NX_FOREVER : req->body_started + o->body_deadline;
     if (o->min_body_rate) {
-        uint64_t worth = req->received / o->min_body_rate; /* seconds that the bytes so far may take */
-        if (worth < UINT32_MAX) by = earlier(by, req->body_started + RATE_GRACE + NX_S((nx_duration)worth));
+        uint64_t worth =
+            req->received / o->min_body_rate; /* seconds that the bytes so far may take */
+        if (worth < UINT32_MAX)
+            by = earlier(by, req->body_started + RATE_GRACE + NX_S((nx_duration)worth));
     }
     return by;
 }
@@ -94,7 +105,10 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
     }
 }
 
-static nx_err too_large(struct nx__h1_request *req) { return broken(req, NX_ETOOBIG, "it is larger than max_body"); }
+static nx_err too_large(struct nx__h1_request *req)
+{
+    return broken(req, NX_ETOOBIG, "it is larger than max_body");
+}
 
 static char *memory(struct nx__h1_request *req, char **slot, size_t size)
 {
@@ -103,7 +117,8 @@ static char *memory(struct nx__h1_request *req, char **slot, size_t size)
     return *slot;
 }
 
-/* What was read past the end of the body is the next request: back to where requests are read from. */
+/* What was read past the end of the body is the next request: back to where requests are read from.
+ */
 static void give_back(struct nx__h1_request *req)
 {
     struct nx__h1_conn *conn = req->conn;
@@ -115,7 +130,8 @@ static void give_back(struct nx__h1_request *req)
         nx__h1_shared->window = nx_slice(window.data - raw.len, window.len + raw.len);
         return;
     }
-    /* While its input is being handled, what the connection keeps came before; later, it comes after. */
+    /* While its input is being handled, what the connection keeps came before; later, it comes
+     * after. */
     struct nx__buffer rest = {0};
     if (!active) {
         rest = conn->in;
@@ -131,7 +147,8 @@ static void give_back(struct nx__h1_request *req)
 static nx_err read_chunked(struct nx__h1_request *req, nx_bytes *chunk)
 {
     uint32_t trailer_cap = req->conn->server->options.max_trailer;
-    if (!memory(req, &req->wire, NX__H1_PIECE) || !memory(req, &req->trailer, trailer_cap)) return NX_ENOMEM;
+    if (!memory(req, &req->wire, NX__H1_PIECE) || !memory(req, &req->trailer, trailer_cap))
+        return NX_ENOMEM;
     req->decoder.trailer = req->trailer;
     req->decoder.trailer_cap = trailer_cap;
     for (;;) {
@@ -143,7 +160,8 @@ static nx_err read_chunked(struct nx__h1_request *req, nx_bytes *chunk)
         size_t consumed;
         const char *data;
         size_t len;
-        enum nx__chunk_event event = nx__h1_chunked_feed(&req->decoder, req->raw.data, req->raw.len, &consumed, &data, &len);
+        enum nx__chunk_event event =
+            nx__h1_chunked_feed(&req->decoder, req->raw.data, req->raw.len, &consumed, &data, &len);
         req->raw = nx_slice(req->raw.data + consumed, req->raw.len - consumed);
         if (event == NX__CHUNK_DATA) {
             *chunk = nx_slice(data, len);
@@ -151,7 +169,8 @@ static nx_err read_chunked(struct nx__h1_request *req, nx_bytes *chunk)
         }
         if (event == NX__CHUNK_ERROR) {
             req->conn->server->stats.bad++;
-            return broken(req, req->decoder.error == 400 ? NX_EPROTO : NX_ETOOBIG, req->decoder.reason);
+            return broken(req, req->decoder.error == 400 ? NX_EPROTO : NX_ETOOBIG,
+                          req->decoder.reason);
         }
         if (event == NX__CHUNK_END) {
             req->body_done = true;
@@ -169,7 +188,7 @@ nx_err nx__h1_read(nx_request *base, nx_bytes *chunk)
     if (req->body_done) return NX_OK;
     if (req->chunked) return read_chunked(req, chunk);
     if (!memory(req, &req->piece, NX__H1_PIECE)) return NX_ENOMEM;
-    size_t got, most = req->length_left < NX__H1_PIECE ? (size_t)req->length_left : NX__H1_PIECE;
+    size_t got = 0, most = req->length_left < NX__H1_PIECE ? (size_t)req->length_left : NX__H1_PIECE;
     NX_TRY(receive(req, req->piece, most, &got));
     req->length_left -= got;
     req->body_done = !req->length_left;
@@ -185,7 +204,8 @@ nx_err nx__h1_body(nx_request *base, nx_bytes *body)
     *body = nx_slice("", 0);
     if (req->body_done) return NX_OK;
     if (!req->chunked) {
-        /* The length was held against max_body with the head. Memory is touched only as bytes come. */
+        /* The length was held against max_body with the head. Memory is touched only as bytes come.
+         */
         size_t size = (size_t)req->length_left, len = 0;
         char *data = nx__arena_alloc(arena, size + 1);
         if (!data) return broken(req, NX_ENOMEM, "out of memory");
@@ -213,6 +233,7 @@ nx_err nx__h1_body(nx_request *base, nx_bytes *body)
             capacity = wanted;
         }
         if (!chunk.len) break;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): grown above */
         memcpy(data + len, chunk.data, chunk.len);
         len += chunk.len;
     }
@@ -227,7 +248,8 @@ bool nx__h1_discard(struct nx__h1_request *req)
     uint64_t before = req->received;
     while (!req->body_done) {
         nx_bytes chunk;
-        if (nx__h1_read(&req->base, &chunk) || req->received - before > NX__H1_DISCARD_MOST) return false;
+        if (nx__h1_read(&req->base, &chunk) || req->received - before > NX__H1_DISCARD_MOST)
+            return false;
     }
     return true;
 }
@@ -241,7 +263,8 @@ nx_bytes nx_request_trailer(const nx_request *base, const char *name)
         const char *next = memchr(line, '\n', (size_t)(end - line));
         struct nx__h1_header field;
         if (!next || !nx__h1_parse_field(line, (size_t)(next - line), &field)) break;
-        if (nx__h1_find(&field, 1, line, name, strlen(name))) return nx_slice(line + field.value_off, field.value_len);
+        if (nx__h1_find(&field, 1, line, name, strlen(name)))
+            return nx_slice(line + field.value_off, field.value_len);
         line = next + 1;
     }
     return (nx_bytes){0};

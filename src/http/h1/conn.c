@@ -11,8 +11,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A connection moves to the end of its list at most once in this time: deadlines are that exact, and requests in quick succession do
- * not touch their neighbours. */
+/* A connection moves to the end of its list at most once in this time: deadlines are that exact,
+ * and requests in quick succession do not touch their neighbours. */
 #define LIST_GRAIN NX_MS(250)
 
 enum { READ_LEAST = 4096, LINGER_MOST = 1 << 20 };
@@ -28,7 +28,8 @@ void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
 {
     nx_http_server *server = conn->server;
     nx_duration now = server->loop->now;
-    if (conn->list == list && now - conn->since < LIST_GRAIN && !nx__list_empty(&conn->link)) return;
+    if (conn->list == list && now - conn->since < LIST_GRAIN && !nx__list_empty(&conn->link))
+        return;
     nx__list_remove(&conn->link);
     bool first = nx__list_empty(&server->lists[list]);
     nx__list_insert(&server->lists[list], &conn->link);
@@ -64,7 +65,8 @@ static void conn_close(struct nx__h1_conn *conn)
     nx__server_closed(server);
 }
 
-/* Closes once the peer has read the answer: a close with bytes unread would make the kernel drop it. */
+/* Closes once the peer has read the answer: a close with bytes unread would make the kernel drop
+ * it. */
 static void conn_finish(struct nx__h1_conn *conn)
 {
     if (conn->broken || shutdown(conn->watch.fd, SHUT_WR) != 0) {
@@ -102,7 +104,8 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
         nx_cancel(conn->req->base.fiber);
         return;
     }
-    if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining)) server->stats.timed_out++;
+    if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining))
+        server->stats.timed_out++;
     if (list == NX__CONN_HEAD && conn->in.len) {
         nx__h1_refuse(conn, 408, "the request head did not come in time");
         if (!conn->out.len) {
@@ -121,7 +124,8 @@ static nx_err request_main(void *arg)
     struct nx__h1_request *req = arg;
     struct nx__h1_conn *conn = req->conn;
     nx__request_serve(&req->base);
-    if (req->base.response.state != NX__RESPONSE_DONE) conn->close_after = true; /* cut off in the middle */
+    if (req->base.response.state != NX__RESPONSE_DONE)
+        conn->close_after = true; /* cut off in the middle */
     if (!req->body_done && !conn->broken && !nx__h1_discard(req)) conn->close_after = true;
     conn->server->stats.requests++;
     conn->req = NULL;
@@ -132,10 +136,15 @@ static nx_err request_main(void *arg)
     return NX_OK;
 }
 
-static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len) { return nx_slice(base + off, len); }
+static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len)
+{
+    return nx_slice(base + off, len);
+}
 
-/* Copies what the handler may look at out of the shared input: it may suspend, and others read meanwhile. */
-static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *data, const struct nx__h1_head *head)
+/* Copies what the handler may look at out of the shared input: it may suspend, and others read
+ * meanwhile. */
+static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *data,
+                                          const struct nx__h1_head *head)
 {
     nx_fiber *fiber = nx__fiber_new(request_main, NULL, "http");
     if (!fiber) return NULL;
@@ -177,12 +186,15 @@ static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *
     req->base.response.status = 200;
     req->body_done = !head->chunked && !req->length_left;
     fiber->arg = req;
-    fiber->activity = nx_slice(req->base.method.data, (size_t)(text + head->target.off + head->target.len - req->base.method.data));
+    fiber->activity =
+        nx_slice(req->base.method.data,
+                 (size_t)(text + head->target.off + head->target.len - req->base.method.data));
     return req;
 }
 
 /* Starts the handler; returns when it has ended or waits. */
-static void request_begin(struct nx__h1_conn *conn, const char *data, const struct nx__h1_head *head)
+static void request_begin(struct nx__h1_conn *conn, const char *data,
+                          const struct nx__h1_head *head)
 {
     nx_http_server *server = conn->server;
     conn->requests++;
@@ -200,25 +212,28 @@ static void request_begin(struct nx__h1_conn *conn, const char *data, const stru
         return;
     }
     nx_request *base = &req->base;
-    nx__router_match(server->router, base->method, head->form == NX__TARGET_ASTERISK ? nx_str("*") : base->path, base->match);
+    nx__router_match(server->router, base->method,
+                     head->form == NX__TARGET_ASTERISK ? nx_str("*") : base->path, base->match);
     base->handler = (nx_http_handler)base->match->handler;
     conn->req = req;
     nx__fiber_resume(base->fiber);
     if (conn->req) nx__h1_list(conn, NX__CONN_HANDLER);
 }
 
-/* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy with a handler, broken, or about
- * to close; it has not been freed. */
+/* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy
+ * with a handler, broken, or about to close; it has not been freed. */
 static size_t handle(struct nx__h1_conn *conn, const char *data, size_t len)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
     const nx_http_server_options *o = &conn->server->options;
-    const struct nx__h1_limits limits = {.max_target = o->max_target, .max_headers = o->max_headers, .max_head = o->max_head};
+    const struct nx__h1_limits limits = {
+        .max_target = o->max_target, .max_headers = o->max_headers, .max_head = o->max_head};
     shared->active = conn;
     size_t at = 0;
     while (at < len && !conn->close_after && !conn->broken && !conn->out.len) {
         struct nx__h1_head head;
-        enum nx__h1_status status = nx__h1_parse(data + at, len - at, conn->scanned, &limits, shared->headers, &head);
+        enum nx__h1_status status =
+            nx__h1_parse(data + at, len - at, conn->scanned, &limits, shared->headers, &head);
         if (status == NX__H1_PARTIAL) {
             conn->scanned = (uint32_t)(len - at);
             break;
@@ -239,7 +254,8 @@ static size_t handle(struct nx__h1_conn *conn, const char *data, size_t len)
     return at;
 }
 
-/* After input was handled, in the loop's context: what is the connection now? True when it may read on. */
+/* After input was handled, in the loop's context: what is the connection now? True when it may read
+ * on. */
 static bool settle(struct nx__h1_conn *conn)
 {
     if (conn->req) return false;
@@ -316,10 +332,12 @@ static void conn_read(struct nx__h1_conn *conn)
             size_t done = handle(conn, target, (size_t)n);
             if (done < (size_t)n && !conn->close_after) keep(conn, target + done, (size_t)n - done);
             /* A body may have been read past its end. */
-            else if (nx__unlikely(conn->in.len != 0) && can_handle(conn)) handle_kept(conn);
+            else if (nx__unlikely(conn->in.len != 0) && can_handle(conn))
+                handle_kept(conn);
         }
         if (!settle(conn)) return; /* it may be gone */
-        /* Drained, so the next byte brings a new edge; an end that came with these bytes does not. */
+        /* Drained, so the next byte brings a new edge; an end that came with these bytes does not.
+         */
         if ((size_t)n < room && !conn->half_closed) return;
     }
 }
@@ -416,8 +434,9 @@ static nx_bytes peer(nx_request *base)
     socklen_t len = sizeof address;
     if (getpeername(req->conn->watch.fd, (struct sockaddr *)&address, &len) != 0) return nx_str("");
     if (address.ss_family == AF_UNIX) return nx_str("unix");
-    const void *ip = address.ss_family == AF_INET6 ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
-                                                   : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
+    const void *ip = address.ss_family == AF_INET6
+                         ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
+                         : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
     char *text = nx__arena_alloc(&base->fiber->own.arena, INET6_ADDRSTRLEN);
     if (!text || !inet_ntop(address.ss_family, ip, text, INET6_ADDRSTRLEN)) return nx_str("");
     req->peer = text;
@@ -436,7 +455,8 @@ const struct nx__http_driver nx__h1_driver = {
 
 nx_bytes nx_request_header(const nx_request *req, const char *name)
 {
-    const struct nx__h1_header *header = nx__h1_find(req->headers, req->header_count, req->head, name, strlen(name));
+    const struct nx__h1_header *header =
+        nx__h1_find(req->headers, req->header_count, req->head, name, strlen(name));
     return header ? slice_at(req->head, header->value_off, header->value_len) : (nx_bytes){0};
 }
 

@@ -10,9 +10,10 @@ enum {
     NX__H1_SCRATCH = 64 * 1024,   /* bytes read, and written, in one go */
     NX__H1_COPY_MOST = 16 * 1024, /* a larger body is sent from where it is */
     NX__H1_RESPONSE_HEAD_MOST = 32 * 1024,
-    NX__H1_DISCARD_MOST = 256 * 1024, /* of a body that the handler did not read; then the connection is closed */
-    NX__H1_IN_MOST = 128 * 1024,  /* read but not yet handled */
-    NX__H1_PIECE = 16 * 1024,     /* of a body, at a time */
+    NX__H1_DISCARD_MOST =
+        256 * 1024, /* of a body that the handler did not read; then the connection is closed */
+    NX__H1_IN_MOST = 128 * 1024, /* read but not yet handled */
+    NX__H1_PIECE = 16 * 1024,    /* of a body, at a time */
 };
 
 struct nx__h1_request;
@@ -34,7 +35,7 @@ struct nx__h1_conn {
     bool close_after : 1; /* no more requests on this connection */
     bool broken : 1;      /* the socket takes and gives nothing any more */
     bool posted : 1;
-    bool gone : 1;        /* closed; freed when the post arrives */
+    bool gone : 1; /* closed; freed when the post arrives */
     bool writable_armed : 1;
 };
 
@@ -49,19 +50,20 @@ struct nx__h1_request {
     uint64_t received;    /* of the body, in all */
     nx_duration body_started;
     struct nx__h1_chunked decoder;
-    char *piece;     /* memory for nx_request_read */
-    nx_bytes raw;    /* of a chunked body: read, not yet decoded; in `wire` */
+    char *piece;      /* memory for nx_request_read */
+    nx_bytes raw;     /* of a chunked body: read, not yet decoded; in `wire` */
     bool from_window; /* where `raw` was read from */
     char *wire;
-    char *trailer;   /* memory for the trailer section */
-    char *peer;      /* its address, once asked for */
+    char *trailer; /* memory for the trailer section */
+    char *peer;    /* its address, once asked for */
 };
 
-/* What connections of one loop borrow while they hold the thread: input and output without memory of their own. */
+/* What connections of one loop borrow while they hold the thread: input and output without memory
+ * of their own. */
 struct nx__h1_shared {
     char *in;
     char *out;
-    size_t out_len;             /* of `out`; belongs to whoever runs, flushed before anybody else does */
+    size_t out_len; /* of `out`; belongs to whoever runs, flushed before anybody else does */
     struct nx__h1_conn *active; /* whose input is being handled in the loop's context */
     nx_bytes window;            /* its input that is not handled yet */
     struct nx__h1_header headers[NX__H1_MAX_HEADERS];
@@ -75,12 +77,13 @@ void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list);
 
 /* ---- write.c */
 
-/* Sends what is in the shared output, then the two slices; in the request's fiber, which is suspended while the peer takes
- * nothing. NX_ERESET, NX_ETIMEDOUT, NX_ECANCELED, NX_ENOMEM: the connection is broken then. */
+/* Sends what is in the shared output, then the two slices; in the request's fiber, which is
+ * suspended while the peer takes nothing. NX_ERESET, NX_ETIMEDOUT, NX_ECANCELED, NX_ENOMEM: the
+ * connection is broken then. */
 NX_MUST_CHECK nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail);
 
-/* Sends what is in the shared output as far as the peer takes it, keeps the rest and sees that it goes later; never suspends. False
- * when the connection is broken. */
+/* Sends what is in the shared output as far as the peer takes it, keeps the rest and sees that it
+ * goes later; never suspends. False when the connection is broken. */
 bool nx__h1_flush(struct nx__h1_conn *conn);
 
 /* Sends what was kept; true when nothing is left. */
@@ -99,7 +102,8 @@ nx_err nx__h1_end(nx_response *res);
 nx_err nx__h1_read(nx_request *req, nx_bytes *chunk);
 nx_err nx__h1_body(nx_request *req, nx_bytes *body);
 
-/* Reads and drops what the handler left of the body; false when that is too much or fails. May suspend. */
+/* Reads and drops what the handler left of the body; false when that is too much or fails. May
+ * suspend. */
 bool nx__h1_discard(struct nx__h1_request *req);
 
 #endif

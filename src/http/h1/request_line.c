@@ -223,9 +223,9 @@ enum nx__h1_status nx__h1_request_line(struct nx__parse *parse, size_t *at)
     if (p == start)
         return nx__h1_fail(parse, 400, "more than one space, or no target, in the request line");
     if (buf[p] != ' ') return nx__h1_fail(parse, 400, "bad character in the request target");
-    enum nx__h1_status status = target_form(parse, start, p);
+    /* First the version: who speaks HTTP/2 ("PRI * HTTP/2.0") is told so. */
+    enum nx__h1_status status = version(parse, p + 1);
     if (status != NX__H1_DONE) return status;
-    status = version(parse, ++p);
-    *at = p + sizeof "HTTP/1.1\r\n" - 1;
-    return status;
+    *at = p + sizeof " HTTP/1.1\r\n" - 1;
+    return target_form(parse, start, p);
 }

@@ -26,7 +26,8 @@ static void watch_writable(struct nx__h1_conn *conn, bool want)
 static nx_err keep_output(struct nx__h1_conn *conn, size_t from)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
-    nx_err err = nx__buffer_append(&conn->out, shared->out + from, shared->out_len - from, (size_t)NX__H1_SCRATCH * 2);
+    nx_err err = nx__buffer_append(&conn->out, shared->out + from, shared->out_len - from,
+                                   (size_t)NX__H1_SCRATCH * 2);
     shared->out_len = 0;
     if (err) conn->broken = true;
     return err;
@@ -84,7 +85,8 @@ nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
     if (conn->broken) return reset(conn, EPIPE);
     if (conn->out.len) NX_TRY(keep_output(conn, 0)); /* in order */
     for (;;) {
-        nx_bytes first = conn->out.len ? nx_slice(conn->out.data, conn->out.len) : nx_slice(shared->out, shared->out_len);
+        nx_bytes first = conn->out.len ? nx_slice(conn->out.data, conn->out.len)
+                                       : nx_slice(shared->out, shared->out_len);
         struct iovec iov[3] = {{(void *)(uintptr_t)first.data, first.len},
                                {(void *)(uintptr_t)body.data, body.len},
                                {(void *)(uintptr_t)tail.data, tail.len}};
@@ -109,10 +111,14 @@ nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
         if (!conn->out.len && !body.len && !tail.len) break;
         watch_writable(conn, true);
         nx_duration span = conn->server->options.write_deadline;
-        nx_err err = nx__wait_fd(&conn->watch, NX__WRITABLE, span == NX_FOREVER ? NX_FOREVER : nx__loop()->now + span);
+        nx_err err = nx__wait_fd(&conn->watch, NX__WRITABLE,
+                                 span == NX_FOREVER ? NX_FOREVER : nx__loop()->now + span);
         if (err) {
             conn->broken = true;
-            return err == NX_ETIMEDOUT ? nx__error_set(err, "cannot send the answer: the peer has taken nothing for too long") : err;
+            return err == NX_ETIMEDOUT
+                       ? nx__error_set(
+                             err, "cannot send the answer: the peer has taken nothing for too long")
+                       : err;
         }
     }
     nx__buffer_free(&conn->out);
@@ -154,7 +160,8 @@ static char *put_number(char *at, uint64_t n)
 static size_t fields_size(const struct nx__fields *fields)
 {
     size_t size = 0;
-    for (uint32_t i = 0; i < fields->count; i++) size += fields->items[i].name.len + fields->items[i].value.len + 4;
+    for (uint32_t i = 0; i < fields->count; i++)
+        size += fields->items[i].name.len + fields->items[i].value.len + 4;
     return size;
 }
 
@@ -184,9 +191,10 @@ static char *put_head(char *at, nx_response *res, enum framing framing, uint64_t
     struct nx__h1_request *req = (struct nx__h1_request *)res->req;
     struct nx__h1_conn *conn = req->conn;
     nx_http_server *server = conn->server;
-    bool unread = !req->body_done && (req->expect_continue || req->length_left > NX__H1_DISCARD_MOST);
-    if (!req->keep_alive || framing == FRAMING_CLOSE || server->draining || unread || conn->half_closed ||
-        conn->requests >= server->options.max_requests)
+    bool unread =
+        !req->body_done && (req->expect_continue || req->length_left > NX__H1_DISCARD_MOST);
+    if (!req->keep_alive || framing == FRAMING_CLOSE || server->draining || unread ||
+        conn->half_closed || conn->requests >= server->options.max_requests)
         conn->close_after = true;
     nx_bytes line = nx__status_line(res->status);
     at = put(at, line.data, line.len);
@@ -218,13 +226,17 @@ static char *put_head(char *at, nx_response *res, enum framing framing, uint64_t
 }
 
 /* Statuses that never have a body (RFC 9110 6.4.1). */
-static bool bodiless(int status) { return status == 204 || status == 304; }
+static bool bodiless(int status)
+{
+    return status == 204 || status == 304;
+}
 
 static nx_err head_room(nx_response *res, size_t extra, size_t *head_most)
 {
     *head_most = HEAD_ROOM + (res->fields.count ? fields_size(&res->fields) : 0);
     if (nx__unlikely(*head_most > NX__H1_RESPONSE_HEAD_MOST))
-        return nx__error_set(NX_ETOOBIG, "cannot answer: the head is larger than %d bytes", NX__H1_RESPONSE_HEAD_MOST);
+        return nx__error_set(NX_ETOOBIG, "cannot answer: the head is larger than %d bytes",
+                             NX__H1_RESPONSE_HEAD_MOST);
     return room(((struct nx__h1_request *)res->req)->conn, *head_most + extra);
 }
 
@@ -238,7 +250,8 @@ nx_err nx__h1_send(nx_response *res, nx_bytes body)
     bool copy = body.len <= NX__H1_COPY_MOST;
     size_t head_most;
     NX_TRY(head_room(res, copy ? body.len : 0, &head_most));
-    char *at = put_head(shared->out + shared->out_len, res, none ? FRAMING_NONE : FRAMING_LENGTH, body.len);
+    char *at = put_head(shared->out + shared->out_len, res, none ? FRAMING_NONE : FRAMING_LENGTH,
+                        body.len);
     res->state = NX__RESPONSE_DONE;
     if (none || req->head_method) body.len = 0;
     if (copy && body.len) at = put(at, body.data, body.len);
@@ -264,7 +277,8 @@ nx_err nx__h1_send_json(nx_response *res, nx_value value)
         return nx__h1_send(res, text);
     }
     bool none = bodiless(res->status);
-    char *at = put_head(shared->out + shared->out_len, res, none ? FRAMING_NONE : FRAMING_LENGTH, len);
+    char *at =
+        put_head(shared->out + shared->out_len, res, none ? FRAMING_NONE : FRAMING_LENGTH, len);
     res->state = NX__RESPONSE_DONE;
     if (!none && !req->head_method) {
         memmove(at, body, len);
@@ -281,7 +295,9 @@ nx_err nx__h1_write(nx_response *res, nx_bytes piece)
     if (res->state == NX__RESPONSE_OPEN) {
         size_t head_most;
         NX_TRY(head_room(res, 0, &head_most));
-        enum framing framing = bodiless(res->status) ? FRAMING_NONE : req->minor ? FRAMING_CHUNKED : FRAMING_CLOSE;
+        enum framing framing = bodiless(res->status) ? FRAMING_NONE
+                               : req->minor          ? FRAMING_CHUNKED
+                                                     : FRAMING_CLOSE;
         if (!res->content_type) res->content_type = "application/octet-stream";
         char *at = put_head(shared->out + shared->out_len, res, framing, framing != FRAMING_NONE);
         shared->out_len = (size_t)(at - shared->out);
@@ -304,7 +320,8 @@ nx_err nx__h1_end(nx_response *res)
     if (req->minor && !req->head_method && !bodiless(res->status)) {
         size_t size = fields_size(&res->trailers);
         if (size > NX__H1_RESPONSE_HEAD_MOST)
-            return nx__error_set(NX_ETOOBIG, "cannot answer: the trailers are larger than %d bytes", NX__H1_RESPONSE_HEAD_MOST);
+            return nx__error_set(NX_ETOOBIG, "cannot answer: the trailers are larger than %d bytes",
+                                 NX__H1_RESPONSE_HEAD_MOST);
         NX_TRY(room(req->conn, size + 8));
         char *at = put(shared->out + shared->out_len, LITERAL("0\r\n"));
         at = put_fields(at, &res->trailers);
@@ -320,13 +337,17 @@ void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
     struct nx__h1_shared *shared = nx__h1_shared;
     conn->close_after = true;
     if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM && !nx__h1_flush(conn)) return;
-    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM) return; /* what waits already is more than the peer takes */
-    nx_bytes line = nx__status_line(status), text = nx__status_text(status), date = nx__http_date(conn->server->loop);
+    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM)
+        return; /* what waits already is more than the peer takes */
+    nx_bytes line = nx__status_line(status), text = nx__status_text(status),
+             date = nx__http_date(conn->server->loop);
     char body[256];
-    int len = snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}", NX_FMT(text), reason ? reason : "");
-    int n = snprintf(shared->out + shared->out_len, HEAD_ROOM,
-                     "%.*scontent-type: application/json\r\ncontent-length: %d\r\ndate: %.*s\r\nconnection: close\r\n\r\n%s",
-                     NX_FMT(line), len, NX_FMT(date), body);
+    int len = snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}", NX_FMT(text),
+                       reason ? reason : "");
+    int n = snprintf(
+        shared->out + shared->out_len, HEAD_ROOM,
+        "%.*scontent-type: application/json\r\ncontent-length: %d\r\ndate: %.*s\r\nconnection: close\r\n\r\n%s",
+        NX_FMT(line), len, NX_FMT(date), body);
     if (n > 0 && n < HEAD_ROOM) shared->out_len += (size_t)n;
     if (shared->active != conn) (void)nx__h1_flush(conn);
 }

@@ -41,9 +41,10 @@ static nx_err echo(nx_request *req, nx_response *res)
 
 static nx_err params(nx_request *req, nx_response *res)
 {
-    return nx_response_json(res, nx_obj("id", nx_request_param(req, "id"), "rest", nx_request_param(req, "rest"), "query",
-                                        nx_request_query(req), "agent", nx_request_header(req, "User-Agent"), "peer",
-                                        nx_request_peer(req)));
+    return nx_response_json(
+        res, nx_obj("id", nx_request_param(req, "id"), "rest", nx_request_param(req, "rest"),
+                    "query", nx_request_query(req), "agent", nx_request_header(req, "User-Agent"),
+                    "peer", nx_request_peer(req)));
 }
 
 static nx_err slow(nx_request *req, nx_response *res)

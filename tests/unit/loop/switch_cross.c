@@ -1,4 +1,5 @@
-/* The fiber switch alone, without libc's help: also built for other architectures and run under an emulator. */
+/* The fiber switch alone, without libc's help: also built for other architectures and run under an
+ * emulator. */
 #include "../../../src/loop/switch.h"
 
 #include <stdio.h>
@@ -33,8 +34,8 @@ int main(void)
         x += 1, y += 1, z += 1;
         if (carried > 1e100) carried = 0;
     }
-    int bad = steps != 1000 || a != 1007 || b != 1008 || c != 1009 || d != 1010 || e != 1011 || f != 1012 ||
-              x != 1003.5 || y != 1001.75 || z != 1000.875;
+    int bad = steps != 1000 || a != 1007 || b != 1008 || c != 1009 || d != 1010 || e != 1011 ||
+              f != 1012 || x != 1003.5 || y != 1001.75 || z != 1000.875;
     printf(bad ? "0 passed, 1 failed\n" : "1 passed, 0 failed\n");
     return bad;
 }

@@ -283,7 +283,8 @@ NX_TEST(versions)
         {TEXT("GET /\n"), 400, "no HTTP version in the request line"},
         {TEXT("GET / \r\n"), 400, "bad HTTP version"},
         {TEXT("GET / HTTP/2.0\r\n"), 505, "only HTTP/1.0 and HTTP/1.1 are served here"},
-        {TEXT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 400, "only OPTIONS takes *"},
+        {TEXT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), 505,
+         "only HTTP/1.0 and HTTP/1.1 are served here"},
         {TEXT("GET / HTTP/3.1\r\n"), 505, "only HTTP/1.0 and HTTP/1.1 are served here"},
         {TEXT("GET / HTTP/0.9\r\n"), 505, "only HTTP/1.0 and HTTP/1.1 are served here"},
         {TEXT("GET / HTTP/1.2\r\n"), 505, "only HTTP/1.0 and HTTP/1.1 are served here"},
@@ -442,6 +443,7 @@ NX_TEST(hosts)
                                       "[::1]:x",
                                       "[::1]80",
                                       "[1:2:3:4:5:6:7]",
+                                      "[1:2:3:4::5:6:7:8]",
                                       "[1:2:3:4:5:6:7:8:9]",
                                       "[1::2::3]",
                                       "[12345::]",
@@ -765,6 +767,22 @@ NX_TEST(limits)
     expect_limit(text, len + 2, &wide, 0, NULL);
     memcpy(text + len, "A: b\r\n\r\n", 8);
     expect_limit(text, len + 8, &wide, 431, "too many header fields");
+}
+
+/* Who sends byte by byte is not made to wait for the line's end when it can't come. */
+NX_TEST(bad_controls_are_seen_at_once)
+{
+    static const char *const texts[] = {"GET / HTTP/1.1\rHo", "GET / HTTP/1.1\nHo",
+                                        "GET / HTTP/1.1\r\nHost: a\rB",
+                                        "GET / HTTP/1.1\r\nHost: a\x01"};
+    static struct h1_result r;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        size_t len = 1;
+        do h1_parse_with(nx__h1_parse, texts[i], len, len - 1, &limits, &r);
+        while (r.status == NX__H1_PARTIAL && len++ < strlen(texts[i]));
+        EXPECT_EQ(r.status, NX__H1_ERROR);
+        EXPECT_EQ(r.head.error, 400);
+    }
 }
 
 /* One head behind another in the same buffer: only the first is looked at. */
