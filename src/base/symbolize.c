@@ -52,7 +52,14 @@ static void dwarf_find(const char *path, uint64_t address, struct nx__symbol *ou
     /* libbacktrace takes any file for the program's own, and places it where the program lies. */
     uintptr_t base = 0;
     (void)dl_iterate_phdr(main_base, &base);
-    struct backtrace_state *state = backtrace_create_state(path, 0, ignore, NULL);
+    /* Neighbouring frames are mostly of one file, which is read once. */
+    static struct backtrace_state *state;
+    static char state_path[4096];
+    if (!state || strcmp(path, state_path) != 0) {
+        /* It keeps the pointer to the name. */
+        (void)snprintf(state_path, sizeof state_path, "%s", path);
+        state = backtrace_create_state(state_path, 0, ignore, NULL);
+    }
     if (!state) return;
     (void)backtrace_pcinfo(state, base + address, line_found, ignore, out);
     (void)backtrace_syminfo(state, base + address, symbol_found, ignore, out);
@@ -60,15 +67,9 @@ static void dwarf_find(const char *path, uint64_t address, struct nx__symbol *ou
 
 /* ---- STABS */
 
-struct section {
-    const unsigned char *data;
-    size_t len;
-};
-
-/* A section of a mapped ELF file; every offset is checked, since nothing says that it is one. */
-static struct section section_find(const unsigned char *file, size_t size, const char *name)
+struct nx__section nx__elf_section(const unsigned char *file, size_t size, const char *name)
 {
-    struct section none = {0};
+    struct nx__section none = {0};
     Elf64_Ehdr head;
     if (size < sizeof head) return none;
     memcpy(&head, file, sizeof head);
@@ -87,22 +88,22 @@ static struct section section_find(const unsigned char *file, size_t size, const
         if (section.sh_name > names.sh_size || names.sh_size - section.sh_name < want) continue;
         if (memcmp(file + names.sh_offset + section.sh_name, name, want) != 0) continue;
         if (section.sh_offset > size || section.sh_size > size - section.sh_offset) return none;
-        return (struct section){file + section.sh_offset, section.sh_size};
+        return (struct nx__section){file + section.sh_offset, section.sh_size};
     }
     return none;
 }
 
 static void stabs_find(const char *path, uint64_t address, struct nx__symbol *out)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     struct stat st;
     if (fd < 0) return;
-    if (fstat(fd, &st) == 0 && st.st_size > 0) {
+    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0) {
         size_t size = (size_t)st.st_size;
         void *map = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
         if (map != MAP_FAILED) {
-            struct section stab = section_find(map, size, ".stab"),
-                           strings = section_find(map, size, ".stabstr");
+            struct nx__section stab = nx__elf_section(map, size, ".stab"),
+                               strings = nx__elf_section(map, size, ".stabstr");
             if (stab.data && strings.data)
                 (void)nx__stabs_find(stab.data, stab.len, (const char *)strings.data, strings.len,
                                      address, out);
@@ -115,6 +116,9 @@ static void stabs_find(const char *path, uint64_t address, struct nx__symbol *ou
 bool nx__symbolize(const char *path, uint64_t address, struct nx__symbol *out)
 {
     *out = (struct nx__symbol){0};
+    /* For a file that is not there libbacktrace would answer with this program's own names. */
+    struct stat st;
+    if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0) return false;
     dwarf_find(path, address, out);
     if (!out->file[0]) stabs_find(path, address, out);
     return out->function[0] || out->file[0];

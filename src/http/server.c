@@ -2,6 +2,7 @@
 #include "http/server.h"
 
 #include "base/clock.h"
+#include "http/h1/chunked.h"
 #include "http/h1/parser.h"
 #include "loop/signals.h"
 #include "permission/broker.h"
@@ -55,11 +56,11 @@ static void defaults(nx_http_server_options *o)
     DEFAULT(drain_deadline, NX_S(10));
     DEFAULT(min_body_rate, 256);
     DEFAULT(max_connections, 65536);
-    DEFAULT(max_target, 8192);
-    DEFAULT(max_headers, 100);
-    DEFAULT(max_head, 16384);
+    DEFAULT(max_target, NX__H1_DEFAULT_MAX_TARGET);
+    DEFAULT(max_headers, NX__H1_DEFAULT_MAX_HEADERS);
+    DEFAULT(max_head, NX__H1_DEFAULT_MAX_HEAD);
     DEFAULT(max_body, 1 << 20);
-    DEFAULT(max_trailer, 4096);
+    DEFAULT(max_trailer, NX__H1_DEFAULT_MAX_TRAILER);
     DEFAULT(max_requests, UINT32_MAX);
 }
 

@@ -9,14 +9,15 @@
 #include <link.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <ucontext.h>
 #include <unistd.h>
 
 enum {
-    HANDLER_STACK = 64 * 1024,
     LIBRARY_DEPTH = 16 * 1024, /* of stack that is searched for who called a library */
 };
 
@@ -32,6 +33,8 @@ static struct {
     char modules[NX__CRASH_MODULES][NX__CRASH_PATH];
     uint32_t module_count;
 } map;
+
+static uint64_t main_stack; /* its limit, bytes; 0: none */
 
 static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
 {
@@ -164,8 +167,8 @@ static NX__READS_ANYTHING void backtrace(struct nx__crash_report *r, struct mach
     if (!keeps_frames(m.pc) && m.sp % 8 == 0) fp = leave_library(r, m.sp, low, high);
     while (fp >= low + 16 && fp + 16 <= high && fp % 8 == 0) {
         const uintptr_t *frame = (const uintptr_t *)fp;
-        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): inside the stack */
-        uintptr_t next = frame[NEXT];
+        uintptr_t next =
+            frame[NEXT]; /* NOLINT(clang-analyzer-core.NullDereference): inside the stack */
         if (!frame[RETURN] || !add_frame(r, frame[RETURN], true) || next <= fp) break;
         fp = next;
     }
@@ -183,13 +186,14 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     /* The main stack, up to where the program began on it. Of another thread's only the page at
      * hand is known to be there. */
     uintptr_t low = m.sp, high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
-    copy_text(r->fiber, sizeof r->fiber, "", 0);
-    copy_text(r->activity, sizeof r->activity, "", 0);
+    /* Overflowed by more than a page at once: what is below the fault is not there. */
+    if (r->fault >= low && r->fault < high) low = m.sp = ((uintptr_t)r->fault | 4095) + 1;
+    r->fiber[0] = r->activity[0] = '\0';
+    r->stack_size = main_stack;
     if (loop && !fiber) fiber = &loop->context;
     if (fiber) {
-        if (fiber->name[0])
-            copy_text(r->fiber, sizeof r->fiber, fiber->name,
-                      strnlen(fiber->name, sizeof fiber->name));
+        const char *name = fiber == &loop->context ? "loop" : fiber->name;
+        copy_text(r->fiber, sizeof r->fiber, name, strnlen(name, sizeof fiber->name));
         if (fiber->activity.data)
             copy_text(r->activity, sizeof r->activity, fiber->activity.data, fiber->activity.len);
         if (fiber->stack && !fiber->main) {
@@ -210,32 +214,62 @@ void nx__crash_send(const struct nx__crash_report *report)
     nx__crash_print(report, sizeof *report, STDERR_FILENO);
 }
 
-static bool in_guard(const struct nx__crash_report *r)
+/* Tells an overflow from another bad access. */
+static enum nx__crash_kind segfault_kind(uintptr_t fault, uintptr_t sp)
 {
     const struct nx_loop *loop = nx__loop_current;
     const nx_fiber *fiber = loop ? loop->running ? loop->running : &loop->context : NULL;
-    if (!fiber || !fiber->stack || fiber->main) return false;
-    uintptr_t stack = (uintptr_t)fiber->stack;
-    return r->fault < stack && r->fault >= stack - NX__STACK_GUARD;
+    if (!fiber) return NX__CRASH_SIGNAL;
+    if (fiber->stack && !fiber->main) {
+        uintptr_t stack = (uintptr_t)fiber->stack, guard = stack - NX__STACK_GUARD;
+        bool beyond = (fault >= guard && fault < stack) || (sp >= guard && sp < stack);
+        return beyond ? NX__CRASH_OVERFLOW : NX__CRASH_SIGNAL;
+    }
+    /* The system grows the main stack on touch; what faults there is past its limit. */
+    bool beyond = fault + NX__STACK_GUARD >= sp && fault < loop->main_top && sp < loop->main_top;
+    return beyond ? NX__CRASH_OVERFLOW_MAIN : NX__CRASH_SIGNAL;
 }
 
 static void handler(int signo, siginfo_t *info, void *ucontext)
 {
     static struct nx__crash_report report; /* too large for this stack, and the process ends here */
-    static volatile sig_atomic_t entered;
+    static atomic_int reporter;            /* the thread that does */
     struct sigaction standard = {.sa_handler = SIG_DFL};
     (void)sigaction(signo, &standard, NULL);
-    if (entered) (void)raise(signo);
-    entered = 1;
+    int none = 0, self = gettid();
+    if (!atomic_compare_exchange_strong(&reporter, &none, self)) {
+        /* Another thread's crash is being reported, and ends the process; one in this handler
+         * itself ends it now. */
+        while (none != self) (void)pause();
+        (void)raise(signo);
+        return;
+    }
     report.signal = signo;
     report.code = info->si_code;
     report.fault = signo == SIGSEGV || signo == SIGBUS ? (uint64_t)(uintptr_t)info->si_addr : 0;
     nx__crash_gather(&report, ucontext);
-    if (signo == SIGSEGV && in_guard(&report)) report.kind = NX__CRASH_OVERFLOW;
+    if (signo == SIGSEGV && info->si_code > 0)
+        report.kind = segfault_kind((uintptr_t)info->si_addr, machine(ucontext).sp);
     nx__crash_send(&report);
     /* The same signal again, by default, so that the exit status tells it and a core file can be
      * made. */
     (void)raise(signo);
+}
+
+static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
+
+void nx__crash_thread(void *stack, size_t size)
+{
+#ifndef NX__ASAN
+    stack_t own = {.ss_sp = stack, .ss_size = size};
+    if (sigaltstack(&own, NULL) != 0) return; /* then handlers run on the thread's stack */
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) (void)sigaddset(&set, signals[i]);
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+#else
+    (void)stack, (void)size;
+#endif
 }
 
 nx_err nx__crash_install(int fd)
@@ -243,20 +277,20 @@ nx_err nx__crash_install(int fd)
     report_fd = fd;
     nx__crash_modules_changed();
 #ifndef NX__ASAN
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
-    stack_t stack = {.ss_size = HANDLER_STACK};
-    stack.ss_sp =
-        mmap(NULL, HANDLER_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (stack.ss_sp == MAP_FAILED) return nx__error_system(errno, "cannot prepare crash reports");
-    if (sigaltstack(&stack, NULL) != 0)
-        return nx__error_system(errno, "cannot prepare crash reports");
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_STACK, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY)
+        main_stack = limit.rlim_cur;
+    void *stack =
+        mmap(NULL, NX__CRASH_STACK, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (stack == MAP_FAILED) return nx__error_system(errno, "cannot prepare crash reports");
+    nx__crash_thread(stack, NX__CRASH_STACK);
     struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO | SA_ONSTACK};
     (void)sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (sigaction(signals[i], &action, NULL) != 0)
             return nx__error_system(errno, "cannot prepare crash reports");
 #else
-    (void)handler;
+    (void)handler, (void)signals;
 #endif
     return NX_OK;
 }

@@ -8,12 +8,19 @@
 enum {
     NX__CRASH_MAGIC = 0x4e584352,
     NX__CRASH_FRAMES = 48,
-    NX__CRASH_MODULES = 8,
+    NX__CRASH_MODULES = 32,
     NX__CRASH_ACTIVITY = 256,
     NX__CRASH_PATH = 256,
+    NX__CRASH_STACK = 32 * 1024,
 };
 
-enum nx__crash_kind { NX__CRASH_SIGNAL, NX__CRASH_OVERFLOW, NX__CRASH_BLOCKED };
+enum nx__crash_kind {
+    NX__CRASH_SIGNAL,
+    NX__CRASH_OVERFLOW,      /* of a fiber's stack */
+    NX__CRASH_OVERFLOW_MAIN, /* of the thread's own, which the system sizes */
+    NX__CRASH_BLOCKED,
+    NX__CRASH_KINDS
+};
 
 struct nx__crash_frame {
     uint64_t address;   /* in the module's file, 0 where no module is known */
@@ -29,7 +36,7 @@ struct nx__crash_report {
     uint64_t stack_size; /* of the fiber, bytes */
     uint64_t blocked_ms; /* NX__CRASH_BLOCKED: the limit that has passed */
     uint32_t frame_count, module_count;
-    char fiber[32];
+    char fiber[32]; /* empty: a thread without a loop */
     char activity[NX__CRASH_ACTIVITY];
     char modules[NX__CRASH_MODULES][NX__CRASH_PATH];
     struct nx__crash_frame frames[NX__CRASH_FRAMES];
@@ -40,6 +47,10 @@ struct nx__crash_report {
  * reports stay. NX_ENOMEM, NX_EFAILED. */
 NX_MUST_CHECK nx_err nx__crash_install(int report_fd);
 
+/* The same for the calling thread, which otherwise has every signal blocked. Its handlers run in
+ * the `size` bytes at `stack`, which stay valid until the thread ends; NX__CRASH_STACK will do. */
+void nx__crash_thread(void *stack, size_t size);
+
 /* Notes where the loaded modules are; call it after each dlopen, since the handler can't ask. */
 void nx__crash_modules_changed(void);
 
@@ -49,8 +60,12 @@ void nx__crash_gather(struct nx__crash_report *report, const void *ucontext);
 /* Sends the report, or prints it where there is no launcher. Async-signal-safe. */
 void nx__crash_send(const struct nx__crash_report *report);
 
+/* Copies the packet and makes it safe to read and to show: counts within bounds, texts that end and
+ * are free of control characters. False when it is no report. */
+bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *out);
+
 /* Checks the packet and prints it, with file and line, to `fd`. Anything else than a report is told
- * as such. */
+ * as such. Debug information is read in a process of its own, for a few seconds at most. */
 void nx__crash_print(const void *report, size_t len, int fd);
 
 #endif

@@ -2,13 +2,20 @@
 #include "loop/crash.h"
 
 #include "base/symbolize.h"
+#include "base/utf8.h"
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { EXCERPT_MOST = 120 };
+enum {
+    EXCERPT_MOST = 120,
+    SECONDS_MOST = 5, /* for reading debug information, which may be anything */
+};
 
 static const char *what(int signo)
 {
@@ -26,18 +33,31 @@ static const char *what(int signo)
 static void clean(char *text, size_t size)
 {
     text[size - 1] = '\0';
-    for (char *c = text; *c; c++)
-        if ((unsigned char)*c < 0x20 || *c == 0x7f) *c = '?';
+    const char *end = text + strlen(text);
+    for (size_t n; text < end; text += n) {
+        n = nx__utf8_sequence(text, end);
+        unsigned char first = (unsigned char)text[0], second = (unsigned char)text[1];
+        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && second < 0xa0);
+        if (!n) n = control = 1;
+        if (control) memset(text, '?', n);
+    }
 }
 
 static void excerpt(int fd, const char *path, int line)
 {
-    FILE *file = fopen(path, "re");
-    if (!file) return;
+    struct stat st;
+    int source = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (source < 0) return;
+    FILE *file = fstat(source, &st) == 0 && S_ISREG(st.st_mode) ? fdopen(source, "r") : NULL;
+    if (!file) {
+        (void)close(source);
+        return;
+    }
     char text[512];
     for (int n = 1; fgets(text, sizeof text, file); n++) {
         if (n != line) continue;
-        text[strcspn(text, "\n")] = '\0';
+        text[strcspn(text, "\r\n")] = '\0';
+        for (char *tab = text; (tab = strchr(tab, '\t'));) *tab = ' ';
         clean(text, sizeof text);
         const char *code = text + strspn(text, " ");
         (void)dprintf(fd, "        %5d | %.*s\n", line, EXCERPT_MOST, code);
@@ -58,86 +78,144 @@ static bool is_bottom(const char *function)
     return false;
 }
 
-static void print_frames(struct nx__crash_report *r, int fd)
+/* Without names, which takes no memory. */
+static void print_addresses(const struct nx__crash_report *r, int fd)
 {
-    bool shown = false;
     for (uint32_t i = 0; i < r->frame_count; i++) {
         const struct nx__crash_frame *f = &r->frames[i];
-        if (f->module >= r->module_count) {
-            (void)dprintf(fd, "    %#llx in no known code\n", (unsigned long long)f->address);
-            continue;
-        }
-        const char *path = r->modules[f->module];
+        bool known = f->module < r->module_count;
+        (void)dprintf(fd, "    %s+%#llx\n", known ? r->modules[f->module] : "?",
+                      (unsigned long long)f->address);
+    }
+}
+
+/* Writes the frame's line and stores where its source is. False at the runtime's own end of the
+ * stack. */
+static bool describe(const struct nx__crash_report *r, const struct nx__crash_frame *f, char *text,
+                     size_t size, struct nx__symbol *symbol)
+{
+    *symbol = (struct nx__symbol){0};
+    unsigned long long address = f->address;
+    if (f->module >= r->module_count) {
+        (void)snprintf(text, size, "%#llx in no known code", address);
+        return true;
+    }
+    const char *path = r->modules[f->module], *base = strrchr(path, '/');
+    /* The call, not what comes after it. */
+    if (!nx__symbolize(path, f->address - (f->is_return ? 1 : 0), symbol)) {
+        (void)snprintf(text, size, "%s+%#llx", path, address);
+        return true;
+    }
+    clean(symbol->function, sizeof symbol->function);
+    clean(symbol->file, sizeof symbol->file);
+    /* clang's folder comes before a path that is absolute already. */
+    const char *twice = strstr(symbol->file, "//");
+    if (twice) memmove(symbol->file, twice + 1, strlen(twice));
+    if (is_bottom(symbol->function)) return false;
+    const char *name = symbol->function[0] ? symbol->function : "?";
+    if (symbol->file[0])
+        (void)snprintf(text, size, "%-24s %s:%d", name, symbol->file, symbol->line);
+    else
+        (void)snprintf(text, size, "%-24s %s", name, base ? base + 1 : path);
+    return true;
+}
+
+static void print_frames(const struct nx__crash_report *r, int fd)
+{
+    char line[640], last[640] = "";
+    bool excerpted = false;
+    unsigned same = 0;
+    for (uint32_t i = 0; i <= r->frame_count; i++) {
         struct nx__symbol symbol;
-        uint64_t address =
-            f->address - (f->is_return ? 1 : 0); /* the call, not what comes after it */
-        if (!nx__symbolize(path, address, &symbol)) {
-            (void)dprintf(fd, "    %s+%#llx\n", path, (unsigned long long)f->address);
+        bool end = i == r->frame_count || !describe(r, &r->frames[i], line, sizeof line, &symbol);
+        if (!end && strcmp(line, last) == 0) {
+            same++;
             continue;
         }
-        clean(symbol.function, sizeof symbol.function);
-        clean(symbol.file, sizeof symbol.file);
-        /* clang's folder comes before a path that is absolute already. */
-        const char *file = strstr(symbol.file, "//") ? strstr(symbol.file, "//") + 1 : symbol.file;
-        if (is_bottom(symbol.function)) break;
-        const char *name = symbol.function[0] ? symbol.function : "?";
-        if (!symbol.file[0]) {
-            const char *base = strrchr(path, '/');
-            (void)dprintf(fd, "    %-24s %s\n", name, base ? base + 1 : path);
-            continue;
-        }
-        (void)dprintf(fd, "    %-24s %s:%d\n", name, file, symbol.line);
-        if (!shown && f->module != 0 && file[0] == '/') {
-            excerpt(fd, file, symbol.line);
-            shown = true;
+        if (same) (void)dprintf(fd, "    ... %u more of the same\n", same);
+        if (end) break;
+        same = 0;
+        memcpy(last, line, sizeof last);
+        (void)dprintf(fd, "    %s\n", line);
+        if (!excerpted && r->frames[i].module != 0 && symbol.file[0] == '/') {
+            excerpt(fd, symbol.file, symbol.line);
+            excerpted = true;
         }
     }
 }
 
-static void print(struct nx__crash_report *r, int fd)
+static void print_head(const struct nx__crash_report *r, int fd)
 {
-    clean(r->fiber, sizeof r->fiber);
-    clean(r->activity, sizeof r->activity);
-    for (size_t i = 0; i < NX__CRASH_MODULES; i++) r->modules[i][NX__CRASH_PATH - 1] = '\0';
-    if (r->module_count > NX__CRASH_MODULES) r->module_count = NX__CRASH_MODULES;
-    if (r->frame_count > NX__CRASH_FRAMES) r->frame_count = NX__CRASH_FRAMES;
-    const char *fiber = r->fiber[0] ? r->fiber : "loop";
+    char where[sizeof r->fiber + 32];
+    if (r->fiber[0])
+        (void)snprintf(where, sizeof where, "fiber \"%s\"", r->fiber);
+    else
+        (void)snprintf(where, sizeof where, "a thread without a loop");
     switch (r->kind) {
     case NX__CRASH_BLOCKED:
-        (void)dprintf(fd, "nexus: fiber \"%s\" has blocked the loop for %llu ms", fiber,
+        (void)dprintf(fd, "nexus: %s has blocked the loop for %llu ms", where,
                       (unsigned long long)r->blocked_ms);
         break;
     case NX__CRASH_OVERFLOW:
         (void)dprintf(
             fd,
-            "nexus: stack overflow in fiber \"%s\" (its stack is %llu KiB; --stack-size=BYTES sets another)",
-            fiber, (unsigned long long)(r->stack_size / 1024));
+            "nexus: stack overflow in %s (its stack is %llu KiB; --stack-size=BYTES sets another)",
+            where, (unsigned long long)(r->stack_size / 1024));
+        break;
+    case NX__CRASH_OVERFLOW_MAIN:
+        (void)dprintf(fd, "nexus: stack overflow in %s (its stack is %llu KiB; see ulimit -s)",
+                      where, (unsigned long long)(r->stack_size / 1024));
         break;
     default:
-        (void)dprintf(fd, "nexus: the program crashed in fiber \"%s\": %s", fiber, what(r->signal));
+        (void)dprintf(fd, "nexus: the program crashed in %s: %s", where, what(r->signal));
         if (r->signal == SIGSEGV || r->signal == SIGBUS)
             (void)dprintf(fd, " at address %#llx", (unsigned long long)r->fault);
     }
     (void)dprintf(fd, r->activity[0] ? ", serving %s\n" : "%s\n", r->activity);
-    print_frames(r, fd);
+}
+
+bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *out)
+{
+    if (len != sizeof *out) return false;
+    memcpy(out, packet, len);
+    if (out->magic != NX__CRASH_MAGIC || out->kind >= NX__CRASH_KINDS) return false;
+    if (out->module_count > NX__CRASH_MODULES || out->frame_count > NX__CRASH_FRAMES) return false;
+    clean(out->fiber, sizeof out->fiber);
+    clean(out->activity, sizeof out->activity);
+    for (uint32_t i = 0; i < out->module_count; i++) clean(out->modules[i], NX__CRASH_PATH);
+    return true;
+}
+
+/* In the child: whatever goes wrong with the debug information ends it, and soon. */
+static void end_on_trouble(void)
+{
+    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
+    sigset_t set;
+    (void)sigemptyset(&set);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+        (void)signal(signals[i], SIG_DFL);
+        (void)sigaddset(&set, signals[i]);
+    }
+    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    (void)alarm(SECONDS_MOST);
 }
 
 void nx__crash_print(const void *report, size_t len, int fd)
 {
-    static struct nx__crash_report copy;
-    if (len != sizeof copy || (memcpy(&copy, report, len), copy.magic != NX__CRASH_MAGIC)) {
+    static struct nx__crash_report copy; /* too large for a handler's stack */
+    if (!nx__crash_check(report, len, &copy)) {
         (void)dprintf(fd, "nexus: the program has sent a report that is none\n");
         return;
     }
-    /* Reading debug information takes memory, and the files may be anything: in a process of its
-     * own. */
+    print_head(&copy, fd);
     pid_t pid = _Fork();
     if (pid == 0) {
-        print(&copy, fd);
+        end_on_trouble();
+        print_frames(&copy, fd);
         _exit(0);
     }
-    if (pid < 0)
-        print(&copy, fd);
-    else
-        while (waitpid(pid, NULL, 0) < 0) {}
+    int status = -1;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    /* Where SIGCHLD is ignored the status is not known, but then the lines are most likely out. */
+    if (pid < 0 || (status != 0 && status != -1)) print_addresses(&copy, fd);
 }

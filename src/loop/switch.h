@@ -2,18 +2,20 @@
 #ifndef NX__SWITCH_H
 #define NX__SWITCH_H
 
-/* Saves the callee-saved registers on the stack and the stack pointer in `*save`, then continues
- * where `load` was saved. On x86-64 the floating-point control words are kept too. It leaves by an
- * indirect jump: a return would be mispredicted each time. */
+/* void nx__switch(void **save, void *load): keeps the registers that a call preserves on the stack
+ * and the stack pointer in `*save`, then continues where `load` was saved. On x86-64 the
+ * floating-point control words are kept too. It leaves by a jump: a return would be mispredicted
+ * each time. */
+#if !defined(__x86_64__)
 void nx__switch(void **save, void *load);
+#endif
 
-/* What a new stack returns into: calls the function in the first saved register. In C only its
+/* Where a new stack begins: calls the function that nx__switch_prepare has put there. In C only its
  * address is used. */
 void nx__switch_entry(void);
 
 #if defined(__x86_64__)
-/* Low to high: control words, r15 r14 r13 r12 rbx rbp, return address. */
-enum { NX__SWITCH_FRAME = 64, NX__SWITCH_CONTROL = 0, NX__SWITCH_FN = 32, NX__SWITCH_RETURN = 56 };
+#include "switch_x86_64.h"
 #elif defined(__aarch64__)
 /* x19..x28, x29, x30, d8..d15. */
 enum { NX__SWITCH_FRAME = 160, NX__SWITCH_FN = 0, NX__SWITCH_RETURN = 88 };

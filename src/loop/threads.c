@@ -1,6 +1,7 @@
 /* The blocking pool. */
 #include "loop/threads.h"
 
+#include "loop/crash.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -26,6 +27,8 @@ static void job_done(struct nx__post *post)
 static void *thread_main(void *arg)
 {
     (void)arg;
+    char crash_stack[NX__CRASH_STACK];
+    nx__crash_thread(crash_stack, sizeof crash_stack);
     (void)pthread_mutex_lock(&pool.lock);
     for (;;) {
         while (!pool.head && !pool.stopping) {

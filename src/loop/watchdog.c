@@ -53,11 +53,11 @@ static void looked_at(int signo, siginfo_t *info, void *ucontext)
 static void sleep_tick(void)
 {
     struct timespec until;
-    (void)clock_gettime(CLOCK_REALTIME, &until);
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
     nx_duration ns = until.tv_nsec + TICK;
     until.tv_sec += ns / NX_S(1);
     until.tv_nsec = ns % NX_S(1);
-    (void)pthread_cond_timedwait(&dog.wake, &dog.lock, &until);
+    (void)pthread_cond_clockwait(&dog.wake, &dog.lock, CLOCK_MONOTONIC, &until);
 }
 
 static void *watch(void *arg)

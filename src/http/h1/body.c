@@ -188,7 +188,8 @@ nx_err nx__h1_read(nx_request *base, nx_bytes *chunk)
     if (req->body_done) return NX_OK;
     if (req->chunked) return read_chunked(req, chunk);
     if (!memory(req, &req->piece, NX__H1_PIECE)) return NX_ENOMEM;
-    size_t got = 0, most = req->length_left < NX__H1_PIECE ? (size_t)req->length_left : NX__H1_PIECE;
+    size_t got = 0,
+           most = req->length_left < NX__H1_PIECE ? (size_t)req->length_left : NX__H1_PIECE;
     NX_TRY(receive(req, req->piece, most, &got));
     req->length_left -= got;
     req->body_done = !req->length_left;

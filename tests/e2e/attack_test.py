@@ -1,0 +1,237 @@
+"""Attacks on the HTTP/1.1 server: each is refused as it should be, others are served, nothing stays behind."""
+import os
+import socket
+import time
+import unittest
+
+from support import App, ServerTest, read_response
+
+H = b"Host: a\r\n"
+POST = b"POST /length HTTP/1.1\r\n" + H
+CHUNKED = b"Transfer-Encoding: chunked\r\n"
+
+
+class Refused(ServerTest):
+    """Malformed requests: the status, and a connection that is closed."""
+
+    def refuse(self, data, *statuses):
+        with self.app.connect() as s:
+            s.sendall(data)
+            with s.makefile("rb") as f:
+                r = read_response(f)
+                self.assertIsNotNone(r, data)
+                self.assertIn(r.status, statuses, data)
+                self.assertEqual(f.read(), b"", "nothing after the refusal is answered")
+
+    def check(self, rows):
+        before = self.app.descriptors()
+        for data, *statuses in rows:
+            with self.subTest(data[:60]):
+                self.refuse(data, *statuses)
+        self.assert_serving()
+        time.sleep(0.1)
+        self.assertLessEqual(self.app.descriptors(), before + 1)
+
+    def test_smuggling(self):
+        smuggled = b"GET /crash HTTP/1.1\r\n" + H + b"\r\n"
+        self.check([
+            (POST + b"Content-Length: 5\r\n" + CHUNKED + b"\r\n0\r\n\r\n" + smuggled, 400),
+            (POST + CHUNKED + b"Content-Length: 5\r\n\r\n0\r\n\r\n" + smuggled, 400),
+            (POST + b"Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef" + smuggled, 400),
+            (POST + b"Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde" + smuggled, 400),
+            (POST + b"Content-Length: 5, 5\r\n\r\nabcde", 400),
+            (POST + b"Content-Length: +5\r\n\r\nabcde", 400),
+            (POST + b"Content-Length: -1\r\n\r\n", 400),
+            (POST + b"Content-Length: 005\r\n\r\nabcde", 400),
+            (POST + b"Content-Length: 0x5\r\n\r\nabcde", 400),
+            (POST + b"Content-Length: 99999999999999999999999\r\n\r\n", 400),
+            (POST + b"Content-Length : 5\r\n\r\nabcde", 400),
+            (POST + b"Transfer-Encoding: xchunked\r\n\r\n" + smuggled, 400, 501),
+            (POST + b"Transfer-Encoding: chunked, identity\r\n\r\n" + smuggled, 400, 501),
+            (POST + b"Transfer-Encoding: gzip, chunked\r\n\r\n" + smuggled, 400, 501),
+            (POST + b"Transfer-Encoding:\x0bchunked\r\n\r\n" + smuggled, 400),
+            (POST + b"Transfer-Encoding : chunked\r\n\r\n" + smuggled, 400),
+            (POST + b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n" + smuggled, 400, 501),
+            (b"POST /length HTTP/1.0\r\n" + CHUNKED + b"\r\n0\r\n\r\n" + smuggled, 400),
+            (b"GET / HTTP/1.1\r\n" + H + b" X: folded\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\n" + H + b"X: a\r\n folded\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\n" + H + b": empty\r\n\r\n", 400),
+        ])
+
+    def test_chunks(self):
+        begin = POST + CHUNKED + b"\r\n"
+        self.check([
+            (begin + b"5\nhello\r\n0\r\n\r\n", 400),
+            (begin + b"5\r\nhello\n0\r\n\r\n", 400),
+            (begin + b"5\r\nhelloo0\r\n\r\n", 400),
+            (begin + b"5;\n\r\nhello\r\n0\r\n\r\n", 400),
+            (begin + b"-5\r\nhello\r\n0\r\n\r\n", 400),
+            (begin + b"0x5\r\nhello\r\n0\r\n\r\n", 400),
+            (begin + b"ffffffffffffffff1\r\n", 400, 413),
+            (begin + b"5 \r\nhello\r\n0\r\n\r\n", 400),
+            (begin + b"0\r\nContent-Length: 5\r\n\r\n", 400),
+            (begin + b"0\r\nX : 5\r\n\r\n", 400),
+            (begin + b"1;" + b"x" * 100000 + b"\r\na\r\n0\r\n\r\n", 400, 413),
+            (begin + (b"1;" + b"x" * 200 + b"\r\na\r\n") * 1000, 400, 413),
+            (begin + b"0\r\n" + b"".join(b"T%d: v\r\n" % i for i in range(3000)) + b"\r\n", 400, 413, 431),
+        ])
+
+    def test_bytes_that_do_not_belong(self):
+        self.check([
+            (b"GET / HTTP/1.1\n" + H + b"\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost: a\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost: a\r\rX: b\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\n" + H + b"X: a\0b\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\n" + H + b"X: a\x01b\r\n\r\n", 400),
+            (b"GET /\0 HTTP/1.1\r\n" + H + b"\r\n", 400),
+            (b"GET /\xff HTTP/1.1\r\n" + H + b"\r\n", 400),
+            (b"G\0T / HTTP/1.1\r\n" + H + b"\r\n", 400),
+            (b"GET  / HTTP/1.1\r\n" + H + b"\r\n", 400),
+            (b"GET / HTTP/1.1\r\n\r\n", 400),
+            (b"GET / HTTP/1.1\r\n" + H + H + b"\r\n", 400),
+            (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", 400),
+            (b"GET / HTTP/9.9\r\n" + H + b"\r\n", 505),
+            (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400, 505),
+            (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+            (b"CONNECT example.org:443 HTTP/1.1\r\n" + H + b"\r\n", 501, 405),
+        ])
+        self.assertEqual(self.exchange(b"GET http://elsewhere/ HTTP/1.1\r\n" + H + b"\r\n").status, 200)
+        self.assertEqual(self.exchange(b"OPTIONS * HTTP/1.1\r\n" + H + b"\r\n").status, 204)
+
+    def test_sizes(self):
+        self.check([
+            (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n" + H + b"\r\n", 414),
+            (b"GET / HTTP/1.1\r\n" + H + b"X: " + b"a" * 20000 + b"\r\n\r\n", 431),
+            (b"GET / HTTP/1.1\r\n" + H + b"".join(b"H%d: v\r\n" % i for i in range(200)) + b"\r\n", 431),
+            (b"GET / HTTP/1.1\r\n" + H + b"X" * 20000 + b": v\r\n\r\n", 431),
+            (b"A" * 100 + b" / HTTP/1.1\r\n" + H + b"\r\n", 400, 501),
+            (POST + b"Content-Length: 9000000\r\n\r\n", 413),
+        ])
+        # A chunked body that grows past max_body.
+        with self.app.connect() as s:
+            try:
+                s.sendall(POST + CHUNKED + b"\r\n" + (b"10000\r\n" + b"a" * 65536 + b"\r\n") * 140)
+            except OSError:
+                pass
+            self.assertEqual(read_response(s.makefile("rb")).status, 413)
+        self.assert_serving()
+
+    def test_random_bytes(self):
+        for n in range(200):
+            with self.app.connect() as s:
+                s.sendall(os.urandom(200))
+                s.shutdown(1)
+                try:
+                    s.recv(1000)
+                except OSError:
+                    pass
+        self.assert_serving()
+
+
+class Slow(ServerTest):
+    """Peers that take their time, against short deadlines."""
+
+    app_args = ("short",)
+
+    def wait_closed(self, s, seconds=5):
+        s.settimeout(seconds)
+        data = b""
+        try:
+            while True:
+                chunk = s.recv(65536)
+                if not chunk:
+                    return data
+                data += chunk
+        except ConnectionError:
+            return data
+
+    def test_slow_head(self):
+        with self.app.connect() as s:
+            begun = time.time()
+            try:
+                for byte in b"GET / HTTP/1.1\r\nHost: aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa":
+                    s.sendall(bytes([byte]))
+                    time.sleep(0.03)
+            except OSError:
+                pass
+            self.assertIn(b"408", self.wait_closed(s))
+            self.assertLess(time.time() - begun, 4)
+        self.assert_serving()
+
+    def test_slow_body(self):
+        with self.app.connect() as s:
+            s.sendall(POST + b"Content-Length: 1000\r\n\r\nabc")
+            data = self.wait_closed(s)
+            self.assertTrue(b"408" in data or b"503" in data, data)
+        self.assert_serving()
+
+    def test_idle_flood(self):
+        sockets = [self.app.connect() for _ in range(60)]
+        for s in sockets:
+            self.assertEqual(self.wait_closed(s), b"")
+            s.close()
+        self.assert_serving()
+
+    def test_more_than_max_connections_wait(self):
+        sockets = [self.app.connect() for _ in range(64)]
+        self.assert_serving()  # when the idle ones have been closed
+        for s in sockets:
+            s.close()
+
+    def test_reader_that_never_reads(self):
+        with self.app.connect() as s:
+            s.sendall(b"GET /pieces HTTP/1.1\r\n" + H + b"\r\n")
+            time.sleep(1.5)
+            self.assertLess(len(self.wait_closed(s)), 64 << 20)
+        with self.app.connect() as s:
+            try:
+                for _ in range(2000):
+                    s.sendall((b"GET / HTTP/1.1\r\n" + H + b"\r\n") * 100)
+                    s.settimeout(2)
+            except OSError:
+                pass
+        self.assert_serving()
+        self.assertLess(self.app.rss(), 60000)
+
+    def test_handler_deadline(self):
+        r = self.ask("GET", "/slow/5000")
+        self.assertEqual(r.status, 503)
+        self.assert_serving()
+
+
+class Floods(unittest.TestCase):
+    def test_a_hundred_thousand_connections(self):
+        app = App("http.c")
+        self.addCleanup(app.kill)
+        for _ in range(50):
+            app.connect().close()
+        time.sleep(0.3)
+        descriptors, rss = app.descriptors(), app.rss()
+        address = ("127.0.0.1", app.port)
+        for batch in range(100):
+            sockets = []
+            for _ in range(1000):
+                s = socket.socket()
+                # Closing resets: no port stays in TIME_WAIT, and the server sees the rude way too.
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                s.connect(address)
+                if batch % 4 == 0:
+                    s.send(b"GET / HT")
+                elif batch % 4 == 1:
+                    s.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                sockets.append(s)
+            for s in sockets:
+                s.close()
+        end = time.time() + 10
+        while app.descriptors() > descriptors + 1 and time.time() < end:
+            time.sleep(0.1)
+        self.assertLessEqual(app.descriptors(), descriptors + 1)
+        self.assertLess(app.rss(), rss + 8192)
+        with app.connect() as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual(read_response(s.makefile("rb")).status, 200)
+        self.assertEqual(app.stop(), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
