@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -16,6 +17,22 @@ enum {
     EXCERPT_MOST = 120,
     SECONDS_MOST = 5, /* for reading debug information, which may be anything */
 };
+
+/* Without memory of the heap, as dprintf has it: the caller may be a signal handler. */
+static NX_PRINTF(2, 3) void say(int fd, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    va_start(args, format);
+    int n = vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
+    for (size_t at = 0; at < len;) {
+        ssize_t wrote = write(fd, text + at, len - at);
+        if (wrote < 0 && errno != EINTR) return;
+        if (wrote > 0) at += (size_t)wrote;
+    }
+}
 
 static const char *what(int signo)
 {
@@ -60,7 +77,7 @@ static void excerpt(int fd, const char *path, int line)
         for (char *tab = text; (tab = strchr(tab, '\t'));) *tab = ' ';
         clean(text, sizeof text);
         const char *code = text + strspn(text, " ");
-        (void)dprintf(fd, "        %5d | %.*s\n", line, EXCERPT_MOST, code);
+        say(fd, "        %5d | %.*s\n", line, EXCERPT_MOST, code);
         break;
     }
     (void)fclose(file);
@@ -84,8 +101,8 @@ static void print_addresses(const struct nx__crash_report *r, int fd)
     for (uint32_t i = 0; i < r->frame_count; i++) {
         const struct nx__crash_frame *f = &r->frames[i];
         bool known = f->module < r->module_count;
-        (void)dprintf(fd, "    %s+%#llx\n", known ? r->modules[f->module] : "?",
-                      (unsigned long long)f->address);
+        say(fd, "    %s+%#llx\n", known ? r->modules[f->module] : "?",
+            (unsigned long long)f->address);
     }
 }
 
@@ -132,11 +149,11 @@ static void print_frames(const struct nx__crash_report *r, int fd)
             same++;
             continue;
         }
-        if (same) (void)dprintf(fd, "    ... %u more of the same\n", same);
+        if (same) say(fd, "    ... %u more of the same\n", same);
         if (end) break;
         same = 0;
         memcpy(last, line, sizeof last);
-        (void)dprintf(fd, "    %s\n", line);
+        say(fd, "    %s\n", line);
         if (!excerpted && r->frames[i].module != 0 && symbol.file[0] == '/') {
             excerpt(fd, symbol.file, symbol.line);
             excerpted = true;
@@ -153,25 +170,24 @@ static void print_head(const struct nx__crash_report *r, int fd)
         (void)snprintf(where, sizeof where, "a thread without a loop");
     switch (r->kind) {
     case NX__CRASH_BLOCKED:
-        (void)dprintf(fd, "nexus: %s has blocked the loop for %llu ms", where,
-                      (unsigned long long)r->blocked_ms);
+        say(fd, "nexus: %s has blocked the loop for %llu ms", where,
+            (unsigned long long)r->blocked_ms);
         break;
     case NX__CRASH_OVERFLOW:
-        (void)dprintf(
-            fd,
+        say(fd,
             "nexus: stack overflow in %s (its stack is %llu KiB; --stack-size=BYTES sets another)",
             where, (unsigned long long)(r->stack_size / 1024));
         break;
     case NX__CRASH_OVERFLOW_MAIN:
-        (void)dprintf(fd, "nexus: stack overflow in %s (its stack is %llu KiB; see ulimit -s)",
-                      where, (unsigned long long)(r->stack_size / 1024));
+        say(fd, "nexus: stack overflow in %s (its stack is %llu KiB; see ulimit -s)", where,
+            (unsigned long long)(r->stack_size / 1024));
         break;
     default:
-        (void)dprintf(fd, "nexus: the program crashed in %s: %s", where, what(r->signal));
+        say(fd, "nexus: the program crashed in %s: %s", where, what(r->signal));
         if (r->signal == SIGSEGV || r->signal == SIGBUS)
-            (void)dprintf(fd, " at address %#llx", (unsigned long long)r->fault);
+            say(fd, " at address %#llx", (unsigned long long)r->fault);
     }
-    (void)dprintf(fd, r->activity[0] ? ", serving %s\n" : "%s\n", r->activity);
+    say(fd, r->activity[0] ? ", serving %s\n" : "%s\n", r->activity);
 }
 
 bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *out)
@@ -204,7 +220,7 @@ void nx__crash_print(const void *report, size_t len, int fd)
 {
     static struct nx__crash_report copy; /* too large for a handler's stack */
     if (!nx__crash_check(report, len, &copy)) {
-        (void)dprintf(fd, "nexus: the program has sent a report that is none\n");
+        say(fd, "nexus: the program has sent a report that is none\n");
         return;
     }
     print_head(&copy, fd);

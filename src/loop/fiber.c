@@ -35,7 +35,7 @@ static void switch_to(nx_fiber *from, nx_fiber *to)
     loop->running = to == &loop->context ? NULL : to;
     nx__context_current = &to->context;
     to->state = NX__FIBER_RUNNING;
-    int saved = errno;
+    int saved = *loop->error_number;
 #ifdef NX__ASAN
     __sanitizer_start_switch_fiber(from->state == NX__FIBER_ENDED ? NULL : &from->asan_stack,
                                    to->stack, to->stack_size);
@@ -47,7 +47,7 @@ static void switch_to(nx_fiber *from, nx_fiber *to)
 #ifdef NX__ASAN
     __sanitizer_finish_switch_fiber(from->asan_stack, NULL, NULL);
 #endif
-    errno = saved;
+    *loop->error_number = saved;
 }
 
 /* ---- Ready queue */

@@ -308,6 +308,7 @@ static nx_err loop_init(struct nx_loop *loop)
     nx__scope_init(&loop->root, NULL);
     loop->now = nx__clock_monotonic();
     loop->thread_id = gettid();
+    loop->error_number = &errno;
     NX_TRY(nx__poller_init(&loop->poller));
     int fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (fd < 0) return nx__error_system(errno, "cannot make an event loop");

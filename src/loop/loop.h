@@ -149,6 +149,7 @@ struct nx_loop {
     _Atomic(nx_duration) turn_started; /* 0 while it polls; read by the watchdog */
     _Atomic uint64_t turn;             /* counts turns; read by the watchdog */
     int thread_id;
+    int *error_number; /* the thread's errno: finding it takes a call, and each switch keeps it */
     struct nx__list services; /* of nx__service: told on shutdown and at the end */
 };
 

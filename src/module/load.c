@@ -8,6 +8,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -30,7 +31,11 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
     if (!handle) return nx__error_set(NX_EINVAL, "cannot load the program: %.200s", dlerror());
     /* Its own handle: the global scope has another. */
     void *symbol = dlsym(handle, "main");
-    if (!symbol) return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
+    struct link_map *own = NULL;
+    Dl_info found;
+    bool has_main = symbol && dlinfo(handle, RTLD_DI_LINKMAP, &own) == 0 &&
+                    dladdr(symbol, &found) && found.dli_fbase == (void *)own->l_addr;
+    if (!has_main) return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
     memcpy(entry, &symbol, sizeof symbol);
     nx__crash_modules_changed();
     return NX_OK;
@@ -68,7 +73,9 @@ static nx_err import(const char *name, void **handle)
     char path[64];
     (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
     err = module_open(path, name, handle);
-    (void)close(fd);
+    /* It stays open with the module: the loader knows modules by name, and the next descriptor must
+     * not have this one's. */
+    if (err) (void)close(fd);
     return err;
 }
 

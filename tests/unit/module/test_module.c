@@ -1,0 +1,285 @@
+/* The module loader: what is found, compiled, cached, refused. Runs real compilers in a folder of
+ * its own. */
+#define NX_TEST_OWN_MAIN
+#include "test.h"
+
+#include "module/internal.h"
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static char folder[256];
+
+/* Writes a file into the test's folder and returns its path. */
+static const char *put(const char *name, const char *text)
+{
+    static char paths[8][512];
+    static unsigned turn;
+    char *path = paths[turn++ % 8];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    for (char *slash = path + strlen(folder) + 1; (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        (void)mkdir(path, 0700);
+        *slash = '/';
+    }
+    FILE *file = fopen(path, "w");
+    if (file) {
+        fputs(text, file);
+        fclose(file);
+    }
+    return path;
+}
+
+/* Compiles; what the compiler says goes nowhere. */
+static nx_err compile(const char *path, const char *compiler, struct nx__compiled *out)
+{
+    int before = dup(2), null = open("/dev/null", O_WRONLY);
+    (void)dup2(null, 2);
+    struct nx__compile_request request = {.path = path, .compiler = compiler};
+    nx_err err = nx__module_compile(&request, out);
+    (void)dup2(before, 2);
+    (void)close(before);
+    (void)close(null);
+    return err;
+}
+
+static nx_err compile_only(const char *path, const char *compiler, bool *from_cache)
+{
+    struct nx__compiled out;
+    nx_err err = compile(path, compiler, &out);
+    if (from_cache) *from_cache = out.from_cache;
+    if (!err) EXPECT(out.so_fd >= 0 && out.so_path && out.input_count > 0);
+    nx__compiled_free(&out);
+    return err;
+}
+
+#define PROGRAM "int main(void) { return 0; }\n"
+
+NX_TEST(cached_by_content)
+{
+    const char *path = put("a/app.c", "#include \"./part.h\"\nint main(void) { return part(); }\n");
+    put("a/part.h", "int part(void);\n");
+    put("a/part.c", "#include \"./part.h\"\nint part(void) { return 7; }\n");
+    bool cached = true;
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(!cached);
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(cached);
+    /* The same contents at another time. */
+    put("a/part.c", "#include \"./part.h\"\nint part(void) { return 7; }\n");
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(cached);
+    /* An edit of the same length, at once. */
+    put("a/part.c", "#include \"./part.h\"\nint part(void) { return 8; }\n");
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(!cached);
+    put("a/part.h", "int part(void); /* edited */\n");
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(!cached);
+    EXPECT_EQ(compile_only(path, "gcc", &cached), NX_OK);
+    EXPECT(!cached);
+}
+
+NX_TEST(loads_and_finds_main)
+{
+    const char *path = put(
+        "b/app.c", "#include \"./x.h\"\nint main(int c, char **v) { (void)v; return c + x(); }\n");
+    put("b/x.h", "int x(void);\n");
+    put("b/x.c", "int x(void) { return 40; }\n");
+    struct nx__compiled out;
+    int (*entry)(int, char **) = NULL;
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    EXPECT_EQ(nx__module_load_app(out.so_fd, out.so_path, &entry), NX_OK);
+    EXPECT(entry && entry(2, NULL) == 42);
+    out.so_fd =
+        -1; /* stays open, as in a program: the loader knows what it has loaded by this number */
+    nx__compiled_free(&out);
+}
+
+NX_TEST(packages)
+{
+    const char *path =
+        put("c/deep/app.c", "#include <pkg/pkg.h>\nint main(void) { return pkg(); }\n");
+    put("c/nexus_modules/pkg/pkg.h", "int pkg(void);\n");
+    put("c/nexus_modules/pkg/pkg.c", "#include \"pkg.h\"\nint pkg(void) { return 0; }\n");
+    put("c/nexus.toml", "[project]\nname = \"c\"\n");
+    EXPECT_EQ(compile_only(path, "gcc", NULL), NX_OK);
+    EXPECT_EQ(compile_only(path, NULL, NULL), NX_OK);
+}
+
+NX_TEST(falls_through_to_a_compiler_that_can)
+{
+    const char *path =
+        put("d/app.c", "static _Thread_local int n;\nint main(void) { return n; }\n");
+    struct nx__compiled out;
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    EXPECT(out.compiler && !strstr(out.compiler, "tcc"));
+    nx__compiled_free(&out);
+}
+
+NX_TEST(mistakes)
+{
+    struct nx__compiled out;
+    EXPECT_EQ(compile(put("e/bad.c", "int main(void) { return ; ]\n"), NULL, &out), NX_ECOMPILE);
+    EXPECT(out.input_count >= 1);
+    nx__compiled_free(&out);
+    EXPECT_EQ(compile_only("/nowhere/app.c", NULL, NULL), NX_ENOENT);
+    EXPECT(strstr(nx_error_last()->message, "cannot read \"/nowhere/app.c\": no such file") !=
+           NULL);
+    EXPECT_EQ(compile_only(put("e/ok.c", PROGRAM), "no-such-compiler", NULL), NX_ENOENT);
+    int (*entry)(int, char **);
+    struct nx__compiled no_main;
+    EXPECT_EQ(compile(put("e/nomain.c", "int x;\n"), NULL, &no_main), NX_OK);
+    EXPECT_EQ(nx__module_load_app(no_main.so_fd, no_main.so_path, &entry), NX_EINVAL);
+    nx__compiled_free(&no_main);
+}
+
+/* A compiler that is told to read what it was not given reads nothing. */
+NX_TEST(the_compiler_is_sealed)
+{
+    if (!nx__tool_sealed()) {
+        printf("skipped: this kernel has no Landlock\n");
+        return;
+    }
+    const char *include = put("f/include.c", "#include \"/etc/passwd\"\n" PROGRAM);
+    const char *incbin = put("f/incbin.c", "__asm__(\".incbin \\\"/etc/passwd\\\"\");\n" PROGRAM);
+    const char *outside = put("g/secret.h", "#define SECRET 1\n");
+    char escape[600];
+    snprintf(escape, sizeof escape, "#include \"%s\"\n" PROGRAM, outside);
+    EXPECT_EQ(compile_only(include, "gcc", NULL), NX_ECOMPILE);
+    EXPECT_EQ(compile_only(incbin, "gcc", NULL), NX_ECOMPILE);
+    EXPECT_EQ(compile_only(include, "tcc", NULL), NX_ECOMPILE);
+    EXPECT_EQ(compile_only(put("f/escape.c", escape), "gcc", NULL), NX_ECOMPILE);
+    EXPECT_EQ(compile_only(put("f/fine.c", PROGRAM), "gcc", NULL), NX_OK);
+}
+
+NX_TEST(eight_at_once)
+{
+    const char *path = put("h/app.c", "int main(void) { return 5; }\n");
+    pid_t children[8];
+    for (int i = 0; i < 8; i++) {
+        children[i] = fork();
+        if (children[i] == 0) _exit(compile_only(path, NULL, NULL) != NX_OK);
+    }
+    for (int i = 0; i < 8; i++) {
+        int status = -1;
+        EXPECT(waitpid(children[i], &status, 0) == children[i] && status == 0);
+    }
+    bool cached = false;
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(cached);
+}
+
+/* Whatever happens to the files of the cache, the worst is that the program is compiled again. */
+NX_TEST(a_damaged_cache)
+{
+    const char *path = put("i/app.c", "int main(void) { return 6; }\n");
+    struct nx__compiled out;
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    EXPECT_EQ(truncate(out.so_path, 100), 0);
+    nx__compiled_free(&out);
+    bool cached = true;
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    EXPECT(!out.from_cache);
+    /* Somebody else may write to it: then it is not run. */
+    EXPECT_EQ(chmod(out.so_path, 0666), 0);
+    nx__compiled_free(&out);
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(!cached);
+    size_t entries;
+    uint64_t bytes;
+    EXPECT_EQ(nx__cache_info(&entries, &bytes), NX_OK);
+    EXPECT(entries > 0 && bytes > 0);
+    EXPECT_EQ(nx__cache_prune(1), NX_OK);
+    EXPECT_EQ(nx__cache_info(&entries, &bytes), NX_OK);
+    EXPECT_EQ(entries, 0);
+    EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
+    EXPECT(!cached);
+}
+
+NX_TEST(a_cache_that_others_can_write)
+{
+    char open_cache[300];
+    snprintf(open_cache, sizeof open_cache, "%s/open", folder);
+    EXPECT_EQ(mkdir(open_cache, 0700), 0);
+    EXPECT_EQ(chmod(open_cache, 0777), 0);
+    char *before = strdup(getenv("NEXUS_CACHE")), *path;
+    setenv("NEXUS_CACHE", open_cache, 1);
+    EXPECT_EQ(nx__cache_dir(&path), NX_EACCES);
+    setenv("NEXUS_CACHE", before, 1);
+    free(before);
+}
+
+static bool resolves(const char *from, const char *name, const char *wanted)
+{
+    char *path = NULL, want[512];
+    nx_err err = nx__resolve(from, name, &path);
+    snprintf(want, sizeof want, "%s/%s", folder, wanted);
+    bool same = !err && strcmp(path, want) == 0;
+    if (!same) printf("%s: %s\n", name, err ? nx_error_last()->message : path);
+    free(path);
+    return same;
+}
+
+NX_TEST(resolving)
+{
+    char from[512];
+    snprintf(from, sizeof from, "%s", put("r/app/app.c", PROGRAM));
+    put("r/app/near.c", PROGRAM);
+    put("r/app/dir/index.c", PROGRAM);
+    put("r/up.c", PROGRAM);
+    put("r/nexus_modules/one/one.c", PROGRAM);
+    put("r/nexus_modules/two/nexus.toml", "[project]\nmain = \"src/two.c\"\n");
+    put("r/nexus_modules/two/src/two.c", PROGRAM);
+    put("r/nexus_modules/three/index.c", PROGRAM);
+    EXPECT(resolves(from, "./near.c", "r/app/near.c"));
+    EXPECT(resolves(from, "./near", "r/app/near.c"));
+    EXPECT(resolves(from, "./dir", "r/app/dir/index.c"));
+    EXPECT(resolves(from, "../up", "r/up.c"));
+    EXPECT(resolves(from, "one", "r/nexus_modules/one/one.c"));
+    EXPECT(resolves(from, "two", "r/nexus_modules/two/src/two.c"));
+    EXPECT(resolves(from, "three", "r/nexus_modules/three/index.c"));
+    char *path;
+    EXPECT_EQ(nx__resolve(from, "./none", &path), NX_ENOENT);
+    EXPECT_EQ(nx__resolve(from, "none", &path), NX_ENOENT);
+    EXPECT_EQ(nx__resolve(from, "", &path), NX_EINVAL);
+    EXPECT_EQ(nx__resolve(from, "one/../../app", &path), NX_EINVAL);
+}
+
+NX_TEST(manifests)
+{
+    static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+    struct nx__manifest m = {.compiler = strdup("/usr/bin/cc"), .so_size = 12}, back = {0};
+    memcpy(m.key, hash, sizeof hash);
+    memcpy(m.so_hash, hash, sizeof hash);
+    struct nx__input input = {
+        .path = "/a b/c.c", .dev = 1, .ino = 2, .size = 3, .mtime_ns = -4, .ctime_ns = 5};
+    memcpy(input.hash, hash, sizeof hash);
+    EXPECT_EQ(nx__manifest_add(&m, &input), NX_OK);
+    EXPECT_EQ(nx__manifest_add(&m, &input), NX_OK);
+    EXPECT_EQ(m.count, 1);
+    struct nx__buffer text = {0};
+    EXPECT_EQ(nx__manifest_format(&m, &text), NX_OK);
+    EXPECT(nx__manifest_parse(&back, text.data, text.len));
+    EXPECT(back.count == 1 && strcmp(back.inputs[0].path, "/a b/c.c") == 0 &&
+           back.inputs[0].mtime_ns == -4 && back.so_size == 12);
+    nx__manifest_free(&back);
+    for (size_t cut = 0; cut + 1 < text.len; cut++) {
+        if (nx__manifest_parse(&back, text.data, cut)) EXPECT(back.count > 0);
+        nx__manifest_free(&back);
+    }
+    nx__buffer_free(&text);
+    nx__manifest_free(&m);
+}
+
+int main(int argc, char **argv)
+{
+    snprintf(folder, sizeof folder, "/tmp/nexus-module-XXXXXX");
+    char cache[300];
+    if (!mkdtemp(folder)) return 1;
+    snprintf(cache, sizeof cache, "%s/cache", folder);
+    setenv("NEXUS_CACHE", cache, 1);
+    int failed = nx_test_main(argc, argv);
+    nx__staging_remove(folder);
+    return failed;
+}
