@@ -15,9 +15,9 @@ typedef struct nx_request nx_request;
 typedef struct nx_response nx_response;
 
 /* Answers one request. An error that it returns before it has answered becomes a 500 (or 400, 408,
- * 413 for NX_EPROTO, NX_ETIMEDOUT, NX_ETOOBIG from reading the body); one after that closes the
- * connection. A handler that answers nothing gives 204. Memory of nx_alloc and all slices of the
- * request last until it returns. */
+ * 413 for NX_EPROTO, NX_ETIMEDOUT, NX_ETOOBIG from reading the body); one in the middle of an
+ * answer made of pieces closes the connection. A handler that answers nothing gives 204. Memory of
+ * nx_alloc and all slices of the request last until it returns. */
 typedef nx_err (*nx_http_handler)(nx_request *req, nx_response *res);
 
 /* Zero means the default, which is named in the comment. Deadlines: NX_FOREVER for none. */
@@ -134,7 +134,7 @@ NX_API nx_bytes nx_request_trailer(const nx_request *req, const char *name);
 
 /* ---- Response */
 
-/* Sets the status, 200 by default; 100 to 999. Something else makes the answer fail with NX_EINVAL.
+/* Sets the status, 200 by default; 200 to 999. Something else makes the answer fail with NX_EINVAL.
  */
 NX_API void nx_response_status(nx_response *res, int status);
 

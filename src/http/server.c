@@ -106,6 +106,7 @@ void nx_http_route(nx_http_server *server, const char *method, const char *path,
                    nx_http_handler handler)
 {
     const char *reason = NULL;
+    if (!server) return; /* out of memory: nx_http_listen says so */
     nx_err err =
         handler ? nx__router_add(server->router, method, path, (void (*)(void))handler, &reason)
                 : NX_EINVAL;

@@ -100,6 +100,7 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
     nx_http_server *server = conn->server;
     if (list == NX__CONN_HANDLER) {
         nx__list_remove(&conn->link); /* it is told once */
+        if (!conn->req) return;       /* it has just ended, and conn_continue is on its way */
         server->stats.timed_out++;
         nx_cancel(conn->req->base.fiber);
         return;
@@ -108,10 +109,10 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
         server->stats.timed_out++;
     if (list == NX__CONN_HEAD && conn->in.len) {
         nx__h1_refuse(conn, 408, "the request head did not come in time");
-        if (!conn->out.len) {
+        if (conn->out.len)
+            nx__h1_list(conn, NX__CONN_WRITE);
+        else
             conn_finish(conn);
-            return;
-        }
         return;
     }
     conn_close(conn);

@@ -83,7 +83,7 @@ static inline const char *h1_invariants(const char *text, size_t len,
     if (end > len || end > limits->max_head || h->header_count > limits->max_headers)
         return "a cap";
     if (h->target.len == 0 || h->target.len > limits->max_target) return "length of the target";
-    if (end < 18 || memcmp(text + end - 4, "\r\n\r\n", 4) != 0) return "end of the head";
+    if (end < 16 || memcmp(text + end - 4, "\r\n\r\n", 4) != 0) return "end of the head";
     size_t lines = 0, start = text[0] == '\r' ? 2 : 0;
     for (size_t i = start; i < end; i++) {
         unsigned char c = (unsigned char)text[i];
