@@ -4,6 +4,7 @@ import re
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
@@ -196,6 +197,37 @@ class Refusals(unittest.TestCase):
         self.assertEqual(ask(app, "/big").status, 500)
         self.assertEqual(ask(app, "/").status, 200)
         self.assertEqual(app.stop(), 0)
+
+    def test_full_disk_under_the_cache(self):
+        folder = tempfile.mkdtemp()
+        self.addCleanup(os.rmdir, folder)
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], capture_output=True).returncode != 0:
+            self.skipTest("a small file system cannot be mounted here")
+        self.addCleanup(subprocess.run, ["umount", folder], check=True)
+
+        def run(text):
+            source = os.path.join(folder, "app.c")
+            with open(source, "w") as f:
+                f.write(f"int puts(const char *);\nint main(void) {{ puts(\"{text}\"); return 0; }}\n")
+            return subprocess.run([NEXUS, "run", source], capture_output=True, text=True,
+                                  env={**os.environ, "NEXUS_CACHE": os.path.join(folder, "cache")})
+
+        self.assertEqual(run("before").stdout, "before\n")
+        fill = os.path.join(folder, "fill")
+        try:
+            with open(fill, "wb", buffering=0) as f:
+                while True:
+                    f.write(b"x" * 4096)
+        except OSError:
+            pass
+        os.truncate(fill, os.path.getsize(fill) - 4096)  # the source itself has to fit
+        refused = run("during")
+        self.assertEqual(refused.returncode, 16)
+        self.assertIn("no space left on the disk", refused.stderr)
+        self.assertEqual(os.listdir(os.path.join(folder, "cache", "s")), [], "nothing half made stays")
+        self.assertEqual(run("before").stdout, "before\n", "what was compiled before still runs")
+        os.remove(fill)
+        self.assertEqual(run("after").stdout, "after\n")
 
 
 if __name__ == "__main__":
