@@ -16,8 +16,9 @@ NX_API NX_MUST_CHECK nx_err nx_fs_read_file(const char *path, nx_bytes *out);
 
 /* Replaces a file's contents, keeping its permissions, or makes it (mode 0666 less the umask).
  * Readers see the old contents or the new, never half: it is written aside, synced and renamed.
- * NX_EPERM (needs --allow-write), NX_ENOENT (no such directory), NX_EACCES, NX_ENOSPC, NX_EIO,
- * NX_ENOMEM, NX_ECANCELED (then the old contents stay). Suspends. */
+ * NX_EPERM (needs --allow-write), NX_EINVAL (a device, pipe or socket), NX_ENOENT (no such
+ * directory), NX_EACCES, NX_ENOSPC, NX_EIO, NX_ENOMEM, NX_ECANCELED (then the old contents stay).
+ * Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_fs_write_file(const char *path, nx_bytes contents);
 
 #ifdef __cplusplus

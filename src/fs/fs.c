@@ -73,7 +73,9 @@ static int64_t write_all(int fd, nx_bytes contents)
     return nx__file_sync(fd);
 }
 
-/* The permissions of the file that is replaced, -ENOENT where there is none. */
+/* The permissions of the file that is replaced; -ENOENT where there is none, or a link (which is
+ * replaced itself); -EINVAL for a device, pipe or socket: a rename would put a plain file in its
+ * place. */
 static int64_t old_mode(const char *path)
 {
     int64_t fd = nx__file_open(AT_FDCWD, path, O_PATH | O_NOFOLLOW, 0);
@@ -82,7 +84,9 @@ static int64_t old_mode(const char *path)
     int64_t result = nx__file_stat((int)fd, &stat);
     (void)close((int)fd);
     if (result < 0) return result;
-    return S_ISREG(stat.stx_mode) ? stat.stx_mode & 0777 : -ENOENT;
+    if (S_ISREG(stat.stx_mode)) return stat.stx_mode & 0777;
+    if (S_ISDIR(stat.stx_mode)) return -EISDIR;
+    return S_ISLNK(stat.stx_mode) ? -ENOENT : -EINVAL;
 }
 
 nx_err nx_fs_write_file(const char *path, nx_bytes contents)
@@ -94,6 +98,9 @@ nx_err nx_fs_write_file(const char *path, nx_bytes contents)
     int n = snprintf(aside, sizeof aside, "%s.%016llx.tmp", path, (unsigned long long)random);
     if (n < 0 || (size_t)n >= sizeof aside) return failed(-ENAMETOOLONG, "write", path);
     int64_t mode = old_mode(path);
+    if (mode == -EINVAL)
+        return nx__error_set(
+            NX_EINVAL, "cannot write \"%s\": it is a device, pipe or socket, not a file", path);
     if (mode < 0 && mode != -ENOENT) return failed(mode, "write", path);
     int64_t fd = nx__file_open(AT_FDCWD, aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
                                mode < 0 ? 0666 : 0600);

@@ -56,6 +56,20 @@ NX_TEST(a_file_comes_back_as_it_was_written)
     EXPECT(nx_bytes_eq(got, nx_slice(big, size)));
 }
 
+/* As root, a rename would turn /dev/null into a plain file for everybody. */
+NX_TEST(what_is_no_file_stays_what_it_is)
+{
+    const char *path = in_directory("pipe");
+    struct stat st;
+    EXPECT_EQ(mkfifo(path, 0600), 0);
+    int before = entries();
+    EXPECT_EQ(write_text(path, "x"), NX_EINVAL);
+    EXPECT(strstr(nx_error_last()->message, "not a file") != NULL);
+    EXPECT(lstat(path, &st) == 0 && S_ISFIFO(st.st_mode));
+    EXPECT_EQ(entries(), before);
+    EXPECT_EQ(unlink(path), 0);
+}
+
 NX_TEST(files_that_say_no_size)
 {
     nx_bytes got;
