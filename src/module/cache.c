@@ -9,22 +9,34 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
-enum { STALE_SECONDS = 3600, PATH_SIZE = 4096 };
+enum {
+    STALE_SECONDS = 3600,
+    FULL_BELOW = 64 << 10, /* bytes: the compilers' own temporary files need room too */
+    PATH_SIZE = 4096,
+};
 #define DEFAULT_LIMIT (UINT64_C(512) << 20)
 
-static nx_err cannot(int error, const char *path)
+nx_err nx__cache_error(int error, const char *path)
 {
     return nx__error_system(
         error, "cannot use the compile cache \"%.120s\" (set NEXUS_CACHE to another folder)", path);
 }
 
+bool nx__cache_full(const char *path)
+{
+    struct statvfs fs;
+    return statvfs(path, &fs) == 0 && fs.f_blocks &&
+           (uint64_t)fs.f_bavail * fs.f_frsize < FULL_BELOW;
+}
+
 static nx_err make_dir(const char *path)
 {
     if (mkdir(path, 0700) == 0 || errno == EEXIST) return NX_OK;
-    return cannot(errno, path);
+    return nx__cache_error(errno, path);
 }
 
 static nx_err make_dirs(char *path)
@@ -34,7 +46,7 @@ static nx_err make_dirs(char *path)
         int failed = mkdir(path, 0700) != 0 && errno != EEXIST;
         int error = errno;
         *slash = '/';
-        if (failed) return cannot(error, path);
+        if (failed) return nx__cache_error(error, path);
     }
     return make_dir(path);
 }
@@ -43,8 +55,8 @@ static nx_err make_dirs(char *path)
 static nx_err check_owner(const char *path)
 {
     struct stat st;
-    if (stat(path, &st) != 0) return cannot(errno, path);
-    if (!S_ISDIR(st.st_mode)) return cannot(ENOTDIR, path);
+    if (stat(path, &st) != 0) return nx__cache_error(errno, path);
+    if (!S_ISDIR(st.st_mode)) return nx__cache_error(ENOTDIR, path);
     if (st.st_uid != geteuid() || (st.st_mode & 022))
         return nx__error_set(
             NX_EACCES,
@@ -130,11 +142,11 @@ nx_err nx__write_whole(const char *path, const void *data, size_t len)
 {
     char aside[PATH_SIZE];
     unsigned random;
-    if (getrandom(&random, sizeof random, 0) != sizeof random) return cannot(errno, path);
+    if (getrandom(&random, sizeof random, 0) != sizeof random) return nx__cache_error(errno, path);
     if (snprintf(aside, sizeof aside, "%s.%08x.new", path, random) >= (int)sizeof aside)
-        return cannot(ENAMETOOLONG, path);
+        return nx__cache_error(ENAMETOOLONG, path);
     int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return cannot(errno, path);
+    if (fd < 0) return nx__cache_error(errno, path);
     int error = 0;
     for (size_t done = 0; done < len && !error;) {
         ssize_t n = write(fd, (const char *)data + done, len - done);
@@ -147,7 +159,7 @@ nx_err nx__write_whole(const char *path, const void *data, size_t len)
     if (!error && rename(aside, path) != 0) error = errno;
     if (!error) return NX_OK;
     (void)unlink(aside);
-    return cannot(error, path);
+    return nx__cache_error(error, path);
 }
 
 /* ---- Staging */
@@ -201,7 +213,7 @@ nx_err nx__staging_make(const char *cache, char **out)
     int error = errno;
     free(*out);
     *out = NULL;
-    return cannot(error, cache);
+    return nx__cache_error(error, cache);
 }
 
 /* ---- Size */

@@ -5,13 +5,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4096 };
+enum {
+    PATH_SIZE = 4096,
+    ROUNDS_MOST = 4,     /* compilations of a program whose files change meanwhile */
+    USED_SECONDS = 3600, /* precision of the time of the last use */
+};
 #define RACE_WINDOW                                                                                \
     INT64_C(20000000) /* ns: two writes so close together may leave the same times */
 
@@ -30,31 +35,6 @@ static int64_t ns(struct timespec t)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static void input_stat(struct nx__input *in, const struct stat *st)
-{
-    in->dev = st->st_dev;
-    in->ino = st->st_ino;
-    in->size = (uint64_t)st->st_size;
-    in->mtime_ns = ns(st->st_mtim);
-    in->ctime_ns = ns(st->st_ctim);
-}
-
-/* Stats and hashes a file that went in. */
-static nx_err input_read(const char *path, struct nx__input *in)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct stat st;
-    if (fd < 0) return nx__error_system(errno, "cannot read \"%.150s\"", path);
-    int error = fstat(fd, &st) != 0   ? errno
-                : S_ISDIR(st.st_mode) ? EISDIR
-                                      : -nx__hash_file(fd, in->hash);
-    (void)close(fd);
-    if (error) return nx__error_system(error, "cannot read \"%.150s\"", path);
-    input_stat(in, &st);
-    in->path = (char *)(uintptr_t)path;
-    return NX_OK;
-}
-
 /* ---- The program that is being made */
 
 struct job {
@@ -62,7 +42,8 @@ struct job {
     char *cache, *headers, *main_path, *manifest_path;
     struct nx__compilers compilers;
     struct nx__manifest old; /* what is known from the last time */
-    bool has_old;
+    bool has_old, several;   /* several: it had more than one source */
+    char root[PATH_SIZE];    /* the project's folder */
 };
 
 static void job_free(struct job *job)
@@ -96,8 +77,15 @@ static nx_err job_init(struct job *job, const struct nx__compile_request *reques
     *job = (struct job){.request = request};
     job->main_path = realpath(request->path, NULL);
     if (!job->main_path) return nx__error_system(errno, "cannot read \"%.150s\"", request->path);
+    struct stat st;
+    int error = stat(job->main_path, &st) != 0 ? errno : S_ISDIR(st.st_mode) ? EISDIR : 0;
+    if (error) return nx__error_system(error, "cannot read \"%.150s\"", request->path);
+    if (!S_ISREG(st.st_mode))
+        return nx__error_set(NX_EINVAL, "cannot read \"%.150s\": not a regular file",
+                             request->path);
     if (access(job->main_path, R_OK) != 0)
         return nx__error_system(errno, "cannot read \"%.150s\"", request->path);
+    nx__project_root(job->main_path, job->root);
     NX_TRY(nx__cache_dir(&job->cache));
     NX_TRY(nx__compilers_find(&job->compilers, request->compiler, request->release));
     NX_TRY(manifest_place(job));
@@ -105,6 +93,11 @@ static nx_err job_init(struct job *job, const struct nx__compile_request *reques
     if (nx__read_small(job->manifest_path, NX__MANIFEST_MOST, &text) == NX_OK)
         job->has_old = nx__manifest_parse(&job->old, text.data, text.len);
     nx__buffer_free(&text);
+    for (size_t i = 1; job->has_old && i < job->old.count; i++) {
+        const char *path = job->old.inputs[i].path;
+        size_t len = strlen(path);
+        job->several |= len > 2 && strcmp(path + len - 2, ".c") == 0;
+    }
     return NX_OK;
 }
 
@@ -122,11 +115,13 @@ static nx_err result_inputs(const struct nx__manifest *m, struct nx__compiled *o
 
 /* ---- Finding it in the cache */
 
-static nx_err so_path(const struct job *job, const struct nx__manifest *m, char **out)
+/* NULL, recorded, when memory is out. */
+static char *so_path(const struct job *job, const struct nx__manifest *m)
 {
-    if (asprintf(out, "%s/o/%.40s-%.16s.so", job->cache, m->key, m->so_hash) >= 0) return NX_OK;
-    *out = NULL;
-    return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
+    char *path;
+    if (asprintf(&path, "%s/o/%.40s-%.16s.so", job->cache, m->key, m->so_hash) >= 0) return path;
+    (void)nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
+    return NULL;
 }
 
 /* True when every input is as it was. `*touched` when only times differ. */
@@ -136,17 +131,43 @@ static bool inputs_same(struct nx__manifest *m, int64_t written, bool *touched)
         struct nx__input *in = &m->inputs[i], now = {0};
         struct stat st;
         if (stat(in->path, &st) != 0) return false;
-        input_stat(&now, &st);
+        nx__input_stat(&now, &st);
         bool same = now.dev == in->dev && now.ino == in->ino && now.size == in->size &&
                     now.mtime_ns == in->mtime_ns && now.ctime_ns == in->ctime_ns;
         if (same && now.ctime_ns < written - RACE_WINDOW) continue;
-        if (now.size != in->size || input_read(in->path, &now) || strcmp(now.hash, in->hash) != 0)
+        if (now.size != in->size || nx__input_read(in->path, &now) ||
+            strcmp(now.hash, in->hash) != 0)
             return false;
         now.path = in->path;
         *in = now;
         *touched = true;
     }
     return true;
+}
+
+/* A header of the program's with a .c file beside it brings that in; each is in the manifest once
+ * it is compiled. */
+static bool brings(const struct job *job, const char *header, char source[PATH_SIZE])
+{
+    size_t len = strlen(header), root = strlen(job->root);
+    if (len < 3 || len >= PATH_SIZE || strcmp(header + len - 2, ".h") != 0) return false;
+    bool ours = root == 1 ? strncmp(header, "/usr/", 5) != 0
+                          : strncmp(header, job->root, root) == 0 && header[root] == '/';
+    if (!ours && !strstr(header, "/nexus_modules/")) return false;
+    char beside[PATH_SIZE];
+    struct stat st;
+    (void)snprintf(beside, sizeof beside, "%.*s.c", (int)(len - 2), header);
+    return stat(beside, &st) == 0 && S_ISREG(st.st_mode) && realpath(beside, source);
+}
+
+/* True when a source has come beside a header since. */
+static bool has_new_source(const struct job *job)
+{
+    char source[PATH_SIZE];
+    for (size_t i = 0; i < job->old.count; i++)
+        if (brings(job, job->old.inputs[i].path, source) && !nx__manifest_has(&job->old, source))
+            return true;
+    return false;
 }
 
 /* Machine code is run, so it is checked: ours, nobody else's to write, and whole. */
@@ -182,18 +203,22 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
     bool touched = false;
     if (!job->has_old || job->request->refresh || stat(job->manifest_path, &st) != 0)
         return NX_EAGAIN;
-    if (!inputs_same(&job->old, ns(st.st_mtim), &touched)) return NX_EAGAIN;
-    char *path;
-    NX_TRY(so_path(job, &job->old, &path));
+    if (!inputs_same(&job->old, ns(st.st_mtim), &touched) || has_new_source(job)) return NX_EAGAIN;
+    char *path = so_path(job, &job->old);
+    if (!path) return NX_ENOMEM;
     int fd = so_open(path, &job->old);
     if (fd < 0) {
         free(path);
         return NX_EAGAIN;
     }
     if (touched) NX_IGNORE(manifest_write(job, &job->old)); /* or it is hashed again next time */
+    /* The cache forgets what was used longest ago. All has just been checked, so the manifest may
+     * look younger too. */
     struct stat so;
-    if (fstat(fd, &so) == 0 && ns(st.st_mtim) - ns(so.st_mtim) > NX_S(3600))
+    if (fstat(fd, &so) == 0 && time(NULL) - so.st_mtim.tv_sec > USED_SECONDS) {
         (void)futimens(fd, NULL);
+        (void)utimensat(AT_FDCWD, job->manifest_path, NULL, 0);
+    }
     out->so_path = path;
     out->so_fd = fd;
     out->from_cache = true;
@@ -203,123 +228,121 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
 
 /* ---- Making it */
 
-/* The names in a depfile, unescaped, each added with its contents. The first is the source itself.
- */
-static nx_err depfile_read(const char *path, struct nx__manifest *m)
-{
-    struct nx__buffer text = {0};
-    nx_err err = nx__read_small(path, NX__MANIFEST_MOST, &text);
-    const char *at = text.data, *end = at + text.len;
-    const char *colon = err || !text.len ? NULL : memchr(at, ':', text.len);
-    for (at = colon ? colon + 1 : end; at < end && !err;) {
-        char name[PATH_SIZE];
-        size_t len = 0;
-        while (at < end && (*at == ' ' || *at == '\t' || *at == '\n' || *at == '\r' ||
-                            (*at == '\\' && at + 1 < end && (at[1] == '\n' || at[1] == '\r'))))
-            at++;
-        while (at < end && *at != ' ' && *at != '\t' && *at != '\n' && *at != '\r' &&
-               len < sizeof name - 1) {
-            if (*at == '\\' && at + 1 < end && (at[1] == ' ' || at[1] == '#' || at[1] == '\\'))
-                at++;
-            else if (*at == '\\' && at + 1 < end && (at[1] == '\n' || at[1] == '\r'))
-                break;
-            else if (*at == '$' && at + 1 < end && at[1] == '$')
-                at++;
-            name[len++] = *at++;
-        }
-        name[len] = '\0';
-        if (!len) continue;
-        char real[PATH_SIZE];
-        struct nx__input input;
-        if (!realpath(name, real)) err = nx__error_system(errno, "cannot read \"%.150s\"", name);
-        if (!err) err = input_read(real, &input);
-        if (!err) err = nx__manifest_add(m, &input);
-    }
-    nx__buffer_free(&text);
-    return err;
-}
-
 struct sources {
-    const char *paths[NX__SOURCES_MOST];
+    char *paths[NX__SOURCES_MOST]; /* as the compiler is told; the first is the program's file */
     size_t count;
 };
 
-/* A header of the user's with a .c file beside it brings that in. */
-static nx_err siblings(const struct job *job, const struct nx__manifest *m, struct sources *sources)
+/* The compiler's messages name a file as the user would, below the folder of the path that he gave.
+ */
+static char *shown(const struct job *job, const char *real)
 {
-    size_t headers_len = strlen(job->headers);
+    const char *given = job->request->path, *given_end = strrchr(given, '/');
+    size_t folder = (size_t)(strrchr(job->main_path, '/') - job->main_path) + 1;
+    char path[PATH_SIZE], back[PATH_SIZE];
+    int given_len = given_end ? (int)(given_end - given) + 1 : 0;
+    if (strncmp(real, job->main_path, folder) == 0 &&
+        snprintf(path, sizeof path, "%.*s%s", given_len, given, real + folder) < PATH_SIZE &&
+        realpath(path, back) && strcmp(back, real) == 0)
+        return strdup(path);
+    return strdup(real);
+}
+
+static nx_err sources_add(const struct job *job, const struct nx__manifest *m,
+                          struct sources *sources)
+{
     for (size_t i = 0; i < m->count; i++) {
-        const char *path = m->inputs[i].path;
-        size_t len = strlen(path);
-        if (len < 3 || strcmp(path + len - 2, ".h") != 0) continue;
-        if (strncmp(path, "/usr/", 5) == 0 || strncmp(path, job->headers, headers_len) == 0)
-            continue;
-        char source[PATH_SIZE], real[PATH_SIZE];
-        (void)snprintf(source, sizeof source, "%.*s.c", (int)(len - 2), path);
-        if (access(source, R_OK) != 0 || !realpath(source, real)) continue;
+        char real[PATH_SIZE];
+        if (!brings(job, m->inputs[i].path, real) || strcmp(real, job->main_path) == 0) continue;
+        char *path = shown(job, real);
+        if (!path) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         bool known = false;
-        for (size_t s = 0; s < sources->count; s++) known |= strcmp(sources->paths[s], real) == 0;
-        if (known || strcmp(real, job->main_path) == 0) continue;
-        if (sources->count == NX__SOURCES_MOST)
+        for (size_t s = 0; s < sources->count; s++) known |= strcmp(sources->paths[s], path) == 0;
+        if (known) {
+            free(path);
+            continue;
+        }
+        if (sources->count == NX__SOURCES_MOST) {
+            free(path);
             return nx__error_set(NX_ELIMIT, "the program has more than %d source files",
                                  NX__SOURCES_MOST);
-        sources->paths[sources->count] = strdup(real);
-        if (!sources->paths[sources->count])
-            return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
-        sources->count++;
+        }
+        sources->paths[sources->count++] = path;
     }
     return NX_OK;
 }
 
-static void sources_free(struct sources *sources)
+static bool output_says(int output, const char *words)
 {
-    for (size_t i = 1; i < sources->count; i++) free((char *)(uintptr_t)sources->paths[i]);
+    struct stat st;
+    if (fstat(output, &st) != 0 || st.st_size <= 0) return false;
+    size_t len = (size_t)st.st_size;
+    void *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, output, 0);
+    if (text == MAP_FAILED) return false;
+    bool found = memmem(text, len, words, strlen(words)) != NULL;
+    (void)munmap(text, len);
+    return found;
+}
+
+/* For --watch, when it does not compile: what is known to go in, and what went in the last time. */
+static void inputs_known(const struct job *job, const struct sources *sources,
+                         struct nx__manifest *m)
+{
+    for (size_t i = 0; i < sources->count; i++) {
+        struct nx__input input;
+        char real[PATH_SIZE];
+        if (realpath(sources->paths[i], real) && !nx__input_read(real, &input))
+            NX_IGNORE(nx__manifest_add(m, &input));
+    }
+    for (size_t i = 0; job->has_old && i < job->old.count; i++)
+        NX_IGNORE(nx__manifest_add(m, &job->old.inputs[i]));
 }
 
 /* Compiles with one compiler. NX_ECOMPILE when it says no; what it said is in `output`. */
 static nx_err attempt(struct job *job, const struct nx__compiler *compiler, const char *staging,
                       int output, struct nx__manifest *m)
 {
-    struct sources sources = {.paths = {job->request->path}, .count = 1};
+    struct sources sources = {.count = 0};
     struct nx__build build = {.compiler = compiler,
                               .release = job->request->release,
                               .headers = job->headers,
                               .main_path = job->main_path,
+                              .root = job->root,
                               .staging = staging,
                               .output = output};
+    bool listing = compiler->kind == NX__COMPILER_TCC;
+    /* One file is compiled and linked in one go; that the last time there were more is a sign that
+     * there are again. */
+    bool whole = !job->several;
     nx_err err = NX_OK;
-    size_t done = 0;
-    /* What was needed last time is likely needed again: then one round is enough. */
-    if (job->has_old) err = siblings(job, &job->old, &sources);
-    while (!err && done < sources.count) {
-        size_t upto = sources.count;
-        bool alone = done == 0 && upto == 1;
-        for (; done < upto && !err; done++) {
-            err = alone ? nx__build_whole(&build, sources.paths[0])
-                        : nx__build_object(&build, sources.paths[done], done);
-            if (err) break;
-            char depfile[PATH_SIZE];
-            (void)snprintf(depfile, sizeof depfile, "%s/%zu.d", staging, done);
-            err = depfile_read(depfile, m);
-        }
-        if (!err) err = siblings(job, m, &sources);
-        if (!err && alone && sources.count > 1) err = nx__build_object(&build, sources.paths[0], 0);
+    sources.paths[0] = strdup(job->request->path);
+    if (sources.paths[0])
+        sources.count = 1;
+    else
+        err = nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
+    for (size_t i = 0; i < sources.count && !err; i++) {
+        err = whole && i == 0 ? nx__build_whole(&build, sources.paths[0])
+                              : nx__build_object(&build, sources.paths[i], i);
+        char made[PATH_SIZE];
+        (void)snprintf(made, sizeof made, "%s/%zu.d", staging, i);
+        nx_err read = NX_OK;
+        if (listing)
+            read = nx__inputs_listing(made, sources.paths[i], m);
+        else if (!err)
+            read = nx__inputs_depfile(made, m);
+        if (!err) err = read;
+        if (!err) err = sources_add(job, m, &sources);
     }
-    if (!err && sources.count > 1) err = nx__build_link(&build, sources.count);
-    if (err == NX_ECOMPILE) {
-        /* For --watch: at least what is known. */
-        for (size_t i = 0; i < sources.count; i++) {
-            struct nx__input input;
-            char real[PATH_SIZE];
-            if (realpath(sources.paths[i], real) && !input_read(real, &input))
-                NX_IGNORE(nx__manifest_add(m, &input));
-        }
-    }
-    sources_free(&sources);
+    if (!err && whole && sources.count > 1) err = nx__build_object(&build, sources.paths[0], 0);
+    if (!err && (!whole || sources.count > 1)) err = nx__build_link(&build, sources.count);
+    /* tcc says that a name is defined twice, links all the same, and exits with 0. */
+    if (!err && listing && output_says(output, ": error: ")) err = NX_ECOMPILE;
+    if (err == NX_ECOMPILE) inputs_known(job, &sources, m);
+    for (size_t i = 0; i < sources.count; i++) free(sources.paths[i]);
     return err;
 }
 
-static void key_make(struct job *job, const struct nx__compiler *compiler, struct nx__manifest *m)
+static nx_err key_make(struct job *job, const struct nx__compiler *compiler, struct nx__manifest *m)
 {
     struct nx__buffer text = {0};
     nx_err err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%d %s %d %s\n", NX_ABI,
@@ -327,12 +350,87 @@ static void key_make(struct job *job, const struct nx__compiler *compiler, struc
     for (size_t i = 0; i < m->count && !err; i++)
         err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%s %s\n", m->inputs[i].hash,
                                 m->inputs[i].path);
-    nx__hash_bytes(text.data, text.len, m->key);
+    if (!err) nx__hash_bytes(text.data, text.len, m->key);
     nx__buffer_free(&text);
+    return err ? nx__error_set(err, "cannot compile: %s", nx_err_text(err)) : NX_OK;
+}
+
+/* Hashes, before they are compiled, the files that were changed just now: their times may not tell
+ * whether that was before or after. */
+static nx_err hash_fresh(const struct job *job, int64_t begun, struct nx__manifest *before)
+{
+    struct nx__input input;
+    NX_TRY(nx__input_read(job->main_path, &input));
+    NX_TRY(nx__manifest_add(before, &input));
+    for (size_t i = 0; job->has_old && i < job->old.count; i++) {
+        const char *path = job->old.inputs[i].path;
+        struct stat st;
+        if (stat(path, &st) != 0 || ns(st.st_ctim) < begun - RACE_WINDOW) continue;
+        if (nx__input_read(path, &input) == NX_OK) NX_TRY(nx__manifest_add(before, &input));
+    }
+    return NX_OK;
+}
+
+/* True when a file may have changed since: then what the compiler read may not be what was hashed.
+ * Not when it had the same hash before. */
+static bool changed_since(const struct job *job, int64_t begun, const struct nx__manifest *m,
+                          const struct nx__manifest *before)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const struct nx__input *in = &m->inputs[i];
+        if (in->ctime_ns < begun) continue;
+        if (strncmp(in->path, job->headers, strlen(job->headers)) == 0) continue;
+        bool same = false;
+        for (size_t b = 0; b < before->count && !same; b++)
+            same = strcmp(before->inputs[b].path, in->path) == 0 &&
+                   strcmp(before->inputs[b].hash, in->hash) == 0;
+        if (!same) return true;
+    }
+    return false;
+}
+
+/* Compiles, again where a file changed meanwhile, so that what was compiled is what was hashed.
+ * `*settled` is false when the files never kept still. */
+static nx_err attempts(struct job *job, const struct nx__compiler *compiler, const char *staging,
+                       int output, struct nx__manifest *m, bool *settled)
+{
+    struct nx__manifest before = {0};
+    nx_err err = NX_OK;
+    *settled = false;
+    for (int round = 0; round < ROUNDS_MOST && !*settled && !err; round++) {
+        struct timespec now;
+        (void)clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock of file times */
+        if (round == 0) {
+            err = hash_fresh(job, ns(now), &before);
+        } else {
+            nx__manifest_free(&before);
+            before = *m;
+            *m = (struct nx__manifest){0};
+        }
+        if (!err && !(m->compiler = strdup(compiler->path)))
+            err = nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
+        if (!err && (ftruncate(output, 0) != 0 || lseek(output, 0, SEEK_SET) != 0))
+            err = nx__error_system(errno, "cannot compile");
+        if (!err) err = attempt(job, compiler, staging, output, m);
+        if (!err) err = key_make(job, compiler, m);
+        if (!err) *settled = !changed_since(job, ns(now), m, &before);
+    }
+    nx__manifest_free(&before);
+    return err;
+}
+
+/* False for a file that was cut short: tcc does not notice a full disk. The section headers are
+ * its end. */
+static bool is_whole(int fd, uint64_t size)
+{
+    ElfW(Ehdr) head;
+    return pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
+           memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 &&
+           head.e_shoff + (uint64_t)head.e_shnum * head.e_shentsize <= size;
 }
 
 /* Moves the new file into the cache, and says in the manifest what it was made of. */
-static nx_err install(struct job *job, const char *staging, struct nx__manifest *m,
+static nx_err install(struct job *job, const char *staging, struct nx__manifest *m, bool settled,
                       struct nx__compiled *out)
 {
     char made[PATH_SIZE];
@@ -346,20 +444,26 @@ static nx_err install(struct job *job, const char *staging, struct nx__manifest 
     }
     out->so_fd = fd;
     m->so_size = (uint64_t)st.st_size;
+    if (!is_whole(fd, m->so_size)) return nx__cache_error(ENOSPC, job->cache);
     int error = -nx__hash_file(fd, m->so_hash);
     if (error) return nx__error_system(error, "cannot read what the compiler made");
-    NX_TRY(so_path(job, m, &out->so_path));
-    if (rename(made, out->so_path) != 0)
-        return nx__error_system(errno, "cannot write the compile cache \"%.120s\"", job->cache);
-    return manifest_write(job, m);
+    out->so_path = so_path(job, m);
+    if (!out->so_path) return NX_ENOMEM;
+    if (rename(made, out->so_path) != 0) return nx__cache_error(errno, job->cache);
+    return settled ? manifest_write(job, m) : NX_OK;
 }
 
 static void say(int output)
 {
     char chunk[4096];
     off_t at = 0;
-    for (ssize_t n; (n = pread(output, chunk, sizeof chunk, at)) > 0; at += n)
-        if (write(STDERR_FILENO, chunk, (size_t)n) < 0) return;
+    for (ssize_t n; (n = pread(output, chunk, sizeof chunk, at)) > 0;) {
+        ssize_t written = write(STDERR_FILENO, chunk, (size_t)n);
+        if (written > 0)
+            at += written;
+        else if (errno != EINTR)
+            return;
+    }
 }
 
 /* Where the compilers' words go until it is clear whose count. */
@@ -367,6 +471,14 @@ static nx_err output_make(int *output)
 {
     *output = memfd_create("nexus-compiler", MFD_CLOEXEC);
     return *output >= 0 ? NX_OK : nx__error_system(errno, "cannot compile");
+}
+
+static void hint(const struct job *job)
+{
+    (void)dprintf(
+        STDERR_FILENO,
+        "nexus: the compiler may read what lies below \"%s\", and packages; a nexus.toml in a folder above moves that up\n",
+        job->root);
 }
 
 static nx_err make(struct job *job, struct nx__compiled *out)
@@ -382,17 +494,19 @@ static nx_err make(struct job *job, struct nx__compiled *out)
     bool last = false;
     for (size_t i = first; i < job->compilers.count && err == NX_ECOMPILE && !last; i++) {
         const struct nx__compiler *compiler = &job->compilers.items[i];
-        struct nx__manifest m = {.compiler = strdup(compiler->path)};
+        struct nx__manifest m = {0};
         int output = -1;
-        err = m.compiler ? output_make(&output)
-                         : nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
-        if (!err) err = attempt(job, compiler, staging, output, &m);
+        bool settled = false;
+        err = output_make(&output);
+        if (!err) err = attempts(job, compiler, staging, output, &m, &settled);
+        if (err == NX_ECOMPILE && nx__cache_full(staging))
+            err = nx__cache_error(ENOSPC, job->cache);
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;
         if (!err || (err == NX_ECOMPILE && last)) say(output);
+        if (err == NX_ECOMPILE && last && output_says(output, "Permission denied")) hint(job);
         if (!err) {
-            key_make(job, compiler, &m);
-            err = install(job, staging, &m, out);
+            err = install(job, staging, &m, settled, out);
             out->compiler = strdup(compiler->path);
         }
         if (!err || (err == NX_ECOMPILE && last)) {

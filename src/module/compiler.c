@@ -1,13 +1,19 @@
 /* The C compilers. */
 #include "module/compiler.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PATH_SIZE = 4096, ARGUMENTS_MOST = NX__SOURCES_MOST + 64, PACKAGE_FOLDERS_MOST = 32 };
+enum {
+    PATH_SIZE = 4096,
+    ARGUMENTS_MOST = NX__SOURCES_MOST + 64,
+    PACKAGE_FOLDERS_MOST = 32,
+    READABLE_MOST = 128
+};
 
 /* ---- Finding */
 
@@ -58,7 +64,9 @@ static bool add(struct nx__compilers *compilers, const char *name)
     char path[NX__COMPILER_PATH];
     if (!on_path(name, path) || stat(path, &st) != 0) return false;
     memcpy(c->path, path, sizeof path);
-    c->kind = kind_of(path);
+    char *real = realpath(path, NULL); /* "cc" is a link to one of them */
+    c->kind = kind_of(real ? real : path);
+    free(real);
     (void)snprintf(c->identity, sizeof c->identity, "%s %lld %lld", path, (long long)st.st_size,
                    (long long)st.st_mtim.tv_sec);
     compilers->count++;
@@ -69,10 +77,25 @@ nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen, b
 {
     compilers->count = 0;
     if (chosen && *chosen) {
-        if (add(compilers, chosen)) return NX_OK;
+        const char *space = strchr(chosen, ' ');
+        bool zig = space && strcmp(space, " cc") == 0; /* "zig cc" */
+        char name[NX__COMPILER_PATH];
+        size_t len = zig ? (size_t)(space - chosen) : strlen(chosen);
+        if (len >= sizeof name) len = 0;
+        memcpy(name, chosen, len);
+        name[len] = '\0';
+        if (len && add(compilers, name)) {
+            if (!release || compilers->items[0].kind != NX__COMPILER_TCC) return NX_OK;
+            return nx__error_set(
+                NX_EINVAL,
+                "\"%.100s\", which CC names, does not optimise; unset CC or set it to gcc or clang for --release",
+                chosen);
+        }
         return nx__error_set(
             NX_ENOENT,
-            "cannot find the compiler \"%.100s\" that CC names; unset CC or set it to one that is installed",
+            space && !zig
+                ? "cannot find the compiler \"%.100s\" that CC names; CC is the name or path of a program, without options"
+                : "cannot find the compiler \"%.100s\" that CC names; unset CC or set it to one that is installed",
             chosen);
     }
     if (!release) (void)add(compilers, "tcc");
@@ -92,8 +115,9 @@ struct command {
     size_t count;
     char memory[16 * PATH_SIZE]; /* for arguments that are made */
     size_t used;
-    const char *readable[PACKAGE_FOLDERS_MOST + 4];
+    const char *readable[READABLE_MOST + 1];
     size_t readable_count;
+    const char *listing; /* file for its stdout, or NULL */
     bool full;
 };
 
@@ -127,42 +151,56 @@ static const char *made(struct command *c, const char *format, ...)
 
 static void readable(struct command *c, const char *path)
 {
-    if (c->readable_count < PACKAGE_FOLDERS_MOST + 3) c->readable[c->readable_count++] = path;
+    if (c->readable_count < READABLE_MOST) c->readable[c->readable_count++] = path;
 }
 
-/* The project is the nearest folder with a nexus.toml, or else where the program lies; each
- * nexus_modules above is searched. */
-static void project(struct command *c, const struct nx__build *b)
+void nx__project_root(const char *main_path, char root[NX__ROOT_MOST])
+{
+    char folder[PATH_SIZE], probe[PATH_SIZE + 16];
+    (void)snprintf(folder, sizeof folder, "%s", main_path);
+    for (bool first = true;; first = false) {
+        char *slash = strrchr(folder, '/');
+        if (!slash) return;
+        *slash = '\0';
+        if (first) (void)snprintf(root, NX__ROOT_MOST, "%s", folder[0] ? folder : "/");
+        (void)snprintf(probe, sizeof probe, "%s/nexus.toml", folder);
+        if (folder[0] && access(probe, F_OK) == 0) {
+            (void)snprintf(root, NX__ROOT_MOST, "%s", folder);
+            return;
+        }
+    }
+}
+
+/* Each nexus_modules from where the program lies upwards. */
+static void packages(struct command *c, const struct nx__build *b)
 {
     char folder[PATH_SIZE], probe[PATH_SIZE + 16];
     (void)snprintf(folder, sizeof folder, "%s", b->main_path);
-    char *slash = strrchr(folder, '/');
-    if (slash) *slash = '\0';
-    const char *root = made(c, "%s", folder[0] ? folder : "/");
-    bool found = false;
-    while (folder[0]) {
-        (void)snprintf(probe, sizeof probe, "%s/nexus.toml", folder);
-        if (!found && access(probe, F_OK) == 0) {
-            root = made(c, "%s", folder);
-            found = true;
-        }
-        (void)snprintf(probe, sizeof probe, "%s/nexus_modules", folder);
-        if (access(probe, F_OK) == 0 && c->readable_count < PACKAGE_FOLDERS_MOST) {
-            const char *modules = made(c, "%s", probe);
-            readable(c, modules);
-            arg(c, "-I");
-            arg(c, modules);
-        }
-        slash = strrchr(folder, '/');
-        if (!slash) break;
+    for (char *slash; (slash = strrchr(folder, '/'));) {
         *slash = '\0';
+        (void)snprintf(probe, sizeof probe, "%s/nexus_modules", folder);
+        if (access(probe, F_OK) != 0 || c->readable_count == PACKAGE_FOLDERS_MOST) continue;
+        const char *modules = made(c, "%s", probe);
+        readable(c, modules);
+        arg(c, "-I");
+        arg(c, modules);
     }
-    readable(c, root);
+}
+
+/* A program that lies in "/" has the files there for its project, not the whole system. */
+static void files_of_root(struct command *c)
+{
+    DIR *dir = opendir("/");
+    if (!dir) return;
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (entry->d_type == DT_REG) readable(c, made(c, "/%s", entry->d_name));
+    (void)closedir(dir);
 }
 
 static void start(struct command *c, const struct nx__build *b)
 {
     c->count = c->used = c->readable_count = 0;
+    c->listing = NULL;
     c->full = false;
     arg(c, b->compiler->path);
     if (b->compiler->kind == NX__COMPILER_ZIG) arg(c, "cc");
@@ -181,10 +219,22 @@ static void compile_args(struct command *c, const struct nx__build *b, size_t nu
     arg(c, "-I");
     arg(c, b->headers);
     readable(c, b->headers);
-    project(c, b);
+    if (strcmp(b->root, "/") != 0)
+        readable(c, b->root);
+    else
+        files_of_root(c);
+    packages(c, b);
+    c->listing = made(c, "%s/%zu.d", b->staging, number);
+    if (b->compiler->kind == NX__COMPILER_TCC) {
+        arg(c, "-vv"); /* lists every file that it opens */
+        return;
+    }
     arg(c, "-MD");
+    arg(c, "-MT");
+    arg(c, "made"); /* a target without a colon or a space */
     arg(c, "-MF");
-    arg(c, made(c, "%s/%zu.d", b->staging, number));
+    arg(c, c->listing);
+    c->listing = NULL;
 }
 
 static void out_args(struct command *c, const struct nx__build *b)
@@ -194,23 +244,40 @@ static void out_args(struct command *c, const struct nx__build *b)
     arg(c, made(c, "%s/out.so", b->staging));
 }
 
+/* A compiler outside of the system's folders brings its own files: PREFIX/bin/cc reads PREFIX, but
+ * ~/bin/cc not all of the user's. */
+static void own_files(struct command *c, const char *path)
+{
+    char real[PATH_SIZE];
+    const char *home = getenv("HOME");
+    for (int resolved = 0; resolved < 2; resolved++) {
+        if (!resolved)
+            (void)snprintf(real, sizeof real, "%s", path);
+        else if (!realpath(path, real))
+            return;
+        char *slash = strrchr(real, '/');
+        if (slash) *slash = '\0'; /* its folder */
+        slash = strrchr(real, '/');
+        if (slash && strcmp(slash, "/bin") == 0) {
+            *slash = '\0';
+            if (slash == real || (home && strncmp(home, real, strlen(real)) == 0)) *slash = '/';
+        }
+        if (strcmp(real, "/usr") != 0) readable(c, made(c, "%s", real));
+    }
+}
+
 static nx_err run(struct command *c, const struct nx__build *b)
 {
     if (c->full)
         return nx__error_set(NX_ELIMIT,
                              "cannot compile: paths or sources are too long or too many");
-    /* A compiler outside of the system's folders brings its own files: PREFIX/bin/cc reads PREFIX.
-     */
-    char prefix[NX__COMPILER_PATH];
-    (void)snprintf(prefix, sizeof prefix, "%s", b->compiler->path);
-    char *slash = strrchr(prefix, '/');
-    if (slash) *slash = '\0';
-    slash = strrchr(prefix, '/');
-    if (slash && slash != prefix && strcmp(slash, "/bin") == 0) *slash = '\0';
-    if (strcmp(prefix, "/usr") != 0 && strlen(prefix) > 1) readable(c, prefix);
+    own_files(c, b->compiler->path);
     c->readable[c->readable_count] = NULL;
-    struct nx__tool_run tool = {
-        .argv = c->argv, .staging = b->staging, .readable = c->readable, .output = b->output};
+    struct nx__tool_run tool = {.argv = c->argv,
+                                .staging = b->staging,
+                                .readable = c->readable,
+                                .output = b->output,
+                                .listing = c->listing};
     int status;
     NX_TRY(nx__tool_run(&tool, &status));
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return NX_OK;

@@ -4,7 +4,12 @@
 
 #include "module/internal.h"
 
-enum { NX__COMPILERS_MOST = 4, NX__SOURCES_MOST = 256, NX__COMPILER_PATH = 1024 };
+enum {
+    NX__COMPILERS_MOST = 4,
+    NX__SOURCES_MOST = 256,
+    NX__COMPILER_PATH = 1024,
+    NX__ROOT_MOST = 4096
+};
 
 enum nx__compiler_kind { NX__COMPILER_TCC, NX__COMPILER_GCC, NX__COMPILER_CLANG, NX__COMPILER_ZIG };
 
@@ -20,16 +25,22 @@ struct nx__compilers {
 };
 
 /* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a
- * release), gcc, clang, zig cc on the PATH. NX_ENOENT with how to get one. */
+ * release), gcc, clang, zig cc on the PATH. NX_ENOENT with how to get one, NX_EINVAL. */
 NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
                                         bool release);
 
-/* One compilation; all it makes lies in `staging`: out.so, N.o, N.d. */
+/* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
+ */
+void nx__project_root(const char *main_path, char root[NX__ROOT_MOST]);
+
+/* One compilation; all it makes lies in `staging`: out.so, N.o, and N.d, which tells what went in
+ * (tcc: its listing). */
 struct nx__build {
     const struct nx__compiler *compiler;
     bool release;
     const char *headers;   /* folder of the public headers */
-    const char *main_path; /* absolute: the project is where it lies */
+    const char *main_path; /* absolute: packages are looked for from there upwards */
+    const char *root;      /* the project's folder */
     const char *staging;
     int output; /* for the compiler's words */
 };

@@ -8,21 +8,38 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+enum { PATH_SIZE = 4200 };
+
+/* True when the folder has each header as it is in the runtime: a crash may have torn one. */
+static bool whole(const char *folder)
+{
+    bool same = true;
+    for (const struct nx__embedded *file = nx__headers; file->name && same; file++) {
+        char path[PATH_SIZE];
+        struct nx__buffer text = {0};
+        size_t len = (size_t)(file->end - file->start);
+        same = snprintf(path, sizeof path, "%s/%s", folder, file->name) < PATH_SIZE &&
+               access(path, R_OK) == 0 && nx__read_small(path, len + 4096, &text) == NX_OK &&
+               text.len == len && memcmp(text.data, file->start, len) == 0;
+        nx__buffer_free(&text);
+    }
+    return same;
+}
+
 nx_err nx__headers_dir(char **out)
 {
     *out = NULL;
     char *cache;
     NX_TRY(nx__cache_dir(&cache));
-    /* The name tells the contents, and it is renamed into place whole: what is there is right. */
     char *final = NULL, *staging = NULL;
     nx_err err = asprintf(&final, "%s/h/%.16s", cache, nx__headers_hash) < 0 ? NX_ENOMEM : NX_OK;
-    if (!err && access(final, R_OK) == 0) {
+    if (!err && whole(final)) {
         *out = final;
         free(cache);
         return NX_OK;
     }
     if (!err) err = nx__staging_make(cache, &staging);
-    char path[4200];
+    char path[PATH_SIZE];
     if (!err) {
         (void)snprintf(path, sizeof path, "%s/nexus", staging);
         if (mkdir(path, 0700) != 0) err = nx__error_system(errno, "cannot write \"%.150s\"", path);
@@ -31,6 +48,7 @@ nx_err nx__headers_dir(char **out)
         (void)snprintf(path, sizeof path, "%s/%s", staging, file->name);
         err = nx__write_whole(path, file->start, (size_t)(file->end - file->start));
     }
+    if (!err && access(final, F_OK) == 0 && !whole(final)) nx__staging_remove(final);
     if (!err && rename(staging, final) != 0) {
         if (errno != EEXIST && errno != ENOTEMPTY)
             err = nx__error_system(errno, "cannot write \"%.150s\"", final);

@@ -9,8 +9,8 @@
 enum {
     NX__HASH_BYTES = 32,
     NX__HASH_TEXT = NX__HASH_BYTES * 2 + 1,
-    NX__INPUTS_MOST = 4096,             /* files in one program */
-    NX__SOURCE_MOST = 64 * 1024 * 1024, /* bytes of one file */
+    NX__INPUTS_MOST = 4096,      /* files in one program */
+    NX__SOURCE_MOST = 256 << 20, /* bytes of one file */
     NX__MANIFEST_MOST = 4 * 1024 * 1024,
 };
 
@@ -42,10 +42,27 @@ struct nx__manifest {
 bool nx__manifest_parse(struct nx__manifest *manifest, const char *text, size_t len);
 NX_MUST_CHECK nx_err nx__manifest_format(const struct nx__manifest *manifest,
                                          struct nx__buffer *out);
+/* Adds a copy, unless the path is there already. NX_ELIMIT, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__manifest_add(struct nx__manifest *manifest, const struct nx__input *input);
+bool nx__manifest_has(const struct nx__manifest *manifest, const char *path);
 void nx__manifest_free(struct nx__manifest *manifest);
 
+/* ---- inputs.c: the files that go in. */
+void nx__input_stat(struct nx__input *input, const struct stat *st);
+/* Stats and hashes a file; `input->path` is `path` itself. */
+NX_MUST_CHECK nx_err nx__input_read(const char *path, struct nx__input *input);
+/* Adds each file that a depfile names, with its contents. */
+NX_MUST_CHECK nx_err nx__inputs_depfile(const char *path, struct nx__manifest *manifest);
+/* The same from what `tcc -vv` lists ("->  HEADER"), since its depfiles leave out the system's
+ * headers and do not escape spaces. */
+NX_MUST_CHECK nx_err nx__inputs_listing(const char *path, const char *source,
+                                        struct nx__manifest *manifest);
+
 /* ---- cache.c */
+/* Records why the cache cannot be used. */
+nx_err nx__cache_error(int error, const char *path);
+/* True when the disk has no room for even a small program. */
+bool nx__cache_full(const char *path);
 NX_MUST_CHECK nx_err nx__read_small(const char *path, size_t most, struct nx__buffer *out);
 /* Writes aside, syncs and renames. */
 NX_MUST_CHECK nx_err nx__write_whole(const char *path, const void *data, size_t len);
@@ -59,7 +76,8 @@ struct nx__tool_run {
     char **argv;
     const char *staging;   /* the only place where it may write */
     const char **readable; /* folders that it may read, NULL at the end, besides the system's */
-    int output;            /* its stdout and stderr */
+    int output;            /* its stderr, and its stdout too without `listing` */
+    const char *listing;   /* a file for its stdout, or NULL */
 };
 /* Runs it to its end. `*status` as from waitpid. */
 NX_MUST_CHECK nx_err nx__tool_run(const struct nx__tool_run *run, int *status);

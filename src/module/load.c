@@ -22,20 +22,41 @@ struct nx_module {
 /* Of the program; they stay. */
 static struct nx_module *modules;
 
+/* The loader's words, without the name of a descriptor that says nothing to the user. */
+static const char *loader_words(const char *path)
+{
+    const char *words = dlerror();
+    size_t len = strlen(path);
+    if (!words) return "the loader does not say why";
+    bool named = strncmp(words, path, len) == 0 && strncmp(words + len, ": ", 2) == 0;
+    return named ? words + len + 2 : words;
+}
+
 nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, char **))
 {
     char path[64];
     /* Through the descriptor that was checked, so that nothing can be put in its place. */
     if (so_fd >= 0) (void)snprintf(path, sizeof path, "/proc/self/fd/%d", so_fd);
-    void *handle = dlopen(so_fd >= 0 ? path : so_path, RTLD_NOW | RTLD_LOCAL);
-    if (!handle) return nx__error_set(NX_EINVAL, "cannot load the program: %.200s", dlerror());
+    const char *name = so_fd >= 0 ? path : so_path;
+    void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) {
+        const char *words = loader_words(name);
+        bool undefined = strncmp(words, "undefined symbol", 16) == 0;
+        return nx__error_set(
+            NX_EINVAL, "cannot load the program: %.120s%s", words,
+            undefined ? " (no source that went in has it; a header brings in the .c file beside it)"
+                      : "");
+    }
     /* Its own handle: the global scope has another. */
     void *symbol = dlsym(handle, "main");
     struct link_map *own = NULL;
     Dl_info found;
     bool has_main = symbol && dlinfo(handle, RTLD_DI_LINKMAP, &own) == 0 &&
                     dladdr(symbol, &found) && found.dli_fbase == (void *)own->l_addr;
-    if (!has_main) return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
+    if (!has_main) {
+        (void)dlclose(handle); /* or the loader would take it for the next one of this number */
+        return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
+    }
     memcpy(entry, &symbol, sizeof symbol);
     nx__crash_modules_changed();
     return NX_OK;
@@ -45,7 +66,8 @@ static nx_err module_open(const char *path, const char *name, void **handle)
 {
     *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
     return *handle ? NX_OK
-                   : nx__error_set(NX_EINVAL, "cannot import \"%.80s\": %.150s", name, dlerror());
+                   : nx__error_set(NX_EINVAL, "cannot import \"%.80s\": %.150s", name,
+                                   loader_words(path ? path : ""));
 }
 
 static nx_err import(const char *name, void **handle)

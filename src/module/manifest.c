@@ -18,10 +18,16 @@ void nx__manifest_free(struct nx__manifest *m)
     *m = (struct nx__manifest){0};
 }
 
-nx_err nx__manifest_add(struct nx__manifest *m, const struct nx__input *input)
+bool nx__manifest_has(const struct nx__manifest *m, const char *path)
 {
     for (size_t i = 0; i < m->count; i++)
-        if (strcmp(m->inputs[i].path, input->path) == 0) return NX_OK;
+        if (strcmp(m->inputs[i].path, path) == 0) return true;
+    return false;
+}
+
+nx_err nx__manifest_add(struct nx__manifest *m, const struct nx__input *input)
+{
+    if (nx__manifest_has(m, input->path)) return NX_OK;
     if (m->count == NX__INPUTS_MOST)
         return nx__error_set(NX_ELIMIT, "the program includes more than %d files", NX__INPUTS_MOST);
     if (m->count == m->capacity) {

@@ -118,8 +118,11 @@ static void child(const struct nx__tool_run *run)
     limit(RLIMIT_FSIZE, FILE_MOST);
     limit(RLIMIT_CORE, 0);
     int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || dup2(null, 0) < 0 || dup2(run->output, 1) < 0 || dup2(run->output, 2) < 0)
+    int out = run->listing ? open(run->listing, O_WRONLY | O_CREAT | O_TRUNC, 0600) : run->output;
+    if (null < 0 || out < 0 || dup2(null, 0) < 0 || dup2(out, 1) < 0 || dup2(run->output, 2) < 0) {
+        (void)dprintf(run->output, "cannot run %s: %s\n", run->argv[0], nx__errno_text(errno));
         _exit(126);
+    }
     (void)syscall(SYS_close_range, 3u, ~0u, 0u);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !seal(run)) {
         (void)dprintf(2, "cannot seal the compiler: %s\n", nx__errno_text(errno));

@@ -4,6 +4,7 @@
 #include "test.h"
 
 #include "module/internal.h"
+#include <dirent.h>
 #include <fcntl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -96,6 +97,110 @@ NX_TEST(loads_and_finds_main)
     nx__compiled_free(&out);
 }
 
+/* Loads what has been compiled and runs its main; -1 when it cannot be had. */
+static int outcome(const char *path, const char *compiler)
+{
+    struct nx__compiled out;
+    int (*entry)(int, char **) = NULL;
+    int result = -1;
+    if (compile(path, compiler, &out) == NX_OK &&
+        nx__module_load_app(out.so_fd, out.so_path, &entry) == NX_OK) {
+        result = entry(0, NULL);
+        out.so_fd = -1; /* stays open with the program */
+    }
+    nx__compiled_free(&out);
+    return result;
+}
+
+static const char *const compilers[] = {"tcc", "gcc", "clang"};
+enum { COMPILERS = sizeof compilers / sizeof *compilers };
+
+NX_TEST(sources_come_and_go)
+{
+    for (int i = 0; i < COMPILERS; i++) {
+        const char *path =
+            put("j/app.c", "#include \"./part.h\"\nint main(void) { return part(); }\n");
+        put("j/part.h", "int part(void);\n");
+        put("j/part.c", "int part(void) { return 7; }\n");
+        EXPECT_EQ(outcome(path, compilers[i]), 7);
+        /* What is no longer included is no longer compiled in, though it is still there. */
+        put("j/other.h", "int part(void);\n");
+        put("j/other.c", "int part(void) { return 9; }\n");
+        put("j/app.c", "#include \"./other.h\"\nint main(void) { return part(); }\n");
+        EXPECT_EQ(outcome(path, compilers[i]), 9);
+        /* A header's source goes, and comes again with the header as it was. */
+        char other[512];
+        snprintf(other, sizeof other, "%s", put("j/other.c", ""));
+        (void)unlink(other);
+        EXPECT_EQ(outcome(path, compilers[i]), -1);
+        EXPECT(strstr(nx_error_last()->message, "undefined symbol: part") != NULL);
+        EXPECT(strstr(nx_error_last()->message, "/proc/") == NULL);
+        put("j/other.c", "int part(void) { return 5; }\n");
+        EXPECT_EQ(outcome(path, compilers[i]), 5);
+        /* Defined twice. */
+        put("j/app.c", "#include \"./other.h\"\nint part(void) { return 1; }\n" PROGRAM);
+        EXPECT_EQ(compile_only(path, compilers[i], NULL), NX_ECOMPILE);
+    }
+}
+
+NX_TEST(names_with_spaces)
+{
+    const char *path =
+        put("k l/my app.c", "#include \"./a part.h\"\nint main(void) { return part(); }\n");
+    put("k l/a part.h", "int part(void);\n");
+    put("k l/a part.c", "int part(void) { return 7; }\n");
+    for (int i = 0; i < COMPILERS; i++) EXPECT_EQ(outcome(path, compilers[i]), 7);
+}
+
+static bool has_input(const struct nx__compiled *compiled, const char *end)
+{
+    for (size_t i = 0; i < compiled->input_count; i++) {
+        size_t len = strlen(compiled->inputs[i].path);
+        if (len >= strlen(end) && strcmp(compiled->inputs[i].path + len - strlen(end), end) == 0)
+            return true;
+    }
+    return false;
+}
+
+NX_TEST(inputs)
+{
+    const char *path = put("l/app.c", "#include <stdio.h>\n#include \"inc/x.h\"\n" PROGRAM);
+    put("l/inc/x.h", "int x(void);\n");
+    for (int i = 0; i < COMPILERS; i++) {
+        struct nx__compiled out;
+        EXPECT_EQ(compile(path, compilers[i], &out), NX_OK);
+        EXPECT(has_input(&out, "l/app.c") && has_input(&out, "l/inc/x.h") &&
+               has_input(&out, "/include/stdio.h"));
+        nx__compiled_free(&out);
+        /* A broken header is watched until it is mended. */
+        put("l/inc/x.h", "int x(void;\n");
+        EXPECT_EQ(compile(path, compilers[i], &out), NX_ECOMPILE);
+        EXPECT(has_input(&out, "l/app.c") && has_input(&out, "l/inc/x.h"));
+        nx__compiled_free(&out);
+        put("l/inc/x.h", "int x(void);\n");
+    }
+}
+
+/* The file changes after the compiler has read it and before it has ended. */
+NX_TEST(changed_meanwhile)
+{
+    char slow[512];
+    snprintf(slow, sizeof slow, "%s",
+             put("m/slow-gcc", "#!/bin/sh\ngcc \"$@\"\nstatus=$?\nsleep 0.3\nexit $status\n"));
+    EXPECT_EQ(chmod(slow, 0700), 0);
+    const char *path = put("m/app.c", "int main(void) { return 1; }\n");
+    pid_t child = fork();
+    if (child == 0) {
+        (void)usleep(200 * 1000);
+        put("m/app.c", "int main(void) { return 2; }\n");
+        _exit(0);
+    }
+    EXPECT_EQ(compile_only(path, slow, NULL), NX_OK);
+    int status;
+    EXPECT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(outcome(path, slow), 2);
+}
+
 NX_TEST(packages)
 {
     const char *path =
@@ -127,6 +232,15 @@ NX_TEST(mistakes)
     EXPECT(strstr(nx_error_last()->message, "cannot read \"/nowhere/app.c\": no such file") !=
            NULL);
     EXPECT_EQ(compile_only(put("e/ok.c", PROGRAM), "no-such-compiler", NULL), NX_ENOENT);
+    struct nx__compile_request release = {
+        .path = put("e/ok.c", PROGRAM), .compiler = "tcc", .release = true};
+    EXPECT_EQ(nx__module_compile(&release, &out), NX_EINVAL);
+    nx__compiled_free(&out);
+    EXPECT_EQ(compile_only(folder, NULL, NULL), NX_EIO);
+    char fifo[512];
+    snprintf(fifo, sizeof fifo, "%s/e/fifo.c", folder);
+    EXPECT_EQ(mkfifo(fifo, 0600), 0);
+    EXPECT_EQ(compile_only(fifo, NULL, NULL), NX_EINVAL);
     int (*entry)(int, char **);
     struct nx__compiled no_main;
     EXPECT_EQ(compile(put("e/nomain.c", "int x;\n"), NULL, &no_main), NX_OK);
@@ -195,6 +309,38 @@ NX_TEST(a_damaged_cache)
     EXPECT_EQ(entries, 0);
     EXPECT_EQ(compile_only(path, NULL, &cached), NX_OK);
     EXPECT(!cached);
+}
+
+NX_TEST(torn_headers)
+{
+    const char *path = put("n/app.c", "#include <nexus.h>\nint main(void) { return NX_EPERM; }\n");
+    char *headers, torn[600];
+    EXPECT_EQ(nx__headers_dir(&headers), NX_OK);
+    snprintf(torn, sizeof torn, "%s/nexus/base.h", headers);
+    free(headers);
+    EXPECT_EQ(truncate(torn, 100), 0);
+    EXPECT_EQ(outcome(path, NULL), NX_EPERM);
+}
+
+NX_TEST(last_use)
+{
+    const char *path = put("o/app.c", "int main(void) { return 3; }\n");
+    struct nx__compiled out;
+    struct stat st;
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    struct timespec long_ago[2] = {{1000, 0}, {1000, 0}};
+    EXPECT_EQ(utimensat(AT_FDCWD, out.so_path, long_ago, 0), 0);
+    nx__compiled_free(&out);
+    /* The manifest too. */
+    char manifests[300];
+    snprintf(manifests, sizeof manifests, "%s/m", getenv("NEXUS_CACHE"));
+    DIR *dir = opendir(manifests);
+    for (struct dirent *entry; dir && (entry = readdir(dir));)
+        (void)utimensat(dirfd(dir), entry->d_name, long_ago, 0);
+    if (dir) (void)closedir(dir);
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    EXPECT(out.from_cache && fstat(out.so_fd, &st) == 0 && st.st_mtim.tv_sec > 1000);
+    nx__compiled_free(&out);
 }
 
 NX_TEST(a_cache_that_others_can_write)
