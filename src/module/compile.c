@@ -59,8 +59,9 @@ static void job_free(struct job *job)
 static nx_err manifest_place(struct job *job)
 {
     struct nx__buffer text = {0};
-    nx_err err = nx__buffer_printf(&text, 1 << 16, "%d %s %d %s\n", NX_ABI, nx__headers_hash,
-                                   job->request->release, job->main_path);
+    nx_err err =
+        nx__buffer_printf(&text, 1 << 16, "%d %d %s %d %s\n", NX_ABI, NX__COMPILER_ARGUMENTS,
+                          nx__headers_hash, job->request->release, job->main_path);
     for (size_t i = 0; i < job->compilers.count && !err; i++)
         err = nx__buffer_printf(&text, 1 << 16, "%s\n", job->compilers.items[i].identity);
     char hash[NX__HASH_TEXT];
@@ -345,8 +346,9 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
 static nx_err key_make(struct job *job, const struct nx__compiler *compiler, struct nx__manifest *m)
 {
     struct nx__buffer text = {0};
-    nx_err err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%d %s %d %s\n", NX_ABI,
-                                   nx__headers_hash, job->request->release, compiler->identity);
+    nx_err err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%d %d %s %d %s\n", NX_ABI,
+                                   NX__COMPILER_ARGUMENTS, nx__headers_hash, job->request->release,
+                                   compiler->identity);
     for (size_t i = 0; i < m->count && !err; i++)
         err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%s %s\n", m->inputs[i].hash,
                                 m->inputs[i].path);

@@ -204,7 +204,9 @@ static void start(struct command *c, const struct nx__build *b)
     c->full = false;
     arg(c, b->compiler->path);
     if (b->compiler->kind == NX__COMPILER_ZIG) arg(c, "cc");
-    arg(c, "-g");
+    /* clang's DWARF 5 has forms that the valgrind of today's distributions gives up on. */
+    bool llvm = b->compiler->kind == NX__COMPILER_CLANG || b->compiler->kind == NX__COMPILER_ZIG;
+    arg(c, llvm ? "-gdwarf-4" : "-g");
     arg(c, "-fPIC");
     if (b->compiler->kind == NX__COMPILER_TCC) return;
     arg(c, "-std=gnu17");

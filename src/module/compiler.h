@@ -11,6 +11,9 @@ enum {
     NX__ROOT_MOST = 4096
 };
 
+/* Grows with every change of the arguments that compilers get: part of the cache key. */
+enum { NX__COMPILER_ARGUMENTS = 2 };
+
 enum nx__compiler_kind { NX__COMPILER_TCC, NX__COMPILER_GCC, NX__COMPILER_CLANG, NX__COMPILER_ZIG };
 
 struct nx__compiler {
