@@ -41,7 +41,7 @@ typedef struct nx_http_server_options {
     uint32_t max_headers;       /* header fields, 100; then 431 */
     uint32_t max_head;          /* bytes of the whole head, 16,384 (65,535 at most); then 431 */
     uint64_t max_body;          /* bytes of a body, 1 MiB; NX_HTTP_NO_LIMIT; then 413 */
-    uint32_t max_trailer;       /* bytes of chunk trailers, 4,096; then 431 */
+    uint32_t max_trailer;       /* bytes of chunk trailers, 4,096; then 413 */
     uint32_t max_requests;      /* on one connection before it is closed, none */
 } nx_http_server_options;
 
@@ -78,7 +78,7 @@ NX_API void nx_http_set_app(nx_http_server *server, void *app);
 /* Listens and serves until SIGTERM, SIGINT, nx_http_stop or nx_shutdown, then lets what is in
  * flight finish and returns NX_OK. NX_EPERM (needs --allow-net), NX_EADDRINUSE, NX_EACCES,
  * NX_EINVAL (options, routes), NX_ENOMEM, NX_ETIMEDOUT (requests were still running after
- * drain_deadline). Suspends. */
+ * drain_deadline; they were cancelled, and waited for). Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_http_listen(nx_http_server *server);
 
 /* Starts the graceful stop. Does not suspend. */

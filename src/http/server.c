@@ -21,7 +21,7 @@ enum {
 };
 #define ACCEPT_PAUSE    NX_MS(100) /* when descriptors or memory are out */
 #define DRAIN_GRACE     NX_MS(250) /* an idle connection may bring one more request while we stop */
-#define CANCEL_GRACE    NX_S(1)    /* for handlers that were cancelled at the end of the drain */
+#define CANCEL_GRACE    NX_S(1) /* between two looks at what the end of the drain has cancelled */
 #define SWEEP_LEAST     NX_MS(100)
 #define LINGER_DEADLINE NX_S(2)
 
@@ -117,7 +117,7 @@ void nx_http_route(nx_http_server *server, const char *method, const char *path,
 
 void nx_http_set_app(nx_http_server *server, void *app)
 {
-    server->app = app;
+    if (server) server->app = app; /* else memory is out, and nx_http_listen says so */
 }
 uint16_t nx_http_port(const nx_http_server *server)
 {
@@ -236,10 +236,11 @@ static void sweep(struct nx__timer *timer)
 
 /* ---- The graceful stop */
 
+/* Cancels what still runs and closes the rest, again and again until all is gone: what cannot be
+ * cancelled, such as a blocking call, still has its connection and the server in its hands. */
 static void drain_expired(struct nx__timer *timer)
 {
     nx_http_server *server = nx__container_of(timer, nx_http_server, drain_timer);
-    bool second = server->outcome != NX_OK;
     server->outcome = NX_ETIMEDOUT;
     for (int i = 0; i < NX__CONN_LISTS; i++) {
         for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
@@ -248,11 +249,8 @@ static void drain_expired(struct nx__timer *timer)
             nx__h1_expire(link, (enum nx__conn_list)i);
         }
     }
-    if (second) {
-        if (server->closed) nx__op_complete(server->closed, -ETIMEDOUT);
-        return;
-    }
-    NX_IGNORE(nx__timer_set(&server->loop->timers, timer, server->loop->now + CANCEL_GRACE));
+    if (server->stats.connections)
+        NX_IGNORE(nx__timer_set(&server->loop->timers, timer, server->loop->now + CANCEL_GRACE));
 }
 
 void nx_http_stop(nx_http_server *server)

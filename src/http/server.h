@@ -114,7 +114,7 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list);
 /* When it came into its list (monotonic). */
 nx_duration nx__h1_since(const struct nx__list *link);
 
-/* Frees what the driver keeps for the loop. */
+/* Frees what the driver keeps for the loop, unless another server of the loop has connections. */
 void nx__h1_free(void);
 
 /* Runs the handler and whatever is owed after it; the body of a request's fiber. */

@@ -1,6 +1,7 @@
 """Signals, crashes, deadlines and limits of a running program."""
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -49,6 +50,35 @@ class Stopping(unittest.TestCase):
         self.assertEqual(self.app.process.wait(5), 128 + signal.SIGTERM)
         self.assertLess(time.time() - begun, 3)
         s.close()
+
+    def test_what_cannot_be_cancelled_is_waited_for(self):
+        app = App("http.c", "short")
+        self.addCleanup(app.kill)
+        s = app.connect()
+        s.sendall(b"GET /stuck HTTP/1.1\r\nhost: a\r\n\r\n")
+        time.sleep(0.2)
+        begun = time.time()
+        self.assertEqual(app.stop(), 6, app.output())
+        self.assertGreater(time.time() - begun, 1.6)
+        self.assertIn("they were cancelled", app.output())
+        s.close()
+
+    def test_a_server_that_stops_leaves_the_other(self):
+        second = free_port()
+        app = App("two.c", str(second))
+        self.addCleanup(app.kill)
+        with socket.create_connection(("127.0.0.1", second)) as kept:
+            kept.sendall(GET)
+            with kept.makefile("rb") as f:
+                self.assertEqual(read_response(f).body, b"hello")
+                with app.connect() as s:
+                    s.sendall(b"DELETE / HTTP/1.1\r\nhost: a\r\n\r\n")
+                    self.assertEqual(read_response(s.makefile("rb")).body, b"stopping")
+                time.sleep(0.6)
+                for _ in range(3):
+                    kept.sendall(GET)
+                    self.assertEqual(read_response(f).body, b"hello")
+        self.assertEqual(app.stop(), 0, app.output())
 
     def test_no_request_is_lost_under_load(self):
         lost, answered, stop = [], [0], threading.Event()
@@ -174,6 +204,22 @@ class Refusals(unittest.TestCase):
         r = subprocess.run([NEXUS, "run", f"{HERE}/apps/http.c", "--", str(port)], capture_output=True, text=True, stdin=subprocess.DEVNULL)
         self.assertEqual(r.returncode, 7)
         self.assertIn(f"--allow-net=127.0.0.1:{port}", r.stderr)
+
+    def test_unreadable_file(self):
+        if os.geteuid() != 0:
+            self.skipTest("needs root, to run as somebody who may not read it")
+        folder = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, folder)
+        nexus, source = os.path.join(folder, "nexus"), os.path.join(folder, "app.c")
+        shutil.copy(NEXUS, nexus)
+        with open(source, "w") as f:
+            f.write("int main(void) { return 0; }\n")
+        os.chmod(source, 0o600)
+        os.chmod(folder, 0o755)
+        r = subprocess.run([nexus, "run", source], capture_output=True, text=True, user=65534, group=65534, extra_groups=[],
+                           env={**os.environ, "NEXUS_CACHE": os.path.join(folder, "cache")})
+        self.assertEqual(r.returncode, 10)
+        self.assertIn(f'cannot read "{source}": access denied', r.stderr)
 
     def test_few_descriptors(self):
         app = App("http.c", flags=("--allow-all", "--max-open-files=64"))

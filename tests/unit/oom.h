@@ -1,19 +1,26 @@
-/* Memory that runs out on request. The test program is linked with NX_OOM_LINK_OPTIONS (see cmake),
- * which sends the allocations of the sources under test through here. */
+/* Memory that runs out on request. The test program is linked with
+ * -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc, which sends every allocation through here. */
 #ifndef NX_TEST_OOM_H
 #define NX_TEST_OOM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* Allocations that still succeed; negative: all do. */
 static long oom_after = -1;
+static bool oom_once;   /* then one fails, and all after it succeed again */
+static bool oom_failed; /* one has failed */
 
-static int oom_now(void)
+static bool oom_now(void)
 {
-    if (oom_after < 0) return 0;
-    if (oom_after == 0) return 1;
-    oom_after--;
-    return 0;
+    if (oom_after < 0) return false;
+    if (oom_after > 0) {
+        oom_after--;
+        return false;
+    }
+    oom_failed = true;
+    if (oom_once) oom_after = -1;
+    return true;
 }
 
 void *__real_malloc(size_t size);

@@ -61,6 +61,7 @@ static void conn_close(struct nx__h1_conn *conn)
         conn->gone = true;
     else
         free(conn);
+    nx__h1_shared->connections--;
     server->stats.connections--;
     nx__server_closed(server);
 }
@@ -401,7 +402,7 @@ static bool shared_new(void)
 
 void nx__h1_free(void)
 {
-    if (!nx__h1_shared) return;
+    if (!nx__h1_shared || nx__h1_shared->connections) return; /* another server's */
     free(nx__h1_shared->in);
     free(nx__h1_shared->out);
     free(nx__h1_shared);
@@ -421,6 +422,7 @@ bool nx__h1_accept(nx_http_server *server, int fd)
         free(conn);
         return false;
     }
+    nx__h1_shared->connections++;
     nx__h1_list(conn, NX__CONN_IDLE);
     return true;
 }

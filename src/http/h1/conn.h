@@ -66,6 +66,7 @@ struct nx__h1_shared {
     size_t out_len; /* of `out`; belongs to whoever runs, flushed before anybody else does */
     struct nx__h1_conn *active; /* whose input is being handled in the loop's context */
     nx_bytes window;            /* its input that is not handled yet */
+    size_t connections;         /* of all servers of the loop */
     struct nx__h1_header headers[NX__H1_MAX_HEADERS];
 };
 

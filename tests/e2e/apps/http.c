@@ -151,6 +151,21 @@ static nx_err block(nx_request *req, nx_response *res)
     return nx_response_send(res, "blocked");
 }
 
+static nx_err block_thread(void *arg)
+{
+    (void)arg;
+    usleep(2000000);
+    return NX_OK;
+}
+
+/* Takes longer than the drain, and can't be cut short. */
+static nx_err stuck(nx_request *req, nx_response *res)
+{
+    (void)req;
+    NX_TRY(nx_blocking(block_thread, NULL));
+    return nx_response_send(res, "at last");
+}
+
 static nx_err child(void *arg)
 {
     (void)arg;
@@ -190,6 +205,7 @@ int main(int argc, char **argv)
         o.idle_deadline = NX_MS(500);
         o.handler_deadline = NX_MS(500);
         o.write_deadline = NX_MS(500);
+        o.drain_deadline = NX_MS(300);
         o.max_connections = 64;
         o.max_requests = 1000;
     }
@@ -214,6 +230,7 @@ int main(int argc, char **argv)
     nx_http_route(server, "GET", "/overflow", overflow);
     nx_http_route(server, "GET", "/block", block);
     nx_http_route(server, "GET", "/spawn", spawn);
+    nx_http_route(server, "GET", "/stuck", stuck);
     nx_http_route(server, "GET", "/pid", pid);
     nx_err err = nx_http_listen(server);
     if (err) fprintf(stderr, "http.c: %s\n", nx_error_last()->message);

@@ -2,47 +2,11 @@
  * goes through. */
 #define LOOP_TEST_OWN_MAIN
 #include "loop_test.h"
+#include "oom.h"
 
 #include "loop/uring.h"
 #include <nexus/fs.h>
 #include <unistd.h>
-
-/* The linker brings every call here (-Wl,--wrap). */
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t count, size_t size);
-void *__real_realloc(void *old, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t count, size_t size);
-void *__wrap_realloc(void *old, size_t size);
-
-static long left = -1; /* allocations that go through; -1: all */
-static bool forever;   /* all after it fail too, not that one alone */
-static bool failed;
-
-static bool fails(void)
-{
-    if (left < 0) return false;
-    if (left > 0) {
-        left--;
-        return false;
-    }
-    failed = true;
-    if (!forever) left = -1;
-    return true;
-}
-
-void *__wrap_malloc(size_t size)
-{
-    return fails() ? NULL : __real_malloc(size);
-}
-void *__wrap_calloc(size_t count, size_t size)
-{
-    return fails() ? NULL : __real_calloc(count, size);
-}
-void *__wrap_realloc(void *old, size_t size)
-{
-    return fails() ? NULL : __real_realloc(old, size);
-}
 
 static nx_err task(void *arg)
 {
@@ -108,16 +72,16 @@ static int program(int argc, char **argv)
 static void exhaust(bool rest)
 {
     int at = 0, clean = 0;
-    forever = rest;
+    oom_once = !rest;
     for (; clean < 3 && at < 2000; at++) {
-        failed = false;
-        left = at;
+        oom_failed = false;
+        oom_after = at;
         int code = nx__program_run(program, 0, NULL);
-        left = -1;
-        if (failed && code != NX_OK && code != NX_ENOMEM && code != NX_EAGAIN)
+        oom_after = -1;
+        if (oom_failed && code != NX_OK && code != NX_ENOMEM && code != NX_EAGAIN)
             printf("at %d: %d\n", at, code);
-        EXPECT(code == NX_OK || (failed && (code == NX_ENOMEM || code == NX_EAGAIN)));
-        clean = failed ? 0 : clean + 1;
+        EXPECT(code == NX_OK || (oom_failed && (code == NX_ENOMEM || code == NX_EAGAIN)));
+        clean = oom_failed ? 0 : clean + 1;
     }
     EXPECT(at > 5);
     EXPECT_EQ(clean, 3); /* and then it needs no more */

@@ -29,16 +29,21 @@ static struct nx__crash_report report;
 static char printed[32768];
 static int status, line;
 
-/* The sanitizers have their own reports, and valgrind its own stacks. */
+/* The sanitizers have their own reports, and valgrind its own stacks. Says so, once. */
 static bool skipped(void)
 {
 #if defined(NX__ASAN) || defined(NX__TSAN)
-    return true;
+    bool skip = true;
 #elif defined(RUNNING_ON_VALGRIND)
-    return RUNNING_ON_VALGRIND;
+    bool skip = RUNNING_ON_VALGRIND;
 #else
-    return false;
+    bool skip = false;
 #endif
+    static bool told;
+    if (skip && !told)
+        printf("skipped: what crashes for real, since a sanitizer or valgrind reports it first\n");
+    told = true;
+    return skip;
 }
 
 static void crash(void)
