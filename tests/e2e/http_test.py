@@ -170,6 +170,15 @@ class BackPressure(ServerTest):
             s.close()
         self.assert_serving()
 
+    def test_a_handler_may_take_its_time(self):
+        with self.app.connect() as s:
+            s.sendall(b"POST /dawdle HTTP/1.1\r\nhost: a\r\ncontent-length: 6\r\n\r\n")
+            time.sleep(0.1)  # it is waited for
+            s.sendall(b"abc")
+            time.sleep(5.8)
+            s.sendall(b"def")
+            self.assertEqual(read_response(s.makefile("rb")).body, b'{"length":6}')
+
     def test_half_close(self):
         with self.app.connect() as s:
             s.sendall(b"GET /slow/50 HTTP/1.1\r\nhost: a\r\n\r\n")

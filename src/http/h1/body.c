@@ -43,8 +43,9 @@ static nx_duration deadline(const struct nx__h1_request *req)
     if (o->min_body_rate) {
         uint64_t worth =
             req->received / o->min_body_rate; /* seconds that the bytes so far may take */
+        /* Only the waiting is the peer's doing: a handler may take its time between two reads. */
         if (worth < UINT32_MAX)
-            by = earlier(by, req->body_started + RATE_GRACE + NX_S((nx_duration)worth));
+            by = earlier(by, nx__loop()->now + RATE_GRACE + NX_S((nx_duration)worth) - req->waited);
     }
     return by;
 }
@@ -93,7 +94,9 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
         }
         /* The answers before this one must not wait for a body that comes after them. */
         if (nx__h1_shared->out_len) NX_TRY(nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0}));
+        nx_duration before = nx__loop()->now;
         nx_err err = nx__wait_fd(&conn->watch, NX__READABLE, deadline(req));
+        req->waited += nx__loop()->now - before;
         if (err == NX_ETIMEDOUT) {
             conn->server->stats.timed_out++;
             return broken(req, NX_ETIMEDOUT, "it did not come in time");

@@ -49,6 +49,7 @@ struct nx__h1_request {
     uint64_t length_left; /* of a body with a length */
     uint64_t received;    /* of the body, in all */
     nx_duration body_started;
+    nx_duration waited; /* for the body's bytes, in all */
     struct nx__h1_chunked decoder;
     char *piece;      /* memory for nx_request_read */
     nx_bytes raw;     /* of a chunked body: read, not yet decoded; in `wire` */

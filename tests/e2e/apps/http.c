@@ -39,6 +39,19 @@ static nx_err echo(nx_request *req, nx_response *res)
     return nx_response_end(res);
 }
 
+/* Takes longer between two reads than the peer may take. */
+static nx_err dawdle(nx_request *req, nx_response *res)
+{
+    nx_bytes chunk;
+    size_t total = 0;
+    do {
+        NX_TRY(nx_request_read(req, &chunk));
+        if (!total) NX_TRY(nx_sleep(NX_MS(5500)));
+        total += chunk.len;
+    } while (chunk.len);
+    return nx_response_json(res, nx_obj("length", total));
+}
+
 static nx_err params(nx_request *req, nx_response *res)
 {
     return nx_response_json(
@@ -213,6 +226,7 @@ int main(int argc, char **argv)
     nx_http_route(server, "GET", "/", root);
     nx_http_route(server, "POST", "/length", length);
     nx_http_route(server, "POST", "/whole", whole_echo);
+    nx_http_route(server, "POST", "/dawdle", dawdle);
     nx_http_route(server, "*", "/echo", echo);
     nx_http_route(server, "GET", "/items/:id", params);
     nx_http_route(server, "GET", "/items/:id/tail/*rest", params);
