@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 enum {
-    ALIGNMENT = 16,
+    ALIGNMENT = NX__ARENA_ALIGNMENT,
     CHUNK_SIZE = 4096,
     POOL_CHUNKS = 64, /* kept by a thread, so that a busy server does not call malloc */
 };
@@ -14,6 +14,8 @@ struct nx__arena_chunk {
     struct nx__arena_chunk *next;
     size_t size; /* of the whole chunk */
 };
+
+enum { HEADER = (sizeof(struct nx__arena_chunk) + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1) };
 
 static NX__THREAD_LOCAL struct nx__arena_chunk *pool;
 static NX__THREAD_LOCAL unsigned pool_count;
@@ -31,23 +33,17 @@ static struct nx__arena_chunk *chunk_take(size_t size)
     return chunk;
 }
 
-void *nx__arena_alloc(struct nx__arena *arena, size_t size)
+void *nx__arena_alloc_slow(struct nx__arena *arena, size_t size)
 {
     if (nx__unlikely(size > SIZE_MAX / 2)) return NULL;
-    if (nx__unlikely(!size)) size = 1; /* NULL would mean that memory is out */
+    if (nx__unlikely(!size)) return nx__arena_alloc(arena, 1); /* NULL would mean: memory is out */
     size = (size + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    if (nx__likely(size <= (size_t)(arena->end - arena->next))) {
-        void *result = arena->next;
-        arena->next += size;
-        return result;
-    }
-    size_t header = (sizeof(struct nx__arena_chunk) + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-    size_t chunk_size = size + header <= CHUNK_SIZE ? CHUNK_SIZE : size + header;
+    size_t chunk_size = size + HEADER <= CHUNK_SIZE ? CHUNK_SIZE : size + HEADER;
     struct nx__arena_chunk *chunk = chunk_take(chunk_size);
     if (!chunk) return NULL;
     chunk->next = arena->chunks;
     arena->chunks = chunk;
-    char *result = (char *)chunk + header;
+    char *result = (char *)chunk + HEADER;
     /* A chunk made for one large block leaves the bump pointer where more is left. */
     if (chunk_size == CHUNK_SIZE || arena->end == arena->next) {
         arena->next = result + size;
@@ -86,6 +82,15 @@ void nx__arena_reset(struct nx__arena *arena)
         }
     }
     arena->next = arena->end = NULL;
+}
+
+void nx__arena_rewind(struct nx__arena *arena)
+{
+    struct nx__arena_chunk *chunk = arena->chunks;
+    if (nx__likely(chunk && !chunk->next && chunk->size == CHUNK_SIZE))
+        arena->next = (char *)chunk + HEADER;
+    else
+        nx__arena_reset(arena);
 }
 
 void nx__arena_pool_free(void)

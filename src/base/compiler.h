@@ -11,6 +11,8 @@
 #define NX__INLINE   inline __attribute__((always_inline))
 #define NX__NOINLINE __attribute__((noinline))
 #define NX__COLD     __attribute__((cold, noinline))
+/* Part of every request: the linker puts these side by side. */
+#define NX__HOT      __attribute__((hot))
 #define NX__NORETURN __attribute__((noreturn))
 #define NX__UNUSED   __attribute__((unused))
 /* Local-exec would be wrong in a shared object; initial-exec costs the same single instruction. */

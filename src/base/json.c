@@ -92,16 +92,21 @@ static NX__NOINLINE void put_special(struct writer *w, const char *s, size_t len
 
 static inline void put_string(struct writer *w, const char *s, size_t len)
 {
-    put_char(w, '"');
-    size_t n;
-    if (nx__likely(len <= (size_t)(w->end - w->at))) {
-        n = nx__json_copy_plain(w->at, s, len);
-        w->at += n;
+    if (nx__likely(len + 2 <= (size_t)(w->end - w->at))) {
+        *w->at = '"';
+        size_t n = nx__json_copy_plain(w->at + 1, s, len);
+        w->at += n + 1;
+        if (nx__likely(n == len)) {
+            *w->at++ = '"';
+            return;
+        }
+        put_special(w, s + n, len - n);
     } else {
-        n = nx__json_plain_scalar(s, len);
+        put_char(w, '"');
+        size_t n = nx__json_plain_scalar(s, len);
         put(w, s, n);
+        put_special(w, s + n, len - n);
     }
-    if (nx__unlikely(n != len)) put_special(w, s + n, len - n);
     put_char(w, '"');
 }
 
@@ -217,7 +222,7 @@ static void put_array(struct writer *w, const nx_value *v, int depth)
     put_char(w, ']');
 }
 
-static void put_object(struct writer *w, const nx_value *v, int depth)
+static NX__HOT void put_object(struct writer *w, const nx_value *v, int depth)
 {
     const nx_value *items = v->as.list.items;
     if (v->as.list.count % 2) {
@@ -233,12 +238,16 @@ static void put_object(struct writer *w, const nx_value *v, int depth)
         if (i) put_char(w, ',');
         put_string(w, items[i].as.string.data, items[i].as.string.len);
         put_char(w, ':');
-        put_value(w, &items[i + 1], depth + 1);
+        const nx_value *value = &items[i + 1];
+        if (nx__likely(value->kind == NX_VALUE_STRING))
+            put_string(w, value->as.string.data, value->as.string.len);
+        else
+            put_value(w, value, depth + 1);
     }
     put_char(w, '}');
 }
 
-static void put_value(struct writer *w, const nx_value *v, int depth)
+static NX__HOT void put_value(struct writer *w, const nx_value *v, int depth)
 {
     if (depth == NX_JSON_MAX_DEPTH && (v->kind == NX_VALUE_ARRAY || v->kind == NX_VALUE_OBJECT)) {
         refuse(w, "nested too deeply");

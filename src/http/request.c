@@ -97,7 +97,7 @@ static nx_err unrouted(nx_request *req)
     if (!options) {
         res->status = 405;
         nx_response_header(res, "allow", req->match->allow);
-        res->content_type = "application/json";
+        res->content_type = &nx__type_json;
         return req->driver->send_json(res, nx_obj("error", nx__status_text(405)));
     }
     nx_response_header(res, "allow", req->match->allow);

@@ -139,21 +139,21 @@ static nx_err ready_to_send(nx_response *res)
 nx_err nx_response_send(nx_response *res, const char *text)
 {
     NX_TRY(ready_to_send(res));
-    res->content_type = "text/plain; charset=utf-8";
+    res->content_type = &nx__type_text;
     return res->req->driver->send(res, nx_str(text));
 }
 
 nx_err nx_response_send_bytes(nx_response *res, nx_bytes body)
 {
     NX_TRY(ready_to_send(res));
-    res->content_type = "application/octet-stream";
+    res->content_type = &nx__type_bytes;
     return res->req->driver->send(res, body);
 }
 
-nx_err nx_response_json(nx_response *res, nx_value value)
+NX__HOT nx_err nx_response_json(nx_response *res, nx_value value)
 {
     NX_TRY(ready_to_send(res));
-    res->content_type = "application/json";
+    res->content_type = &nx__type_json;
     return res->req->driver->send_json(res, value);
 }
 
@@ -177,7 +177,7 @@ nx_err nx__response_error(nx_response *res, int status, const char *reason)
     res->failed = NX_OK;
     res->fields.count = 0;
     res->status = status;
-    res->content_type = "application/json";
+    res->content_type = &nx__type_json;
     nx_bytes text = nx__status_text(status);
     return res->req->driver->send_json(res, reason ? nx_obj("error", text, "message", reason)
                                                    : nx_obj("error", text));

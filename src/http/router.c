@@ -61,9 +61,18 @@ struct nx__router {
     struct method method[NX__ROUTER_MAX_METHODS];
 };
 
+/* memcmp() == 0; most names are too short to be worth a call. */
+static inline bool same(const char *a, const char *b, size_t len)
+{
+    if (len >= 8) return memcmp(a, b, len) == 0;
+    size_t i = 0;
+    while (i < len && a[i] == b[i]) i++;
+    return i == len;
+}
+
 /* ---- The table of edges. Only the app adds to it, so no key against flooding is needed. */
 
-static uint32_t hash(const struct node *from, const char *data, size_t len)
+static NX__INLINE uint32_t hash(const struct node *from, const char *data, size_t len)
 {
     const uint64_t factor = 0x9e3779b97f4a7c15;
     uint64_t h = ((uint64_t)(from ? from->id : 0) << 32 | len) * factor, word;
@@ -85,15 +94,15 @@ static uint32_t hash(const struct node *from, const char *data, size_t len)
     return (uint32_t)(h >> 32);
 }
 
-static struct node *edge_find(const struct nx__router *router, const struct node *from,
-                              const char *text, size_t len)
+static NX__INLINE struct node *edge_find(const struct nx__router *router, const struct node *from,
+                                         const char *text, size_t len)
 {
     uint32_t h = hash(from, text, len);
     for (uint32_t i = 0; i <= router->probes; i++) {
         const struct edge *edge = &router->edges[(h + i) & (router->edge_slots - 1)];
         if (!edge->to) return NULL;
         if (edge->hash == h && edge->from == from && edge->to->len == len &&
-            memcmp(edge->to->text, text, len) == 0)
+            same(edge->to->text, text, len))
             return edge->to;
     }
     return NULL;
@@ -176,11 +185,12 @@ void nx__router_free(struct nx__router *router)
 
 /* ---- Methods */
 
-static uint32_t method_bit(const struct nx__router *router, const char *name, size_t len)
+static inline uint32_t method_bit(const struct nx__router *router, const char *name, size_t len)
 {
-    for (uint32_t i = 0; i < router->method_count; i++)
-        if (router->method[i].len == len && memcmp(router->method[i].name, name, len) == 0)
-            return 1u << i;
+    for (uint32_t i = 0; i < router->method_count; i++) {
+        const struct method *method = &router->method[i];
+        if (method->len == len && same(method->name, name, len)) return 1u << i;
+    }
     return len == 1 && *name == '*' ? ANY : 0;
 }
 

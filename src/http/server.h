@@ -13,6 +13,12 @@ struct nx__field {
     nx_bytes name, value;
 };
 
+/* A line of a head with its CRLF, made beforehand; so short that all of `text` can be copied. */
+struct nx__line {
+    uint8_t len;
+    char text[63];
+};
+
 struct nx__fields {
     struct nx__field *items;
     uint32_t count, capacity;
@@ -44,7 +50,7 @@ struct nx_response {
     nx_err failed; /* the first mistake of a builder; its message is `failure` */
     const char *failure;
     struct nx__fields fields, trailers;
-    const char *content_type; /* what the call that sends brings, where no field says */
+    const struct nx__line *content_type; /* what the call that sends brings, where no field says */
 };
 
 struct nx_request {
@@ -125,13 +131,16 @@ nx_err nx__response_error(nx_response *res, int status, const char *reason);
 
 /* ---- Helpers */
 
-/* "HTTP/1.1 200 OK\r\n" for every status from 100 to 999; `text` gets the reason alone. Static or
- * thread-local storage. */
-nx_bytes nx__status_line(int status);
+/* "HTTP/1.1 200 OK" for every status from 100 to 999; static or thread-local storage. */
+const struct nx__line *nx__status_line(int status);
+/* The reason alone: "OK". */
 nx_bytes nx__status_text(int status);
 
-/* The value of a date field for now (IMF-fixdate, RFC 9110 5.6.7), made once a second. Thread-local
- * storage. */
-nx_bytes nx__http_date(struct nx_loop *loop);
+/* "date: ..." for now (IMF-fixdate, RFC 9110 5.6.7), made once a second; `*until` (monotonic) says
+ * how long it is right. Thread-local storage. */
+const struct nx__line *nx__date_line(struct nx_loop *loop, nx_duration *until);
+
+/* "content-type: ..." */
+extern const struct nx__line nx__type_json, nx__type_text, nx__type_bytes;
 
 #endif

@@ -1,4 +1,5 @@
-/* Status lines and the date: what every answer carries and nobody wants to format twice. */
+/* Status lines, the date, content types: what every answer carries and nobody wants to format
+ * twice. */
 #include "http/server.h"
 
 #include "base/clock.h"
@@ -28,46 +29,63 @@
 
 enum { PREFIX = sizeof "HTTP/1.1 200 " - 1 };
 
-nx_bytes nx__status_line(int status)
+#define LINE(line)                                                                                 \
+    {                                                                                              \
+        sizeof(line "\r\n") - 1, line "\r\n"                                                       \
+    }
+
+const struct nx__line nx__type_json = LINE("content-type: application/json");
+const struct nx__line nx__type_text = LINE("content-type: text/plain; charset=utf-8");
+const struct nx__line nx__type_bytes = LINE("content-type: application/octet-stream");
+
+NX__HOT const struct nx__line *nx__status_line(int status)
 {
     switch (status) {
-#define LINE(code, text)                                                                           \
-    case code:                                                                                     \
-        return nx_slice("HTTP/1.1 " #code " " text "\r\n",                                         \
-                        sizeof "HTTP/1.1 " #code " " text "\r\n" - 1);
-        STATUSES(LINE)
-#undef LINE
+#define CASE(code, text)                                                                           \
+    case code: {                                                                                   \
+        static const struct nx__line line = LINE("HTTP/1.1 " #code " " text);                      \
+        return &line;                                                                              \
+    }
+        STATUSES(CASE)
+#undef CASE
     default: {
-        static NX__THREAD_LOCAL char line[24];
-        int n = snprintf(line, sizeof line, "HTTP/1.1 %03d \r\n", status % 1000);
-        return nx_slice(line, (size_t)n);
+        static NX__THREAD_LOCAL struct nx__line line;
+        line.len =
+            (uint8_t)snprintf(line.text, sizeof line.text, "HTTP/1.1 %03d \r\n", status % 1000);
+        return &line;
     }
     }
 }
 
 nx_bytes nx__status_text(int status)
 {
-    nx_bytes line = nx__status_line(status);
-    return nx_slice(line.data + PREFIX, line.len - PREFIX - 2);
+    const struct nx__line *line = nx__status_line(status);
+    return nx_slice(line->text + PREFIX, (size_t)line->len - PREFIX - 2);
 }
 
-nx_bytes nx__http_date(struct nx_loop *loop)
+static NX__COLD void date_write(struct nx__line *line, nx_duration wall)
 {
-    static NX__THREAD_LOCAL nx_duration until;
-    static NX__THREAD_LOCAL char text[32];
-    static NX__THREAD_LOCAL size_t len;
-    if (nx__unlikely(loop->now >= until || !len)) {
-        static const char days[] = "SunMonTueWedThuFriSat",
-                          months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    static const char days[] = "SunMonTueWedThuFriSat",
+                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+    time_t seconds = (time_t)(wall / NX_S(1));
+    struct tm t;
+    (void)gmtime_r(&seconds, &t);
+    int n =
+        snprintf(line->text, sizeof line->text, "date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
+                 days + 3 * t.tm_wday, t.tm_mday, months + 3 * t.tm_mon, (t.tm_year + 1900) % 10000,
+                 t.tm_hour, t.tm_min, t.tm_sec);
+    line->len = n > 0 && (size_t)n < sizeof line->text ? (uint8_t)n : 0;
+}
+
+const struct nx__line *nx__date_line(struct nx_loop *loop, nx_duration *until)
+{
+    static NX__THREAD_LOCAL nx_duration next;
+    static NX__THREAD_LOCAL struct nx__line line;
+    if (loop->now >= next || !line.len) {
         nx_duration wall = nx__clock_wall();
-        time_t seconds = (time_t)(wall / NX_S(1));
-        struct tm t;
-        (void)gmtime_r(&seconds, &t);
-        int n = snprintf(text, sizeof text, "%.3s, %02d %.3s %04d %02d:%02d:%02d GMT",
-                         days + 3 * t.tm_wday, t.tm_mday, months + 3 * t.tm_mon,
-                         (t.tm_year + 1900) % 10000, t.tm_hour, t.tm_min, t.tm_sec);
-        len = n > 0 && (size_t)n < sizeof text ? (size_t)n : 0;
-        until = loop->now + NX_S(1) - wall % NX_S(1);
+        date_write(&line, wall);
+        next = loop->now + NX_S(1) - wall % NX_S(1);
     }
-    return nx_slice(text, len);
+    *until = next;
+    return &line;
 }

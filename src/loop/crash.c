@@ -193,7 +193,7 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     if (loop && !fiber) fiber = &loop->context;
     if (fiber) {
         const char *name = fiber == &loop->context ? "loop" : fiber->name;
-        copy_text(r->fiber, sizeof r->fiber, name, strnlen(name, sizeof fiber->name));
+        copy_text(r->fiber, sizeof r->fiber, name, strnlen(name, sizeof fiber->own_name));
         if (fiber->activity.data)
             copy_text(r->activity, sizeof r->activity, fiber->activity.data, fiber->activity.len);
         if (fiber->stack && !fiber->main) {

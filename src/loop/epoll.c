@@ -2,11 +2,13 @@
 #include "loop/poller.h"
 
 #include "base/error.h"
+#include "base/syscall.h"
 #include "loop/loop.h"
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 static uint32_t to_epoll(uint32_t events)
@@ -68,26 +70,28 @@ void nx__poller_remove(struct nx__poller *poller, struct nx__watch *watch)
     watch->fd = -1;
 }
 
+/* `span` as for nx__poller_wait, in whole milliseconds rounded up: what kernels before 5.11 have.
+ */
+static NX__COLD int wait_coarse(struct nx__poller *poller, nx_duration span)
+{
+    nx_duration ms = span / NX_MS(1) + (span % NX_MS(1) != 0);
+    return epoll_wait(poller->fd, poller->batch, NX__POLLER_BATCH,
+                      ms > INT32_MAX ? INT32_MAX : (int)ms);
+}
+
 int nx__poller_wait(struct nx__poller *poller, nx_duration span)
 {
-    static atomic_bool coarse; /* before Linux 5.11: whole milliseconds, rounded up */
-    int n = -1;
-    if (span == 0 || span == NX_FOREVER) {
-        n = epoll_wait(poller->fd, poller->batch, NX__POLLER_BATCH, span ? -1 : 0);
-    } else {
-        if (!atomic_load_explicit(&coarse, memory_order_relaxed)) {
-            struct timespec t = {.tv_sec = span / NX_S(1), .tv_nsec = span % NX_S(1)};
-            n = epoll_pwait2(poller->fd, poller->batch, NX__POLLER_BATCH, &t, NULL);
-            if (n < 0 && errno == ENOSYS)
-                atomic_store_explicit(&coarse, true, memory_order_relaxed);
-        }
-        if (atomic_load_explicit(&coarse, memory_order_relaxed)) {
-            nx_duration ms = span / NX_MS(1) + (span % NX_MS(1) != 0);
-            n = epoll_wait(poller->fd, poller->batch, NX__POLLER_BATCH,
-                           ms > INT32_MAX ? INT32_MAX : (int)ms);
-        }
+    static atomic_bool coarse; /* there is no epoll_pwait2 */
+    struct timespec t = {.tv_sec = span / NX_S(1), .tv_nsec = span % NX_S(1)};
+    long n = -ENOSYS;
+    if (nx__likely(!atomic_load_explicit(&coarse, memory_order_relaxed)))
+        n = nx__syscall(SYS_epoll_pwait2, poller->fd, (long)(uintptr_t)poller->batch,
+                        NX__POLLER_BATCH, span == NX_FOREVER ? 0 : (long)(uintptr_t)&t, 0, 0);
+    if (nx__unlikely(n == -ENOSYS)) {
+        atomic_store_explicit(&coarse, true, memory_order_relaxed);
+        n = wait_coarse(poller, span);
     }
-    poller->count = n < 0 ? 0 : n;
+    poller->count = n < 0 ? 0 : (int)n;
     poller->next = 0;
     return poller->count;
 }

@@ -29,7 +29,7 @@ enum {
 
 /* ---- The switch, with what the tools want to know of it */
 
-static void switch_to(nx_fiber *from, nx_fiber *to)
+static NX__HOT void switch_to(nx_fiber *from, nx_fiber *to)
 {
     struct nx_loop *loop = nx__loop_current;
     loop->running = to == &loop->context ? NULL : to;
@@ -37,8 +37,7 @@ static void switch_to(nx_fiber *from, nx_fiber *to)
     to->state = NX__FIBER_RUNNING;
     int saved = *loop->error_number;
 #ifdef NX__ASAN
-    __sanitizer_start_switch_fiber(from->state == NX__FIBER_ENDED ? NULL : &from->asan_stack,
-                                   to->stack, to->stack_size);
+    __sanitizer_start_switch_fiber(&from->asan_stack, to->stack, to->stack_size);
 #endif
 #ifdef NX__TSAN
     __tsan_switch_to_fiber(to->tsan, 0);
@@ -86,7 +85,7 @@ static void leave(struct nx_loop *loop, nx_fiber *fiber)
     switch_to(fiber, next ? next : &loop->context);
 }
 
-void nx__fiber_suspend(void)
+NX__HOT void nx__fiber_suspend(void)
 {
     struct nx_loop *loop = nx__loop_current;
     nx_fiber *fiber = loop->running;
@@ -127,25 +126,28 @@ unsigned nx__fibers_run(struct nx_loop *loop, unsigned budget)
 
 /* ---- Life */
 
-static void fiber_main(void)
+/* Every fiber of a stack, one after another: an ended one stays in here, ready to be the next. */
+static NX__HOT void fiber_main(void)
 {
     struct nx_loop *loop = nx__loop_current;
     nx_fiber *fiber = loop->running;
 #ifdef NX__ASAN
     __sanitizer_finish_switch_fiber(NULL, NULL, NULL);
 #endif
-    fiber->result = fiber->fn(fiber->arg);
-    nx__fiber_end(fiber);
-    fiber->state = NX__FIBER_ENDED;
-    leave(loop, fiber);
-    __builtin_unreachable();
+    for (;;) {
+        fiber->result = fiber->fn(fiber->arg);
+        nx__fiber_end(fiber);
+        fiber->state = NX__FIBER_ENDED;
+        leave(loop, fiber);
+    }
 }
 
-static void name_set(nx_fiber *fiber, const char *name)
+static void name_copy(nx_fiber *fiber, const char *name)
 {
-    size_t len = strnlen(name, sizeof fiber->name - 1);
-    memcpy(fiber->name, name, len);
-    fiber->name[len] = '\0';
+    size_t len = strnlen(name, sizeof fiber->own_name - 1);
+    memcpy(fiber->own_name, name, len);
+    fiber->own_name[len] = '\0';
+    fiber->name = fiber->own_name;
 }
 
 /* The loop's own context: made like a fiber, never counted as one. */
@@ -189,7 +191,7 @@ void nx__fiber_main_adopt(nx_fiber *fiber)
     fiber->main = true;
     fiber->state = NX__FIBER_RUNNING;
     nx__list_init(&fiber->sibling);
-    name_set(fiber, "main");
+    fiber->name = "main";
 }
 
 void nx__fiber_unmap(nx_fiber *fiber)
@@ -205,6 +207,7 @@ void nx__fiber_unmap(nx_fiber *fiber)
 #ifdef NX__ASAN
     __asan_unpoison_memory_region(stack, size);
 #endif
+    nx__arena_reset(&fiber->own.arena);
     nx__stack_unmap(stack, size);
 }
 
@@ -224,22 +227,11 @@ static nx_fiber *fiber_take(struct nx_loop *loop)
         loop->cold_count--;
     }
     if (fiber) {
-        /* The stack stays as its last user left it, and so does the memory of error messages. */
-        char *stack = fiber->stack;
-        size_t size = fiber->stack_size;
-        unsigned valgrind = fiber->valgrind;
-        void *tsan = fiber->tsan;
-        memset((char *)fiber + offsetof(nx_fiber, sp), 0, sizeof *fiber - offsetof(nx_fiber, sp));
+        enum { FROM = offsetof(nx_fiber, state), TO = offsetof(nx_fiber, locals) };
+        struct nx__arena arena = fiber->own.arena;
+        memset((char *)fiber + FROM, 0, TO - FROM);
+        fiber->own.arena = arena;
         fiber->context.error = (nx_error){0};
-        fiber->stack = stack;
-        fiber->stack_size = size;
-        fiber->valgrind = valgrind;
-        fiber->tsan = tsan;
-#ifdef NX__TSAN
-        /* The functions that the last user never returned from would pile up in it. */
-        __tsan_destroy_fiber(fiber->tsan);
-        fiber->tsan = __tsan_create_fiber(0);
-#endif
         return fiber;
     }
     char *stack;
@@ -254,11 +246,12 @@ static nx_fiber *fiber_take(struct nx_loop *loop)
 #ifdef NX__TSAN
     fiber->tsan = __tsan_create_fiber(0);
 #endif
+    fiber->sp = nx__switch_prepare((void *)((uintptr_t)fiber & ~(uintptr_t)15), fiber_main);
     return fiber;
 }
 
 /* May run on the stack that it releases, so giving memory back is left to nx__fibers_trim. */
-void nx__fiber_release(nx_fiber *fiber)
+NX__HOT void nx__fiber_release(nx_fiber *fiber)
 {
     struct nx_loop *loop = nx__loop_current;
     nx__list_remove(&fiber->all);
@@ -280,6 +273,7 @@ void nx__fibers_trim(struct nx_loop *loop, bool all)
             nx__fiber_unmap(fiber);
             continue;
         }
+        nx__arena_reset(&fiber->own.arena);
         nx__stack_trim(fiber->stack, fiber->stack_size, KEEP_BYTES);
         fiber->next = loop->cold;
         loop->cold = fiber;
@@ -291,7 +285,7 @@ void nx__fibers_trim(struct nx_loop *loop, bool all)
     loop->warm_count = loop->cold_count = 0;
 }
 
-nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name)
+NX__HOT nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name)
 {
     struct nx_loop *loop = nx__loop();
     if (nx__unlikely(loop->stats.fibers >= nx__limits.max_fibers)) {
@@ -304,8 +298,7 @@ nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name)
     if (!fiber) return NULL;
     fiber->fn = fn;
     fiber->arg = arg;
-    name_set(fiber, name);
-    fiber->sp = nx__switch_prepare((void *)((uintptr_t)fiber & ~(uintptr_t)15), fiber_main);
+    fiber->name = name;
     nx__scope_init(&fiber->own, fiber);
     fiber->scope = &fiber->own;
     nx__list_init(&fiber->sibling);
@@ -335,6 +328,7 @@ nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg, const nx_spawn_o
         return nx__error_set(NX_ECANCELED, "cannot start a fiber: its scope is cancelled");
     nx_fiber *fiber = nx__fiber_new(fn, arg, options->name ? options->name : "fiber");
     if (!fiber) return nx_error_last()->code;
+    if (options->name) name_copy(fiber, options->name);
     fiber->joinable = out != NULL;
     fiber->detached = scope == &loop->root;
     fiber->owner = scope;
@@ -353,11 +347,22 @@ const char *nx__fiber_message(const nx_fiber *fiber, nx_err code)
                : nx_err_text(code);
 }
 
+/* Has the fiber nothing to wait for, to call or to tell, but memory to release? */
+static inline bool is_plain(const nx_fiber *fiber)
+{
+    const nx_scope *own = &fiber->own;
+    return fiber->scope == own && !own->alive && !own->deferred && !own->error && !own->canceled &&
+           nx__list_empty(&own->fibers);
+}
+
 /* Runs on the ending fiber: closes its scopes and tells whoever waits for it. */
 void nx__fiber_end(nx_fiber *fiber)
 {
     struct nx_loop *loop = nx__loop_current;
-    fiber->result = nx__scopes_end(fiber, fiber->result);
+    if (nx__likely(!fiber->result && is_plain(fiber)))
+        nx__arena_rewind(&fiber->own.arena);
+    else
+        fiber->result = nx__scopes_end(fiber, fiber->result);
     nx_scope *owner = fiber->owner;
     if (!owner) { /* a service's: nobody joins it */
         nx__fiber_release(fiber);
@@ -490,7 +495,7 @@ const char *nx_fiber_name(const nx_fiber *fiber)
 void nx_fiber_rename(const char *name)
 {
     nx_fiber *fiber = nx__fiber_running();
-    if (fiber && name) name_set(fiber, name);
+    if (fiber && name) name_copy(fiber, name);
 }
 
 /* ---- Fiber-local values */
@@ -500,7 +505,9 @@ static _Atomic uint32_t locals_used;
 void *nx_local_get(nx_local *key)
 {
     nx_fiber *fiber = nx__fiber_running();
-    return fiber && key->index_ ? fiber->locals[key->index_ - 1] : NULL;
+    return fiber && key->index_ && key->index_ <= fiber->locals_used
+               ? fiber->locals[key->index_ - 1]
+               : NULL;
 }
 
 nx_err nx_local_set(nx_local *key, void *value)
@@ -517,6 +524,7 @@ nx_err nx_local_set(nx_local *key, void *value)
         }
         key->index_ = index + 1;
     }
+    while (fiber->locals_used < key->index_) fiber->locals[fiber->locals_used++] = NULL;
     fiber->locals[key->index_ - 1] = value;
     return NX_OK;
 }

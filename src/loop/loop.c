@@ -222,7 +222,7 @@ static NX__COLD NX__NORETURN void iterations_spent(void)
     exit(NX_ELIMIT);
 }
 
-static void loop_run(void)
+static NX__HOT void loop_run(void)
 {
     struct nx_loop *loop = nx__loop_current;
     nx__fiber_context_entered();

@@ -74,10 +74,13 @@ struct nx_fiber {
     void *sp;
     char *stack; /* lowest usable byte; NULL for a thread's own */
     size_t stack_size;
+    void *tsan, *asan_stack;
+    unsigned valgrind;
+    /* From here to `locals` is cleared when the fiber is taken anew. */
+    enum nx__fiber_state state;
     nx_fiber_fn fn;
     void *arg;
     nx_err result;
-    enum nx__fiber_state state;
     bool canceled, joinable, detached, main;
     nx_fiber *next;         /* in the ready queue or the pool */
     nx_fiber *cancel_next;  /* while a cancellation spreads */
@@ -87,20 +90,20 @@ struct nx_fiber {
     struct nx__list sibling; /* in owner->fibers */
     struct nx_scope *scope;  /* innermost open */
     struct nx_scope own;
-    nx_bytes activity;   /* what it works on, for reports: "GET /path" */
-    struct nx__list all; /* every fiber of the loop */
-    void *locals[NX_MAX_LOCALS];
-    char name[32];
-    void *tsan, *asan_stack;
-    unsigned valgrind;
+    const char *name;
+    uint32_t locals_used;
+    nx_bytes activity;           /* what it works on, for reports: "GET /path" */
+    struct nx__list all;         /* every fiber of the loop */
+    void *locals[NX_MAX_LOCALS]; /* the first `locals_used` count */
+    char own_name[32];           /* a copy, where `name` is not static */
 };
 
 /* The running fiber, NULL on a thread without a loop and in the loop's own context. */
 nx_fiber *nx__fiber_running(void);
 
-/* Spawns without counting as the program's own: for the runtime's services (a request).
- * `fiber->own` is its scope. The fiber is not queued: start it with nx__fiber_resume. NULL when
- * memory or the limit is out (recorded). */
+/* Spawns without counting as the program's own: for the runtime's services (a request). `name` is
+ * static. `fiber->own` is its scope. The fiber is not queued: start it with nx__fiber_resume. NULL
+ * when memory or the limit is out (recorded). */
 nx_fiber *nx__fiber_new(nx_fiber_fn fn, void *arg, const char *name);
 
 /* From the loop's context: runs the fiber now, until it suspends or ends, then returns. */

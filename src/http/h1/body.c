@@ -2,6 +2,7 @@
 #include "http/h1/conn.h"
 
 #include "base/arena.h"
+#include "base/syscall.h"
 #include <errno.h>
 #include <sys/socket.h>
 
@@ -39,13 +40,14 @@ static nx_duration deadline(const struct nx__h1_request *req)
 {
     const nx_http_server_options *o = &req->conn->server->options;
     nx_duration by =
-        o->body_deadline == NX_FOREVER ? NX_FOREVER : req->body_started + o->body_deadline;
+        o->body_deadline == NX_FOREVER ? NX_FOREVER : req->body.started + o->body_deadline;
     if (o->min_body_rate) {
         uint64_t worth =
-            req->received / o->min_body_rate; /* seconds that the bytes so far may take */
+            req->body.received / o->min_body_rate; /* seconds that the bytes so far may take */
         /* Only the waiting is the peer's doing: a handler may take its time between two reads. */
         if (worth < UINT32_MAX)
-            by = earlier(by, nx__loop()->now + RATE_GRACE + NX_S((nx_duration)worth) - req->waited);
+            by = earlier(by, nx__loop()->now + RATE_GRACE + NX_S((nx_duration)worth) -
+                                 req->body.waited);
     }
     return by;
 }
@@ -65,20 +67,20 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
         *got = have.len < cap ? have.len : cap;
         memcpy(data, have.data, *got);
         input_take(conn, *got);
-        req->from_window = nx__h1_shared->active == conn;
-        req->received += *got;
+        req->body.from_window = nx__h1_shared->active == conn;
+        req->body.received += *got;
         return NX_OK;
     }
-    req->from_window = false;
-    if (!req->body_started) req->body_started = nx__loop()->now;
+    req->body.from_window = false;
+    if (!req->body.started) req->body.started = nx__loop()->now;
     if (req->expect_continue) {
         req->expect_continue = false;
         NX_TRY(nx__h1_send_all(conn, nx_str("HTTP/1.1 100 Continue\r\n\r\n"), (nx_bytes){0}));
     }
     for (;;) {
-        ssize_t n = recv(conn->watch.fd, data, cap, 0);
+        long n = nx__recv(conn->watch.fd, data, cap);
         if (n > 0) {
-            req->received += (size_t)n;
+            req->body.received += (size_t)n;
             *got = (size_t)n;
             return NX_OK;
         }
@@ -86,17 +88,16 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
             conn->half_closed = true;
             return broken(req, NX_ERESET, "the peer closed the connection in the middle");
         }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) {
-            int error = errno;
+        if (n == -EINTR) continue;
+        if (n != -EAGAIN) {
             conn->broken = true;
-            return broken(req, NX_ERESET, nx__errno_text(error));
+            return broken(req, NX_ERESET, nx__errno_text((int)-n));
         }
         /* The answers before this one must not wait for a body that comes after them. */
         if (nx__h1_shared->out_len) NX_TRY(nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0}));
         nx_duration before = nx__loop()->now;
         nx_err err = nx__wait_fd(&conn->watch, NX__READABLE, deadline(req));
-        req->waited += nx__loop()->now - before;
+        req->body.waited += nx__loop()->now - before;
         if (err == NX_ETIMEDOUT) {
             conn->server->stats.timed_out++;
             return broken(req, NX_ETIMEDOUT, "it did not come in time");
@@ -125,10 +126,10 @@ static char *memory(struct nx__h1_request *req, char **slot, size_t size)
 static void give_back(struct nx__h1_request *req)
 {
     struct nx__h1_conn *conn = req->conn;
-    nx_bytes raw = req->raw;
-    req->raw.len = 0;
+    nx_bytes raw = req->body.raw;
+    req->body.raw.len = 0;
     bool active = nx__h1_shared->active == conn;
-    if (active && req->from_window) {
+    if (active && req->body.from_window) {
         nx_bytes window = nx__h1_shared->window;
         nx__h1_shared->window = nx_slice(window.data - raw.len, window.len + raw.len);
         return;
@@ -146,39 +147,40 @@ static void give_back(struct nx__h1_request *req)
     if (err) conn->close_after = true;
 }
 
-/* The next decoded piece of a chunked body; it lies in req->wire. */
+/* The next decoded piece of a chunked body; it lies in req->body.wire. */
 static nx_err read_chunked(struct nx__h1_request *req, nx_bytes *chunk)
 {
     uint32_t trailer_cap = req->conn->server->options.max_trailer;
-    if (!memory(req, &req->wire, NX__H1_PIECE) || !memory(req, &req->trailer, trailer_cap))
+    if (!memory(req, &req->body.wire, NX__H1_PIECE) ||
+        !memory(req, &req->body.trailer, trailer_cap))
         return NX_ENOMEM;
-    req->decoder.trailer = req->trailer;
-    req->decoder.trailer_cap = trailer_cap;
+    req->body.decoder.trailer = req->body.trailer;
+    req->body.decoder.trailer_cap = trailer_cap;
     for (;;) {
-        if (!req->raw.len) {
+        if (!req->body.raw.len) {
             size_t got;
-            NX_TRY(receive(req, req->wire, NX__H1_PIECE, &got));
-            req->raw = nx_slice(req->wire, got);
+            NX_TRY(receive(req, req->body.wire, NX__H1_PIECE, &got));
+            req->body.raw = nx_slice(req->body.wire, got);
         }
         size_t consumed;
         const char *data;
         size_t len;
-        enum nx__chunk_event event =
-            nx__h1_chunked_feed(&req->decoder, req->raw.data, req->raw.len, &consumed, &data, &len);
-        req->raw = nx_slice(req->raw.data + consumed, req->raw.len - consumed);
+        enum nx__chunk_event event = nx__h1_chunked_feed(&req->body.decoder, req->body.raw.data,
+                                                         req->body.raw.len, &consumed, &data, &len);
+        req->body.raw = nx_slice(req->body.raw.data + consumed, req->body.raw.len - consumed);
         if (event == NX__CHUNK_DATA) {
             *chunk = nx_slice(data, len);
             return NX_OK;
         }
         if (event == NX__CHUNK_ERROR) {
             req->conn->server->stats.bad++;
-            return broken(req, req->decoder.error == 400 ? NX_EPROTO : NX_ETOOBIG,
-                          req->decoder.reason);
+            return broken(req, req->body.decoder.error == 400 ? NX_EPROTO : NX_ETOOBIG,
+                          req->body.decoder.reason);
         }
         if (event == NX__CHUNK_END) {
             req->body_done = true;
             *chunk = (nx_bytes){0};
-            if (req->raw.len) give_back(req);
+            if (req->body.raw.len) give_back(req);
             return NX_OK;
         }
     }
@@ -190,13 +192,13 @@ nx_err nx__h1_read(nx_request *base, nx_bytes *chunk)
     *chunk = (nx_bytes){0};
     if (req->body_done) return NX_OK;
     if (req->chunked) return read_chunked(req, chunk);
-    if (!memory(req, &req->piece, NX__H1_PIECE)) return NX_ENOMEM;
-    size_t got = 0,
-           most = req->length_left < NX__H1_PIECE ? (size_t)req->length_left : NX__H1_PIECE;
-    NX_TRY(receive(req, req->piece, most, &got));
-    req->length_left -= got;
-    req->body_done = !req->length_left;
-    *chunk = nx_slice(req->piece, got);
+    if (!memory(req, &req->body.piece, NX__H1_PIECE)) return NX_ENOMEM;
+    size_t got = 0, most = req->body.length_left < NX__H1_PIECE ? (size_t)req->body.length_left
+                                                                : NX__H1_PIECE;
+    NX_TRY(receive(req, req->body.piece, most, &got));
+    req->body.length_left -= got;
+    req->body_done = !req->body.length_left;
+    *chunk = nx_slice(req->body.piece, got);
     return NX_OK;
 }
 
@@ -210,14 +212,14 @@ nx_err nx__h1_body(nx_request *base, nx_bytes *body)
     if (!req->chunked) {
         /* The length was held against max_body with the head. Memory is touched only as bytes come.
          */
-        size_t size = (size_t)req->length_left, len = 0;
+        size_t size = (size_t)req->body.length_left, len = 0;
         char *data = nx__arena_alloc(arena, size + 1);
         if (!data) return broken(req, NX_ENOMEM, "out of memory");
         while (len < size) {
             size_t got;
             NX_TRY(receive(req, data + len, size - len, &got));
             len += got;
-            req->length_left -= got;
+            req->body.length_left -= got;
         }
         req->body_done = true;
         data[len] = '\0';
@@ -249,10 +251,10 @@ nx_err nx__h1_body(nx_request *base, nx_bytes *body)
 bool nx__h1_discard(struct nx__h1_request *req)
 {
     if (req->expect_continue || req->conn->close_after) return false;
-    uint64_t before = req->received;
+    uint64_t before = req->body.received;
     while (!req->body_done) {
         nx_bytes chunk;
-        if (nx__h1_read(&req->base, &chunk) || req->received - before > NX__H1_DISCARD_MOST)
+        if (nx__h1_read(&req->base, &chunk) || req->body.received - before > NX__H1_DISCARD_MOST)
             return false;
     }
     return true;
@@ -261,8 +263,8 @@ bool nx__h1_discard(struct nx__h1_request *req)
 nx_bytes nx_request_trailer(const nx_request *base, const char *name)
 {
     const struct nx__h1_request *req = (const struct nx__h1_request *)base;
-    if (!req->body_done || !req->trailer) return (nx_bytes){0};
-    const char *line = req->trailer, *end = line + req->decoder.trailer_len;
+    if (!req->has_body || !req->body_done || !req->body.trailer) return (nx_bytes){0};
+    const char *line = req->body.trailer, *end = line + req->body.decoder.trailer_len;
     while (line < end) {
         const char *next = memchr(line, '\n', (size_t)(end - line));
         struct nx__h1_header field;

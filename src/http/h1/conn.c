@@ -2,6 +2,7 @@
 #include "http/h1/conn.h"
 
 #include "base/arena.h"
+#include "base/syscall.h"
 #include "loop/fiber.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,12 +20,12 @@ enum { READ_LEAST = 4096, LINGER_MOST = 1 << 20 };
 
 NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
 
-static void conn_read(struct nx__h1_conn *conn);
+static NX__HOT void conn_read(struct nx__h1_conn *conn);
 static void conn_continue(struct nx__post *post);
 
 /* ---- Lists and closing */
 
-void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
+NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
 {
     nx_http_server *server = conn->server;
     nx_duration now = server->loop->now;
@@ -84,9 +85,9 @@ static void conn_finish(struct nx__h1_conn *conn)
 static bool linger(struct nx__h1_conn *conn)
 {
     for (;;) {
-        ssize_t n = recv(conn->watch.fd, nx__h1_shared->in, NX__H1_SCRATCH, 0);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno == EAGAIN) return false;
+        long n = nx__recv(conn->watch.fd, nx__h1_shared->in, NX__H1_SCRATCH);
+        if (n == -EINTR) continue;
+        if (n == -EAGAIN) return false;
         if (n > 0) conn->requests += (uint32_t)n;
         if (n <= 0 || conn->requests > LINGER_MOST) {
             conn_close(conn);
@@ -121,7 +122,7 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
 
 /* ---- A request's fiber */
 
-static nx_err request_main(void *arg)
+static NX__HOT nx_err request_main(void *arg)
 {
     struct nx__h1_request *req = arg;
     struct nx__h1_conn *conn = req->conn;
@@ -165,28 +166,32 @@ static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *
     char *text = memory->copy + headers_size;
     memcpy(memory->copy, nx__h1_shared->headers, headers_size);
     memcpy(text, data, head->head_len);
-    *req = (struct nx__h1_request){
-        .base = {.driver = &nx__h1_driver,
-                 .server = conn->server,
-                 .fiber = fiber,
-                 .method = slice_at(text, head->method.off, head->method.len),
-                 .path = slice_at(text, head->path.off, head->path.len),
-                 .query = slice_at(text, head->query.off, head->query.len),
-                 .head = text,
-                 .headers = (const struct nx__h1_header *)(void *)memory->copy,
-                 .header_count = head->header_count,
-                 .match = &memory->match},
-        .conn = conn,
-        .minor = head->minor,
-        .keep_alive = head->keep_alive,
-        .head_method = head->method_id == NX__METHOD_HEAD,
-        .expect_continue = head->expect_continue,
-        .chunked = head->chunked,
-        .length_left = head->has_content_length ? head->content_length : 0,
-    };
-    req->base.response.req = &req->base;
-    req->base.response.status = 200;
-    req->body_done = !head->chunked && !req->length_left;
+    memset(req, 0, offsetof(struct nx__h1_request, body));
+    nx_request *base = &req->base;
+    base->driver = &nx__h1_driver;
+    base->server = conn->server;
+    base->fiber = fiber;
+    base->method = slice_at(text, head->method.off, head->method.len);
+    base->path = slice_at(text, head->path.off, head->path.len);
+    base->query = slice_at(text, head->query.off, head->query.len);
+    base->head = text;
+    base->headers = (const struct nx__h1_header *)(void *)memory->copy;
+    base->header_count = head->header_count;
+    base->match = &memory->match;
+    base->response.req = base;
+    base->response.status = 200;
+    req->conn = conn;
+    req->minor = head->minor;
+    req->keep_alive = head->keep_alive;
+    req->head_method = head->method_id == NX__METHOD_HEAD;
+    req->has_body = head->chunked || head->content_length;
+    req->body_done = !req->has_body;
+    if (nx__unlikely(req->has_body)) {
+        req->expect_continue = head->expect_continue;
+        req->chunked = head->chunked;
+        memset(&req->body, 0, sizeof req->body);
+        req->body.length_left = head->content_length;
+    }
     fiber->arg = req;
     fiber->activity =
         nx_slice(req->base.method.data,
@@ -224,7 +229,7 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
 
 /* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy
  * with a handler, broken, or about to close; it has not been freed. */
-static size_t handle(struct nx__h1_conn *conn, const char *data, size_t len)
+static NX__HOT size_t handle(struct nx__h1_conn *conn, const char *data, size_t len)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
     const nx_http_server_options *o = &conn->server->options;
@@ -299,7 +304,7 @@ static void handle_kept(struct nx__h1_conn *conn)
     if (!conn->in.len) nx__buffer_free(&conn->in);
 }
 
-static void conn_read(struct nx__h1_conn *conn)
+static NX__HOT void conn_read(struct nx__h1_conn *conn)
 {
     if (conn->list == NX__CONN_LINGER) {
         (void)linger(conn);
@@ -316,15 +321,10 @@ static void conn_read(struct nx__h1_conn *conn)
             target = conn->in.data + conn->in.len;
             room = conn->in.capacity - conn->in.len;
         }
-        ssize_t n = recv(conn->watch.fd, target, room, 0);
-        if (n < 0) {
-            if (errno == EINTR) continue;
-            if (errno == EAGAIN) return;
-            conn_close(conn);
-            return;
-        }
-        if (n == 0) {
-            conn_close(conn);
+        long n = nx__recv(conn->watch.fd, target, room);
+        if (nx__unlikely(n <= 0)) {
+            if (n == -EINTR) continue;
+            if (n != -EAGAIN) conn_close(conn);
             return;
         }
         if (conn->in.len) {
@@ -364,7 +364,7 @@ static void conn_continue(struct nx__post *post)
     if (!conn->req) go_on(conn);
 }
 
-static void conn_ready(struct nx__watch *watch, uint32_t events)
+static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
 {
     struct nx__h1_conn *conn = nx__container_of(watch, struct nx__h1_conn, watch);
     if (nx__unlikely(events & NX__CLOSED)) conn->half_closed = true;

@@ -39,24 +39,39 @@ struct nx__h1_conn {
     bool writable_armed : 1;
 };
 
-struct nx__h1_request {
-    nx_request base; /* first */
-    struct nx__h1_conn *conn;
-    uint8_t minor;
-    bool keep_alive, head_method;
-    bool expect_continue; /* the peer waits for our word before it sends */
-    bool chunked, body_done;
-    uint64_t length_left; /* of a body with a length */
-    uint64_t received;    /* of the body, in all */
-    nx_duration body_started;
-    nx_duration waited; /* for the body's bytes, in all */
+/* A body on its way in. */
+struct nx__h1_body {
+    uint64_t length_left; /* of one with a length */
+    uint64_t received;
+    nx_duration started;
+    nx_duration waited; /* for its bytes, in all */
     struct nx__h1_chunked decoder;
     char *piece;      /* memory for nx_request_read */
-    nx_bytes raw;     /* of a chunked body: read, not yet decoded; in `wire` */
+    nx_bytes raw;     /* of a chunked one: read, not yet decoded; in `wire` */
     bool from_window; /* where `raw` was read from */
     char *wire;
     char *trailer; /* memory for the trailer section */
-    char *peer;    /* its address, once asked for */
+};
+
+struct nx__h1_request {
+    nx_request base; /* first */
+    struct nx__h1_conn *conn;
+    char *peer; /* its address, once asked for */
+    uint8_t minor;
+    bool keep_alive, head_method;
+    bool expect_continue; /* the peer waits for our word before it sends */
+    bool has_body;        /* else nothing of `body` is set */
+    bool chunked, body_done;
+    struct nx__h1_body body;
+};
+
+/* How nearly every head begins: status, content type, date. */
+struct nx__h1_prefix {
+    int status;
+    const struct nx__line *type;
+    nx_duration until; /* the date is right */
+    uint32_t len;
+    char text[3 * sizeof(struct nx__line)];
 };
 
 /* What connections of one loop borrow while they hold the thread: input and output without memory
@@ -65,9 +80,10 @@ struct nx__h1_shared {
     char *in;
     char *out;
     size_t out_len; /* of `out`; belongs to whoever runs, flushed before anybody else does */
-    struct nx__h1_conn *active; /* whose input is being handled in the loop's context */
-    nx_bytes window;            /* its input that is not handled yet */
-    size_t connections;         /* of all servers of the loop */
+    struct nx__h1_conn *active;  /* whose input is being handled in the loop's context */
+    nx_bytes window;             /* its input that is not handled yet */
+    size_t connections;          /* of all servers of the loop */
+    struct nx__h1_prefix prefix; /* of the last answer */
     struct nx__h1_header headers[NX__H1_MAX_HEADERS];
 };
 

@@ -55,16 +55,24 @@ static NX__INLINE size_t usual_request_line(const struct nx__parse *parse, struc
     return eol + 2;
 }
 
-/* Is it a host of letters, digits, "-" and ".", maybe with a port of up to four digits? */
+/* Are the `len` bytes before `end` a port below 60000? Eight bytes can be read there. */
+static inline bool is_port(const char *end, size_t len)
+{
+    if (len > 5 || (len == 5 && end[-5] > '5')) return false;
+    uint64_t word, ones = UINT64_MAX / 255;
+    memcpy(&word, end - 8, 8);
+    /* Digits come out as zero: 0x30 to 0x39 is what has this high half before and after 6 more. */
+    word = (word ^ ones * '0') | ((word + ones * 6) ^ ones * '0');
+    return len == 0 || !((word & ones * 0xf0) >> (64 - 8 * len));
+}
+
+/* Is it a host of letters, digits, "-" and ".", maybe with a port below 60000? */
 static inline bool is_usual_host(const char *buf, size_t at, size_t end, size_t len)
 {
     size_t p = nx__scan_label(buf, at, len);
     if (nx__unlikely(p > end || p == at)) return false;
     if (p == end) return true;
-    if (buf[p] != ':' || end - p > 5) return false;
-    for (p++; p < end; p++)
-        if (!nx__h1_is_digit(buf[p])) return false;
-    return true;
+    return buf[p] == ':' && is_port(buf + end, end - p - 1);
 }
 
 /* Takes the field lines and the empty one; `*at` moves behind it. */

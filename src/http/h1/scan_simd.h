@@ -35,7 +35,7 @@ static NX__INLINE void nx__scan_window(struct nx__scan *scan, size_t window)
                                                       : nx__scan_tail(scan->buf, window, scan->len);
 }
 
-static inline void nx__scan_init(struct nx__scan *scan, const char *buf, size_t len)
+static NX__INLINE void nx__scan_init(struct nx__scan *scan, const char *buf, size_t len)
 {
     scan->buf = buf;
     scan->len = len;

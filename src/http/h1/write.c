@@ -2,6 +2,7 @@
 #include "http/h1/conn.h"
 
 #include "base/json.h"
+#include "base/syscall.h"
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -36,10 +37,10 @@ static nx_err keep_output(struct nx__h1_conn *conn, size_t from)
 bool nx__h1_flush_kept(struct nx__h1_conn *conn)
 {
     while (conn->out.len && !conn->broken) {
-        ssize_t n = send(conn->watch.fd, conn->out.data, conn->out.len, MSG_NOSIGNAL);
+        long n = nx__send(conn->watch.fd, conn->out.data, conn->out.len);
+        if (n == -EINTR) continue;
+        if (n == -EAGAIN) return false;
         if (n < 0) {
-            if (errno == EINTR) continue;
-            if (errno == EAGAIN) return false;
             conn->broken = true;
             return false;
         }
@@ -50,18 +51,18 @@ bool nx__h1_flush_kept(struct nx__h1_conn *conn)
     return !conn->broken;
 }
 
-bool nx__h1_flush(struct nx__h1_conn *conn)
+NX__HOT bool nx__h1_flush(struct nx__h1_conn *conn)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
     size_t sent = 0;
     while (!conn->out.len && sent < shared->out_len && !conn->broken) {
-        ssize_t n = send(conn->watch.fd, shared->out + sent, shared->out_len - sent, MSG_NOSIGNAL);
+        long n = nx__send(conn->watch.fd, shared->out + sent, shared->out_len - sent);
         if (nx__likely(n > 0)) {
             sent += (size_t)n;
             continue;
         }
-        if (errno == EINTR) continue;
-        if (errno != EAGAIN) conn->broken = true;
+        if (n == -EINTR) continue;
+        if (n != -EAGAIN) conn->broken = true;
         break;
     }
     if (nx__likely(sent == shared->out_len)) {
@@ -148,13 +149,19 @@ static char *put(char *at, const char *data, size_t len)
     return at + len;
 }
 
-static char *put_number(char *at, uint64_t n)
+/* Copies more than the line has: there is HEAD_ROOM, and a length that is known costs no call. */
+static inline char *put_line(char *at, const struct nx__line *line)
 {
-    char digits[20];
-    size_t len = 0;
-    do digits[sizeof digits - ++len] = (char)('0' + n % 10);
-    while (n /= 10);
-    return put(at, digits + sizeof digits - len, len);
+    memcpy(at, line->text, sizeof line->text);
+    return at + line->len;
+}
+
+static inline char *put_number(char *at, uint64_t n)
+{
+    size_t len = 1;
+    for (uint64_t rest = n; rest >= 10; rest /= 10) len++;
+    for (size_t i = len; i--; n /= 10) at[i] = (char)('0' + n % 10);
+    return at + len;
 }
 
 static size_t fields_size(const struct nx__fields *fields)
@@ -185,37 +192,64 @@ static bool has_field(const struct nx__fields *fields, const char *name)
 
 enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE, FRAMING_NONE };
 
+/* Status, content type and date, where the fields of the answer don't bring the latter two. */
+static NX__NOINLINE char *put_own(char *at, const nx_response *res, struct nx_loop *loop,
+                                  bool content)
+{
+    nx_duration until;
+    at = put_line(at, nx__status_line(res->status));
+    if (content && res->content_type && !has_field(&res->fields, "content-type"))
+        at = put_line(at, res->content_type);
+    if (!has_field(&res->fields, "date")) at = put_line(at, nx__date_line(loop, &until));
+    return at;
+}
+
+static NX__COLD void prefix_make(struct nx__h1_prefix *prefix, const nx_response *res,
+                                 struct nx_loop *loop)
+{
+    char *at =
+        put(prefix->text, nx__status_line(res->status)->text, nx__status_line(res->status)->len);
+    if (res->content_type) at = put(at, res->content_type->text, res->content_type->len);
+    const struct nx__line *date = nx__date_line(loop, &prefix->until);
+    at = put(at, date->text, date->len);
+    prefix->len = (uint32_t)(at - prefix->text);
+    prefix->status = res->status;
+    prefix->type = res->content_type;
+}
+
+/* The same without fields: mostly what the answer before had. */
+static inline char *put_prefix(char *at, const nx_response *res, struct nx_loop *loop)
+{
+    struct nx__h1_prefix *prefix = &nx__h1_shared->prefix;
+    if (nx__unlikely(prefix->status != res->status || prefix->type != res->content_type ||
+                     loop->now >= prefix->until))
+        prefix_make(prefix, res, loop);
+    memcpy(at, prefix->text, sizeof prefix->text);
+    return at + prefix->len;
+}
+
 /* Writes the head at `at`, where there is room. RFC 9112 6.3, 9.3. */
-static char *put_head(char *at, nx_response *res, enum framing framing, uint64_t length)
+static NX__INLINE char *put_head(char *at, nx_response *res, enum framing framing, uint64_t length)
 {
     struct nx__h1_request *req = (struct nx__h1_request *)res->req;
     struct nx__h1_conn *conn = req->conn;
     nx_http_server *server = conn->server;
     bool unread =
-        !req->body_done && (req->expect_continue || req->length_left > NX__H1_DISCARD_MOST);
+        !req->body_done && (req->expect_continue || req->body.length_left > NX__H1_DISCARD_MOST);
     if (!req->keep_alive || framing == FRAMING_CLOSE || server->draining || unread ||
         conn->half_closed || conn->requests >= server->options.max_requests)
         conn->close_after = true;
-    nx_bytes line = nx__status_line(res->status);
-    at = put(at, line.data, line.len);
     bool given = nx__unlikely(res->fields.count != 0);
-    if (length && res->content_type && !(given && has_field(&res->fields, "content-type"))) {
-        at = put(at, LITERAL("content-type: "));
-        at = put(at, res->content_type, strlen(res->content_type));
-        at = put(at, LITERAL("\r\n"));
-    }
+    if (nx__likely(!given && length))
+        at = put_prefix(at, res, server->loop);
+    else
+        at = put_own(at, res, server->loop, length != 0);
     if (framing == FRAMING_LENGTH) {
         at = put(at, LITERAL("content-length: "));
         at = put_number(at, length);
         at = put(at, LITERAL("\r\n"));
     } else if (framing == FRAMING_CHUNKED) {
         at = put(at, LITERAL("transfer-encoding: chunked\r\n"));
-    }
-    if (!(given && has_field(&res->fields, "date"))) {
-        at = put(at, LITERAL("date: "));
-        nx_bytes date = nx__http_date(server->loop);
-        at = put(at, date.data, date.len);
-        at = put(at, LITERAL("\r\n"));
     }
     if (nx__unlikely(conn->close_after))
         at = put(at, LITERAL("connection: close\r\n"));
@@ -231,9 +265,10 @@ static bool bodiless(int status)
     return status == 204 || status == 304;
 }
 
-static nx_err head_room(nx_response *res, size_t extra, size_t *head_most)
+static inline nx_err head_room(nx_response *res, size_t extra, size_t *head_most)
 {
-    *head_most = HEAD_ROOM + (res->fields.count ? fields_size(&res->fields) : 0);
+    *head_most = HEAD_ROOM;
+    if (nx__unlikely(res->fields.count)) *head_most += fields_size(&res->fields);
     if (nx__unlikely(*head_most > NX__H1_RESPONSE_HEAD_MOST))
         return nx__error_set(NX_ETOOBIG, "cannot answer: the head is larger than %d bytes",
                              NX__H1_RESPONSE_HEAD_MOST);
@@ -242,7 +277,7 @@ static nx_err head_room(nx_response *res, size_t extra, size_t *head_most)
 
 /* ---- Answers */
 
-nx_err nx__h1_send(nx_response *res, nx_bytes body)
+NX__HOT nx_err nx__h1_send(nx_response *res, nx_bytes body)
 {
     struct nx__h1_request *req = (struct nx__h1_request *)res->req;
     struct nx__h1_shared *shared = nx__h1_shared;
@@ -260,7 +295,7 @@ nx_err nx__h1_send(nx_response *res, nx_bytes body)
     return nx__h1_send_all(req->conn, body, (nx_bytes){0});
 }
 
-nx_err nx__h1_send_json(nx_response *res, nx_value value)
+NX__HOT nx_err nx__h1_send_json(nx_response *res, nx_value value)
 {
     struct nx__h1_request *req = (struct nx__h1_request *)res->req;
     struct nx__h1_shared *shared = nx__h1_shared;
@@ -298,7 +333,7 @@ nx_err nx__h1_write(nx_response *res, nx_bytes piece)
         enum framing framing = bodiless(res->status) ? FRAMING_NONE
                                : req->minor          ? FRAMING_CHUNKED
                                                      : FRAMING_CLOSE;
-        if (!res->content_type) res->content_type = "application/octet-stream";
+        if (!res->content_type) res->content_type = &nx__type_bytes;
         char *at = put_head(shared->out + shared->out_len, res, framing, framing != FRAMING_NONE);
         shared->out_len = (size_t)(at - shared->out);
         res->state = NX__RESPONSE_STREAMING;
@@ -339,15 +374,17 @@ void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
     if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM && !nx__h1_flush(conn)) return;
     if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM)
         return; /* what waits already is more than the peer takes */
-    nx_bytes line = nx__status_line(status), text = nx__status_text(status),
-             date = nx__http_date(conn->server->loop);
-    char body[256];
-    int len = snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}", NX_FMT(text),
-                       reason ? reason : "");
-    int n = snprintf(
-        shared->out + shared->out_len, HEAD_ROOM,
-        "%.*scontent-type: application/json\r\ncontent-length: %d\r\ndate: %.*s\r\nconnection: close\r\n\r\n%s",
-        NX_FMT(line), len, NX_FMT(date), body);
-    if (n > 0 && n < HEAD_ROOM) shared->out_len += (size_t)n;
+    char body[256], *at = shared->out + shared->out_len;
+    int len = snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}",
+                       NX_FMT(nx__status_text(status)), reason ? reason : "");
+    at = put_line(at, nx__status_line(status));
+    at = put_line(at, &nx__type_json);
+    nx_duration until;
+    at = put_line(at, nx__date_line(conn->server->loop, &until));
+    at = put(at, LITERAL("connection: close\r\ncontent-length: "));
+    at = put_number(at, (uint64_t)len);
+    at = put(at, LITERAL("\r\n\r\n"));
+    at = put(at, body, (size_t)len);
+    shared->out_len = (size_t)(at - shared->out);
     if (shared->active != conn) (void)nx__h1_flush(conn);
 }
