@@ -18,6 +18,13 @@
  * timeout(1) send one to the launcher and to the app, and the launcher forwards its own. */
 static const nx_duration SAME_SIGNAL = NX_MS(200);
 
+void nx__launcher_warn(const struct nx__compiled *compiled)
+{
+    static bool said;
+    if (compiled->warning && !said) nx__cli_say("%s", compiled->warning);
+    said |= compiled->warning != NULL;
+}
+
 /* Compiles; on success the new program takes the old one's place and its inputs are watched. Sets
  * `*same` when it is the old one. */
 static nx_err compile(struct nx__launcher *l, bool *same)
@@ -28,6 +35,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
                                           .refresh = l->run->refresh && l->generations == 0,
                                           .compiler = l->run->compiler};
     nx_err err = nx__module_compile(&request, &fresh);
+    nx__launcher_warn(&fresh);
     l->compiled = !err;
     *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
     if (l->watcher.fd >= 0) {

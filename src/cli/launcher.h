@@ -73,6 +73,9 @@ struct nx__launcher {
 /* Runs the program and everything around it until it has ended; returns the exit code. */
 int nx__launch(struct nx__run *run);
 
+/* Says, the first time, that the cache can't be used. */
+void nx__launcher_warn(const struct nx__compiled *compiled);
+
 /* ---- supervise.c */
 
 /* Starts the program as a new current generation. NX_ENOMEM and others, recorded. */
