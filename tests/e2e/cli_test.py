@@ -212,6 +212,12 @@ class Commands(Base):
             (["run", "app.c", "--max-fibers"], 2, "--max-fibers=4096"),
             (["run", "app.c", "--max-fibers=0"], 2, "at least 1"),
             (["run", "app.c", "--max-memory=99999999999G"], 2, "number"),
+            (["run", "app.c", "--watchdog"], 2, "--watchdog=250; 0 turns it off"),
+            (["run", "app.c", "--watchdog="], 2, "milliseconds"),
+            (["run", "app.c", "--watchdog=-1"], 2, "milliseconds"),
+            (["run", "app.c", "--watchdog=1s"], 2, "milliseconds"),
+            (["run", "app.c", "--watchdog=9223372036855"], 2, "milliseconds"),
+            (["run", "app.c", "--wachdog=1"], 2, "did you mean --watchdog?"),
             (["run", "app.c", "--allow-net=a:b"], 2, "a port is a number"),
             (["run", "app.c", "--allow-read="], 2, "empty entry"),
             (["run", "nothing.c"], 8, 'cannot read "nothing.c": no such file'),
@@ -323,6 +329,29 @@ int main(void)
         self.assertNotIn("inotify", result.stdout)
         self.assertNotIn("signalfd", result.stdout)
         self.assertNotIn(os.readlink(f"/proc/self/fd/{writer}"), result.stdout)
+
+    def test_watchdog(self):
+        self.write("app.c", r"""
+#include <nexus.h>
+#include <stdio.h>
+#include <time.h>
+int main(void)
+{
+    NX_TRY(nx_sleep(NX_MS(1)));
+    nx_duration until = nx_now() + NX_MS(260);
+    while (nx_now() < until) {}
+    nx_limits limits = {.size = sizeof limits};
+    nx_limits_get(&limits);
+    nx_stats stats = {.size = sizeof stats};
+    nx_stats_get(&stats);
+    printf("%lld %d\n", limits.watchdog == NX_FOREVER ? -1 : (long long)(limits.watchdog / NX_MS(1)), (int)stats.blocked);
+    return 0;
+}""")
+        for flags, limit, told in (([], "100", True), (["--watchdog=20"], "20", True), (["--watchdog=0"], "-1", False),
+                                   (["--watchdog=60000"], "60000", False)):
+            result = self.nexus("run", "app.c", *flags)
+            self.assertEqual(result.stdout, f"{limit} {int(told)}\n", result.stderr)
+            self.assertEqual(f"has blocked the loop for {limit} ms" in result.stderr, told, result.stderr)
 
     def test_no_color_when_not_a_terminal(self):
         self.assertNotIn("\x1b", self.nexus("run", "nothing.c").stderr)
