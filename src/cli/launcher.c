@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -126,6 +126,7 @@ static void recompile(struct nx__launcher *l)
     bool same;
     nx_err err = compile(l, &same);
     if (err) {
+        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
         nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
                                    : "waiting for a change");
         return;
@@ -135,6 +136,7 @@ static void recompile(struct nx__launcher *l)
     l->crash_count = 0;
     nx__generation_retire(l);
     if (nx__generation_start(l)) {
+        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
         (void)nx__cli_fail(nx_error_last()->code);
         return;
     }
@@ -160,6 +162,8 @@ static int next_timeout(const struct nx__launcher *l)
         if (due[i] && due[i] < next) next = due[i];
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         if (l->draining[i].pid && l->draining[i].kill_at < next) next = l->draining[i].kill_at;
+    for (size_t i = 0; i < l->guest_count; i++)
+        if (l->guests[i].until < next) next = l->guests[i].until;
     if (next == NX_FOREVER) return -1;
     nx_duration left = (next - nx__clock_monotonic() + 999999) / 1000000;
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
@@ -167,7 +171,8 @@ static int next_timeout(const struct nx__launcher *l)
 
 static void turn(struct nx__launcher *l)
 {
-    struct pollfd fds[4 + NX__DRAINING_MAX];
+    enum { OWN = 4 + NX__DRAINING_MAX };
+    struct pollfd fds[OWN + NX__HELD_MAX + NX__GUESTS_MAX];
     fds[0] = (struct pollfd){.fd = l->signals, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = l->watcher.fd, .events = POLLIN};
     fds[2] = (struct pollfd){.fd = l->asking ? STDIN_FILENO : -1, .events = POLLIN};
@@ -175,7 +180,8 @@ static void turn(struct nx__launcher *l)
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         fds[4 + i] = (struct pollfd){.fd = l->draining[i].pid ? l->draining[i].broker : -1,
                                      .events = POLLIN};
-    if (poll(fds, sizeof fds / sizeof *fds, next_timeout(l)) < 0) return;
+    size_t count = OWN + nx__standin_poll(l, fds + OWN);
+    if (poll(fds, count, next_timeout(l)) < 0) return;
     if (fds[3].revents) nx__serve(l, &l->current);
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         if (fds[4 + i].revents) nx__serve(l, &l->draining[i]);
@@ -186,6 +192,7 @@ static void turn(struct nx__launcher *l)
     nx_duration now = nx__clock_monotonic();
     nx__generations_expire(l, now);
     if (l->sweep_at && l->sweep_at <= now) nx__serve_sweep(l, false);
+    nx__standin_turn(l, now);
     if (l->stop_signal && !l->current.pid && !nx__generations_draining(l)) l->done = true;
     if (l->done || l->stop_signal) return;
     if (l->watcher.changed_at && l->watcher.changed_at <= now)

@@ -727,6 +727,61 @@ class Watch(Base):
         app.serving(self.port, "mended")
         self.assertEqual(app.stop(), 0)
 
+    def ask(self, method="GET", body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5 * SLOW)
+        try:
+            connection.request(method, "/", body)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read().decode()
+        finally:
+            connection.close()
+
+    def test_a_program_that_fails_at_start(self):
+        self.server("one")
+        app = self.watch().serving(self.port, "one")
+        failures = [("int main(void) { return 3; }", "app.c ended with exit code 3"),
+                    ("int main(void) { *(volatile int *)8 = 1; }", "app.c ended (Segmentation fault)"),
+                    ("int main(void) { return }", '"app.c" does not compile')]
+        for text, why in failures:
+            self.write("app.c", text)
+            app.said("waiting for a change")
+            app.errors = ""
+            status, headers, body = self.ask()
+            self.assertEqual((status, headers["refresh"], headers["connection"]), (503, "1", "close"))
+            self.assertTrue(body.startswith(why + "."), body)
+        self.assertEqual(self.ask("HEAD")[2], "")
+        self.assertEqual(self.ask("POST", b"x" * 1000000)[0], 503)  # read to its end, or the answer would be lost
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5 * SLOW) as s:
+            s.sendall(b"\x16\x03\x01")
+            self.assertEqual(s.recv(100), b"")
+        # More than there is room for, which say nothing, hold up the others for no longer than their time.
+        idle = [socket.create_connection(("127.0.0.1", self.port), timeout=5 * SLOW) for _ in range(20)]
+        self.assertEqual(self.ask()[0], 503)
+        # Who has not asked yet is left to the new program.
+        fresh = socket.create_connection(("127.0.0.1", self.port), timeout=5 * SLOW)
+        time.sleep(0.05)
+        self.server("mended")
+        wait_for(lambda: self.ask()[2] == "mended")
+        self.assertEqual(fresh.recv(100), b"")
+        for s in (*idle, fresh):
+            s.close()
+        self.assertEqual(app.stop(), 0)
+
+    def test_connections_that_waited_for_a_program_that_fails(self):
+        self.server("one")
+        self.watch().serving(self.port, "one")
+        self.write("app.c", f"#include <unistd.h>\nint main(void) {{ usleep({500000 * SLOW}); return 4; }}")
+        wait_for(lambda: not self.accepts())
+        status, _, body = self.ask()  # meanwhile it waits
+        self.assertEqual(status, 503)
+        self.assertIn("exit code 4", body)
+
+    def accepts(self):
+        try:
+            return get(self.port, timeout=0.1) is not None
+        except (OSError, http.client.HTTPException):
+            return False
+
     def test_included_files_and_ways_to_save(self):
         text = (SERVER % {"answer": ""}).replace('#define ANSWER ""', '#include "answer.h"')
         self.write("app.c", text)
