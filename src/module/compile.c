@@ -5,11 +5,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
-#include <sys/sendfile.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,7 +25,8 @@ void nx__compiled_free(struct nx__compiled *c)
     if (c->so_fd >= 0) (void)close(c->so_fd);
     for (size_t i = 0; i < c->input_count; i++) free(c->inputs[i].path);
     free(c->inputs);
-    *c = (struct nx__compiled){.so_fd = -1};
+    memset(c, 0, sizeof *c);
+    c->so_fd = -1;
 }
 
 /* ---- The program that is being made */
@@ -181,21 +180,6 @@ static bool has_new_source(const struct job *job)
     return false;
 }
 
-/* Machine code is run, so it is checked: ours, nobody else's to write, and whole. */
-static int so_open(const char *path, const struct nx__manifest *m)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct stat st;
-    char hash[NX__HASH_TEXT];
-    if (fd < 0) return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-        !(st.st_mode & 022) && (uint64_t)st.st_size == m->so_size && nx__hash_file(fd, hash) == 0 &&
-        strcmp(hash, m->so_hash) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
-}
-
 static nx_err manifest_write(const struct job *job, const struct nx__manifest *m)
 {
     struct nx__buffer text = {0};
@@ -237,7 +221,7 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
         return NX_EAGAIN;
     char *path = so_path(job, &job->old);
     if (!path) return NX_ENOMEM;
-    int fd = so_open(path, &job->old);
+    int fd = nx__object_open(path, &job->old);
     if (fd < 0) {
         free(path);
         return NX_EAGAIN;
@@ -459,46 +443,10 @@ static nx_err attempts(struct job *job, const struct nx__compiler *compiler, con
     return err;
 }
 
-/* False for a file that was cut short: tcc does not notice a full disk. The section headers are
- * its end. */
-static bool is_whole(int fd, uint64_t size)
-{
-    ElfW(Ehdr) head;
-    return pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
-           memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 &&
-           head.e_shoff + (uint64_t)head.e_shnum * head.e_shentsize <= size;
-}
-
-/* Copies a compiled file into memory that nobody can write to any more: the folder that it lies in
- * goes away, and may be one that nothing can be run from. */
-static nx_err into_memory(int from, const struct nx__manifest *m, bool settled,
-                          struct nx__compiled *out)
-{
-    char name[64];
-    /* The file names the temporary folder, so what it was made of says better whether it is the
-     * same. */
-    (void)snprintf(name, sizeof name, "nexus-%.16s", settled ? m->key : m->so_hash);
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0) return nx__error_system(errno, "cannot keep the compiled program in memory");
-    off_t at = 0;
-    while ((uint64_t)at < m->so_size) {
-        ssize_t n = sendfile(fd, from, &at, (size_t)(m->so_size - (uint64_t)at));
-        if (n > 0 || (n < 0 && errno == EINTR)) continue;
-        (void)close(fd);
-        return nx__error_system(n < 0 ? errno : EIO, "cannot keep the compiled program in memory");
-    }
-    (void)fcntl(fd, F_ADD_SEALS, F_SEAL_WRITE | F_SEAL_GROW | F_SEAL_SHRINK | F_SEAL_SEAL);
-    out->so_fd = fd;
-    if (asprintf(&out->so_path, "/memfd:%s (deleted)", name) >= 0) return NX_OK;
-    out->so_path = NULL;
-    return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
-}
-
 /* The run goes on without the cache, for the reason that is recorded. Without memory for the words,
  * it does so in silence. */
 static void warn(struct nx__compiled *out, const char *reason)
 {
-    free(out->warning);
     if (asprintf(&out->warning, "%s; the program is compiled for this run alone", reason) < 0)
         out->warning = NULL;
 }
@@ -520,11 +468,14 @@ static nx_err install(struct job *job, const char *staging, struct nx__manifest 
     m->so_size = (uint64_t)st.st_size;
     nx_err err = NX_OK;
     int error;
-    if (!is_whole(fd, m->so_size))
+    if (!nx__object_is_whole(fd, m->so_size))
         err = no_place(job, nx__cache_error(ENOSPC, job->cache));
     else if ((error = -nx__hash_file(fd, m->so_hash)))
         err = nx__error_system(error, "cannot read what the compiler made");
-    if (!err && job->temporary) err = into_memory(fd, m, settled, out);
+    /* The file names the temporary folder, so what it was made of says better whether it is the
+     * same. */
+    if (!err && job->temporary)
+        err = nx__object_into_memory(fd, m->so_size, settled ? m->key : m->so_hash, out);
     if (err || job->temporary) {
         (void)close(fd);
         return err;

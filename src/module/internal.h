@@ -130,6 +130,19 @@ NX_MUST_CHECK nx_err nx__write_whole(const char *path, const void *data, size_t 
 NX_MUST_CHECK nx_err nx__staging_make(const char *cache, char **out);
 void nx__staging_remove(const char *path);
 
+/* ---- object.c: compiled files. */
+/* Opens one of the cache; -1 when it is not what the manifest says. Machine code is run, so it is
+ * checked: ours, nobody else's to write, and whole. */
+int nx__object_open(const char *path, const struct nx__manifest *manifest);
+/* False for a new one that was cut short: tcc does not notice a full disk. The section headers are
+ * its end. */
+bool nx__object_is_whole(int fd, uint64_t size);
+/* Copies one into memory that nobody can write to any more, since the folder that it lies in goes
+ * away, and may be one that nothing can be run from. The hash names it. Sets `so_fd` and `so_path`.
+ * NX_ENOMEM, NX_EFAILED and others, recorded. */
+NX_MUST_CHECK nx_err nx__object_into_memory(int from, uint64_t size, const char *hash,
+                                            struct nx__compiled *out);
+
 /* ---- sandbox.c: one run of a compiler, sealed. */
 struct nx__tool_run {
     char **argv;

@@ -80,6 +80,12 @@ def wait_for(what, seconds=5.0):
     raise AssertionError("did not happen in time")
 
 
+def sanitized():
+    with open(NEXUS, "rb") as f:
+        program = f.read()
+    return b"__asan_init" in program or b"__tsan_init" in program
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat") as f:
@@ -662,16 +668,14 @@ int main(int argc, char **argv)
         for pid in (app.process.pid, self.app_pid()):
             with open(f"/proc/{pid}/status") as f:
                 total += int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
-        with open(NEXUS, "rb") as f:
-            program = f.read()
-        if b"__asan_init" not in program and b"__tsan_init" not in program:
+        if not sanitized():
             self.assertLess(total, 5 * 1024)
 
 
 class Watch(Base):
-    def watch(self, *flags):
+    def watch(self, *flags, **options):
         self.port = free_port()
-        return self.start("run", "app.c", str(self.port), "--allow-net", "--watch", *flags)
+        return self.start("run", "app.c", str(self.port), "--allow-net", "--watch", *flags, **options)
 
     def test_edit_and_no_connection_is_lost(self):
         self.server("one")
@@ -797,6 +801,29 @@ class Watch(Base):
         wait_for(lambda: get(self.port) == "three")
         self.write("answer.h", '#define ANSWER "four"\n')  # a rename over it
         wait_for(lambda: get(self.port) == "four")
+
+    def test_without_a_cache(self):
+        self.write("plugin.c", "int plugin(void) { return 1; }")
+        self.write("app.c", (SERVER % {"answer": "one"}).replace("    const char *port", "    nx_module *plugin;\n"
+                   "    NX_TRY(nx_import(&plugin, \"./plugin.c\"));\n    const char *port", 1))
+        cache = self.write("file", "")
+        app = self.watch(env={**os.environ, "NEXUS_CACHE": cache + "/cache", "TMPDIR": self.dir}).serving(self.port, "one")
+        before = get(self.port, "/pid")
+        self.server("one")  # without the import, so it is another program
+        wait_for(lambda: get(self.port, "/pid") != before)
+        before = get(self.port, "/pid")
+        self.server("one")  # saved without a change
+        time.sleep(0.3)
+        self.assertEqual(get(self.port, "/pid"), before)
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            get(self.port, "/crash")
+        self.assertEqual(get(self.port), "one")
+        app.said("crash")
+        if not sanitized():  # else the report is the sanitizer's own
+            self.assertRegex(app.errors, r"  crash +/.*/app\.c:\d+\n")
+        self.assertEqual(app.stop(), 0)
+        self.assertEqual(app.errors.count("cannot use the compile cache"), 1, app.errors)
+        self.assertEqual(sorted(os.listdir(self.dir)), ["app.c", "file", "plugin.c"])
 
     def test_other_files_do_not_restart(self):
         self.server("one")

@@ -400,9 +400,19 @@ NX_TEST(without_a_cache)
     EXPECT(out.warning && is_empty(tmp));
     nx__compiled_free(&out);
     /* A temporary folder that is none: there are others. */
-    setenv("TMPDIR", put("s/file/cache", ""), 1);
+    char file[512];
+    snprintf(file, sizeof file, "%s/s/file/cache", folder);
+    setenv("TMPDIR", file, 1);
     EXPECT_EQ(compile(path, NULL, &out), NX_OK);
     nx__compiled_free(&out);
+    /* One where somebody else could change what is compiled. */
+    EXPECT_EQ(chmod(tmp, 0777), 0);
+    setenv("TMPDIR", tmp, 1);
+    size_t place = 0;
+    char *made = NULL;
+    EXPECT(nx__temporary_make(&place, &made) && strncmp(made, folder, strlen(folder)) != 0);
+    if (made) nx__staging_remove(made);
+    free(made);
     unsetenv("TMPDIR");
     setenv("NEXUS_CACHE", before, 1);
     free(before);
