@@ -56,6 +56,9 @@ typedef struct nx_limits {
     uint64_t max_fibers;     /* --max-fibers alive at once: 100,000 */
     uint64_t stack_size;     /* --stack-size, bytes reserved for a fiber: 262,144 */
     uint64_t blocking_threads; /* --blocking-threads of the pool: 4 */
+    /* --watchdog: how long the loop may be blocked before stderr says by what: 100 ms. NX_FOREVER
+     * turns it off. */
+    nx_duration watchdog;
 } nx_limits;
 
 /* The limits in force. */

@@ -7,7 +7,7 @@
 #include <fcntl.h>
 #include <link.h>
 #include <malloc.h>
-#include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
@@ -17,6 +17,13 @@
 /* A second signal within this time is taken for the first come by another way: systemd and
  * timeout(1) send one to the launcher and to the app, and the launcher forwards its own. */
 static const nx_duration SAME_SIGNAL = NX_MS(200);
+
+void nx__launcher_warn(const struct nx__compiled *compiled)
+{
+    static bool said;
+    if (compiled->warning && !said) nx__cli_say("%s", compiled->warning);
+    said |= compiled->warning != NULL;
+}
 
 /* Compiles; on success the new program takes the old one's place and its inputs are watched. Sets
  * `*same` when it is the old one. */
@@ -28,6 +35,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
                                           .refresh = l->run->refresh && l->generations == 0,
                                           .compiler = l->run->compiler};
     nx_err err = nx__module_compile(&request, &fresh);
+    nx__launcher_warn(&fresh);
     l->compiled = !err;
     *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
     if (l->watcher.fd >= 0) {
@@ -118,6 +126,7 @@ static void recompile(struct nx__launcher *l)
     bool same;
     nx_err err = compile(l, &same);
     if (err) {
+        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
         nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
                                    : "waiting for a change");
         return;
@@ -127,6 +136,7 @@ static void recompile(struct nx__launcher *l)
     l->crash_count = 0;
     nx__generation_retire(l);
     if (nx__generation_start(l)) {
+        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
         (void)nx__cli_fail(nx_error_last()->code);
         return;
     }
@@ -152,6 +162,8 @@ static int next_timeout(const struct nx__launcher *l)
         if (due[i] && due[i] < next) next = due[i];
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         if (l->draining[i].pid && l->draining[i].kill_at < next) next = l->draining[i].kill_at;
+    for (size_t i = 0; i < l->guest_count; i++)
+        if (l->guests[i].until < next) next = l->guests[i].until;
     if (next == NX_FOREVER) return -1;
     nx_duration left = (next - nx__clock_monotonic() + 999999) / 1000000;
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
@@ -159,7 +171,8 @@ static int next_timeout(const struct nx__launcher *l)
 
 static void turn(struct nx__launcher *l)
 {
-    struct pollfd fds[4 + NX__DRAINING_MAX];
+    enum { OWN = 4 + NX__DRAINING_MAX };
+    struct pollfd fds[OWN + NX__HELD_MAX + NX__GUESTS_MAX];
     fds[0] = (struct pollfd){.fd = l->signals, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = l->watcher.fd, .events = POLLIN};
     fds[2] = (struct pollfd){.fd = l->asking ? STDIN_FILENO : -1, .events = POLLIN};
@@ -167,7 +180,8 @@ static void turn(struct nx__launcher *l)
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         fds[4 + i] = (struct pollfd){.fd = l->draining[i].pid ? l->draining[i].broker : -1,
                                      .events = POLLIN};
-    if (poll(fds, sizeof fds / sizeof *fds, next_timeout(l)) < 0) return;
+    size_t count = OWN + nx__standin_poll(l, fds + OWN);
+    if (poll(fds, count, next_timeout(l)) < 0) return;
     if (fds[3].revents) nx__serve(l, &l->current);
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         if (fds[4 + i].revents) nx__serve(l, &l->draining[i]);
@@ -178,6 +192,7 @@ static void turn(struct nx__launcher *l)
     nx_duration now = nx__clock_monotonic();
     nx__generations_expire(l, now);
     if (l->sweep_at && l->sweep_at <= now) nx__serve_sweep(l, false);
+    nx__standin_turn(l, now);
     if (l->stop_signal && !l->current.pid && !nx__generations_draining(l)) l->done = true;
     if (l->done || l->stop_signal) return;
     if (l->watcher.changed_at && l->watcher.changed_at <= now)

@@ -1,6 +1,7 @@
 /* The launcher: compiles, starts the app in a process of its own, and then waits for what happens
  * to it. One thread, one poll loop (launcher.c); the app's processes are supervise.c's, its
- * questions serve.c's, changed files watch.c's. */
+ * questions serve.c's, changed files watch.c's, who asks for a program that has failed standin.c's.
+ */
 #ifndef NX__LAUNCHER_H
 #define NX__LAUNCHER_H
 
@@ -8,12 +9,14 @@
 #include "cli/options.h"
 #include "module/module.h"
 #include "permission/listen.h"
+#include <poll.h>
 #include <signal.h>
 #include <sys/types.h>
 
 enum {
     NX__DRAINING_MAX = 8, /* old generations that finish what they have */
     NX__HELD_MAX = 64,    /* listening sockets */
+    NX__GUESTS_MAX = 16,  /* connections that are answered at once for a program that has failed */
 };
 
 /* One process of the app. */
@@ -31,6 +34,13 @@ struct nx__held {
     uint16_t bound_port;
     uint32_t generation; /* that has it, 0: none */
     char address[NX__LISTEN_ADDRESS_MAX];
+};
+
+/* A connection to a program that has failed. */
+struct nx__guest {
+    int fd;
+    bool answered;
+    nx_duration until; /* it is closed then, if not before */
 };
 
 struct nx__watcher {
@@ -59,6 +69,9 @@ struct nx__launcher {
     size_t held_count;
     nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */
     struct nx__watcher watcher;
+    char down[160]; /* with --watch: why the program does not run, while it does not */
+    struct nx__guest guests[NX__GUESTS_MAX];
+    size_t guest_count;
     int stop_signal;        /* that ends it all, 0: none yet */
     nx_duration stopped_at; /* when it came */
     nx_duration crashes[5]; /* when the last ones were */
@@ -72,6 +85,9 @@ struct nx__launcher {
 
 /* Runs the program and everything around it until it has ended; returns the exit code. */
 int nx__launch(struct nx__run *run);
+
+/* Says, the first time, that the cache can't be used. */
+void nx__launcher_warn(const struct nx__compiled *compiled);
 
 /* ---- supervise.c */
 
@@ -107,6 +123,16 @@ void nx__serve_forget(struct nx__launcher *launcher, const struct nx__generation
 
 /* Closes the held sockets that no generation has, or all. */
 void nx__serve_sweep(struct nx__launcher *launcher, bool all);
+
+/* ---- standin.c */
+
+/* What to poll for connections to a program that has failed; at most NX__HELD_MAX + NX__GUESTS_MAX.
+ */
+size_t nx__standin_poll(const struct nx__launcher *launcher, struct pollfd *fds);
+
+/* Tells them so with a 503, as long as it does not run and a change is waited for. Does not wait.
+ */
+void nx__standin_turn(struct nx__launcher *launcher, nx_duration now);
 
 /* ---- watch.c */
 

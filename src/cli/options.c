@@ -32,46 +32,47 @@ static const struct {
 
 /* For suggestions. */
 static const char *const names[] = {
-    "--watch",
-    "--release",
-    "--refresh",
-    "--no-prompt",
-    "--help",
-    "--compiler",
-    "--allow-all",
-    "--allow-read",
-    "--allow-write",
-    "--allow-net",
-    "--allow-env",
-    "--allow-run",
-    "--allow-ffi",
-    "--deny-read",
-    "--deny-write",
-    "--deny-net",
-    "--deny-env",
-    "--deny-run",
-    "--deny-ffi",
-    "--max-open-files",
-    "--max-memory",
-    "--max-iterations",
-    "--max-operations",
-    "--max-fibers",
-    "--stack-size",
-    "--blocking-threads",
-    NULL,
+    "--watch",       "--release",          "--refresh",        "--no-prompt",
+    "--help",        "--compiler",         "--allow-all",      "--allow-read",
+    "--allow-write", "--allow-net",        "--allow-env",      "--allow-run",
+    "--allow-ffi",   "--deny-read",        "--deny-write",     "--deny-net",
+    "--deny-env",    "--deny-run",         "--deny-ffi",       "--max-open-files",
+    "--max-memory",  "--max-iterations",   "--max-operations", "--max-fibers",
+    "--stack-size",  "--blocking-threads", "--watchdog",       NULL,
 };
+
+/* Reads the digits that the text begins with; the rest, or NULL where there are none or too many.
+ */
+static const char *digits_parse(const char *text, uint64_t *out)
+{
+    const char *at = text;
+    uint64_t n = 0;
+    for (; *at >= '0' && *at <= '9'; at++) {
+        uint64_t digit = (uint64_t)(*at - '0');
+        if (n > (UINT64_MAX - digit) / 10) return NULL;
+        n = n * 10 + digit;
+    }
+    *out = n;
+    return at == text ? NULL : at;
+}
+
+/* A whole number of milliseconds; 0 stands for none. */
+static bool milliseconds_parse(const char *text, nx_duration *out)
+{
+    uint64_t n;
+    text = digits_parse(text, &n);
+    if (!text || *text || n >= (uint64_t)(NX_FOREVER / NX_MS(1))) return false;
+    *out = n ? NX_MS((nx_duration)n) : NX_FOREVER;
+    return true;
+}
 
 /* A whole number of at least 1, with K, M or G for powers of 1,024. */
 static bool size_parse(const char *text, uint64_t *out)
 {
-    uint64_t n = 0;
-    size_t digits = 0;
-    for (; *text >= '0' && *text <= '9'; text++, digits++) {
-        uint64_t digit = (uint64_t)(*text - '0');
-        if (n > (UINT64_MAX - digit) / 10) return false;
-        n = n * 10 + digit;
-    }
+    uint64_t n;
     unsigned shift = 0;
+    text = digits_parse(text, &n);
+    if (!text) return false;
     switch (*text) {
     case 'K':
     case 'k': shift = 10; break;
@@ -82,7 +83,7 @@ static bool size_parse(const char *text, uint64_t *out)
     default: break;
     }
     if (shift) text++;
-    if (!digits || *text || n == 0 || n > UINT64_MAX >> shift) return false;
+    if (*text || n == 0 || n > UINT64_MAX >> shift) return false;
     *out = n << shift;
     return true;
 }
@@ -137,6 +138,12 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
                 "%s needs a number of at least 1, as in %s=4096 (K, M and G stand for powers of 1024)",
                 limits[i].name, limits[i].name);
         return NX_OK;
+    }
+    if (is_flag(argument, "--watchdog", &value)) {
+        if (value && milliseconds_parse(value, &run->limits.watchdog)) return NX_OK;
+        return nx__error_set(
+            NX_EUSAGE,
+            "--watchdog needs a number of milliseconds, as in --watchdog=250; 0 turns it off");
     }
     if (is_flag(argument, "--compiler", &value)) {
         if (!value || !*value)

@@ -72,6 +72,7 @@ const struct nx__command nx__command_run = {
         "  --max-iterations=N       turns of the event loop before the program ends (none)\n"
         "  --stack-size=SIZE        of a fiber (256K)\n"
         "  --blocking-threads=N     for work that blocks (4)\n"
+        "  --watchdog=MS            milliseconds that the event loop may be blocked before stderr says by what (100); 0: never\n"
         "\n"
         "Exit code: the program's own, 128 plus the signal that ended it, 2 for wrong usage, 18 when it does not compile, or\n"
         "another error's number.\n"

@@ -206,6 +206,7 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
         struct nx__compile_request request = {
             .path = path, .release = l->run->release, .compiler = l->run->compiler};
         err = nx__module_compile(&request, &compiled);
+        nx__launcher_warn(&compiled);
         if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled, true);
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
@@ -248,12 +249,23 @@ static void serve_request(struct nx__launcher *l, struct nx__generation *generat
     }
 }
 
+/* A program that lies in memory has a path that cannot be opened; a report gets the one of our own
+ * descriptor. What the packet holds is not checked yet. */
+static void report_path(const struct nx__launcher *l, struct nx__crash_report *report, size_t len)
+{
+    if (len != sizeof *report || strncmp(l->so_path, "/memfd:", 7) != 0) return;
+    for (size_t i = 0; i < NX__CRASH_MODULES; i++)
+        if (strncmp(report->modules[i], l->so_path, NX__CRASH_PATH) == 0)
+            (void)snprintf(report->modules[i], NX__CRASH_PATH, "/proc/self/fd/%d", l->so_fd);
+}
+
 /* Receives one packet; false when there is none now, or no more at all, and then the socket is
  * closed. */
 static bool packet(struct nx__launcher *l, struct nx__generation *generation)
 {
     static union {
         struct nx__broker_request request;
+        struct nx__crash_report report;
         char bytes[NX__BROKER_PACKET_MAX];
     } buffer; /* what it does not use is never touched, and so costs no memory */
     /* Descriptors that come along are not taken, and the kernel closes them. */
@@ -269,6 +281,7 @@ static bool packet(struct nx__launcher *l, struct nx__generation *generation)
         if (len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0')
             serve_request(l, generation, &buffer.request);
     } else {
+        report_path(l, &buffer.report, len);
         nx__crash_print(buffer.bytes, len, STDERR_FILENO);
     }
     return true;

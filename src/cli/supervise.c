@@ -148,10 +148,12 @@ static void current_ended(struct nx__launcher *l, bool listened, int status)
     }
     if (l->watcher.changed_at) return; /* it will be started again in a moment */
     if (WIFSIGNALED(status))
-        nx__cli_say("%s ended (%s); waiting for a change", l->run->file,
-                    sigdescr_np(WTERMSIG(status)));
+        (void)snprintf(l->down, sizeof l->down, "%.100s ended (%s)", l->run->file,
+                       sigdescr_np(WTERMSIG(status)));
     else
-        nx__cli_say("%s ended with exit code %d; waiting for a change", l->run->file, code);
+        (void)snprintf(l->down, sizeof l->down, "%.100s ended with exit code %d", l->run->file,
+                       code);
+    nx__cli_say("%s; waiting for a change", l->down);
 }
 
 static void ended(struct nx__launcher *l, struct nx__generation *generation, int status)

@@ -19,6 +19,7 @@ nx_limits nx__limits = {
     .max_fibers = 100000,
     .stack_size = 256 * 1024,
     .blocking_threads = 4,
+    .watchdog = NX_MS(100),
 };
 
 void nx_limits_get(nx_limits *limits)
@@ -42,6 +43,9 @@ nx_err nx_limits_set_with(const nx_limits *given)
     if (want.blocking_threads > THREADS_MOST)
         return nx__error_set(NX_EINVAL, "%llu blocking threads are more than %d",
                              (unsigned long long)want.blocking_threads, THREADS_MOST);
+    if (want.watchdog && want.watchdog < NX_MS(1))
+        return nx__error_set(NX_EINVAL, "a watchdog of %lld ns is less than a millisecond",
+                             (long long)want.watchdog);
     const uint64_t *from = &want.max_open_files;
     uint64_t *to = &nx__limits.max_open_files;
     for (size_t i = 0; i < (sizeof want - offsetof(nx_limits, max_open_files)) / sizeof *from; i++)

@@ -1,9 +1,14 @@
-/* Timers of a loop: a 4-ary heap by deadline. */
+/* Timers of a loop: a 4-ary heap by deadline, then by the order of setting. */
 #include "loop/timers.h"
 
 #include "base/clock.h"
 #include "base/error.h"
 #include <stdlib.h>
+
+static bool before(const struct nx__timer *a, const struct nx__timer *b)
+{
+    return a->at < b->at || (a->at == b->at && a->order < b->order);
+}
 
 static void put(struct nx__timers *timers, size_t i, struct nx__timer *timer)
 {
@@ -15,22 +20,22 @@ static void put(struct nx__timers *timers, size_t i, struct nx__timer *timer)
 static void settle(struct nx__timers *timers, size_t i)
 {
     struct nx__timer *timer = timers->heap[i];
-    while (i && timers->heap[(i - 1) / 4]->at > timer->at) {
+    while (i && before(timer, timers->heap[(i - 1) / 4])) {
         put(timers, i, timers->heap[(i - 1) / 4]);
         i = (i - 1) / 4;
     }
     for (;;) {
-        size_t least = i, first = i * 4 + 1;
-        nx_duration at = timer->at;
+        size_t at = i, first = i * 4 + 1;
+        struct nx__timer *least = timer;
         for (size_t c = first; c < first + 4 && c < timers->count; c++) {
-            if (timers->heap[c]->at < at) {
-                at = timers->heap[c]->at;
-                least = c;
+            if (before(timers->heap[c], least)) {
+                least = timers->heap[c];
+                at = c;
             }
         }
-        if (least == i) break;
-        put(timers, i, timers->heap[least]);
-        i = least;
+        if (at == i) break;
+        put(timers, i, least);
+        i = at;
     }
     put(timers, i, timer);
 }
@@ -48,6 +53,7 @@ nx_err nx__timer_set(struct nx__timers *timers, struct nx__timer *timer, nx_dura
         put(timers, timers->count++, timer);
     }
     timer->at = at;
+    timer->order = timers->settings++;
     settle(timers, timer->place - 1);
     return NX_OK;
 }

@@ -1,4 +1,5 @@
-/* Timers of a loop: a 4-ary heap by deadline. */
+/* Timers of a loop: a 4-ary heap by deadline; equal deadlines fire in the order they were set in.
+ */
 #ifndef NX__TIMERS_H
 #define NX__TIMERS_H
 
@@ -7,6 +8,7 @@
 /* Embedded by whoever sets it. All zero is not set. */
 struct nx__timer {
     nx_duration at;                        /* monotonic */
+    uint64_t order;                        /* grows with each setting */
     void (*fire)(struct nx__timer *timer); /* in the loop's context, must not suspend; the timer is
                                               not set any more */
     size_t place;                          /* in the heap, from 1; 0: not set */
@@ -15,6 +17,7 @@ struct nx__timer {
 struct nx__timers {
     struct nx__timer **heap;
     size_t count, capacity;
+    uint64_t settings; /* so far */
 };
 
 /* Sets or moves the timer. NX_ENOMEM (then it is not set), recorded. */

@@ -11,12 +11,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define TICK (NX__WATCHDOG_LIMIT / 2)
+/* Without a turn for so long, the thread sleeps. */
+static const nx_duration IDLE = NX_S(1);
 
-enum {
-    IDLE_TICKS = 20, /* without a turn, after which the thread sleeps */
-    THREAD_STACK = 64 * 1024,
-};
+enum { THREAD_STACK = 64 * 1024 };
 
 atomic_bool nx__watchdog_asleep = true;
 
@@ -25,6 +23,7 @@ static struct {
     pthread_cond_t wake;
     pthread_t thread;
     struct nx_loop *loop;
+    nx_duration limit; /* longest that a turn may take */
     bool started, stopping;
     struct sigaction before;
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
@@ -44,7 +43,7 @@ static void looked_at(int signo, siginfo_t *info, void *ucontext)
     struct nx_loop *loop = nx__loop_current;
     if (loop && atomic_load(&loop->turn_started)) {
         report.kind = NX__CRASH_BLOCKED;
-        report.blocked_ms = (uint64_t)(NX__WATCHDOG_LIMIT / NX_MS(1));
+        report.blocked_ms = (uint64_t)(dog.limit / NX_MS(1));
         nx__crash_gather(&report, ucontext);
         nx__crash_send(&report);
         loop->stats.blocked++;
@@ -52,11 +51,11 @@ static void looked_at(int signo, siginfo_t *info, void *ucontext)
     errno = saved;
 }
 
-static void sleep_tick(void)
+static void sleep_tick(nx_duration tick)
 {
     struct timespec until;
     (void)clock_gettime(CLOCK_MONOTONIC, &until);
-    nx_duration ns = until.tv_nsec + TICK;
+    nx_duration ns = until.tv_nsec + tick;
     until.tv_sec += ns / NX_S(1);
     until.tv_nsec = ns % NX_S(1);
     (void)pthread_cond_clockwait(&dog.wake, &dog.lock, CLOCK_MONOTONIC, &until);
@@ -68,20 +67,18 @@ static void *watch(void *arg)
     /* It needs no descriptors, and while a second thread shares them each system call on one costs
      * two locked instructions more. */
     (void)close_range(0, UINT_MAX, CLOSE_RANGE_UNSHARE);
-    nx_duration reported = 0, seen = 0;
-    int idle = 0;
+    nx_duration reported = 0, seen = 0, idle = 0, tick = dog.limit / 2;
     (void)pthread_mutex_lock(&dog.lock);
     while (!dog.stopping) {
         nx_duration started = atomic_load(&loop->turn_started);
-        idle = started == seen && !started ? idle + 1 : 0;
+        idle = started == seen && !started ? idle + tick : 0;
         seen = started;
-        if (started && started != reported &&
-            nx__clock_monotonic() - started > NX__WATCHDOG_LIMIT) {
+        if (started && started != reported && nx__clock_monotonic() - started > dog.limit) {
             reported = started;
             (void)syscall(SYS_tgkill, getpid(), loop->thread_id, dog_signal());
         }
-        if (idle < IDLE_TICKS) {
-            sleep_tick();
+        if (idle < IDLE) {
+            sleep_tick(tick);
             continue;
         }
         atomic_store(&nx__watchdog_asleep, true);
@@ -96,6 +93,9 @@ static void *watch(void *arg)
 /* Without it the program runs as well, only unwatched. */
 static void start(struct nx_loop *loop)
 {
+    dog.loop = loop;
+    dog.limit = nx__limits.watchdog;
+    if (dog.limit == NX_FOREVER) return;
     struct sigaction action = {.sa_sigaction = looked_at,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_RESTART};
     (void)sigemptyset(&action.sa_mask);
@@ -108,7 +108,6 @@ static void start(struct nx_loop *loop)
     sigset_t all, mask;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, &mask);
-    dog.loop = loop;
     dog.started = pthread_create(&dog.thread, &attributes, watch, loop) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
     (void)pthread_attr_destroy(&attributes);

@@ -4,14 +4,12 @@
 
 #include "loop/loop.h"
 
-/* Longest that a turn may take: 100 ms. */
-#define NX__WATCHDOG_LIMIT NX_MS(100)
-
 /* The watchdog's thread sleeps for good when the loop has been idle; then the loop's next turn
  * wakes it. */
 extern atomic_bool nx__watchdog_asleep;
 
-/* Wakes, or at the first time starts, the thread. */
+/* Wakes, or at the first time starts, the thread, unless the limit nx__limits.watchdog is
+ * NX_FOREVER. */
 void nx__watchdog_wake(struct nx_loop *loop);
 
 /* At the start of each turn: one load in the common case. */

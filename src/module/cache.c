@@ -216,6 +216,38 @@ nx_err nx__staging_make(const char *cache, char **out)
     return nx__cache_error(error, cache);
 }
 
+/* True when nobody else can put another folder in the place of one that is made there. */
+static bool is_safe(const char *folder)
+{
+    struct stat st;
+    if (folder[0] != '/' || stat(folder, &st) != 0 || !S_ISDIR(st.st_mode)) return false;
+    return (st.st_mode & S_ISVTX) ||
+           (!(st.st_mode & 022) && (st.st_uid == geteuid() || st.st_uid == 0));
+}
+
+bool nx__temporary_make(size_t *place, char **out)
+{
+    /* The last is memory: there where nothing else is, in a container whose disk is read-only. */
+    const char *places[] = {getenv("TMPDIR"), "/tmp", "/var/tmp", getenv("XDG_RUNTIME_DIR"),
+                            "/dev/shm"};
+    while (*place < sizeof places / sizeof *places) {
+        const char *folder = places[(*place)++];
+        char path[PATH_SIZE], part[PATH_SIZE + 2];
+        if (!folder || !is_safe(folder) ||
+            snprintf(path, sizeof path, "%s/nexus-XXXXXX", folder) >= (int)sizeof path ||
+            nx__cache_full(folder) || !mkdtemp(path))
+            continue;
+        bool made = true;
+        for (const char *name = "hs"; *name; name++) { /* headers, staging */
+            (void)snprintf(part, sizeof part, "%s/%c", path, *name);
+            made &= mkdir(part, 0700) == 0;
+        }
+        if (made && (*out = strdup(path))) return true;
+        remove_tree(path);
+    }
+    return false;
+}
+
 /* ---- Size */
 
 struct entry {

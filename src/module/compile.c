@@ -5,7 +5,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -17,33 +16,31 @@ enum {
     ROUNDS_MOST = 4,     /* compilations of a program whose files change meanwhile */
     USED_SECONDS = 3600, /* precision of the time of the last use */
 };
-#define RACE_WINDOW                                                                                \
-    INT64_C(20000000) /* ns: two writes so close together may leave the same times */
 
 void nx__compiled_free(struct nx__compiled *c)
 {
     free(c->so_path);
     free(c->compiler);
+    free(c->warning);
     if (c->so_fd >= 0) (void)close(c->so_fd);
     for (size_t i = 0; i < c->input_count; i++) free(c->inputs[i].path);
     free(c->inputs);
-    *c = (struct nx__compiled){.so_fd = -1};
-}
-
-static int64_t ns(struct timespec t)
-{
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+    memset(c, 0, sizeof *c);
+    c->so_fd = -1;
 }
 
 /* ---- The program that is being made */
 
 struct job {
     const struct nx__compile_request *request;
-    char *cache, *headers, *main_path, *manifest_path;
-    struct nx__compilers compilers;
-    struct nx__manifest old; /* what is known from the last time */
-    bool has_old, several;   /* several: it had more than one source */
-    char root[PATH_SIZE];    /* the project's folder */
+    char *cache; /* where it is made: the cache, or a temporary folder */
+    bool temporary;
+    bool no_place; /* what has failed is the place, so another may do */
+    char *headers, *main_path, *manifest_path;
+    struct nx__compilers compilers; /* empty before a search */
+    struct nx__manifest old;        /* what is known from the last time */
+    bool has_old, several;          /* several: it had more than one source */
+    char root[PATH_SIZE];           /* the project's folder */
 };
 
 static void job_free(struct job *job)
@@ -55,15 +52,14 @@ static void job_free(struct job *job)
     nx__manifest_free(&job->old);
 }
 
-/* Where the manifest of this program, made this way, lies. */
+/* Where the manifest of this program, made in this way, lies. */
 static nx_err manifest_place(struct job *job)
 {
     struct nx__buffer text = {0};
-    nx_err err =
-        nx__buffer_printf(&text, 1 << 16, "%d %d %s %d %s\n", NX_ABI, NX__COMPILER_ARGUMENTS,
-                          nx__headers_hash, job->request->release, job->main_path);
-    for (size_t i = 0; i < job->compilers.count && !err; i++)
-        err = nx__buffer_printf(&text, 1 << 16, "%s\n", job->compilers.items[i].identity);
+    const char *chosen = job->request->compiler;
+    nx_err err = nx__buffer_printf(&text, 1 << 16, "%d %d %s %d %s\n%s\n", NX_ABI,
+                                   NX__COMPILER_ARGUMENTS, nx__headers_hash, job->request->release,
+                                   job->main_path, chosen ? chosen : "");
     char hash[NX__HASH_TEXT];
     if (!err) {
         nx__hash_bytes(text.data, text.len, hash);
@@ -87,8 +83,21 @@ static nx_err job_init(struct job *job, const struct nx__compile_request *reques
     if (access(job->main_path, R_OK) != 0)
         return nx__error_system(errno, "cannot read \"%.150s\"", request->path);
     nx__project_root(job->main_path, job->root);
-    NX_TRY(nx__cache_dir(&job->cache));
-    NX_TRY(nx__compilers_find(&job->compilers, request->compiler, request->release));
+    return NX_OK;
+}
+
+/* The place has failed; what has, is recorded. */
+static nx_err no_place(struct job *job, nx_err err)
+{
+    job->no_place = err && err != NX_ENOMEM;
+    return err;
+}
+
+/* Opens the cache and reads what it knows of the program. */
+static nx_err cache_open(struct job *job)
+{
+    nx_err err = nx__cache_dir(&job->cache);
+    if (err) return no_place(job, err);
     NX_TRY(manifest_place(job));
     struct nx__buffer text = {0};
     if (nx__read_small(job->manifest_path, NX__MANIFEST_MOST, &text) == NX_OK)
@@ -135,7 +144,7 @@ static bool inputs_same(struct nx__manifest *m, int64_t written, bool *touched)
         nx__input_stat(&now, &st);
         bool same = now.dev == in->dev && now.ino == in->ino && now.size == in->size &&
                     now.mtime_ns == in->mtime_ns && now.ctime_ns == in->ctime_ns;
-        if (same && now.ctime_ns < written - RACE_WINDOW) continue;
+        if (same && now.ctime_ns < written - NX__RACE_WINDOW) continue;
         if (now.size != in->size || nx__input_read(in->path, &now) ||
             strcmp(now.hash, in->hash) != 0)
             return false;
@@ -171,21 +180,6 @@ static bool has_new_source(const struct job *job)
     return false;
 }
 
-/* Machine code is run, so it is checked: ours, nobody else's to write, and whole. */
-static int so_open(const char *path, const struct nx__manifest *m)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    struct stat st;
-    char hash[NX__HASH_TEXT];
-    if (fd < 0) return -1;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-        !(st.st_mode & 022) && (uint64_t)st.st_size == m->so_size && nx__hash_file(fd, hash) == 0 &&
-        strcmp(hash, m->so_hash) == 0)
-        return fd;
-    (void)close(fd);
-    return -1;
-}
-
 static nx_err manifest_write(const struct job *job, const struct nx__manifest *m)
 {
     struct nx__buffer text = {0};
@@ -198,16 +192,36 @@ static nx_err manifest_write(const struct job *job, const struct nx__manifest *m
     return err;
 }
 
+static nx_err search(struct job *job)
+{
+    if (job->compilers.count) return NX_OK;
+    return nx__compilers_find(&job->compilers, job->request->compiler, job->request->release);
+}
+
+/* NX_OK when the compiler that made it would be taken again, NX_EAGAIN when another. `*touched`
+ * when that took a search. */
+static nx_err compiler_same(struct job *job, bool *touched)
+{
+    struct nx__found *found = &job->old.found;
+    if (nx__found_again(found, job->request->compiler)) return NX_OK;
+    NX_TRY(search(job));
+    if (!nx__found_among(found, &job->compilers)) return NX_EAGAIN;
+    *touched = true;
+    return nx__found_note(found, &job->compilers, found->compilers.count);
+}
+
 static nx_err lookup(struct job *job, struct nx__compiled *out)
 {
     struct stat st;
     bool touched = false;
     if (!job->has_old || job->request->refresh || stat(job->manifest_path, &st) != 0)
         return NX_EAGAIN;
-    if (!inputs_same(&job->old, ns(st.st_mtim), &touched) || has_new_source(job)) return NX_EAGAIN;
+    NX_TRY(compiler_same(job, &touched));
+    if (!inputs_same(&job->old, nx__file_time(st.st_mtim), &touched) || has_new_source(job))
+        return NX_EAGAIN;
     char *path = so_path(job, &job->old);
     if (!path) return NX_ENOMEM;
-    int fd = so_open(path, &job->old);
+    int fd = nx__object_open(path, &job->old);
     if (fd < 0) {
         free(path);
         return NX_EAGAIN;
@@ -223,7 +237,8 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
     out->so_path = path;
     out->so_fd = fd;
     out->from_cache = true;
-    out->compiler = strdup(job->old.compiler);
+    const struct nx__compilers *asked = &job->old.found.compilers;
+    out->compiler = strdup(asked->items[asked->count - 1].path);
     return result_inputs(&job->old, out);
 }
 
@@ -343,15 +358,24 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
     return err;
 }
 
+/* True for the runtime's own headers. */
+static bool is_public(const struct job *job, const char *path)
+{
+    return strncmp(path, job->headers, strlen(job->headers)) == 0;
+}
+
 static nx_err key_make(struct job *job, const struct nx__compiler *compiler, struct nx__manifest *m)
 {
     struct nx__buffer text = {0};
-    nx_err err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%d %d %s %d %s\n", NX_ABI,
+    nx_err err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%d %d %s %d %s %llu %lld\n", NX_ABI,
                                    NX__COMPILER_ARGUMENTS, nx__headers_hash, job->request->release,
-                                   compiler->identity);
-    for (size_t i = 0; i < m->count && !err; i++)
+                                   compiler->path, (unsigned long long)compiler->size,
+                                   (long long)compiler->mtime_ns);
+    for (size_t i = 0; i < m->count && !err; i++) {
+        if (is_public(job, m->inputs[i].path)) continue; /* nx__headers_hash stands for them */
         err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%s %s\n", m->inputs[i].hash,
                                 m->inputs[i].path);
+    }
     if (!err) nx__hash_bytes(text.data, text.len, m->key);
     nx__buffer_free(&text);
     return err ? nx__error_set(err, "cannot compile: %s", nx_err_text(err)) : NX_OK;
@@ -367,7 +391,7 @@ static nx_err hash_fresh(const struct job *job, int64_t begun, struct nx__manife
     for (size_t i = 0; job->has_old && i < job->old.count; i++) {
         const char *path = job->old.inputs[i].path;
         struct stat st;
-        if (stat(path, &st) != 0 || ns(st.st_ctim) < begun - RACE_WINDOW) continue;
+        if (stat(path, &st) != 0 || nx__file_time(st.st_ctim) < begun - NX__RACE_WINDOW) continue;
         if (nx__input_read(path, &input) == NX_OK) NX_TRY(nx__manifest_add(before, &input));
     }
     return NX_OK;
@@ -381,7 +405,7 @@ static bool changed_since(const struct job *job, int64_t begun, const struct nx_
     for (size_t i = 0; i < m->count; i++) {
         const struct nx__input *in = &m->inputs[i];
         if (in->ctime_ns < begun) continue;
-        if (strncmp(in->path, job->headers, strlen(job->headers)) == 0) continue;
+        if (is_public(job, in->path)) continue;
         bool same = false;
         for (size_t b = 0; b < before->count && !same; b++)
             same = strcmp(before->inputs[b].path, in->path) == 0 &&
@@ -403,35 +427,32 @@ static nx_err attempts(struct job *job, const struct nx__compiler *compiler, con
         struct timespec now;
         (void)clock_gettime(CLOCK_REALTIME_COARSE, &now); /* the clock of file times */
         if (round == 0) {
-            err = hash_fresh(job, ns(now), &before);
+            err = hash_fresh(job, nx__file_time(now), &before);
         } else {
             nx__manifest_free(&before);
             before = *m;
             *m = (struct nx__manifest){0};
         }
-        if (!err && !(m->compiler = strdup(compiler->path)))
-            err = nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         if (!err && (ftruncate(output, 0) != 0 || lseek(output, 0, SEEK_SET) != 0))
             err = nx__error_system(errno, "cannot compile");
         if (!err) err = attempt(job, compiler, staging, output, m);
         if (!err) err = key_make(job, compiler, m);
-        if (!err) *settled = !changed_since(job, ns(now), m, &before);
+        if (!err) *settled = !changed_since(job, nx__file_time(now), m, &before);
     }
     nx__manifest_free(&before);
     return err;
 }
 
-/* False for a file that was cut short: tcc does not notice a full disk. The section headers are
- * its end. */
-static bool is_whole(int fd, uint64_t size)
+/* The run goes on without the cache, for the reason that is recorded. Without memory for the words,
+ * it does so in silence. */
+static void warn(struct nx__compiled *out, const char *reason)
 {
-    ElfW(Ehdr) head;
-    return pread(fd, &head, sizeof head, 0) == (ssize_t)sizeof head &&
-           memcmp(head.e_ident, ELFMAG, SELFMAG) == 0 &&
-           head.e_shoff + (uint64_t)head.e_shnum * head.e_shentsize <= size;
+    if (asprintf(&out->warning, "%s; the program is compiled for this run alone", reason) < 0)
+        out->warning = NULL;
 }
 
-/* Moves the new file into the cache, and says in the manifest what it was made of. */
+/* Moves the new file into the cache, and says in the manifest what it was made of; or into memory.
+ */
 static nx_err install(struct job *job, const char *staging, struct nx__manifest *m, bool settled,
                       struct nx__compiled *out)
 {
@@ -444,15 +465,27 @@ static nx_err install(struct job *job, const char *staging, struct nx__manifest 
         if (fd >= 0) (void)close(fd);
         return nx__error_system(error, "cannot read what the compiler made");
     }
-    out->so_fd = fd;
     m->so_size = (uint64_t)st.st_size;
-    if (!is_whole(fd, m->so_size)) return nx__cache_error(ENOSPC, job->cache);
-    int error = -nx__hash_file(fd, m->so_hash);
-    if (error) return nx__error_system(error, "cannot read what the compiler made");
+    nx_err err = NX_OK;
+    int error;
+    if (!nx__object_is_whole(fd, m->so_size))
+        err = no_place(job, nx__cache_error(ENOSPC, job->cache));
+    else if ((error = -nx__hash_file(fd, m->so_hash)))
+        err = nx__error_system(error, "cannot read what the compiler made");
+    /* The file names the temporary folder, so what it was made of says better whether it is the
+     * same. */
+    if (!err && job->temporary)
+        err = nx__object_into_memory(fd, m->so_size, settled ? m->key : m->so_hash, out);
+    if (err || job->temporary) {
+        (void)close(fd);
+        return err;
+    }
+    out->so_fd = fd;
     out->so_path = so_path(job, m);
     if (!out->so_path) return NX_ENOMEM;
-    if (rename(made, out->so_path) != 0) return nx__cache_error(errno, job->cache);
-    return settled ? manifest_write(job, m) : NX_OK;
+    if (rename(made, out->so_path) != 0) return no_place(job, nx__cache_error(errno, job->cache));
+    if (settled && manifest_write(job, m)) warn(out, nx_error_last()->message);
+    return NX_OK;
 }
 
 static void say(int output)
@@ -483,16 +516,26 @@ static void hint(const struct job *job)
         job->root);
 }
 
+/* True when the compiler failed for want of room. Its words count only where there is another place
+ * to go: they may be the program's own. */
+static bool is_full(const struct job *job, const char *staging, int output)
+{
+    return nx__cache_full(staging) ||
+           (!job->temporary && output_says(output, "No space left on device"));
+}
+
 static nx_err make(struct job *job, struct nx__compiled *out)
 {
-    NX_TRY(nx__headers_dir(&job->headers));
+    NX_TRY(search(job));
     char *staging;
-    NX_TRY(nx__staging_make(job->cache, &staging));
+    nx_err err = nx__headers_dir(job->cache, &job->headers);
+    if (!err) err = nx__staging_make(job->cache, &staging);
+    if (err) return no_place(job, err);
     size_t first = 0;
-    /* One that could not compile it last time is not asked again. */
-    for (size_t i = 0; job->has_old && i < job->compilers.count; i++)
-        if (strcmp(job->compilers.items[i].path, job->old.compiler) == 0) first = i;
-    nx_err err = NX_ECOMPILE;
+    /* Those that could not compile it last time are not asked again. */
+    if (job->has_old && nx__found_among(&job->old.found, &job->compilers))
+        first = job->old.found.compilers.count - 1;
+    err = NX_ECOMPILE;
     bool last = false;
     for (size_t i = first; i < job->compilers.count && err == NX_ECOMPILE && !last; i++) {
         const struct nx__compiler *compiler = &job->compilers.items[i];
@@ -501,12 +544,13 @@ static nx_err make(struct job *job, struct nx__compiled *out)
         bool settled = false;
         err = output_make(&output);
         if (!err) err = attempts(job, compiler, staging, output, &m, &settled);
-        if (err == NX_ECOMPILE && nx__cache_full(staging))
-            err = nx__cache_error(ENOSPC, job->cache);
+        if (err == NX_ECOMPILE && is_full(job, staging, output))
+            err = no_place(job, nx__cache_error(ENOSPC, job->cache));
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;
         if (!err || (err == NX_ECOMPILE && last)) say(output);
         if (err == NX_ECOMPILE && last && output_says(output, "Permission denied")) hint(job);
+        if (!err) err = nx__found_note(&m.found, &job->compilers, i + 1);
         if (!err) {
             err = install(job, staging, &m, settled, out);
             out->compiler = strdup(compiler->path);
@@ -524,7 +568,30 @@ static nx_err make(struct job *job, struct nx__compiled *out)
         nx__wasm_header_hint(job->main_path);
         return nx__error_set(NX_ECOMPILE, "\"%.150s\" does not compile", job->request->path);
     }
-    if (!err) NX_IGNORE(nx__cache_prune(nx__cache_limit()));
+    if (!err && !job->temporary) NX_IGNORE(nx__cache_prune(nx__cache_limit()));
+    return err;
+}
+
+/* Makes it somewhere else, since the cache has failed with `err`, which is recorded. */
+static nx_err make_elsewhere(struct job *job, nx_err err, struct nx__compiled *out)
+{
+    char reason[NX__ERROR_MESSAGE_MAX];
+    (void)snprintf(reason, sizeof reason, "%s", nx_error_last()->message);
+    nx_err cause = err;
+    job->temporary = true;
+    for (size_t place = 0; job->no_place;) {
+        free(job->cache);
+        free(job->headers);
+        job->cache = job->headers = NULL;
+        if (!nx__temporary_make(&place, &job->cache))
+            return nx__error_set(cause, "%s; nor is there room in a temporary folder ($TMPDIR)",
+                                 reason);
+        job->no_place = false;
+        nx__compiled_free(out);
+        err = make(job, out);
+        nx__staging_remove(job->cache);
+    }
+    if (!err || err == NX_ECOMPILE) warn(out, reason);
     return err;
 }
 
@@ -533,10 +600,12 @@ nx_err nx__module_compile(const struct nx__compile_request *request, struct nx__
     *out = (struct nx__compiled){.so_fd = -1};
     struct job job;
     nx_err err = job_init(&job, request);
+    if (!err) err = cache_open(&job);
     if (!err) {
         err = lookup(&job, out);
         if (err == NX_EAGAIN) err = make(&job, out);
     }
+    if (job.no_place) err = make_elsewhere(&job, err, out);
     job_free(&job);
     return err;
 }

@@ -1,4 +1,4 @@
-/* The C compilers. */
+/* How each C compiler is asked. */
 #include "module/compiler.h"
 
 #include <dirent.h>
@@ -14,101 +14,6 @@ enum {
     PACKAGE_FOLDERS_MOST = 32,
     READABLE_MOST = 128
 };
-
-/* ---- Finding */
-
-static bool is_program(const char *path)
-{
-    struct stat st;
-    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
-}
-
-/* On the PATH, but never in a folder that is relative: it would be the project's own. */
-static bool on_path(const char *name, char out[NX__COMPILER_PATH])
-{
-    if (strchr(name, '/')) {
-        char *real = realpath(name, NULL);
-        bool ok = real && strlen(real) < NX__COMPILER_PATH && is_program(real);
-        if (ok) memcpy(out, real, strlen(real) + 1);
-        free(real);
-        return ok;
-    }
-    const char *path = getenv("PATH");
-    for (const char *at = path ? path : "/usr/local/bin:/usr/bin:/bin"; at;
-         at = strchr(at, ':') ? strchr(at, ':') + 1 : NULL) {
-        char found[NX__COMPILER_PATH];
-        int len = (int)strcspn(at, ":");
-        if (at[0] != '/' ||
-            snprintf(found, sizeof found, "%.*s/%s", len, at, name) >= (int)sizeof found ||
-            !is_program(found))
-            continue;
-        memcpy(out, found, sizeof found);
-        return true;
-    }
-    return false;
-}
-
-static enum nx__compiler_kind kind_of(const char *path)
-{
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    if (strstr(name, "tcc")) return NX__COMPILER_TCC;
-    if (strstr(name, "clang")) return NX__COMPILER_CLANG;
-    if (strcmp(name, "zig") == 0) return NX__COMPILER_ZIG;
-    return NX__COMPILER_GCC;
-}
-
-static bool add(struct nx__compilers *compilers, const char *name)
-{
-    struct nx__compiler *c = &compilers->items[compilers->count];
-    struct stat st;
-    char path[NX__COMPILER_PATH];
-    if (!on_path(name, path) || stat(path, &st) != 0) return false;
-    memcpy(c->path, path, sizeof path);
-    char *real = realpath(path, NULL); /* "cc" is a link to one of them */
-    c->kind = kind_of(real ? real : path);
-    free(real);
-    (void)snprintf(c->identity, sizeof c->identity, "%s %lld %lld", path, (long long)st.st_size,
-                   (long long)st.st_mtim.tv_sec);
-    compilers->count++;
-    return true;
-}
-
-nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen, bool release)
-{
-    compilers->count = 0;
-    if (chosen && *chosen) {
-        const char *space = strchr(chosen, ' ');
-        bool zig = space && strcmp(space, " cc") == 0; /* "zig cc" */
-        char name[NX__COMPILER_PATH];
-        size_t len = zig ? (size_t)(space - chosen) : strlen(chosen);
-        if (len >= sizeof name) len = 0;
-        memcpy(name, chosen, len);
-        name[len] = '\0';
-        if (len && add(compilers, name)) {
-            if (!release || compilers->items[0].kind != NX__COMPILER_TCC) return NX_OK;
-            return nx__error_set(
-                NX_EINVAL,
-                "\"%.100s\", which CC names, does not optimise; unset CC or set it to gcc or clang for --release",
-                chosen);
-        }
-        return nx__error_set(
-            NX_ENOENT,
-            space && !zig
-                ? "cannot find the compiler \"%.100s\" that CC names; CC is the name or path of a program, without options"
-                : "cannot find the compiler \"%.100s\" that CC names; unset CC or set it to one that is installed",
-            chosen);
-    }
-    if (!release) (void)add(compilers, "tcc");
-    (void)add(compilers, "gcc");
-    (void)add(compilers, "clang");
-    if (compilers->count < NX__COMPILERS_MOST) (void)add(compilers, "zig");
-    if (compilers->count) return NX_OK;
-    return nx__error_set(
-        NX_ENOENT,
-        "cannot find a C compiler; install one (Debian: apt install tcc gcc; Fedora: dnf install tcc gcc) or set CC");
-}
-
-/* ---- Running */
 
 struct command {
     char *argv[ARGUMENTS_MOST];

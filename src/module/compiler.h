@@ -1,36 +1,13 @@
-/* The C compilers: which there are, and how each is asked. */
+/* How each C compiler is asked. */
 #ifndef NX__COMPILER_DRIVER_H
 #define NX__COMPILER_DRIVER_H
 
 #include "module/internal.h"
 
-enum {
-    NX__COMPILERS_MOST = 4,
-    NX__SOURCES_MOST = 256,
-    NX__COMPILER_PATH = 1024,
-    NX__ROOT_MOST = 4096
-};
+enum { NX__SOURCES_MOST = 256, NX__ROOT_MOST = 4096 };
 
 /* Grows with every change of the arguments that compilers get: part of the cache key. */
 enum { NX__COMPILER_ARGUMENTS = 2 };
-
-enum nx__compiler_kind { NX__COMPILER_TCC, NX__COMPILER_GCC, NX__COMPILER_CLANG, NX__COMPILER_ZIG };
-
-struct nx__compiler {
-    enum nx__compiler_kind kind;
-    char path[NX__COMPILER_PATH];
-    char identity[NX__COMPILER_PATH + 64]; /* path, size and time: changes with an upgrade */
-};
-
-struct nx__compilers {
-    struct nx__compiler items[NX__COMPILERS_MOST];
-    size_t count;
-};
-
-/* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a
- * release), gcc, clang, zig cc on the PATH. NX_ENOENT with how to get one, NX_EINVAL. */
-NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
-                                        bool release);
 
 /* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
  */

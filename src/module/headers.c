@@ -26,23 +26,20 @@ static bool whole(const char *folder)
     return same;
 }
 
-nx_err nx__headers_dir(char **out)
+nx_err nx__headers_dir(const char *cache, char **out)
 {
     *out = NULL;
-    char *cache;
-    NX_TRY(nx__cache_dir(&cache));
     char *final = NULL, *staging = NULL;
     nx_err err = asprintf(&final, "%s/h/%.16s", cache, nx__headers_hash) < 0 ? NX_ENOMEM : NX_OK;
     if (!err && whole(final)) {
         *out = final;
-        free(cache);
         return NX_OK;
     }
     if (!err) err = nx__staging_make(cache, &staging);
     char path[PATH_SIZE];
     if (!err) {
         (void)snprintf(path, sizeof path, "%s/nexus", staging);
-        if (mkdir(path, 0700) != 0) err = nx__error_system(errno, "cannot write \"%.150s\"", path);
+        if (mkdir(path, 0700) != 0) err = nx__cache_error(errno, path);
     }
     for (const struct nx__embedded *file = nx__headers; file->name && !err; file++) {
         (void)snprintf(path, sizeof path, "%s/%s", staging, file->name);
@@ -50,13 +47,11 @@ nx_err nx__headers_dir(char **out)
     }
     if (!err && access(final, F_OK) == 0 && !whole(final)) nx__staging_remove(final);
     if (!err && rename(staging, final) != 0) {
-        if (errno != EEXIST && errno != ENOTEMPTY)
-            err = nx__error_system(errno, "cannot write \"%.150s\"", final);
+        if (errno != EEXIST && errno != ENOTEMPTY) err = nx__cache_error(errno, final);
         nx__staging_remove(staging); /* another run was first */
     }
     if (err && staging) nx__staging_remove(staging);
     free(staging);
-    free(cache);
     if (err) {
         free(final);
         return err == NX_ENOMEM ? nx__error_set(err, "cannot compile: out of memory") : err;

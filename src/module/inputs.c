@@ -10,18 +10,13 @@
 
 enum { PATH_SIZE = 4096 };
 
-static int64_t ns(struct timespec t)
-{
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 void nx__input_stat(struct nx__input *in, const struct stat *st)
 {
     in->dev = st->st_dev;
     in->ino = st->st_ino;
     in->size = (uint64_t)st->st_size;
-    in->mtime_ns = ns(st->st_mtim);
-    in->ctime_ns = ns(st->st_ctim);
+    in->mtime_ns = nx__file_time(st->st_mtim);
+    in->ctime_ns = nx__file_time(st->st_ctim);
 }
 
 nx_err nx__input_read(const char *path, struct nx__input *in)

@@ -12,13 +12,66 @@ enum {
     NX__INPUTS_MOST = 4096,      /* files in one program */
     NX__SOURCE_MOST = 256 << 20, /* bytes of one file */
     NX__MANIFEST_MOST = 4 * 1024 * 1024,
+    NX__COMPILERS_MOST = 4,
+    NX__COMPILER_PATH = 1024,
 };
+#define NX__RACE_WINDOW                                                                            \
+    INT64_C(20000000) /* ns: two changes so close together may leave the same times */
+
+/* A time of a file, in nanoseconds. */
+static inline int64_t nx__file_time(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
 
 /* ---- hash.c: BLAKE2b, as text. */
 struct nx__hash;
 void nx__hash_bytes(const void *data, size_t len, char out[NX__HASH_TEXT]);
 /* Hashes a file's contents; -errno on failure. */
 int nx__hash_file(int fd, char out[NX__HASH_TEXT]);
+
+/* ---- find.c: the C compilers that there are. */
+enum nx__compiler_kind { NX__COMPILER_TCC, NX__COMPILER_GCC, NX__COMPILER_CLANG, NX__COMPILER_ZIG };
+
+struct nx__compiler {
+    enum nx__compiler_kind kind;
+    size_t folders; /* of the PATH, counted from its start: those that it and all before it in the
+                       list were looked for in */
+    uint64_t size;  /* size and time change with an upgrade */
+    int64_t mtime_ns;
+    char path[NX__COMPILER_PATH];
+};
+
+struct nx__compilers {
+    struct nx__compiler items[NX__COMPILERS_MOST];
+    size_t count;
+    size_t folders;      /* of the PATH that have been looked at */
+    bool blind;          /* something may become a compiler without its folder changing */
+    int64_t searched_ns; /* when the search began, by the clock of file times */
+};
+
+/* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a
+ * release), gcc, clang, zig cc on the PATH. NX_ENOENT with how to get one, NX_EINVAL. */
+NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
+                                        bool release);
+
+/* The outcome of a search, as it is remembered: the compilers that were asked to make a program, of
+ * which the last one did. Of each there are path, size and time, of the last one `folders` too. */
+struct nx__found {
+    struct nx__compilers compilers;
+    char folders[NX__HASH_TEXT]; /* hash of the PATH and of what its folders were like */
+};
+
+/* Remembers the search that found the first `count` of `compilers`. NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__found_note(struct nx__found *found, const struct nx__compilers *compilers,
+                                    size_t count);
+
+/* True when a search would find them again: none of them has changed, and nothing has come, gone or
+ * been replaced in the folders where they were looked for. One stat each, no search. */
+bool nx__found_again(const struct nx__found *found, const char *chosen);
+
+/* True when the list begins with the very compilers of `found`. */
+bool nx__found_among(const struct nx__found *found, const struct nx__compilers *compilers);
 
 /* ---- manifest.c: what a compiled program was made of. */
 struct nx__input {
@@ -32,7 +85,7 @@ struct nx__manifest {
     char key[NX__HASH_TEXT];     /* names the compiled file */
     char so_hash[NX__HASH_TEXT]; /* of its contents */
     uint64_t so_size;
-    char *compiler;
+    struct nx__found found;
     struct nx__input *inputs; /* the first is the program's main file */
     size_t count, capacity;
 };
@@ -63,6 +116,12 @@ NX_MUST_CHECK nx_err nx__inputs_listing(const char *path, const char *source,
 nx_err nx__cache_error(int error, const char *path);
 /* True when the disk has no room for even a small program. */
 bool nx__cache_full(const char *path);
+/* A new private folder, with the parts of a cache that a compilation needs, in the first temporary
+ * place from the `*place`th on that has one; `*place` goes past it. False when there is none. The
+ * caller frees the path, and removes it with nx__staging_remove. */
+bool nx__temporary_make(size_t *place, char **out);
+/* The public headers, laid into the cache at first use. The caller frees the path. */
+NX_MUST_CHECK nx_err nx__headers_dir(const char *cache, char **out);
 NX_MUST_CHECK nx_err nx__read_small(const char *path, size_t most, struct nx__buffer *out);
 /* Writes aside, syncs and renames. */
 NX_MUST_CHECK nx_err nx__write_whole(const char *path, const void *data, size_t len);
@@ -70,6 +129,19 @@ NX_MUST_CHECK nx_err nx__write_whole(const char *path, const void *data, size_t 
  * nx__staging_remove. */
 NX_MUST_CHECK nx_err nx__staging_make(const char *cache, char **out);
 void nx__staging_remove(const char *path);
+
+/* ---- object.c: compiled files. */
+/* Opens one of the cache; -1 when it is not what the manifest says. Machine code is run, so it is
+ * checked: ours, nobody else's to write, and whole. */
+int nx__object_open(const char *path, const struct nx__manifest *manifest);
+/* False for a new one that was cut short: tcc does not notice a full disk. The section headers are
+ * its end. */
+bool nx__object_is_whole(int fd, uint64_t size);
+/* Copies one into memory that nobody can write to any more, since the folder that it lies in goes
+ * away, and may be one that nothing can be run from. The hash names it. Sets `so_fd` and `so_path`.
+ * NX_ENOMEM, NX_EFAILED and others, recorded. */
+NX_MUST_CHECK nx_err nx__object_into_memory(int from, uint64_t size, const char *hash,
+                                            struct nx__compiled *out);
 
 /* ---- sandbox.c: one run of a compiler, sealed. */
 struct nx__tool_run {

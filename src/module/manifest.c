@@ -5,8 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* Line by line: the magic, key, so hash and size, compiler, then an input each. */
-#define MAGIC "nexus manifest 1"
+/* Line by line: the magic; key; hash and size of the compiled file; how many compilers were asked,
+ * in how many folders and when, and what those were like; each compiler; each input. */
+#define MAGIC "nexus manifest 2"
 
 enum { LINE_MOST = 8192 };
 
@@ -14,7 +15,6 @@ void nx__manifest_free(struct nx__manifest *m)
 {
     for (size_t i = 0; i < m->count; i++) free(m->inputs[i].path);
     free(m->inputs);
-    free(m->compiler);
     *m = (struct nx__manifest){0};
 }
 
@@ -46,8 +46,15 @@ nx_err nx__manifest_add(struct nx__manifest *m, const struct nx__input *input)
 
 nx_err nx__manifest_format(const struct nx__manifest *m, struct nx__buffer *out)
 {
-    NX_TRY(nx__buffer_printf(out, NX__MANIFEST_MOST, MAGIC "\n%s\n%s %" PRIu64 "\n%s\n", m->key,
-                             m->so_hash, m->so_size, m->compiler));
+    const struct nx__compilers *asked = &m->found.compilers;
+    size_t folders = asked->count ? asked->items[asked->count - 1].folders : 0;
+    NX_TRY(nx__buffer_printf(
+        out, NX__MANIFEST_MOST, MAGIC "\n%s\n%s %" PRIu64 "\n%zu %zu %" PRId64 " %s\n", m->key,
+        m->so_hash, m->so_size, asked->count, folders, asked->searched_ns, m->found.folders));
+    for (size_t i = 0; i < asked->count; i++)
+        NX_TRY(nx__buffer_printf(out, NX__MANIFEST_MOST, "%" PRIu64 " %" PRId64 " %s\n",
+                                 asked->items[i].size, asked->items[i].mtime_ns,
+                                 asked->items[i].path));
     for (size_t i = 0; i < m->count; i++) {
         const struct nx__input *in = &m->inputs[i];
         NX_TRY(nx__buffer_printf(
@@ -88,6 +95,31 @@ static bool input_parse(const char *line, struct nx__input *in, const char **pat
     return true;
 }
 
+static bool compilers_parse(const char **at, const char *end, struct nx__found *found)
+{
+    char line[LINE_MOST], hash[NX__HASH_TEXT];
+    struct nx__compilers *asked = &found->compilers;
+    size_t count, folders;
+    int used = 0;
+    if (!line_next(at, end, line) ||
+        sscanf(line, "%zu %zu %" SCNd64 " %64s%n", &count, &folders, &asked->searched_ns, hash,
+               &used) != 4 ||
+        line[used] || !is_hash(hash) || count < 1 || count > NX__COMPILERS_MOST)
+        return false;
+    memcpy(found->folders, hash, sizeof hash);
+    for (; asked->count < count; asked->count++) {
+        struct nx__compiler *c = &asked->items[asked->count];
+        used = 0;
+        if (!line_next(at, end, line) ||
+            sscanf(line, "%" SCNu64 " %" SCNd64 " %n", &c->size, &c->mtime_ns, &used) != 2 ||
+            !used || line[used] != '/' || strlen(line + used) >= sizeof c->path)
+            return false;
+        memcpy(c->path, line + used, strlen(line + used) + 1);
+    }
+    asked->items[count - 1].folders = folders;
+    return true;
+}
+
 bool nx__manifest_parse(struct nx__manifest *m, const char *text, size_t len)
 {
     char line[LINE_MOST];
@@ -102,9 +134,7 @@ bool nx__manifest_parse(struct nx__manifest *m, const char *text, size_t len)
         !is_hash(hash))
         return false;
     memcpy(m->so_hash, hash, sizeof hash);
-    if (!line_next(&at, end, line) || line[0] != '/') return false;
-    m->compiler = strdup(line);
-    if (!m->compiler) return false;
+    if (!compilers_parse(&at, end, &m->found)) return false;
     while (at < end) {
         struct nx__input input;
         const char *path;

@@ -18,18 +18,21 @@ struct nx__module_input {
 };
 
 struct nx__compiled {
-    char *so_path; /* in the cache */
+    char *so_path; /* in the cache, or as /proc/self/maps names what lies in memory; tells it from
+                      every other */
     int so_fd;     /* open for reading, checked; -1 on failure */
     struct nx__module_input *inputs;
     size_t input_count;
     bool from_cache;
     char *compiler;
+    char *warning; /* why the result is not kept in the cache; NULL when it is */
 };
 
-/* Compiles the program with all that it includes, or finds it in the cache. The caller frees `*out`
- * in every case. NX_ENOENT, NX_EACCES (no source), NX_ECOMPILE (the compiler's words are on stderr;
- * inputs are filled as far as known), NX_ENOTSUP (no compiler), NX_ENOSPC, NX_EIO, NX_ENOMEM,
- * recorded. */
+/* Compiles the program with all that it includes, or finds it in the cache. Where the cache can't
+ * be used it is compiled in a temporary folder that is gone afterwards, and `warning` says why; the
+ * result lies in memory then. The caller frees `*out` in every case. NX_ENOENT, NX_EACCES (no
+ * source), NX_ECOMPILE (the compiler's words are on stderr; inputs are filled as far as known),
+ * NX_ENOTSUP (no compiler), NX_ENOSPC, NX_EIO, NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__module_compile(const struct nx__compile_request *request,
                                         struct nx__compiled *out);
 void nx__compiled_free(struct nx__compiled *compiled);
@@ -50,9 +53,6 @@ NX_MUST_CHECK nx_err nx__cache_clear(void);
 
 /* Bytes that the cache may grow to: $NEXUS_CACHE_MAX, else 512 MiB. */
 uint64_t nx__cache_limit(void);
-
-/* The public headers, laid into the cache at first use. The caller frees it. */
-NX_MUST_CHECK nx_err nx__headers_dir(char **out);
 
 /* ---- Resolving and loading */
 

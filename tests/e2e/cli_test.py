@@ -80,6 +80,12 @@ def wait_for(what, seconds=5.0):
     raise AssertionError("did not happen in time")
 
 
+def sanitized():
+    with open(NEXUS, "rb") as f:
+        program = f.read()
+    return b"__asan_init" in program or b"__tsan_init" in program
+
+
 def alive(pid):
     try:
         with open(f"/proc/{pid}/stat") as f:
@@ -212,6 +218,12 @@ class Commands(Base):
             (["run", "app.c", "--max-fibers"], 2, "--max-fibers=4096"),
             (["run", "app.c", "--max-fibers=0"], 2, "at least 1"),
             (["run", "app.c", "--max-memory=99999999999G"], 2, "number"),
+            (["run", "app.c", "--watchdog"], 2, "--watchdog=250; 0 turns it off"),
+            (["run", "app.c", "--watchdog="], 2, "milliseconds"),
+            (["run", "app.c", "--watchdog=-1"], 2, "milliseconds"),
+            (["run", "app.c", "--watchdog=1s"], 2, "milliseconds"),
+            (["run", "app.c", "--watchdog=9223372036855"], 2, "milliseconds"),
+            (["run", "app.c", "--wachdog=1"], 2, "did you mean --watchdog?"),
             (["run", "app.c", "--allow-net=a:b"], 2, "a port is a number"),
             (["run", "app.c", "--allow-read="], 2, "empty entry"),
             (["run", "nothing.c"], 8, 'cannot read "nothing.c": no such file'),
@@ -323,6 +335,29 @@ int main(void)
         self.assertNotIn("inotify", result.stdout)
         self.assertNotIn("signalfd", result.stdout)
         self.assertNotIn(os.readlink(f"/proc/self/fd/{writer}"), result.stdout)
+
+    def test_watchdog(self):
+        self.write("app.c", r"""
+#include <nexus.h>
+#include <stdio.h>
+#include <time.h>
+int main(void)
+{
+    NX_TRY(nx_sleep(NX_MS(1)));
+    nx_duration until = nx_now() + NX_MS(260);
+    while (nx_now() < until) {}
+    nx_limits limits = {.size = sizeof limits};
+    nx_limits_get(&limits);
+    nx_stats stats = {.size = sizeof stats};
+    nx_stats_get(&stats);
+    printf("%lld %d\n", limits.watchdog == NX_FOREVER ? -1 : (long long)(limits.watchdog / NX_MS(1)), (int)stats.blocked);
+    return 0;
+}""")
+        for flags, limit, told in (([], "100", True), (["--watchdog=20"], "20", True), (["--watchdog=0"], "-1", False),
+                                   (["--watchdog=60000"], "60000", False)):
+            result = self.nexus("run", "app.c", *flags)
+            self.assertEqual(result.stdout, f"{limit} {int(told)}\n", result.stderr)
+            self.assertEqual(f"has blocked the loop for {limit} ms" in result.stderr, told, result.stderr)
 
     def test_no_color_when_not_a_terminal(self):
         self.assertNotIn("\x1b", self.nexus("run", "nothing.c").stderr)
@@ -633,16 +668,14 @@ int main(int argc, char **argv)
         for pid in (app.process.pid, self.app_pid()):
             with open(f"/proc/{pid}/status") as f:
                 total += int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
-        with open(NEXUS, "rb") as f:
-            program = f.read()
-        if b"__asan_init" not in program and b"__tsan_init" not in program:
+        if not sanitized():
             self.assertLess(total, 5 * 1024)
 
 
 class Watch(Base):
-    def watch(self, *flags):
+    def watch(self, *flags, **options):
         self.port = free_port()
-        return self.start("run", "app.c", str(self.port), "--allow-net", "--watch", *flags)
+        return self.start("run", "app.c", str(self.port), "--allow-net", "--watch", *flags, **options)
 
     def test_edit_and_no_connection_is_lost(self):
         self.server("one")
@@ -698,6 +731,61 @@ class Watch(Base):
         app.serving(self.port, "mended")
         self.assertEqual(app.stop(), 0)
 
+    def ask(self, method="GET", body=None):
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5 * SLOW)
+        try:
+            connection.request(method, "/", body)
+            response = connection.getresponse()
+            return response.status, response.headers, response.read().decode()
+        finally:
+            connection.close()
+
+    def test_a_program_that_fails_at_start(self):
+        self.server("one")
+        app = self.watch().serving(self.port, "one")
+        failures = [("int main(void) { return 3; }", "app.c ended with exit code 3"),
+                    ("int main(void) { *(volatile int *)8 = 1; }", "app.c ended (Segmentation fault)"),
+                    ("int main(void) { return }", '"app.c" does not compile')]
+        for text, why in failures:
+            self.write("app.c", text)
+            app.said("waiting for a change")
+            app.errors = ""
+            status, headers, body = self.ask()
+            self.assertEqual((status, headers["refresh"], headers["connection"]), (503, "1", "close"))
+            self.assertTrue(body.startswith(why + "."), body)
+        self.assertEqual(self.ask("HEAD")[2], "")
+        self.assertEqual(self.ask("POST", b"x" * 1000000)[0], 503)  # read to its end, or the answer would be lost
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5 * SLOW) as s:
+            s.sendall(b"\x16\x03\x01")
+            self.assertEqual(s.recv(100), b"")
+        # More than there is room for, which say nothing, hold up the others for no longer than their time.
+        idle = [socket.create_connection(("127.0.0.1", self.port), timeout=5 * SLOW) for _ in range(20)]
+        self.assertEqual(self.ask()[0], 503)
+        # Who has not asked yet is left to the new program.
+        fresh = socket.create_connection(("127.0.0.1", self.port), timeout=5 * SLOW)
+        time.sleep(0.05)
+        self.server("mended")
+        wait_for(lambda: self.ask()[2] == "mended")
+        self.assertEqual(fresh.recv(100), b"")
+        for s in (*idle, fresh):
+            s.close()
+        self.assertEqual(app.stop(), 0)
+
+    def test_connections_that_waited_for_a_program_that_fails(self):
+        self.server("one")
+        self.watch().serving(self.port, "one")
+        self.write("app.c", f"#include <unistd.h>\nint main(void) {{ usleep({500000 * SLOW}); return 4; }}")
+        wait_for(lambda: not self.accepts())
+        status, _, body = self.ask()  # meanwhile it waits
+        self.assertEqual(status, 503)
+        self.assertIn("exit code 4", body)
+
+    def accepts(self):
+        try:
+            return get(self.port, timeout=0.1) is not None
+        except (OSError, http.client.HTTPException):
+            return False
+
     def test_included_files_and_ways_to_save(self):
         text = (SERVER % {"answer": ""}).replace('#define ANSWER ""', '#include "answer.h"')
         self.write("app.c", text)
@@ -713,6 +801,29 @@ class Watch(Base):
         wait_for(lambda: get(self.port) == "three")
         self.write("answer.h", '#define ANSWER "four"\n')  # a rename over it
         wait_for(lambda: get(self.port) == "four")
+
+    def test_without_a_cache(self):
+        self.write("plugin.c", "int plugin(void) { return 1; }")
+        self.write("app.c", (SERVER % {"answer": "one"}).replace("    const char *port", "    nx_module *plugin;\n"
+                   "    NX_TRY(nx_import(&plugin, \"./plugin.c\"));\n    const char *port", 1))
+        cache = self.write("file", "")
+        app = self.watch(env={**os.environ, "NEXUS_CACHE": cache + "/cache", "TMPDIR": self.dir}).serving(self.port, "one")
+        before = get(self.port, "/pid")
+        self.server("one")  # without the import, so it is another program
+        wait_for(lambda: get(self.port, "/pid") != before)
+        before = get(self.port, "/pid")
+        self.server("one")  # saved without a change
+        time.sleep(0.3)
+        self.assertEqual(get(self.port, "/pid"), before)
+        with self.assertRaises((OSError, http.client.HTTPException)):
+            get(self.port, "/crash")
+        self.assertEqual(get(self.port), "one")
+        app.said("crash")
+        if not sanitized():  # else the report is the sanitizer's own
+            self.assertRegex(app.errors, r"  crash +/.*/app\.c:\d+\n")
+        self.assertEqual(app.stop(), 0)
+        self.assertEqual(app.errors.count("cannot use the compile cache"), 1, app.errors)
+        self.assertEqual(sorted(os.listdir(self.dir)), ["app.c", "file", "plugin.c"])
 
     def test_other_files_do_not_restart(self):
         self.server("one")

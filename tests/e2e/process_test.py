@@ -251,12 +251,12 @@ class Refusals(unittest.TestCase):
             self.skipTest("a small file system cannot be mounted here")
         self.addCleanup(subprocess.run, ["umount", folder], check=True)
 
-        def run(text):
+        def run(text, *before, **env):
             source = os.path.join(folder, "app.c")
             with open(source, "w") as f:
                 f.write(f"int puts(const char *);\nint main(void) {{ puts(\"{text}\"); return 0; }}\n")
-            return subprocess.run([NEXUS, "run", source], capture_output=True, text=True,
-                                  env={**os.environ, "NEXUS_CACHE": os.path.join(folder, "cache")})
+            return subprocess.run([*before, NEXUS, "run", source], capture_output=True, text=True,
+                                  env={**os.environ, "NEXUS_CACHE": os.path.join(folder, "cache"), **env})
 
         self.assertEqual(run("before").stdout, "before\n")
         fill = os.path.join(folder, "fill")
@@ -267,9 +267,17 @@ class Refusals(unittest.TestCase):
         except OSError:
             pass
         os.truncate(fill, os.path.getsize(fill) - 4096)  # the source itself has to fit
-        refused = run("during")
-        self.assertEqual(refused.returncode, 16)
-        self.assertIn("no space left on the disk", refused.stderr)
+        for compiler in ("", "gcc"):
+            during = run("during", CC=compiler, TMPDIR=folder)
+            self.assertEqual((during.returncode, during.stdout), (0, "during\n"), during.stderr)
+            self.assertRegex(during.stderr, r'^nexus: cannot use the compile cache ".*/cache.*" \(set NEXUS_CACHE to another folder\): no space left on the disk; '
+                                            r"the program is compiled for this run alone\n$")
+        # Nowhere else to go: every temporary folder is read-only.
+        mounts = "mount --rbind /tmp /tmp && mount -o remount,bind,ro /tmp && " + " && ".join(
+            f"mount -t tmpfs -o ro tmpfs {place}" for place in ("/var/tmp", "/dev/shm")) + ' && exec "$@"'
+        refused = run("refused", "unshare", "-m", "sh", "-c", mounts, "sh", TMPDIR="", XDG_RUNTIME_DIR="")
+        self.assertEqual((refused.returncode, refused.stdout), (16, ""), refused.stderr)
+        self.assertIn("no space left on the disk; nor is there room in a temporary folder", refused.stderr)
         self.assertEqual(os.listdir(os.path.join(folder, "cache", "s")), [], "nothing half made stays")
         self.assertEqual(run("before").stdout, "before\n", "what was compiled before still runs")
         os.remove(fill)

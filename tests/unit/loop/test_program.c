@@ -33,7 +33,8 @@ static const nx_limits defaults = {.size = sizeof(nx_limits),
                                    .max_operations = 10000,
                                    .max_fibers = 100000,
                                    .stack_size = 256 * 1024,
-                                   .blocking_threads = 4};
+                                   .blocking_threads = 4,
+                                   .watchdog = NX_MS(100)};
 
 static int steps;
 
@@ -245,6 +246,8 @@ NX_TEST(setting_limits)
     EXPECT_EQ(nx_limits_set(.stack_size = 1000), NX_EINVAL);
     EXPECT_EQ(nx_limits_set(.stack_size = UINT64_C(1) << 40), NX_EINVAL);
     EXPECT_EQ(nx_limits_set(.blocking_threads = 100000), NX_EINVAL);
+    EXPECT_EQ(nx_limits_set(.watchdog = NX_US(1)), NX_EINVAL);
+    EXPECT_EQ(nx_limits_set(.watchdog = -1), NX_EINVAL);
     EXPECT_EQ(nx_limits_set(.stack_size = 100001), NX_OK);
     nx_limits_get(&limits);
     EXPECT_EQ(limits.stack_size, 102400); /* whole pages */
@@ -319,6 +322,14 @@ static int blocks(int argc, char **argv)
 NX_TEST(a_blocked_loop_is_noticed)
 {
     EXPECT_EQ(run_aside(blocks), 0);
+    /* Later than this program blocks, never, and soon. */
+    EXPECT_EQ(nx_limits_set(.watchdog = NX_S(60)), NX_OK);
+    EXPECT_EQ(run(blocks), 1);
+    EXPECT_EQ(nx_limits_set(.watchdog = NX_FOREVER), NX_OK);
+    EXPECT_EQ(run(blocks), 1);
+    EXPECT_EQ(nx_limits_set(.watchdog = NX_MS(1)), NX_OK);
+    EXPECT_EQ(run_aside(blocks), 0);
+    EXPECT_EQ(nx_limits_set_with(&defaults), NX_OK);
 }
 
 static int has_no_loop(int argc, char **argv)

@@ -34,6 +34,61 @@ NX_TEST(timeouts_fire_in_order_of_time)
     EXPECT_STR(trace, "0abc");
 }
 
+/* A timer that checks that it comes in its turn. */
+struct entry {
+    struct nx__timer timer;
+    int setting;
+    bool set;
+};
+
+static nx_duration last_fired;
+static int last_setting, heap_fired;
+
+static void entry_fire(struct nx__timer *timer)
+{
+    struct entry *entry = nx__container_of(timer, struct entry, timer);
+    EXPECT(entry->set);
+    entry->set = false;
+    EXPECT(timer->at > last_fired || (timer->at == last_fired && entry->setting > last_setting));
+    last_fired = timer->at;
+    last_setting = entry->setting;
+    heap_fired++;
+}
+
+/* Equal deadlines, whatever the heap's shape. */
+NX_TEST(equal_deadlines_fire_in_order_of_setting)
+{
+    struct nx__timers timers = {0};
+    static struct entry ordered[200];
+    last_fired = 0;
+    last_setting = -1;
+    heap_fired = 0;
+    for (int i = 0; i < 200; i++) {
+        ordered[i] = (struct entry){.timer.fire = entry_fire, .set = true, .setting = i};
+        EXPECT_EQ(nx__timer_set(&timers, &ordered[i].timer, 7), NX_OK);
+    }
+    /* Set anew, the first is the last. */
+    ordered[0].setting = 200;
+    EXPECT_EQ(nx__timer_set(&timers, &ordered[0].timer, 7), NX_OK);
+    nx__timers_run(&timers, 7);
+    EXPECT_EQ(heap_fired, 200);
+    EXPECT_EQ(last_setting, 200);
+    nx__timers_free(&timers);
+}
+
+NX_TEST(immediates_run_in_order)
+{
+    char wanted[64] = "";
+    static char letters[40][2];
+    trace[0] = '\0';
+    for (int i = 0; i < 40; i++) {
+        letters[i][0] = wanted[i] = (char)('0' + i);
+        EXPECT(nx_set_immediate(traces, letters[i]) != 0);
+    }
+    EXPECT_EQ(nx_sleep(NX_MS(5)), NX_OK);
+    EXPECT_STR(trace, wanted);
+}
+
 static nx_err trace_fiber(void *arg)
 {
     traces(arg);
@@ -178,30 +233,14 @@ NX_TEST(turns_that_a_blocked_loop_missed_are_left_out)
 
 /* ---- The heap, against a sorted list. */
 
-struct entry {
-    struct nx__timer timer;
-    bool set;
-};
-
 static struct entry entries[500];
-static nx_duration last_fired;
-static int heap_fired;
-
-static void entry_fire(struct nx__timer *timer)
-{
-    struct entry *entry = nx__container_of(timer, struct entry, timer);
-    EXPECT(entry->set);
-    entry->set = false;
-    EXPECT(timer->at >= last_fired);
-    last_fired = timer->at;
-    heap_fired++;
-}
 
 NX_TEST(heap)
 {
     struct nx__timers timers = {0};
     uint32_t random = 12345;
     int want = 0;
+    last_fired = heap_fired = 0;
     for (int i = 0; i < 5000; i++) {
         random = random * 1103515245 + 12345;
         struct entry *entry = &entries[(random >> 8) % 500];
@@ -212,8 +251,10 @@ NX_TEST(heap)
             entry->set = false;
         } else {
             want += !entry->set;
-            EXPECT_EQ(nx__timer_set(&timers, &entry->timer, (random >> 4) % 10000), NX_OK);
+            /* Few times for many timers: most are equal to others. */
+            EXPECT_EQ(nx__timer_set(&timers, &entry->timer, (random >> 4) % 10 * 1000), NX_OK);
             entry->set = true;
+            entry->setting = i;
         }
     }
     EXPECT_EQ(timers.count, want);

@@ -315,7 +315,7 @@ NX_TEST(torn_headers)
 {
     const char *path = put("n/app.c", "#include <nexus.h>\nint main(void) { return NX_EPERM; }\n");
     char *headers, torn[600];
-    EXPECT_EQ(nx__headers_dir(&headers), NX_OK);
+    EXPECT_EQ(nx__headers_dir(getenv("NEXUS_CACHE"), &headers), NX_OK);
     snprintf(torn, sizeof torn, "%s/nexus/base.h", headers);
     free(headers);
     EXPECT_EQ(truncate(torn, 100), 0);
@@ -352,8 +352,170 @@ NX_TEST(a_cache_that_others_can_write)
     char *before = strdup(getenv("NEXUS_CACHE")), *path;
     setenv("NEXUS_CACHE", open_cache, 1);
     EXPECT_EQ(nx__cache_dir(&path), NX_EACCES);
+    struct nx__compiled out;
+    EXPECT_EQ(compile(put("q/app.c", PROGRAM), NULL, &out), NX_OK);
+    EXPECT(out.warning && strstr(out.warning, "somebody else"));
+    nx__compiled_free(&out);
     setenv("NEXUS_CACHE", before, 1);
     free(before);
+}
+
+/* True when there is nothing in the folder. */
+static bool is_empty(const char *path)
+{
+    return rmdir(path) == 0 && mkdir(path, 0700) == 0;
+}
+
+NX_TEST(without_a_cache)
+{
+    char *before = strdup(getenv("NEXUS_CACHE")), tmp[300];
+    snprintf(tmp, sizeof tmp, "%s/tmp", folder);
+    EXPECT_EQ(mkdir(tmp, 0700), 0);
+    setenv("TMPDIR", tmp, 1);
+    setenv("NEXUS_CACHE", put("s/file/cache", ""), 1);
+    const char *path = put("s/app.c", "#include <nexus.h>\n#include \"./part.h\"\n"
+                                      "int main(void) { return part() + NX_EPERM; }\n");
+    put("s/part.h", "int part(void);\n");
+    put("s/part.c", "int part(void) { return 10; }\n");
+    struct nx__compiled out, again;
+    int (*entry)(int, char **) = NULL;
+    for (int i = 0; i < COMPILERS; i++) {
+        EXPECT_EQ(compile(path, compilers[i], &out), NX_OK);
+        EXPECT(out.warning && strstr(out.warning, "s/file/cache"));
+        EXPECT(out.so_path && strncmp(out.so_path, "/memfd:", 7) == 0 && !out.from_cache);
+        EXPECT(has_input(&out, "s/part.c"));
+        EXPECT(is_empty(tmp));
+        /* Nobody can change what is run. */
+        EXPECT(write(out.so_fd, "x", 1) < 0 && ftruncate(out.so_fd, 0) < 0);
+        /* The same program has the same name, for --watch. */
+        EXPECT_EQ(compile(path, compilers[i], &again), NX_OK);
+        EXPECT_STR(again.so_path, out.so_path);
+        nx__compiled_free(&again);
+        EXPECT_EQ(nx__module_load_app(out.so_fd, out.so_path, &entry), NX_OK);
+        EXPECT(entry && entry(0, NULL) == 10 + NX_EPERM);
+        out.so_fd = -1;
+        nx__compiled_free(&out);
+    }
+    EXPECT_EQ(compile(put("s/bad.c", "int main(void) { return ; ]\n"), NULL, &out), NX_ECOMPILE);
+    EXPECT(out.warning && is_empty(tmp));
+    nx__compiled_free(&out);
+    /* A temporary folder that is none: there are others. */
+    char file[512];
+    snprintf(file, sizeof file, "%s/s/file/cache", folder);
+    setenv("TMPDIR", file, 1);
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    nx__compiled_free(&out);
+    /* One where somebody else could change what is compiled. */
+    EXPECT_EQ(chmod(tmp, 0777), 0);
+    setenv("TMPDIR", tmp, 1);
+    size_t place = 0;
+    char *made = NULL;
+    EXPECT(nx__temporary_make(&place, &made) && strncmp(made, folder, strlen(folder)) != 0);
+    if (made) nx__staging_remove(made);
+    free(made);
+    unsetenv("TMPDIR");
+    setenv("NEXUS_CACHE", before, 1);
+    free(before);
+}
+
+/* A compiler of its own in one of the folders p/1 to p/3. */
+static void install(const char *name, const char *comment, mode_t mode)
+{
+    const char *base = strrchr(name, '/') + 1;
+    char script[200];
+    snprintf(script, sizeof script, "#!/bin/sh\n# %s\nexec /usr/bin/%s \"$@\"\n", comment, base);
+    EXPECT_EQ(chmod(put(name, script), mode), 0);
+}
+
+static void uninstall(const char *name)
+{
+    char path[512];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    EXPECT_EQ(unlink(path), 0);
+}
+
+/* Compiles; NULL when the result was in the cache, else which compiler made it. */
+static const char *made_by(const char *path)
+{
+    static char by[512];
+    struct nx__compiled out;
+    EXPECT_EQ(compile(path, NULL, &out), NX_OK);
+    snprintf(by, sizeof by, "%s", out.compiler ? out.compiler + strlen(folder) + 1 : "");
+    bool cached = out.from_cache;
+    nx__compiled_free(&out);
+    return cached ? NULL : by;
+}
+
+/* What the search for a compiler would find is noticed, though it is not repeated. */
+NX_TEST(compilers_come_and_go)
+{
+    char *before = strdup(getenv("PATH")), *path = strdup(put("p/app.c", PROGRAM)), search[1200];
+    snprintf(search, sizeof search, "%s/p/1:relative:%s/p/none:%s/p/2:%s/p/3", folder, folder,
+             folder, folder);
+    put("p/1/other", "");
+    install("p/2/gcc", "one", 0755);
+    put("p/3/other", "");
+    /* Each time at once, while the folders are too fresh to tell, and later. */
+    for (unsigned wait = 0; wait <= 60000; wait += 30000) {
+        setenv("PATH", search, 1);
+        NX_IGNORE(nx__cache_clear());
+        (void)usleep(wait);
+        EXPECT_STR(made_by(path), "p/2/gcc");
+        EXPECT(!made_by(path));
+        EXPECT(!made_by(path));
+        install("p/3/clang", "not the first", 0755);
+        EXPECT(!made_by(path));
+        install("p/1/gcc", "nearer, no program yet", 0644);
+        EXPECT(!made_by(path));
+        (void)usleep(wait);
+        install("p/1/gcc", "nearer, no program yet", 0755);
+        EXPECT_STR(made_by(path), "p/1/gcc");
+        EXPECT(!made_by(path));
+        (void)usleep(wait);
+        uninstall("p/1/gcc");
+        EXPECT_STR(made_by(path), "p/2/gcc");
+        (void)usleep(wait);
+        install("p/2/gcc", "upgraded", 0755);
+        EXPECT_STR(made_by(path), "p/2/gcc");
+        EXPECT(!made_by(path));
+        (void)usleep(wait);
+        install("p/3/tcc", "the first that is asked", 0755);
+        EXPECT_STR(made_by(path), "p/3/tcc");
+        (void)usleep(wait);
+        uninstall("p/3/tcc");
+        EXPECT_STR(made_by(path), "p/2/gcc");
+        /* Another PATH that leads to the same one. */
+        setenv("PATH", strstr(search, ":relative") + 1, 1);
+        EXPECT(!made_by(path));
+        EXPECT(!made_by(path));
+        setenv("PATH", strrchr(search, ':') + 1, 1);
+        EXPECT_STR(made_by(path), "p/3/clang");
+        uninstall("p/3/clang");
+        EXPECT_EQ(compile_only(path, NULL, NULL), NX_ENOENT);
+        EXPECT(strstr(nx_error_last()->message, "cannot find a C compiler") != NULL);
+        install("p/2/gcc", "one", 0755);
+    }
+    setenv("PATH", before, 1);
+    free(before);
+    free(path);
+}
+
+/* $CC may be a link, which may come to lead elsewhere. */
+NX_TEST(chosen_by_a_link)
+{
+    char link[300];
+    snprintf(link, sizeof link, "%s/p/cc", folder);
+    const char *path = put("p/app.c", PROGRAM);
+    bool cached = true;
+    EXPECT_EQ(symlink("/usr/bin/gcc", link), 0);
+    EXPECT_EQ(compile_only(path, link, &cached), NX_OK);
+    EXPECT(!cached);
+    EXPECT_EQ(compile_only(path, link, &cached), NX_OK);
+    EXPECT(cached);
+    EXPECT_EQ(unlink(link), 0);
+    EXPECT_EQ(symlink("/usr/bin/clang", link), 0);
+    EXPECT_EQ(compile_only(path, link, &cached), NX_OK);
+    EXPECT(!cached);
 }
 
 static bool resolves(const char *from, const char *name, const char *wanted)
@@ -395,8 +557,14 @@ NX_TEST(resolving)
 NX_TEST(manifests)
 {
     static const char hash[] = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
-    struct nx__manifest m = {.compiler = strdup("/usr/bin/cc"), .so_size = 12}, back = {0};
+    struct nx__manifest m = {.so_size = 12}, back = {0};
     memcpy(m.key, hash, sizeof hash);
+    memcpy(m.found.folders, hash, sizeof hash);
+    m.found.compilers = (struct nx__compilers){
+        .count = 2,
+        .searched_ns = 9,
+        .items = {{.path = "/usr/bin/a b", .size = 3, .mtime_ns = -1},
+                  {.path = "/usr/bin/cc", .size = 4, .mtime_ns = 5, .folders = 6}}};
     memcpy(m.so_hash, hash, sizeof hash);
     struct nx__input input = {
         .path = "/a b/c.c", .dev = 1, .ino = 2, .size = 3, .mtime_ns = -4, .ctime_ns = 5};
@@ -409,6 +577,8 @@ NX_TEST(manifests)
     EXPECT(nx__manifest_parse(&back, text.data, text.len));
     EXPECT(back.count == 1 && strcmp(back.inputs[0].path, "/a b/c.c") == 0 &&
            back.inputs[0].mtime_ns == -4 && back.so_size == 12);
+    EXPECT(nx__found_among(&m.found, &back.found.compilers) && back.found.compilers.count == 2 &&
+           back.found.compilers.items[1].folders == 6 && back.found.compilers.searched_ns == 9);
     nx__manifest_free(&back);
     for (size_t cut = 0; cut + 1 < text.len; cut++) {
         if (nx__manifest_parse(&back, text.data, cut)) EXPECT(back.count > 0);
