@@ -329,6 +329,7 @@ static void listen_cancel(struct nx__op *op)
 nx_err nx_http_listen(nx_http_server *server)
 {
     if (!server) return nx__error_set(NX_ENOMEM, "cannot make the HTTP server: out of memory");
+    if (nx__loop()->operations >= nx__limits.max_operations) return nx__error_operations();
     NX_TRY(start(server));
     struct listening listening = {.op.cancel = listen_cancel, .server = server};
     server->closed = &listening.op;

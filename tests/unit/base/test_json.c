@@ -182,7 +182,7 @@ NX_TEST(json_numbers_have_a_point_in_every_locale)
 NX_TEST(json_strings)
 {
     EXPECT_JSON(nx_val(""), "\"\"");
-    EXPECT_JSON(nx_val((nx_bytes){0}), "\"\"");
+    EXPECT_JSON(nx_val(nx_slice("", 0)), "\"\"");
     EXPECT_JSON(nx_val("plain"), "\"plain\"");
     EXPECT_JSON(nx_val("a \"quote\" and a \\"), "\"a \\\"quote\\\" and a \\\\\"");
     EXPECT_JSON(nx_val("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"");
@@ -249,8 +249,21 @@ NX_TEST(json_objects_and_arrays)
     EXPECT_JSON(nx_obj(nx_str("bytes"), nx_str("too")), "{\"bytes\":\"too\"}");
     EXPECT_REFUSED(nx_obj(1, 2), "no string");
     EXPECT_REFUSED(nx_obj((const char *)NULL, 2), "no string");
-    EXPECT_REFUSED(nx_obj("name"), "without a value");
-    EXPECT_REFUSED(((nx_value){.kind = (nx_value_kind)99}), "no known kind");
+    EXPECT_JSON(nx_obj(), "{}");
+    EXPECT_JSON(nx_arr(), "[]");
+    EXPECT_JSON(nx_arr(NULL, (nx_bytes){0}, nx_raw((nx_bytes){0})), "[null,null,null]");
+    nx_value name[] = {nx_val("name")};
+    EXPECT_REFUSED(nx_value_object(name, 1), "without a value");
+    EXPECT_REFUSED(nx_arr((void *)name), "no text");
+    EXPECT_REFUSED(((nx_value){.kind = (nx_value_kind)99}), "no text");
+}
+
+NX_TEST(json_objects_outlive_the_turn_that_made_them)
+{
+    nx_value items[3];
+    for (int i = 0; i < 3; i++) items[i] = nx_obj("id", i, "tags", nx_arr(i * i));
+    EXPECT_JSON(nx_list(items, 3),
+                "[{\"id\":0,\"tags\":[0]},{\"id\":1,\"tags\":[1]},{\"id\":2,\"tags\":[4]}]");
 }
 
 NX_TEST(json_nests_so_deep_and_no_deeper)
