@@ -79,7 +79,8 @@ static bool wait_change(struct nx__tester *t)
         int timeout = !w->changed_at ? -1 : left > 0 ? (int)(left / NX_MS(1)) + 1 : 0;
         int n = poll(fds, 2, timeout);
         if (n < 0 && errno != EINTR) return false;
-        if (n > 0 && fds[0].revents) return false;
+        if (n > 0 && fds[0].revents) (void)nx__pool_signals(&t->pool);
+        if (t->pool.stop) return false;
         if (n > 0 && fds[1].revents) nx__watch_read(w, true);
         if (w->changed_at && nx__clock_monotonic() >= w->changed_at) return true;
     }

@@ -13,7 +13,6 @@
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -31,6 +30,7 @@ nx_err nx__pool_init(struct nx__pool *pool)
 {
     sigset_t ours;
     (void)sigemptyset(&ours);
+    (void)sigaddset(&ours, SIGCHLD);
     (void)sigaddset(&ours, SIGINT);
     (void)sigaddset(&ours, SIGTERM);
     pool->signals = signalfd(-1, &ours, SFD_CLOEXEC | SFD_NONBLOCK);
@@ -62,7 +62,7 @@ static NX__NORETURN void enter(const struct nx__pool *pool, struct nx__job *job,
 static nx_err start(struct nx__pool *pool, struct nx__job *job)
 {
     int pair[2] = {-1, -1}, out[2] = {-1, -1};
-    job->packets = job->pipe = job->pidfd = -1;
+    job->packets = job->pipe = -1;
     (void)fflush(NULL); /* or both would write it */
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0 ||
         (!job->uncaptured && pipe2(out, O_CLOEXEC) != 0))
@@ -72,14 +72,6 @@ static nx_err start(struct nx__pool *pool, struct nx__job *job)
     if (job->pid == 0) enter(pool, job, pair[1], out[1]);
     if (job->pid < 0) goto failed;
     (void)setpgid(job->pid, job->pid);
-    job->pidfd = (int)syscall(SYS_pidfd_open, job->pid, 0);
-    if (job->pidfd < 0) {
-        int error = errno;
-        (void)kill(job->pid, SIGKILL);
-        (void)waitpid(job->pid, NULL, 0);
-        errno = error;
-        goto failed;
-    }
     (void)close(pair[1]);
     if (out[1] >= 0) (void)close(out[1]);
     if (out[0] >= 0) (void)fcntl(out[0], F_SETFL, O_NONBLOCK);
@@ -198,8 +190,8 @@ static void reap(struct nx__pool *pool, unsigned index)
     while (packet_read(job)) {}
     output_read(job);
     (void)kill(-job->pid, SIGKILL); /* what it has started and left */
-    int *const descriptors[] = {&job->packets, &job->pipe, &job->pidfd};
-    for (size_t i = 0; i < 3; i++) {
+    int *const descriptors[] = {&job->packets, &job->pipe};
+    for (size_t i = 0; i < 2; i++) {
         if (*descriptors[i] >= 0) (void)close(*descriptors[i]);
         *descriptors[i] = -1;
     }
@@ -222,42 +214,45 @@ static void expire(struct nx__job *job, nx_duration now)
     (void)kill(-job->pid, SIGKILL);
 }
 
-static void signals_read(struct nx__pool *pool)
+bool nx__pool_signals(struct nx__pool *pool)
 {
+    bool ended = false;
     struct signalfd_siginfo info;
     while (read(pool->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+        if (info.ssi_signo == SIGCHLD) {
+            ended = true;
+            continue;
+        }
         pool->stop_signal = (int)info.ssi_signo;
         pool->stop = true;
     }
+    return ended;
 }
 
 static void turn(struct nx__pool *pool)
 {
-    enum { EACH = 3 };
+    enum { EACH = 2 };
     struct pollfd fds[1 + EACH * NX__JOBS_MOST];
     fds[0] = (struct pollfd){.fd = pool->signals, .events = POLLIN};
     nx_duration next = NX_FOREVER;
     for (unsigned i = 0; i < pool->count; i++) {
         const struct nx__job *job = pool->running[i];
-        fds[1 + EACH * i] = (struct pollfd){.fd = job->pidfd, .events = POLLIN};
-        fds[2 + EACH * i] = (struct pollfd){.fd = job->packets, .events = POLLIN};
-        fds[3 + EACH * i] = (struct pollfd){.fd = job->pipe, .events = POLLIN};
+        fds[1 + EACH * i] = (struct pollfd){.fd = job->packets, .events = POLLIN};
+        fds[2 + EACH * i] = (struct pollfd){.fd = job->pipe, .events = POLLIN};
         if (job->kill_at < next) next = job->kill_at;
     }
     nx_duration now = nx__clock_monotonic();
     nx_duration left = next == NX_FOREVER ? -1 : next > now ? (next - now) / NX_MS(1) + 1 : 0;
     if (poll(fds, 1 + EACH * pool->count, left > INT32_MAX ? INT32_MAX : (int)left) < 0) return;
-    if (fds[0].revents) signals_read(pool);
+    bool ended = fds[0].revents && nx__pool_signals(pool);
     now = nx__clock_monotonic();
     /* Backwards: one that ends gives its place to the last. */
     for (unsigned i = pool->count; i-- > 0;) {
         struct nx__job *job = pool->running[i];
-        if (fds[2 + EACH * i].revents) packets_read(job);
-        if (fds[3 + EACH * i].revents) output_read(job);
-        if (fds[1 + EACH * i].revents)
-            reap(pool, i);
-        else
-            expire(job, now);
+        if (fds[1 + EACH * i].revents) packets_read(job);
+        if (fds[2 + EACH * i].revents) output_read(job);
+        expire(job, now);
+        if (ended) reap(pool, i);
     }
 }
 

@@ -23,7 +23,7 @@ struct nx__job {
 
     pid_t pid;   /* 0: does not run */
     int packets; /* our end */
-    int pipe, pidfd;
+    int pipe;    /* of its output */
     nx_duration started, took, kill_at;
     bool timed_out, killed;
     int status;                  /* as of waitpid */
@@ -49,6 +49,9 @@ NX_MUST_CHECK nx_err nx__pool_init(struct nx__pool *pool);
 
 /* Runs all that `next` gives. */
 void nx__pool_run(struct nx__pool *pool);
+
+/* Takes in the signals that have come: `stop` and `stop_signal`. True when a process has ended. */
+bool nx__pool_signals(struct nx__pool *pool);
 
 /* Frees what a job has gathered. */
 void nx__job_free(struct nx__job *job);
