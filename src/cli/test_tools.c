@@ -84,7 +84,7 @@ static nx_err library(const struct nx__tester *t, char path[4096])
         struct nx__buffer out = {0};
         nx_err err = nx__tool_output(argv, &out);
         size_t len = out.len && out.data[out.len - 1] == '\n' ? out.len - 1 : out.len;
-        if (!err && len < 4096) {
+        if (!err && len && len < 4096) {
             memcpy(path, out.data, len);
             path[len] = '\0';
         }

@@ -54,7 +54,7 @@ nx_err nx__module_load(int so_fd, const char *so_path, void **out)
 
 nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, char **))
 {
-    void *handle;
+    void *handle = NULL;
     NX_TRY(nx__module_load(so_fd, so_path, &handle));
     /* Its own handle: the global scope has another. */
     void *symbol = dlsym(handle, "main");

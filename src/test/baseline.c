@@ -34,9 +34,8 @@ static nx_err baseline_read(struct baseline *b, const char *path)
     if (!file) return nx__error_system(errno, "cannot read the baseline \"%.150s\"", path);
     char *line = NULL;
     size_t capacity = 0;
-    ssize_t len;
     nx_err err = NX_OK;
-    for (int n = 1; !err && (len = getline(&line, &capacity, file)) >= 0; n++) {
+    for (int n = 1; !err && getline(&line, &capacity, file) >= 0; n++) {
         if (line[0] == '#' || line[0] == '\n') continue;
         char *fields[LINE_FIELDS] = {line}, *at = line;
         size_t count = 1;

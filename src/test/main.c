@@ -60,7 +60,8 @@ int nx_test_main(int argc, char **argv)
         return 0;
     }
     if (!err) err = nx__test_config_done(&config);
-    struct nx__suite suite = {.path = strdup(slash ? slash + 1 : argv[0])};
+    static struct nx__suite suite;
+    suite = (struct nx__suite){.path = strdup(slash ? slash + 1 : argv[0])};
     if (!err) err = list(&suite, &config);
     if (!err && !suite.count)
         err = nx__error_set(

@@ -164,7 +164,7 @@ static nx_err read_answer(struct exchange *x, nx_test_answer *answer)
         if (!may_be_whole(rest)) return x->ended ? improper("the body was cut off") : NX_EAGAIN;
         char *copy = nx_copy(rest); /* what is not whole yet is decoded anew */
         if (!copy) return NX_ENOMEM;
-        bool whole;
+        bool whole = false;
         NX_TRY(unchunk(copy, rest.len, &length, &whole));
         if (!whole) return x->ended ? improper("the body was cut off") : NX_EAGAIN;
         answer->body = nx_slice(copy, length);
@@ -267,7 +267,8 @@ nx_err nx_test_request_with(nx_http_server *server, nx_test_answer *answer,
     if (pair[0] >= 0) (void)close(pair[0]);
     if (pair[1] >= 0 && !attached) (void)close(pair[1]);
     /* The server has the connection until it sees that we are gone and its handler has returned. */
-    while (attached && server->stats.connections > before && !err) err = nx_sleep(NX_US(50));
+    while (attached && server && server->stats.connections > before && !err)
+        err = nx_sleep(NX_US(50));
     if (attached) nx__http_detach(server);
     nx__buffer_free(&x.in);
     nx__buffer_free(&x.out);
