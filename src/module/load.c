@@ -55,7 +55,8 @@ nx_err nx__module_load(int so_fd, const char *so_path, void **out)
 nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, char **))
 {
     void *handle = NULL;
-    NX_TRY(nx__module_load(so_fd, so_path, &handle));
+    nx_err err = nx__module_load(so_fd, so_path, &handle);
+    if (!handle) return err;
     /* Its own handle: the global scope has another. */
     void *symbol = dlsym(handle, "main");
     struct link_map *own = NULL;

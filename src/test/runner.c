@@ -140,8 +140,8 @@ static nx_err arrange(struct nx__run_of_tests *run)
     }
     for (size_t i = 0; i < run->order_count; i++) {
         struct nx__case *c = run->order[i];
-        c->number =
-            (unsigned)i; /* NOLINT(clang-analyzer-core.NullDereference): as many as were counted */
+        /* As many as were counted: NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+        c->number = (unsigned)i;
         if (asprintf(&c->dir, "%s/%zu", run->base, i) < 0) {
             c->dir = NULL;
             return nx__error_set(NX_ENOMEM, "cannot run the tests: out of memory");

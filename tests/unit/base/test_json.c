@@ -257,7 +257,7 @@ NX_TEST("json objects and arrays")
     EXPECT_REFUSED(((nx_value){.kind = (nx_value_kind)99}), "no text");
 }
 
-NX_TEST(json_objects_outlive_the_turn_that_made_them)
+NX_TEST("json objects outlive the turn that made them")
 {
     nx_value items[3];
     for (int i = 0; i < 3; i++) items[i] = nx_obj("id", i, "tags", nx_arr(i * i));
