@@ -118,6 +118,7 @@ static void start(struct command *c, const struct nx__build *b)
     arg(c, b->release ? "-O2" : "-O0");
     arg(c, "-fno-omit-frame-pointer"); /* crash reports walk them */
     if (isatty(STDERR_FILENO) && !getenv("NO_COLOR")) arg(c, "-fdiagnostics-color=always");
+    for (const char *const *flag = b->flags; flag && *flag; flag++) arg(c, *flag);
 }
 
 static void compile_args(struct command *c, const struct nx__build *b, size_t number)

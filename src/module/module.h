@@ -6,10 +6,12 @@
 #include "base/error.h"
 
 struct nx__compile_request {
-    const char *path;     /* as the user gave it */
-    bool release;         /* optimised, never with tcc */
-    bool refresh;         /* whatever the cache has */
-    const char *compiler; /* $CC, may be NULL */
+    const char *path;         /* as the user gave it */
+    bool release;             /* optimised, never with tcc */
+    bool refresh;             /* whatever the cache has */
+    const char *compiler;     /* $CC, may be NULL */
+    const char *const *flags; /* more for the compiler, not for tcc; NULL at the end; may be NULL */
+    const char *notes;        /* folder for the *.gcno that it makes; may be NULL */
 };
 
 /* A file that went in. */
@@ -60,6 +62,10 @@ uint64_t nx__cache_limit(void);
  * index.c), an absolute path, or a package in the nearest nexus_modules. The caller frees it.
  * NX_ENOENT, NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__resolve(const char *from_file, const char *name, char **path_out);
+
+/* Loads a compiled program. `so_fd` may be -1: then by path. It stays loaded. NX_EINVAL with the
+ * loader's words. */
+NX_MUST_CHECK nx_err nx__module_load(int so_fd, const char *so_path, void **handle);
 
 /* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_EINVAL with the
  * loader's words. */
