@@ -100,7 +100,7 @@ static nx_http_server *todo_server(store *s)
 static nx_err serve(store *s)
 {
     NX_TRY(store_open(s, "todo.txt"));
-    NX_AUTO(nx_http_server) *server = todo_server(s);
+    nx_http_server *server = todo_server(s);
     return nx_http_listen(server);
 }
 
