@@ -6,13 +6,13 @@
 
 #define nx__likely(x)   __builtin_expect(!!(x), 1)
 #define nx__unlikely(x) __builtin_expect(!!(x), 0)
-/* The number of zero bits below the lowest one; `x` is not 0. */
-#define nx__ctz64(x) __builtin_ctzll(x)
 /* Writes a variable that others read by NX_LOAD_RELAXED. */
 #define nx__store_relaxed(p, value) __atomic_store_n((p), (value), __ATOMIC_RELAXED)
-#define NX__INLINE                  inline __attribute__((always_inline))
-#define NX__NOINLINE                __attribute__((noinline))
-#define NX__COLD                    __attribute__((cold, noinline))
+/* The number of zero bits below the lowest one; `x` is not 0. */
+#define nx__ctz64(x) __builtin_ctzll(x)
+#define NX__INLINE   inline __attribute__((always_inline))
+#define NX__NOINLINE __attribute__((noinline))
+#define NX__COLD     __attribute__((cold, noinline))
 /* Part of every request: the linker puts these side by side. */
 #define NX__HOT      __attribute__((hot))
 #define NX__NORETURN __attribute__((noreturn))

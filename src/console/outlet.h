@@ -33,36 +33,34 @@ struct nx__outlet_hooks {
 
 struct nx__outlet {
     const struct nx__outlet_hooks *hooks;
-    int fd;    /* the writer's; -1: what is put goes nowhere */
-    bool file; /* a regular file: it takes all, sooner or later */
-    bool terminal;
-    bool threadless;          /* no thread could be had: who puts writes */
-    atomic_bool patient;      /* at exit it is waited for, however long the reader takes */
-    atomic_bool ends_program; /* a reader that is gone raises SIGPIPE */
-
-    pthread_mutex_t lock; /* of those who put */
+    /* Under the lock, of those who put. */
     char *ring;
-    size_t capacity; /* a power of two */
-    bool started;
-    uint64_t stuck_at; /* nothing was read from here on, as far as anybody has waited */
-    bool stuck;
-    nx_duration grace, grace_at;    /* how long who puts may still wait, and when it was reckoned */
-    char status[NX__OUTLET_STATUS]; /* the line that stays below all others, on a terminal */
+    size_t capacity;             /* a power of two */
+    uint64_t stuck_at;           /* nothing was read from here on, when somebody last waited */
+    nx_duration grace, grace_at; /* how long who puts may still wait, and when that was reckoned */
+    struct nx__list waits;       /* of fibers */
     size_t status_len;
-    bool status_shown, midline;
-    struct nx__list waits; /* of fibers */
-
+    pthread_mutex_t lock;
+    sem_t wake, gone;
+    /* Of the writer and of those who put. */
     _Atomic uint64_t tail;    /* bytes put */
     _Atomic uint64_t head;    /* bytes written */
     _Atomic uint64_t dropped; /* lines for which there was no room, and nobody was told yet */
     _Atomic uint64_t gap;     /* where the first of them would have been */
     _Atomic uint64_t lost;    /* lines, for whatever reason, all told */
-    _Atomic unsigned waiting;
-    atomic_int state; /* of the writer */
-    atomic_int error; /* an errno: nothing that is put can be written any more; 0: all is well */
+    _Atomic unsigned waiting; /* fibers */
+    atomic_int state;         /* of the writer */
+    atomic_int error;    /* an errno: nothing that is put can be written any more; 0: all is well */
+    int fd;              /* the writer's; -1: what is put goes nowhere */
+    atomic_bool patient; /* at exit it is waited for, however long the reader takes */
+    atomic_bool ends_program; /* a reader that is gone raises SIGPIPE */
     atomic_bool quit;
     bool failing; /* the writer's: the last write failed */
-    sem_t wake, gone;
+    bool file;    /* a regular file: it takes all, sooner or later */
+    bool terminal;
+    bool threadless;                            /* no thread could be had: who puts writes */
+    bool started, stuck, status_shown, midline; /* under the lock, too */
+    char status[NX__OUTLET_STATUS]; /* the line that stays below all others, on a terminal */
 };
 
 enum nx__full {

@@ -47,10 +47,13 @@ static nx_err print(int fd, bool line, const char *format, va_list args)
     } else if ((size_t)n + 1 >= sizeof text) { /* room for the newline */
         at = more = malloc((size_t)n + 2);
         errno = saved;
-        if (!more || vsnprintf(more, (size_t)n + 1, format, again) < 0) err = failed(NX_ENOMEM, fd);
+        if (!more || vsnprintf(more, (size_t)n + 1, format, again) < 0) {
+            at = NULL;
+            err = failed(NX_ENOMEM, fd);
+        }
     }
     va_end(again);
-    if (!err) {
+    if (at && !err) {
         size_t len = (size_t)n;
         if (line) at[len++] = '\n';
         err = send(fd, at, len);

@@ -124,24 +124,28 @@ static nx_err read_line(char line[NX_PROMPT_MOST + 1], size_t *len)
 
 static atomic_bool asking;
 
-static nx_err begin(const char *question, struct nx__outlet **out)
+/* Where the question goes; NULL, with the reason recorded, if it can't be asked. `asking` is to be
+ * set back afterwards. */
+static struct nx__outlet *begin(const char *question)
 {
     const char *why = !isatty(STDIN_FILENO)                              ? "the standard input"
                       : !isatty(STDERR_FILENO) && !isatty(STDOUT_FILENO) ? "the output"
                                                                          : NULL;
+    struct nx__outlet *o = NULL;
     if (why)
-        return nx__error_set(NX_ENOTSUP, "cannot ask \"%.*s\": %s is no terminal", QUOTE_MOST,
-                             question, why);
-    if (!nx__fiber_running())
-        return nx__error_set(NX_ESTATE, "cannot ask \"%.*s\" outside of a fiber", QUOTE_MOST,
-                             question);
-    *out = nx__outlet_standard(isatty(STDERR_FILENO) ? STDERR_FILENO : STDOUT_FILENO);
-    if (!*out)
-        return nx__error_set(NX_ENOMEM, "cannot ask \"%.*s\": out of memory", QUOTE_MOST, question);
-    if (atomic_exchange(&asking, true))
-        return nx__error_set(NX_ESTATE, "cannot ask \"%.*s\": another question is open", QUOTE_MOST,
-                             question);
-    return NX_OK;
+        (void)nx__error_set(NX_ENOTSUP, "cannot ask \"%.*s\": %s is no terminal", QUOTE_MOST,
+                            question, why);
+    else if (!nx__fiber_running())
+        (void)nx__error_set(NX_ESTATE, "cannot ask \"%.*s\" outside of a fiber", QUOTE_MOST,
+                            question);
+    else if (!(o = nx__outlet_standard(isatty(STDERR_FILENO) ? STDERR_FILENO : STDOUT_FILENO)))
+        (void)nx__error_set(NX_ENOMEM, "cannot ask \"%.*s\": out of memory", QUOTE_MOST, question);
+    else if (atomic_exchange(&asking, true)) {
+        (void)nx__error_set(NX_ESTATE, "cannot ask \"%.*s\": another question is open", QUOTE_MOST,
+                            question);
+        return NULL;
+    }
+    return o;
 }
 
 static nx_err say(struct nx__outlet *o, const char *text)
@@ -192,9 +196,9 @@ nx_err nx_prompt_with(nx_bytes *answer, const char *question, const nx_prompt_op
 {
     char text[QUESTION_MOST], line[NX_PROMPT_MOST + 1];
     size_t len;
-    struct nx__outlet *o;
     *answer = (nx_bytes){0};
-    NX_TRY(begin(question, &o));
+    struct nx__outlet *o = begin(question);
+    if (!o) return nx_error_last()->code;
     question_write(text, question, options->fallback);
     nx_err err = ask(o, text, false, line, &len);
     if (!err && !len && options->fallback)
@@ -209,9 +213,9 @@ nx_err nx_prompt_secret(nx_bytes *secret, const char *question)
 {
     char text[QUESTION_MOST], line[NX_PROMPT_MOST + 1];
     size_t len;
-    struct nx__outlet *o;
     *secret = (nx_bytes){0};
-    NX_TRY(begin(question, &o));
+    struct nx__outlet *o = begin(question);
+    if (!o) return nx_error_last()->code;
     question_write(text, question, NULL);
     nx_err err = ask(o, text, true, line, &len);
     if (!err) err = keep(line, len, secret);
@@ -248,12 +252,12 @@ nx_err nx_prompt_yes_with(bool *yes, const char *question, const nx_prompt_optio
 {
     char text[QUESTION_MOST];
     bool fallback = false;
-    struct nx__outlet *o;
     *yes = false;
     if (options->fallback && !accept_yes(options->fallback, &fallback))
         return nx__error_set(NX_EINVAL, "cannot ask \"%.*s\": the fallback is neither yes nor no",
                              QUOTE_MOST, question);
-    NX_TRY(begin(question, &o));
+    struct nx__outlet *o = begin(question);
+    if (!o) return nx_error_last()->code;
     question_write(text, question, !options->fallback ? "y/n" : fallback ? "Y/n" : "y/N");
     nx_err err = ask_until(o, question, text, options->fallback, accept_yes, yes,
                            "Please answer yes or no.\n");
@@ -297,12 +301,12 @@ nx_err nx_prompt_choice_with(size_t *index, const char *question, const char *co
 {
     char text[QUESTION_MOST];
     struct choice c = {.choices = choices, .count = count};
-    struct nx__outlet *o;
     *index = 0;
     if (!count || (options->fallback && !accept_choice(options->fallback, &c)))
         return nx__error_set(NX_EINVAL, "cannot ask \"%.*s\": %s", QUOTE_MOST, question,
                              count ? "the fallback is no choice" : "there is nothing to choose");
-    NX_TRY(begin(question, &o));
+    struct nx__outlet *o = begin(question);
+    if (!o) return nx_error_last()->code;
     nx_err err = say_choices(o, question, &c);
     question_write(text, "Number or text", options->fallback);
     if (!err)
