@@ -28,7 +28,7 @@ static struct {
     struct nx__outlet *_Atomic sink;
     atomic_int style; /* enum nx_log_style */
     atomic_int full;  /* enum nx__full */
-} log_ = {.lock = PTHREAD_MUTEX_INITIALIZER, .style = NX_LOG_TEXT, .full = NX__FULL_DROP};
+} settings = {.lock = PTHREAD_MUTEX_INITIALIZER, .style = NX_LOG_TEXT, .full = NX__FULL_DROP};
 
 /* ---- Settings */
 
@@ -41,7 +41,7 @@ int nx_log_level_named(const char *name)
 
 void nx__log_preset(nx_log_level level)
 {
-    log_.preset = level;
+    settings.preset = level;
 }
 
 /* Takes one word of NEXUS_LOG; false if it is none. */
@@ -49,13 +49,13 @@ static bool word_apply(const char *word)
 {
     int level = nx_log_level_named(word);
     if (level) {
-        if (!log_.preset) nx__store_relaxed(&nx_log_least, level);
-        log_.leveled = true;
+        if (!settings.preset) nx__store_relaxed(&nx_log_least, level);
+        settings.leveled = true;
     } else if (strcasecmp(word, "json") == 0) {
-        log_.json = true;
-        atomic_store(&log_.style, NX_LOG_JSON);
+        settings.json = true;
+        atomic_store(&settings.style, NX_LOG_JSON);
     } else if (strcasecmp(word, "text") == 0) {
-        log_.text = true;
+        settings.text = true;
     } else {
         return false;
     }
@@ -87,14 +87,14 @@ static NX__COLD void prepare(void)
 {
     char unknown[32];
     bool good = true;
-    (void)pthread_mutex_lock(&log_.lock);
-    if (!log_.ready) {
-        log_.leveled = log_.preset != 0;
-        nx__store_relaxed(&nx_log_least, log_.preset ? (int)log_.preset : NX_LOG_INFO);
+    (void)pthread_mutex_lock(&settings.lock);
+    if (!settings.ready) {
+        settings.leveled = settings.preset != 0;
+        nx__store_relaxed(&nx_log_least, settings.preset ? (int)settings.preset : NX_LOG_INFO);
         good = environment_apply(unknown);
-        log_.ready = true;
+        settings.ready = true;
     }
-    (void)pthread_mutex_unlock(&log_.lock);
+    (void)pthread_mutex_unlock(&settings.lock);
     if (!good)
         nx_log_warn("NEXUS_LOG has a word that is no level and no style", "word", unknown, "levels",
                     "trace debug info warn error fatal off", "styles", "text json");
@@ -128,22 +128,23 @@ nx_err nx_log_setup_with(const nx_log_options *given)
     memcpy(&o, given, given->size < sizeof o ? given->size : sizeof o);
     NX_TRY(check(&o));
     if (!NX_LOAD_RELAXED(&nx_log_least)) prepare();
-    struct nx__outlet *before = atomic_load(&log_.sink), *sink = NULL;
+    struct nx__outlet *before = atomic_load(&settings.sink), *sink = NULL;
     if (before) (void)nx__outlet_drain(before, FATAL_STALL);
     if (o.file)
         NX_TRY(nx__log_file_open(&o, &sink));
     else
         sink = nx__outlet_standard(STDERR_FILENO);
     if (!sink) return nx__error_set(NX_ENOMEM, "cannot set up the log: out of memory");
-    (void)pthread_mutex_lock(&log_.lock);
-    if (!log_.leveled) nx__store_relaxed(&nx_log_least, o.level ? (int)o.level : NX_LOG_INFO);
-    atomic_store(&log_.style,
-                 !log_.text && (log_.json || o.style == NX_LOG_JSON) ? NX_LOG_JSON : NX_LOG_TEXT);
+    (void)pthread_mutex_lock(&settings.lock);
+    if (!settings.leveled) nx__store_relaxed(&nx_log_least, o.level ? (int)o.level : NX_LOG_INFO);
+    atomic_store(&settings.style, !settings.text && (settings.json || o.style == NX_LOG_JSON)
+                                      ? NX_LOG_JSON
+                                      : NX_LOG_TEXT);
     bool block = o.when_full == NX_LOG_BLOCK;
-    atomic_store(&log_.full, block ? NX__FULL_BLOCK : NX__FULL_DROP);
+    atomic_store(&settings.full, block ? NX__FULL_BLOCK : NX__FULL_DROP);
     if (block) atomic_store(&sink->patient, true);
-    atomic_store(&log_.sink, sink);
-    (void)pthread_mutex_unlock(&log_.lock);
+    atomic_store(&settings.sink, sink);
+    (void)pthread_mutex_unlock(&settings.lock);
     return NX_OK;
 }
 
@@ -156,18 +157,18 @@ void nx_log_reopen(void)
 
 enum nx__line_style nx__log_style(const struct nx__outlet *o)
 {
-    if (atomic_load_explicit(&log_.style, memory_order_relaxed) == NX_LOG_JSON)
+    if (atomic_load_explicit(&settings.style, memory_order_relaxed) == NX_LOG_JSON)
         return NX__LINE_JSON;
     return o->terminal && nx__style_wanted() ? NX__LINE_COLOR : NX__LINE_TEXT;
 }
 
 static struct nx__outlet *sink(void)
 {
-    struct nx__outlet *o = atomic_load_explicit(&log_.sink, memory_order_acquire);
+    struct nx__outlet *o = atomic_load_explicit(&settings.sink, memory_order_acquire);
     if (nx__likely(o != NULL)) return o;
     o = nx__outlet_standard(STDERR_FILENO);
     struct nx__outlet *none = NULL;
-    (void)atomic_compare_exchange_strong(&log_.sink, &none, o);
+    (void)atomic_compare_exchange_strong(&settings.sink, &none, o);
     return none ? none : o;
 }
 
@@ -191,7 +192,7 @@ static void emit(nx_log_level level, nx_bytes message, const nx_value *items, si
     if (nx__unlikely(!whole) && (more = malloc(NX_LOG_LINE_MAX)))
         len = nx__line_write(style, &line, at = more, NX_LOG_LINE_MAX, &whole);
     (void)nx__outlet_put(o, at, len,
-                         (enum nx__full)atomic_load_explicit(&log_.full, memory_order_relaxed));
+                         (enum nx__full)atomic_load_explicit(&settings.full, memory_order_relaxed));
     free(more);
     if (nx__unlikely(level == NX_LOG_FATAL)) (void)nx__outlet_drain(o, FATAL_STALL);
     errno = saved;
@@ -240,7 +241,7 @@ void nx_log_format(nx_log_level level, const char *format, ...)
 
 nx_err nx_log_flush(void)
 {
-    struct nx__outlet *o = atomic_load(&log_.sink);
+    struct nx__outlet *o = atomic_load(&settings.sink);
     nx_err err = o ? nx__outlet_flush(o) : NX_OK;
     if (err == NX_ECANCELED) return nx__error_set(err, "cancelled while the log is written");
     if (err) return nx__error_set(NX_EIO, "the log can't be written: %s", nx_err_text(err));
@@ -249,7 +250,7 @@ nx_err nx_log_flush(void)
 
 uint64_t nx_log_dropped(void)
 {
-    struct nx__outlet *o = atomic_load(&log_.sink);
+    struct nx__outlet *o = atomic_load(&settings.sink);
     return o ? atomic_load(&o->lost) : 0;
 }
 
