@@ -88,19 +88,13 @@ typedef struct nx_table nx_table;
  * nothing but say so: nx_table_print returns the first error. The caller frees it, or
  * NX_AUTO(nx_table) does. Does not suspend. nx_table_new("name", "size") */
 NX_API nx_table *nx_table_new_with(const nx_value *headings, size_t count);
-#define nx_table_new(...)                                                                          \
-    nx_table_new_with(                                                                             \
-        (const nx_value[NX__VALUES(__VA_ARGS__)]){NX__EACH(NX__VALUES(__VA_ARGS__), __VA_ARGS__)}, \
-        NX__VALUES(__VA_ARGS__))
+#define nx_table_new(...) nx_table_new_with(NX__ITEMS(0, __VA_ARGS__), NX__VALUES(0, __VA_ARGS__))
 
 /* Adds a row: any values that nx_val takes, as many as there are headings or fewer. They are
  * copied. nx_table_row(t, file.name, file.size) */
 NX_API void nx_table_row_with(nx_table *table, const nx_value *cells, size_t count);
 #define nx_table_row(table, ...)                                                                   \
-    nx_table_row_with(                                                                             \
-        (table),                                                                                   \
-        (const nx_value[NX__VALUES(__VA_ARGS__)]){NX__EACH(NX__VALUES(__VA_ARGS__), __VA_ARGS__)}, \
-        NX__VALUES(__VA_ARGS__))
+    nx_table_row_with((table), NX__ITEMS(0, __VA_ARGS__), NX__VALUES(0, __VA_ARGS__))
 
 /* Prints it to the standard output: columns aligned, those of numbers to the right. On a terminal
  * the headings are bold and columns that don't fit are cut with "…"; elsewhere nothing is cut.

@@ -25,7 +25,7 @@ typedef enum nx_log_level {
  * nx_logf_info("%s: %s", name, path);                      a message in printf's format
  *
  * A field's name is a string literal (so a format in the wrong call does not compile), its value
- * any that nx_val takes; 15 fields at most. A disabled level costs one load and a branch, and does
+ * any that nx_val takes; 16 fields at most. A disabled level costs one load and a branch, and does
  * not evaluate the arguments. The lines are statements. Any thread; never suspends; keeps errno and
  * nx_error_last(). NX_LOG_FATAL also waits until the line is written, and ends nothing by itself.
  */
@@ -155,44 +155,47 @@ NX_API uint64_t nx_log_dropped(void);
 #define NX__FIELD_13(name, value, ...) NX__FIELD_1(name, value), NX__FIELD_12(__VA_ARGS__)
 #define NX__FIELD_14(name, value, ...) NX__FIELD_1(name, value), NX__FIELD_13(__VA_ARGS__)
 #define NX__FIELD_15(name, value, ...) NX__FIELD_1(name, value), NX__FIELD_14(__VA_ARGS__)
+#define NX__FIELD_16(name, value, ...) NX__FIELD_1(name, value), NX__FIELD_15(__VA_ARGS__)
 
-#define NX__LOG_1(level, message)       nx_log_fields(level, message, NULL, 0)
-#define NX__LOG_3(level, message, ...)  NX__LOG_SEND(level, message, 2, NX__FIELD_1(__VA_ARGS__))
-#define NX__LOG_5(level, message, ...)  NX__LOG_SEND(level, message, 4, NX__FIELD_2(__VA_ARGS__))
-#define NX__LOG_7(level, message, ...)  NX__LOG_SEND(level, message, 6, NX__FIELD_3(__VA_ARGS__))
-#define NX__LOG_9(level, message, ...)  NX__LOG_SEND(level, message, 8, NX__FIELD_4(__VA_ARGS__))
-#define NX__LOG_11(level, message, ...) NX__LOG_SEND(level, message, 10, NX__FIELD_5(__VA_ARGS__))
-#define NX__LOG_13(level, message, ...) NX__LOG_SEND(level, message, 12, NX__FIELD_6(__VA_ARGS__))
-#define NX__LOG_15(level, message, ...) NX__LOG_SEND(level, message, 14, NX__FIELD_7(__VA_ARGS__))
-#define NX__LOG_17(level, message, ...) NX__LOG_SEND(level, message, 16, NX__FIELD_8(__VA_ARGS__))
-#define NX__LOG_19(level, message, ...) NX__LOG_SEND(level, message, 18, NX__FIELD_9(__VA_ARGS__))
-#define NX__LOG_21(level, message, ...) NX__LOG_SEND(level, message, 20, NX__FIELD_10(__VA_ARGS__))
-#define NX__LOG_23(level, message, ...) NX__LOG_SEND(level, message, 22, NX__FIELD_11(__VA_ARGS__))
-#define NX__LOG_25(level, message, ...) NX__LOG_SEND(level, message, 24, NX__FIELD_12(__VA_ARGS__))
-#define NX__LOG_27(level, message, ...) NX__LOG_SEND(level, message, 26, NX__FIELD_13(__VA_ARGS__))
-#define NX__LOG_29(level, message, ...) NX__LOG_SEND(level, message, 28, NX__FIELD_14(__VA_ARGS__))
-#define NX__LOG_31(level, message, ...) NX__LOG_SEND(level, message, 30, NX__FIELD_15(__VA_ARGS__))
+/* By the number of arguments behind the message. */
+#define NX__LOG_0(level, message)       nx_log_fields(level, message, NULL, 0)
+#define NX__LOG_2(level, message, ...)  NX__LOG_SEND(level, message, 2, NX__FIELD_1(__VA_ARGS__))
+#define NX__LOG_4(level, message, ...)  NX__LOG_SEND(level, message, 4, NX__FIELD_2(__VA_ARGS__))
+#define NX__LOG_6(level, message, ...)  NX__LOG_SEND(level, message, 6, NX__FIELD_3(__VA_ARGS__))
+#define NX__LOG_8(level, message, ...)  NX__LOG_SEND(level, message, 8, NX__FIELD_4(__VA_ARGS__))
+#define NX__LOG_10(level, message, ...) NX__LOG_SEND(level, message, 10, NX__FIELD_5(__VA_ARGS__))
+#define NX__LOG_12(level, message, ...) NX__LOG_SEND(level, message, 12, NX__FIELD_6(__VA_ARGS__))
+#define NX__LOG_14(level, message, ...) NX__LOG_SEND(level, message, 14, NX__FIELD_7(__VA_ARGS__))
+#define NX__LOG_16(level, message, ...) NX__LOG_SEND(level, message, 16, NX__FIELD_8(__VA_ARGS__))
+#define NX__LOG_18(level, message, ...) NX__LOG_SEND(level, message, 18, NX__FIELD_9(__VA_ARGS__))
+#define NX__LOG_20(level, message, ...) NX__LOG_SEND(level, message, 20, NX__FIELD_10(__VA_ARGS__))
+#define NX__LOG_22(level, message, ...) NX__LOG_SEND(level, message, 22, NX__FIELD_11(__VA_ARGS__))
+#define NX__LOG_24(level, message, ...) NX__LOG_SEND(level, message, 24, NX__FIELD_12(__VA_ARGS__))
+#define NX__LOG_26(level, message, ...) NX__LOG_SEND(level, message, 26, NX__FIELD_13(__VA_ARGS__))
+#define NX__LOG_28(level, message, ...) NX__LOG_SEND(level, message, 28, NX__FIELD_14(__VA_ARGS__))
+#define NX__LOG_30(level, message, ...) NX__LOG_SEND(level, message, 30, NX__FIELD_15(__VA_ARGS__))
+#define NX__LOG_32(level, message, ...) NX__LOG_SEND(level, message, 32, NX__FIELD_16(__VA_ARGS__))
 
-/* A name without a value, or more than 15 fields. */
+/* A name without a value. */
 #define NX__LOG_ODD                                                                                \
     _Static_assert(0,                                                                              \
                    "nx_log_* takes a message, then names with values; for a format use nx_logf_*")
-#define NX__LOG_2(level, ...)  NX__LOG_ODD
-#define NX__LOG_4(level, ...)  NX__LOG_ODD
-#define NX__LOG_6(level, ...)  NX__LOG_ODD
-#define NX__LOG_8(level, ...)  NX__LOG_ODD
-#define NX__LOG_10(level, ...) NX__LOG_ODD
-#define NX__LOG_12(level, ...) NX__LOG_ODD
-#define NX__LOG_14(level, ...) NX__LOG_ODD
-#define NX__LOG_16(level, ...) NX__LOG_ODD
-#define NX__LOG_18(level, ...) NX__LOG_ODD
-#define NX__LOG_20(level, ...) NX__LOG_ODD
-#define NX__LOG_22(level, ...) NX__LOG_ODD
-#define NX__LOG_24(level, ...) NX__LOG_ODD
-#define NX__LOG_26(level, ...) NX__LOG_ODD
-#define NX__LOG_28(level, ...) NX__LOG_ODD
-#define NX__LOG_30(level, ...) NX__LOG_ODD
-#define NX__LOG_32(level, ...) NX__LOG_ODD
+#define NX__LOG_1(level, ...)  NX__LOG_ODD
+#define NX__LOG_3(level, ...)  NX__LOG_ODD
+#define NX__LOG_5(level, ...)  NX__LOG_ODD
+#define NX__LOG_7(level, ...)  NX__LOG_ODD
+#define NX__LOG_9(level, ...)  NX__LOG_ODD
+#define NX__LOG_11(level, ...) NX__LOG_ODD
+#define NX__LOG_13(level, ...) NX__LOG_ODD
+#define NX__LOG_15(level, ...) NX__LOG_ODD
+#define NX__LOG_17(level, ...) NX__LOG_ODD
+#define NX__LOG_19(level, ...) NX__LOG_ODD
+#define NX__LOG_21(level, ...) NX__LOG_ODD
+#define NX__LOG_23(level, ...) NX__LOG_ODD
+#define NX__LOG_25(level, ...) NX__LOG_ODD
+#define NX__LOG_27(level, ...) NX__LOG_ODD
+#define NX__LOG_29(level, ...) NX__LOG_ODD
+#define NX__LOG_31(level, ...) NX__LOG_ODD
 
 #ifdef __cplusplus
 }

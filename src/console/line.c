@@ -211,6 +211,7 @@ static void put_value(struct out *w, const nx_value *v, int depth)
     case NX_VALUE_DOUBLE: put_double(w, v); return;
     case NX_VALUE_STRING: put_quoted(w, v->as.string.data, v->as.string.len, JSON); return;
     case NX_VALUE_RAW: put_raw(w, v->as.string.data, v->as.string.len); return;
+    case NX_VALUE_NONE: break;
     case NX_VALUE_ARRAY:
     case NX_VALUE_OBJECT:
         if (depth < NX__LINE_DEPTH)

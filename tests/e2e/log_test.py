@@ -104,7 +104,7 @@ class Lines(Folder):
         self.assertEqual(found[0], {
             "msg": "fields", "int": -1, "uint": 1, "long": 1 << 40, "byte": 200, "double": 0.5, "bool": True,
             "string": 'Ann "B"', "null": None, "bytes": "a\nb", "list": [1, "two"], "object": {"k": None}})
-        self.assertEqual(found[1], {"msg": "15", **{c: i + 1 for i, c in enumerate("abcdefghijklmno")}})
+        self.assertEqual(found[1], {"msg": "16", **{c: i + 1 for i, c in enumerate("abcdefghijklmnop")}})
         self.assertEqual(found[2], {"msg": 'Ann "B": 42 %'})
         self.assertEqual(found[3], {"msg": "if"})
         self.assertEqual(found[4], {"msg": "big", "big": "x" * 4999})

@@ -46,8 +46,8 @@ static nx_err kinds(void)
     nx_log_info("fields", "int", -1, "uint", 1u, "long", 1L << 40, "byte", byte, "double", 0.5,
                 "bool", yes, "string", name, "null", (char *)NULL, "bytes", nx_slice("a\nb", 3),
                 "list", nx_arr(1, "two"), "object", nx_obj("k", nx_null()));
-    nx_log_info("15", "a", 1, "b", 2, "c", 3, "d", 4, "e", 5, "f", 6, "g", 7, "h", 8, "i", 9, "j",
-                10, "k", 11, "l", 12, "m", 13, "n", 14, "o", 15);
+    nx_log_info("16", "p", 16, "a", 1, "b", 2, "c", 3, "d", 4, "e", 5, "f", 6, "g", 7, "h", 8, "i",
+                9, "j", 10, "k", 11, "l", 12, "m", 13, "n", 14, "o", 15);
     nx_logf_info("%s: %d %%", name, 42);
     if (yes)
         nx_log_info("if");

@@ -1,5 +1,5 @@
 /* Lines of the log: what they look like, whatever they are made of. */
-#include "test.h"
+#include "../loop/loop_test.h"
 
 #include "base/utf8.h"
 #include "console/line.h"
@@ -39,9 +39,7 @@ static const char *text(nx_bytes message, const nx_value *items, size_t count)
     return line + strlen(head);
 }
 
-#define FIELDS(...)                                                                                \
-    (const nx_value[NX__VALUES(__VA_ARGS__)]){NX__EACH(NX__VALUES(__VA_ARGS__), __VA_ARGS__)},     \
-        NX__VALUES(__VA_ARGS__)
+#define FIELDS(...) NX__ITEMS(0, __VA_ARGS__), NX__VALUES(0, __VA_ARGS__)
 
 NX_TEST(json_types)
 {
