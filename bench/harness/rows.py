@@ -154,6 +154,23 @@ def _timer(name, wanted, quick):
     return values
 
 
+def _log(name, wanted, quick):
+    path = WORK / f"log-{name}"
+    if name == "nexus":
+        command = [peers.program(name), "run", "--release", f"--allow-write={path}", str(peers.BENCH / "micro" / "log.c"),
+                   "--", str(path)]
+        text = proc.output(command, env=peers.environment(), cwd=WORK)
+    else:
+        # Its standard output is the file, so it gives the result on the other.
+        command = peers.script_command(name, "log.mjs", "micro/log.c")
+        shell = ["sh", "-c", 'exec "$@" 2>&1 >"$0"', str(path), *command]
+        text = proc.output(shell, env=peers.environment(), cwd=WORK)
+    if not path.read_text().endswith("}\n"):
+        raise Failed("the log is not whole")
+    path.unlink()
+    return {"log_line": json.loads(text)["line"]}
+
+
 C_SERVER = """#include "local.h"
 #include <nexus/http.h>
 #include <stdlib.h>
@@ -307,6 +324,9 @@ GROUPS = [
     ], RUNTIMES, _fiber, not_for="it has no fibers"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
+    Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",
+               "lower", "below 300", _below(300))],
+          RUNTIMES, _log, not_for="it logs nothing"),
     Group([Row("edit_to_answer_tcc", "edit to first answer, tcc (peers: --watch)", "ms", "lower", "at most 50",
                _below(50))],
           RUNTIMES, lambda name, wanted, quick: _edit(name, "edit_to_answer_tcc", "tcc", quick),

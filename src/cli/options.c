@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include <nexus/log.h>
 #include <stddef.h>
 
 /* Flags with a number. */
@@ -32,13 +33,35 @@ static const struct {
 
 /* For suggestions. */
 static const char *const names[] = {
-    "--watch",       "--release",          "--refresh",        "--no-prompt",
-    "--help",        "--compiler",         "--allow-all",      "--allow-read",
-    "--allow-write", "--allow-net",        "--allow-env",      "--allow-run",
-    "--allow-ffi",   "--deny-read",        "--deny-write",     "--deny-net",
-    "--deny-env",    "--deny-run",         "--deny-ffi",       "--max-open-files",
-    "--max-memory",  "--max-iterations",   "--max-operations", "--max-fibers",
-    "--stack-size",  "--blocking-threads", "--watchdog",       NULL,
+    "--watch",
+    "--release",
+    "--refresh",
+    "--no-prompt",
+    "--help",
+    "--compiler",
+    "--log-level",
+    "--allow-all",
+    "--allow-read",
+    "--allow-write",
+    "--allow-net",
+    "--allow-env",
+    "--allow-run",
+    "--allow-ffi",
+    "--deny-read",
+    "--deny-write",
+    "--deny-net",
+    "--deny-env",
+    "--deny-run",
+    "--deny-ffi",
+    "--max-open-files",
+    "--max-memory",
+    "--max-iterations",
+    "--max-operations",
+    "--max-fibers",
+    "--stack-size",
+    "--blocking-threads",
+    "--watchdog",
+    NULL,
 };
 
 /* Reads the digits that the text begins with; the rest, or NULL where there are none or too many.
@@ -151,6 +174,12 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
                                  "--compiler needs a name or path, as in --compiler=gcc");
         run->compiler = value;
         return NX_OK;
+    }
+    if (is_flag(argument, "--log-level", &value)) {
+        run->log_level = nx_log_level_named(value);
+        if (run->log_level) return NX_OK;
+        return nx__error_set(
+            NX_EUSAGE, "--log-level needs one of trace, debug, info, warn, error, fatal and off");
     }
     bool taken;
     NX_TRY(nx__permissions_parse(&run->permissions, argument, &taken));

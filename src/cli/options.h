@@ -10,6 +10,7 @@ struct nx__run {
     int argc;             /* the app's own */
     char **argv;          /* ends with NULL */
     const char *compiler; /* --compiler, NULL: not given */
+    int log_level;        /* --log-level, 0: not given */
     bool watch, release, refresh, no_prompt, help;
     nx_limits limits;
     struct nx__permissions permissions;
