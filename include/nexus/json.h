@@ -285,9 +285,7 @@ NX_API NX_MUST_CHECK nx_err nx_json_parse_with(nx_bytes text, nx_json *out,
  * nx_json_get(tree, "users", 0, "name"). A name in an object of n members takes n comparisons. */
 #define nx_json_get(json, ...) nx_json_at((json), NX__PATH(__VA_ARGS__))
 NX_API nx_json nx_json_at(nx_json json, const nx_value *path, size_t count);
-#define NX__PATH(...)                                                                              \
-    (const nx_value[NX__VALUES(__VA_ARGS__)]){NX__EACH(NX__VALUES(__VA_ARGS__), __VA_ARGS__)},     \
-        NX__VALUES(__VA_ARGS__)
+#define NX__PATH(...) NX__ITEMS(0, ##__VA_ARGS__), NX__VALUES(0, ##__VA_ARGS__)
 
 NX_API nx_json_kind nx_json_kind_of(nx_json json);
 /* Whether there is a value at all; null is one. */
@@ -311,8 +309,8 @@ NX_API nx_bytes nx_json_string(nx_json json, const char *fallback);
  * double, nx_bytes, or nx_json for whatever it is. An error names the path and what is wrong: the
  * value is missing, of another type, or does not fit. It is NX_EINVAL; for JSON of a request
  * NX_EPROTO, which becomes a 400 when the handler returns it: NX_TRY(nx_json_need(tree, &age,
- * "user", "age")). nx_json_maybe takes a missing value or a null for an answer too, and leaves
- * `*out` as it was. */
+ * "user", "age")). Without a path it is about the value itself. nx_json_maybe takes a missing value
+ * or a null for an answer too, and leaves `*out` as it was. */
 #define nx_json_need(json, out, ...)                                                               \
     nx_json_take((json), (out), NX__JSON_TYPE(out), true, NX__PATH(__VA_ARGS__))
 #define nx_json_maybe(json, out, ...)                                                              \

@@ -325,7 +325,7 @@ static const char *kind_text(nx_json json)
 static NX__COLD nx_err mismatch(nx_json root, nx_json json, const char *wanted,
                                 const nx_value *path, size_t count)
 {
-    char where[PATH_MOST] = "its value";
+    char where[PATH_MOST] = "a value";
     if (count) path_print(where, sizeof where, path, count);
     const char *what = root.doc ? root.doc->what : "the JSON text";
     bool of_peer = root.doc && root.doc->of_peer;

@@ -1,8 +1,8 @@
 /* Reading JSON: trees, what can be asked of them, and the reader. */
 #define NX_TEST_OWN_MAIN
+#include "base/buffer.h"
 #include "loop/loop.h"
 #include "test.h"
-#include "base/buffer.h"
 #include "json/tree.h"
 #include <math.h>
 
@@ -144,6 +144,12 @@ NX_TEST(tree_need)
     EXPECT(b);
     EXPECT_EQ(nx_json_need(json, &s, "s"), NX_OK);
     EXPECT(nx_bytes_is(s, "text") && s.data[s.len] == '\0');
+    EXPECT_EQ(nx_json_need(nx_json_get(json, "i"), &i), NX_OK);
+    EXPECT_EQ(i, 300);
+    EXPECT_EQ(nx_json_need(nx_json_get(json, "s"), &i), NX_EINVAL);
+    EXPECT_STR(
+        nx_error_last()->message,
+        "cannot use the JSON text: a value has to be a whole number of 32 bits, not a string");
     EXPECT_EQ(nx_json_need(json, &any, "o"), NX_OK);
     EXPECT_EQ(nx_json_kind_of(any), NX_JSON_OBJECT);
     EXPECT_EQ(nx_json_need(json, &s, "o", "x", 0), NX_EINVAL);
