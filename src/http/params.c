@@ -235,7 +235,8 @@ static nx_bytes token(nx_bytes *rest)
 
 nx_bytes nx__attribute_head(nx_bytes *rest)
 {
-    const char *end = rest->len ? memchr(rest->data, ';', rest->len) : NULL;
+    if (!rest->len) return *rest;
+    const char *end = memchr(rest->data, ';', rest->len);
     nx_bytes head = nx_slice(rest->data, end ? (size_t)(end - rest->data) : rest->len);
     *rest = nx_slice(rest->data + head.len, rest->len - head.len);
     blanks(&head);

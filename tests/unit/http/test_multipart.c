@@ -142,7 +142,8 @@ NX_TEST(multipart_content_types)
     EXPECT_TYPE(
         "multipart/form-data; boundary=12345678901234567890123456789012345678901234567890123456789012345678901",
         "no good boundary");
-    expect_parts(__LINE__, "Multipart/Form-Data; charset=utf-8; Boundary=\"a b:'c\"",
-                 "--a b:'c\r\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n--a b:'c--", 68,
-                 "<x||:1>", NULL);
+    static const char body[] =
+        "--a b:'c\r\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n--a b:'c--";
+    expect_parts(__LINE__, "Multipart/Form-Data; charset=utf-8; Boundary=\"a b:'c\"", body,
+                 sizeof body - 1, "<x||:1>", NULL);
 }
