@@ -103,18 +103,30 @@ static nx_err find_twice_many(yyjson_val *object, size_t count, yyjson_val **fou
     return NX_OK;
 }
 
+/* Of names that are equal it is; of others hardly ever. */
+static uint32_t fingerprint(nx_bytes name)
+{
+    if (!name.len) return 0;
+    const unsigned char *text = (const unsigned char *)name.data;
+    return (uint32_t)name.len << 24 ^ (uint32_t)text[0] << 16 ^ (uint32_t)text[name.len / 2] << 8 ^
+           text[name.len - 1];
+}
+
 static nx_err find_twice(yyjson_val *object, yyjson_val **found)
 {
     size_t count = unsafe_yyjson_get_len(object);
     if (count > FEW_NAMES) return find_twice_many(object, count, found);
     yyjson_val *names[FEW_NAMES], *name = unsafe_yyjson_get_first(object);
+    uint32_t prints[FEW_NAMES];
     for (size_t i = 0; i < count; i++, name = unsafe_yyjson_get_next(name + 1)) {
+        uint32_t print = fingerprint(text_of(name));
         for (size_t k = 0; k < i; k++) {
-            if (!same_name(names[k], name)) continue;
+            if (nx__likely(prints[k] != print) || !same_name(names[k], name)) continue;
             *found = name;
             return NX_OK;
         }
         names[i] = name;
+        prints[i] = print;
     }
     return NX_OK;
 }
