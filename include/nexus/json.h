@@ -265,7 +265,7 @@ typedef enum nx_json_duplicates {
 typedef struct nx_json_options {
     size_t size;
     uint64_t max_size;  /* bytes of the text, NX_JSON_MAX_SIZE */
-    uint32_t max_depth; /* arrays and objects in each other, NX_JSON_MAX_DEPTH; 1,024 at most */
+    uint32_t max_depth; /* arrays and objects in each other, NX_JSON_MAX_DEPTH; 256 at most */
     nx_json_duplicates duplicates; /* refused */
     bool any_type;                 /* nx_request_json: read it whatever its content-type says */
 } nx_json_options;
@@ -383,7 +383,7 @@ typedef nx_err (*nx_json_source)(void *from, nx_bytes *piece);
 /* Zero means the default. */
 typedef struct nx_json_reader_options {
     size_t size;
-    uint32_t max_depth; /* NX_JSON_MAX_DEPTH; 1,024 at most */
+    uint32_t max_depth; /* NX_JSON_MAX_DEPTH; 256 at most */
     size_t max_token;   /* bytes of one string, name or number, 1 MiB */
     size_t max_tree;    /* bytes of the text of one nx_json_reader_tree, 1 MiB */
     bool many;          /* the text is any number of values, one after another (NDJSON) */

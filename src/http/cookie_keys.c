@@ -14,8 +14,8 @@ enum {
     DIGITS = 20 /* of a number of 64 bits */
 };
 
-_Static_assert(KEY == crypto_auth_KEYBYTES && KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES,
-               "one size of key");
+_Static_assert(crypto_auth_KEYBYTES == 32, "a key for signing");
+_Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == 32, "a key for encrypting");
 
 /* libsodium calls this where it is used against its contract. Its own stands beside sodium_init,
  * which would bring 150 KB of what is not used here: randomness is the kernel's, and for cookies

@@ -55,18 +55,22 @@ static nx_form_options options_of(const nx_request *req, const nx_form_options *
 
 static nx_err wrong(nx_err err, const char *reason)
 {
-    if (err == NX_ENOMEM) return nx__error_set(err, "cannot read the form: out of memory");
-    return nx__error_peer(err, "cannot read the form: %s", reason);
+    if (err == NX_ENOMEM)
+        (void)nx__error_set(err, "cannot read the form: out of memory");
+    else
+        (void)nx__error_peer(err, "cannot read the form: %s", reason);
+    return err;
 }
 
 static nx_err no_form(nx_bytes type)
 {
     char quoted[NX__QUOTED];
     if (!type.data) return wrong(NX_ENOTSUP, "the request has no content-type");
-    return nx__error_peer(
+    (void)nx__error_peer(
         NX_ENOTSUP,
         "cannot read the form: \"%s\" is none; send multipart/form-data or application/x-www-form-urlencoded",
         nx__quoted(quoted, type));
+    return NX_ENOTSUP;
 }
 
 /* ---- Part by part */

@@ -7,7 +7,7 @@
 #include <nexus/json.h>
 #include <yyjson.h>
 
-enum { NX__JSON_DEPTH_MOST = 1024 };
+enum { NX__JSON_DEPTH_MOST = 256 };
 
 enum nx__json_state {
     NX__JSON_WANT_VALUE,

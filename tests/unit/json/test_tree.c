@@ -244,6 +244,35 @@ NX_TEST(tree_text)
     EXPECT(nx_bytes_is(out, text));
 }
 
+/* The deepest there may be, on the stack of a fiber. */
+static nx_err deepest(void *arg)
+{
+    (void)arg;
+    enum { DEPTH = 256 };
+    char text[DEPTH * 6 + 2] = "";
+    for (size_t i = 0; i < DEPTH; i++) memcpy(text + i * 5, "{\"a\":", 5);
+    memcpy(text + DEPTH * 5, "1", 1);
+    memset(text + DEPTH * 5 + 1, '}', DEPTH);
+    nx_json a, b;
+    nx_bytes out;
+    NX_TRY(nx_json_parse(nx_slice(text, sizeof text - 1), &a, .max_depth = DEPTH));
+    NX_TRY(nx_json_parse(nx_slice(text, sizeof text - 1), &b, .max_depth = DEPTH));
+    EXPECT(nx_json_equal(a, b));
+    EXPECT_EQ(nx_json_text(a, &out), NX_EINVAL); /* deeper than is written */
+    EXPECT_EQ(nx_json_parse(nx_slice(text, sizeof text - 1), &b, .max_depth = DEPTH - 1),
+              NX_ETOOBIG);
+    EXPECT_EQ(nx_json_parse(nx_slice(text, sizeof text - 1), &b, .max_depth = DEPTH + 1),
+              NX_EINVAL);
+    return NX_OK;
+}
+
+NX_TEST(tree_deepest)
+{
+    nx_fiber *fiber;
+    EXPECT_EQ(nx_spawn(&fiber, deepest, NULL), NX_OK);
+    EXPECT_EQ(nx_join(fiber), NX_OK);
+}
+
 /* ---- The reader */
 
 struct pieces {
