@@ -15,11 +15,17 @@ struct nx__context *nx__context(void)
     return nx__context_current;
 }
 
-const nx_error *nx_error_last(void)
+const nx_error *nx__error_last(void)
 {
     struct nx__context *context = nx__context();
     if (!context->error.message) context->error.message = "";
     return &context->error;
+}
+
+const nx_error *nx_error_last(void)
+{
+    nx__context()->looked_at = true;
+    return nx__error_last();
 }
 
 const char *nx_err_name(nx_err code)
@@ -54,6 +60,7 @@ static size_t record(nx_err code, int system, const char *format, va_list args)
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     memcpy(context->message, text, len);
     context->message[len] = '\0';
+    context->looked_at = false;
     context->error = (nx_error){.code = code, .system = system, .message = context->message};
     return len;
 }

@@ -59,7 +59,7 @@ void nx__cli_say(const char *format, ...)
 
 int nx__cli_fail(nx_err err)
 {
-    const nx_error *last = nx_error_last();
+    const nx_error *last = nx__error_last();
     nx__cli_say("%s", last->code == err && *last->message ? last->message : nx_err_text(err));
     return (int)err;
 }

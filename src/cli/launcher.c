@@ -126,7 +126,7 @@ static void recompile(struct nx__launcher *l)
     bool same;
     nx_err err = compile(l, &same);
     if (err) {
-        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
+        (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
         nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
                                    : "waiting for a change");
         return;
@@ -136,8 +136,8 @@ static void recompile(struct nx__launcher *l)
     l->crash_count = 0;
     nx__generation_retire(l);
     if (nx__generation_start(l)) {
-        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
-        (void)nx__cli_fail(nx_error_last()->code);
+        (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
+        (void)nx__cli_fail(nx__error_last()->code);
         return;
     }
     nx__cli_say("%s changed: started anew, %.1f ms", l->run->file,
@@ -148,7 +148,7 @@ static void restart(struct nx__launcher *l)
 {
     l->restart_at = 0;
     if (!nx__generation_start(l)) return;
-    l->code = nx__cli_fail(nx_error_last()->code);
+    l->code = nx__cli_fail(nx__error_last()->code);
     l->done = true;
 }
 

@@ -25,7 +25,7 @@ static void answer(const struct nx__generation *generation, nx_err code, uint16_
     struct nx__broker_answer packet = {.code = (int32_t)code, .port = port};
     size_t size = offsetof(struct nx__broker_answer, message);
     if (code) {
-        const nx_error *last = nx_error_last();
+        const nx_error *last = nx__error_last();
         packet.system = last->code == code ? last->system : 0;
         const char *text = last->code == code ? last->message : nx_err_text(code);
         size_t len = strnlen(text, sizeof packet.message - 1);

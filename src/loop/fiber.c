@@ -327,7 +327,7 @@ nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg, const nx_spawn_o
     if (scope_canceled(scope) || (scope->fiber && scope->fiber->canceled))
         return nx__error_set(NX_ECANCELED, "cannot start a fiber: its scope is cancelled");
     nx_fiber *fiber = nx__fiber_new(fn, arg, options->name ? options->name : "fiber");
-    if (!fiber) return nx_error_last()->code;
+    if (!fiber) return nx__error_last()->code;
     if (options->name) name_copy(fiber, options->name);
     fiber->joinable = out != NULL;
     fiber->detached = scope == &loop->root;
@@ -400,7 +400,10 @@ nx_err nx_join(nx_fiber *fiber)
         }
     }
     nx_err result = fiber->result;
-    if (result) (void)nx__error_set(result, "%s", nx__fiber_message(fiber, result));
+    if (result) {
+        (void)nx__error_set(result, "%s", nx__fiber_message(fiber, result));
+        nx__context()->looked_at = fiber->context.looked_at && fiber->context.error.code == result;
+    }
     nx__list_remove(&fiber->sibling);
     nx__fiber_release(fiber);
     return result;

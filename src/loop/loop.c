@@ -350,6 +350,14 @@ static void loop_free(struct nx_loop *loop)
     nx__context_current = NULL;
 }
 
+/* The error that main returns would be a number only, unless the program has looked at it.
+ * `context` is main's at its return. */
+static void error_say(const struct nx__context *context, int code)
+{
+    if (code && (int)context->error.code == code && !context->looked_at)
+        (void)fprintf(stderr, "nexus: %s\n", context->message);
+}
+
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
     /* Not on the stack: what a signal handler or the watchdog looks at has to outlive everything.
@@ -359,16 +367,22 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     bool limited = err == NX_OK;
     if (limited) err = loop_init(&loop);
     if (err) {
-        (void)fprintf(stderr, "nexus: %s\n", nx_error_last()->message);
+        (void)fprintf(stderr, "nexus: %s\n", nx__error_last()->message);
         if (limited) loop_free(&loop);
         return (int)err;
     }
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
+    struct nx__context context = loop.main.context;
+    /* Said before what is pending, which may take its time. That main was cancelled is less than
+     * what it was cancelled for. */
+    if (code != NX_ECANCELED) error_say(&context, code);
     nx_err scope_err = nx__scopes_end(&loop.main, NX_OK);
     if (scope_err && (code == 0 || code == NX_ECANCELED)) {
         (void)fprintf(stderr, "nexus: %s\n", nx__fiber_message(&loop.main, scope_err));
         code = (int)scope_err;
+    } else if (code == NX_ECANCELED) {
+        error_say(&context, code);
     }
     if (loop.pending) {
         struct nx__op op = {0};

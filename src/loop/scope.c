@@ -120,8 +120,7 @@ nx_err nx_scope_close(nx_scope **scope_ptr)
 
 nx_err nx__scopes_end(nx_fiber *fiber, nx_err result)
 {
-    struct nx__context kept; /* cleaning up may fail too, and is not what is reported */
-    if (result) kept = fiber->context;
+    struct nx__context kept = fiber->context; /* cleaning up may fail too, and is not reported */
     while (fiber->scope != &fiber->own) {
         nx_scope *left = fiber->scope;
         nx_scope_auto(&left);
@@ -131,6 +130,7 @@ nx_err nx__scopes_end(nx_fiber *fiber, nx_err result)
     if (result) {
         memcpy(fiber->context.message, kept.message, sizeof kept.message);
         fiber->context.error = kept.error;
+        fiber->context.looked_at = kept.looked_at;
     }
     return result;
 }

@@ -158,6 +158,7 @@ nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg)
     if (err) {
         const nx_error *error = &blocking.context.error;
         (void)nx__error_set(err, "%s", error->code == err ? error->message : nx_err_text(err));
+        nx__context()->looked_at = error->code == err && blocking.context.looked_at;
     }
     return err;
 }

@@ -484,7 +484,7 @@ static nx_err install(struct job *job, const char *staging, struct nx__manifest 
     out->so_path = so_path(job, m);
     if (!out->so_path) return NX_ENOMEM;
     if (rename(made, out->so_path) != 0) return no_place(job, nx__cache_error(errno, job->cache));
-    if (settled && manifest_write(job, m)) warn(out, nx_error_last()->message);
+    if (settled && manifest_write(job, m)) warn(out, nx__error_last()->message);
     return NX_OK;
 }
 
@@ -576,7 +576,7 @@ static nx_err make(struct job *job, struct nx__compiled *out)
 static nx_err make_elsewhere(struct job *job, nx_err err, struct nx__compiled *out)
 {
     char reason[NX__ERROR_MESSAGE_MAX];
-    (void)snprintf(reason, sizeof reason, "%s", nx_error_last()->message);
+    (void)snprintf(reason, sizeof reason, "%s", nx__error_last()->message);
     nx_err cause = err;
     job->temporary = true;
     for (size_t place = 0; job->no_place;) {

@@ -5,6 +5,7 @@
 
 #include "loop/files.h"
 #include <nexus/fs.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +25,24 @@ static int run_aside(int (*entry)(int, char **))
     }
     int status = -1;
     EXPECT(waitpid(pid, &status, 0) == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The same, with what it wrote to stderr. */
+static int run_heard(int (*entry)(int, char **), char *said, size_t size)
+{
+    (void)fflush(stdout);
+    int file = memfd_create("stderr", MFD_CLOEXEC);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (dup2(file, STDERR_FILENO) < 0) _exit(99);
+        exit(run(entry));
+    }
+    int status = -1;
+    EXPECT(waitpid(pid, &status, 0) == pid);
+    ssize_t n = pread(file, said, size - 1, 0);
+    said[n > 0 ? n : 0] = '\0';
+    (void)close(file);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -112,6 +131,93 @@ NX_TEST(an_error_of_mains_fibers_is_the_exit_code)
     EXPECT_EQ(run(fails_beside), NX_EPROTO);
     EXPECT_EQ(run(fails_after), NX_EPROTO);
     EXPECT_EQ(run(leaves_a_scope), 0);
+}
+
+static int returns_error(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return nx_fail(NX_EPROTO, "mine");
+}
+
+static int returns_another(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    NX_IGNORE(nx_fail(NX_EPROTO, "mine"));
+    return NX_EIO;
+}
+
+static int looks_at_error(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    NX_IGNORE(nx_fail(NX_EPROTO, "mine"));
+    EXPECT_STR(nx_error_last()->message, "mine");
+    return NX_EPROTO;
+}
+
+static int looks_before(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    EXPECT_EQ(nx_error_last()->code, NX_OK);
+    return nx_fail(NX_EPROTO, "mine");
+}
+
+static nx_err fails_with_mine(void *looks)
+{
+    NX_IGNORE(nx_fail(NX_EPROTO, "mine"));
+    return looks ? nx_error_last()->code : NX_EPROTO;
+}
+
+static int joins_one_that_looked(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_fiber *fiber;
+    NX_TRY(nx_spawn(&fiber, fails_with_mine, &steps));
+    return nx_join(fiber);
+}
+
+static int joins_one_that_did_not_look(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_fiber *fiber;
+    NX_TRY(nx_spawn(&fiber, fails_with_mine, NULL));
+    return nx_join(fiber);
+}
+
+static int calls_a_thread(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return nx_blocking(fails_with_mine, &steps);
+}
+
+static int is_cancelled(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_cancel(nx_fiber_current());
+    return nx_sleep(NX_S(60));
+}
+
+NX_TEST(an_error_that_main_returns_is_said_once)
+{
+    static const struct {
+        int (*entry)(int, char **);
+        int code;
+        const char *said;
+    } rows[] = {{returns_error, NX_EPROTO, "nexus: mine\n"},
+                {returns_another, NX_EIO, ""},
+                {looks_at_error, NX_EPROTO, ""},
+                {looks_before, NX_EPROTO, "nexus: mine\n"},
+                {joins_one_that_looked, NX_EPROTO, ""},
+                {joins_one_that_did_not_look, NX_EPROTO, "nexus: mine\n"},
+                {calls_a_thread, NX_EPROTO, ""},
+                {is_cancelled, NX_ECANCELED, "nexus: cancelled while sleeping\n"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char said[1024];
+        EXPECT_EQ(run_heard(rows[i].entry, said, sizeof said), rows[i].code);
+        EXPECT_STR(said, rows[i].said);
+    }
+    char said[1024];
+    EXPECT_EQ(run_heard(fails_beside, said, sizeof said), NX_EPROTO);
+    EXPECT(strstr(said, "meant to be printed") && !strstr(said, "cancelled"));
 }
 
 /* ---- Limits */
