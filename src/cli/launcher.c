@@ -122,7 +122,7 @@ static void recompile(struct nx__launcher *l)
     l->watcher.changed_at = 0;
     bool import_changed = l->watcher.import_changed;
     l->watcher.import_changed = false;
-    nx_duration begun = nx__clock_monotonic();
+    l->begun = nx__clock_monotonic();
     bool same;
     nx_err err = compile(l, &same);
     if (err) {
@@ -141,7 +141,7 @@ static void recompile(struct nx__launcher *l)
         return;
     }
     nx__cli_say("%s changed: started anew, %.1f ms", l->run->file,
-                (double)(nx__clock_monotonic() - begun) / 1e6);
+                (double)(nx__clock_monotonic() - l->begun) / 1e6);
 }
 
 static void restart(struct nx__launcher *l)
@@ -229,6 +229,7 @@ int nx__launch(struct nx__run *run)
     static struct nx__launcher launcher; /* large, and there is one */
     struct nx__launcher *l = &launcher;
     l->run = run;
+    l->begun = nx__clock_monotonic();
     l->pid = getpid();
     l->signals = l->watcher.fd = -1;
     l->so_fd = -1;

@@ -49,6 +49,7 @@ struct nx__watcher {
         int directory; /* the inotify watch */
         char *name;    /* in it */
         bool imported; /* while the program ran, so not part of what it was compiled from */
+        bool own;      /* the user's own, not the system's */
     } * files;
     size_t count, capacity;
     nx_duration changed_at; /* when to compile anew, 0: nothing has changed */
@@ -77,7 +78,9 @@ struct nx__launcher {
     nx_duration crashes[5]; /* when the last ones were */
     size_t crash_count;
     nx_duration restart_at; /* after a crash, 0: not */
+    nx_duration begun;      /* when what starts now was asked for */
     uint32_t asking;        /* the generation whose question the user is answering, 0: none */
+    nx_duration asked_at;
     char question[NX__LISTEN_ADDRESS_MAX];
     bool done;
     int code;
@@ -139,6 +142,9 @@ void nx__standin_turn(struct nx__launcher *launcher, nx_duration now);
 /* Starts watching the inputs of a compilation, beside those that are watched already; an input that
  * does not exist yet too. */
 void nx__watch_add(struct nx__watcher *watcher, const struct nx__compiled *compiled, bool imported);
+
+/* How many of the watched files are the user's own. */
+size_t nx__watch_count(const struct nx__watcher *watcher);
 
 /* Forgets the files, not their directories. */
 void nx__watch_clear(struct nx__watcher *watcher);

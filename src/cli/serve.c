@@ -104,6 +104,28 @@ static nx_err held_new(struct nx__launcher *l, const struct nx__broker_request *
     }
 }
 
+/* The start of a server is silent else. Not in a log, which a plain run may write; nor when a
+ * restart takes the socket over. */
+static void say_listening(const struct nx__launcher *l, const struct nx__generation *generation,
+                          const char *host, uint16_t port)
+{
+    char address[NX__LISTEN_ADDRESS_MAX], clean[NX__LISTEN_ADDRESS_MAX], watching[64] = "";
+    bool watch = l->watcher.fd >= 0;
+    if (!(watch || isatty(STDERR_FILENO)) || generation != &l->current || l->stop_signal ||
+        nx__listen_address(host, port, address))
+        return;
+    bool local = strncmp(address, "unix:", 5) == 0;
+    bool every = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+    if (every) (void)snprintf(address, sizeof address, "localhost:%u", port);
+    size_t files = nx__watch_count(&l->watcher);
+    if (watch && !generation->listened)
+        (void)snprintf(watching, sizeof watching, ", watching %zu file%s", files,
+                       files == 1 ? "" : "s");
+    nx__cli_say("%s%s (%sstarted in %.0f ms)%s", local ? "" : "http://",
+                nx__printable(clean, sizeof clean, address), every ? "on every address, " : "",
+                (double)(nx__clock_monotonic() - l->begun) / 1e6, watching);
+}
+
 static void serve_listen(struct nx__launcher *l, struct nx__generation *generation,
                          const struct nx__broker_request *request)
 {
@@ -119,6 +141,7 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
     if (!err && !held && l->held_count == NX__HELD_MAX)
         err = nx__error_set(NX_ELIMIT, "cannot listen on %s: %d sockets listen already", address,
                             NX__HELD_MAX);
+    bool fresh = !held;
     if (!err && !held) {
         int fd;
         uint16_t bound_port;
@@ -134,6 +157,7 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
         return;
     }
     held->generation = generation->number;
+    if (fresh) say_listening(l, generation, request->text, held->bound_port);
     if (!generation->listened && generation == &l->current && l->generations > 1)
         l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
     generation->listened = true;
@@ -170,6 +194,7 @@ static void serve_ask(struct nx__launcher *l, struct nx__generation *generation,
         return;
     }
     l->asking = generation->number;
+    l->asked_at = nx__clock_monotonic();
     memcpy(l->question, address, strlen(address) + 1);
     (void)tcflush(STDIN_FILENO,
                   TCIFLUSH); /* what was typed before the question does not answer it */
@@ -188,6 +213,7 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
                      ? nx__permissions_grant(&l->run->permissions, NX__PERMIT_NET, l->question)
                      : NX_EPERM;
     if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
+    l->begun += nx__clock_monotonic() - l->asked_at;
     if (l->current.pid && l->current.number == l->asking && l->current.broker >= 0)
         answer(&l->current, err, 0, -1);
     l->asking = 0;

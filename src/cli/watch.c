@@ -17,7 +17,7 @@ enum {
 static const nx_duration DEBOUNCE = NX_MS(5);
 
 /* Watches the directory, since editors put a new file in the old one's place. */
-static void add_path(struct nx__watcher *w, const char *path, bool imported)
+static void add_path(struct nx__watcher *w, const char *path, bool imported, bool own)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
@@ -42,7 +42,7 @@ static void add_path(struct nx__watcher *w, const char *path, bool imported)
     char *copy = strdup(name);
     if (copy)
         w->files[w->count++] =
-            (struct nx__watched){.directory = wd, .name = copy, .imported = imported};
+            (struct nx__watched){.directory = wd, .name = copy, .imported = imported, .own = own};
 }
 
 void nx__watch_add(struct nx__watcher *w, const struct nx__compiled *compiled, bool imported)
@@ -50,10 +50,17 @@ void nx__watch_add(struct nx__watcher *w, const struct nx__compiled *compiled, b
     for (size_t i = 0; i < compiled->input_count; i++) {
         const char *path = compiled->inputs[i].path;
         char real[PATH_MAX];
-        add_path(w, path, imported);
+        add_path(w, path, imported, compiled->inputs[i].own);
         /* A link's own change counts, and its target's. */
-        if (realpath(path, real) && strcmp(real, path) != 0) add_path(w, real, imported);
+        if (realpath(path, real) && strcmp(real, path) != 0) add_path(w, real, imported, false);
     }
+}
+
+size_t nx__watch_count(const struct nx__watcher *w)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->count; i++) count += w->files[i].own;
+    return count;
 }
 
 void nx__watch_clear(struct nx__watcher *w)

@@ -111,12 +111,16 @@ static nx_err cache_open(struct job *job)
     return NX_OK;
 }
 
-static nx_err result_inputs(const struct nx__manifest *m, struct nx__compiled *out)
+static nx_err result_inputs(const struct job *job, const struct nx__manifest *m,
+                            struct nx__compiled *out)
 {
     out->inputs = calloc(m->count + 1, sizeof *out->inputs);
     if (!out->inputs) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
     for (size_t i = 0; i < m->count; i++) {
-        out->inputs[i].path = strdup(m->inputs[i].path);
+        const char *path = m->inputs[i].path;
+        out->inputs[i].path = strdup(path);
+        out->inputs[i].own =
+            strncmp(path, "/usr/", 5) != 0 && strncmp(path, job->cache, strlen(job->cache)) != 0;
         if (!out->inputs[i].path) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         out->input_count++;
     }
@@ -239,7 +243,7 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
     out->from_cache = true;
     const struct nx__compilers *asked = &job->old.found.compilers;
     out->compiler = strdup(asked->items[asked->count - 1].path);
-    return result_inputs(&job->old, out);
+    return result_inputs(job, &job->old, out);
 }
 
 /* ---- Making it */
@@ -556,7 +560,7 @@ static nx_err make(struct job *job, struct nx__compiled *out)
             out->compiler = strdup(compiler->path);
         }
         if (!err || (err == NX_ECOMPILE && last)) {
-            nx_err listed = result_inputs(&m, out);
+            nx_err listed = result_inputs(job, &m, out);
             if (!err) err = listed;
         }
         if (output >= 0) (void)close(output);

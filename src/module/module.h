@@ -15,6 +15,7 @@ struct nx__compile_request {
 /* A file that went in. */
 struct nx__module_input {
     char *path;
+    bool own; /* neither the system's nor the runtime's */
 };
 
 struct nx__compiled {
