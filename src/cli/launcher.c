@@ -33,6 +33,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
     struct nx__compile_request request = {.path = l->run->file,
                                           .release = l->run->release,
                                           .refresh = l->run->refresh && l->generations == 0,
+                                          .no_warnings = l->run->no_warnings,
                                           .compiler = l->run->compiler};
     nx_err err = nx__module_compile(&request, &fresh);
     nx__launcher_warn(&fresh);
@@ -47,6 +48,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
         nx__compiled_free(&fresh);
         return err;
     }
+    if (!*same) nx__warnings_recall(l, &fresh);
     if (l->so_fd >= 0) (void)close(l->so_fd);
     free(l->so_path);
     l->so_fd = fresh.so_fd;
@@ -142,6 +144,7 @@ static void recompile(struct nx__launcher *l)
     }
     nx__cli_say("%s changed: started anew, %.1f ms", l->run->file,
                 (double)(nx__clock_monotonic() - l->begun) / 1e6);
+    nx__warnings_check(l);
 }
 
 static void restart(struct nx__launcher *l)
@@ -246,8 +249,10 @@ int nx__launch(struct nx__run *run)
     if (!ready && l->compiled) ready = nx__generation_start(l);
     if (ready) return nx__cli_fail(ready);
     if (!l->compiled) nx__cli_say("waiting for a change");
+    nx__warnings_check(l);
     memory_trim();
     while (!l->done) turn(l);
     nx__serve_sweep(l, true);
+    nx__warnings_finish(l);
     return l->code;
 }

@@ -58,12 +58,14 @@ struct nx__watcher {
 
 struct nx__launcher {
     struct nx__run *run;
-    char *so_path; /* the compiled program, NULL before there is one */
-    int so_fd;     /* the same, open; -1 where the path is all there is */
-    bool compiled; /* it is the latest source */
-    pid_t pid;     /* our own */
-    sigset_t mask; /* of signals, before ours were blocked; the app gets it back */
-    int signals;   /* signalfd */
+    char *so_path;  /* the compiled program, NULL before there is one */
+    int so_fd;      /* the same, open; -1 where the path is all there is */
+    bool compiled;  /* it is the latest source */
+    bool unchecked; /* nobody knows yet what compilers warn of in it */
+    pid_t checker;  /* finds that out, 0: nobody */
+    pid_t pid;      /* our own */
+    sigset_t mask;  /* of signals, before ours were blocked; the app gets it back */
+    int signals;    /* signalfd */
     struct nx__generation current, draining[NX__DRAINING_MAX];
     uint32_t generations;
     struct nx__held held[NX__HELD_MAX];
@@ -152,6 +154,18 @@ void nx__watch_clear(struct nx__watcher *watcher);
 /* Reads what has happened; sets changed_at, a few milliseconds after the latest change, if it
  * concerns a watched file (or, with `any`, any source in a watched directory). */
 void nx__watch_read(struct nx__watcher *watcher, bool any);
+
+/* ---- warnings.c */
+
+/* Shows the warnings that the cache has of the program, where somebody is there to read them; else
+ * sets `unchecked`. */
+void nx__warnings_recall(struct nx__launcher *launcher, const struct nx__compiled *compiled);
+
+/* Starts a process that finds out and shows those of an unchecked program; ends the one before. */
+void nx__warnings_check(struct nx__launcher *launcher);
+
+/* Waits a moment for such a process, at the end. */
+void nx__warnings_finish(struct nx__launcher *launcher);
 
 /* ---- app.c */
 

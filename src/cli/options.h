@@ -10,7 +10,7 @@ struct nx__run {
     int argc;             /* the app's own */
     char **argv;          /* ends with NULL */
     const char *compiler; /* --compiler, NULL: not given */
-    bool watch, release, refresh, no_prompt, help;
+    bool watch, release, refresh, no_prompt, no_warnings, help;
     nx_limits limits;
     struct nx__permissions permissions;
 };

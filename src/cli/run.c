@@ -54,6 +54,7 @@ const struct nx__command nx__command_run = {
         "  --release                compile for speed instead of a quick start\n"
         "  --compiler=NAME          tcc, gcc, clang, \"zig cc\" or a path (default: $CC, else the first found)\n"
         "  --refresh                compile even if the result is in the cache\n"
+        "  --no-warnings            keep the compiler's warnings to itself\n"
         "\n"
         "  --allow-net[=LIST]       listen: HOST, HOST:PORT, :PORT, unix:/PATH, separated by commas; without a list, anywhere\n"
         "  --allow-read[=PATHS]     read files and what is below directories\n"

@@ -229,8 +229,10 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
     if (extension && strcmp(extension, ".c") == 0) {
-        struct nx__compile_request request = {
-            .path = path, .release = l->run->release, .compiler = l->run->compiler};
+        struct nx__compile_request request = {.path = path,
+                                              .release = l->run->release,
+                                              .no_warnings = l->run->no_warnings,
+                                              .compiler = l->run->compiler};
         err = nx__module_compile(&request, &compiled);
         nx__launcher_warn(&compiled);
         if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled, true);

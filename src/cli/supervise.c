@@ -177,6 +177,7 @@ void nx__generations_reap(struct nx__launcher *l)
     pid_t pid;
     /* Any child: as the first process of a container, strangers' orphans are ours too. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == l->checker) l->checker = 0;
         if (pid == l->current.pid) ended(l, &l->current, status);
         for (size_t i = 0; i < NX__DRAINING_MAX; i++)
             if (pid == l->draining[i].pid) ended(l, &l->draining[i], status);

@@ -22,6 +22,7 @@ void nx__compiled_free(struct nx__compiled *c)
     free(c->so_path);
     free(c->compiler);
     free(c->warning);
+    free(c->warnings_path);
     if (c->so_fd >= 0) (void)close(c->so_fd);
     for (size_t i = 0; i < c->input_count; i++) free(c->inputs[i].path);
     free(c->inputs);
@@ -138,6 +139,14 @@ static char *so_path(const struct job *job, const struct nx__manifest *m)
     return NULL;
 }
 
+/* Beside the compiled file. Without memory for it there are no warnings. */
+static char *warnings_path(const char *so_path)
+{
+    char *path;
+    return asprintf(&path, "%.*s.w", (int)(strlen(so_path) - strlen(".so")), so_path) >= 0 ? path
+                                                                                           : NULL;
+}
+
 /* True when every input is as it was. `*touched` when only times differ. */
 static bool inputs_same(struct nx__manifest *m, int64_t written, bool *touched)
 {
@@ -241,6 +250,7 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
     out->so_path = path;
     out->so_fd = fd;
     out->from_cache = true;
+    out->warnings_path = warnings_path(path);
     const struct nx__compilers *asked = &job->old.found.compilers;
     out->compiler = strdup(asked->items[asked->count - 1].path);
     return result_inputs(job, &job->old, out);
@@ -253,15 +263,13 @@ struct sources {
     size_t count;
 };
 
-/* The compiler's messages name a file as the user would, below the folder of the path that he gave.
- */
-static char *shown(const struct job *job, const char *real)
+char *nx__path_shown(const char *given, const char *main_path, const char *real)
 {
-    const char *given = job->request->path, *given_end = strrchr(given, '/');
-    size_t folder = (size_t)(strrchr(job->main_path, '/') - job->main_path) + 1;
+    const char *given_end = strrchr(given, '/');
+    size_t folder = (size_t)(strrchr(main_path, '/') - main_path) + 1;
     char path[PATH_SIZE], back[PATH_SIZE];
     int given_len = given_end ? (int)(given_end - given) + 1 : 0;
-    if (strncmp(real, job->main_path, folder) == 0 &&
+    if (strncmp(real, main_path, folder) == 0 &&
         snprintf(path, sizeof path, "%.*s%s", given_len, given, real + folder) < PATH_SIZE &&
         realpath(path, back) && strcmp(back, real) == 0)
         return strdup(path);
@@ -274,7 +282,7 @@ static nx_err sources_add(const struct job *job, const struct nx__manifest *m,
     for (size_t i = 0; i < m->count; i++) {
         char real[PATH_SIZE];
         if (!brings(job, m->inputs[i].path, real) || strcmp(real, job->main_path) == 0) continue;
-        char *path = shown(job, real);
+        char *path = nx__path_shown(job->request->path, job->main_path, real);
         if (!path) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         bool known = false;
         for (size_t s = 0; s < sources->count; s++) known |= strcmp(sources->paths[s], path) == 0;
@@ -489,7 +497,20 @@ static nx_err install(struct job *job, const char *staging, struct nx__manifest 
     if (!out->so_path) return NX_ENOMEM;
     if (rename(made, out->so_path) != 0) return no_place(job, nx__cache_error(errno, job->cache));
     if (settled && manifest_write(job, m)) warn(out, nx__error_last()->message);
+    if (settled && !out->warning) out->warnings_path = warnings_path(out->so_path);
     return NX_OK;
+}
+
+/* What the compiler that made it has warned of, for the runs that find it in the cache. */
+static void warnings_keep(const struct nx__compiled *out, int output)
+{
+    struct stat st;
+    if (!out->warnings_path || fstat(output, &st) != 0) return;
+    size_t len = (size_t)st.st_size;
+    void *text = len ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, output, 0) : NULL;
+    if (text == MAP_FAILED) return;
+    NX_IGNORE(nx__write_whole(out->warnings_path, text, len)); /* or they are asked for again */
+    if (len) (void)munmap(text, len);
 }
 
 static void say(int output)
@@ -552,12 +573,13 @@ static nx_err make(struct job *job, struct nx__compiled *out)
             err = no_place(job, nx__cache_error(ENOSPC, job->cache));
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;
-        if (!err || (err == NX_ECOMPILE && last)) say(output);
+        if ((!err && !job->request->no_warnings) || (err == NX_ECOMPILE && last)) say(output);
         if (err == NX_ECOMPILE && last && output_says(output, "Permission denied")) hint(job);
         if (!err) err = nx__found_note(&m.found, &job->compilers, i + 1);
         if (!err) {
             err = install(job, staging, &m, settled, out);
             out->compiler = strdup(compiler->path);
+            if (!err && compiler->kind != NX__COMPILER_TCC) warnings_keep(out, output);
         }
         if (!err || (err == NX_ECOMPILE && last)) {
             nx_err listed = result_inputs(job, &m, out);

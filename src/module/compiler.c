@@ -117,10 +117,12 @@ static void start(struct command *c, const struct nx__build *b)
     arg(c, "-std=gnu17");
     arg(c, b->release ? "-O2" : "-O0");
     arg(c, "-fno-omit-frame-pointer"); /* crash reports walk them */
+    /* A slip inside nx_obj(…) is told at the user's line, not at each step of the macro. */
+    arg(c, llvm ? "-fmacro-backtrace-limit=1" : "-ftrack-macro-expansion=0");
     if (isatty(STDERR_FILENO) && !getenv("NO_COLOR")) arg(c, "-fdiagnostics-color=always");
 }
 
-static void compile_args(struct command *c, const struct nx__build *b, size_t number)
+static void include_args(struct command *c, const struct nx__build *b)
 {
     if (b->compiler->kind != NX__COMPILER_TCC) arg(c, "-Wall");
     arg(c, "-I");
@@ -131,6 +133,11 @@ static void compile_args(struct command *c, const struct nx__build *b, size_t nu
     else
         files_of_root(c);
     packages(c, b);
+}
+
+static void compile_args(struct command *c, const struct nx__build *b, size_t number)
+{
+    include_args(c, b);
     c->listing = made(c, "%s/%zu.d", b->staging, number);
     if (b->compiler->kind == NX__COMPILER_TCC) {
         arg(c, "-vv"); /* lists every file that it opens */
@@ -225,6 +232,23 @@ nx_err nx__build_link(const struct nx__build *b, size_t objects)
     /* By a short name each: there may be many. */
     for (size_t i = 0; i < objects; i++) arg(&command, made(&command, "%s/%zu.o", b->staging, i));
     arg(&command, "-lm");
+    return run(&command, b);
+}
+
+nx_err nx__build_check(const struct nx__build *b, const char *source)
+{
+    start(&command, b);
+    include_args(&command, b);
+    if (b->compiler->kind == NX__COMPILER_GCC) {
+        /* With -fsyntax-only it does not see that a result is dropped. */
+        arg(&command, "-S");
+        arg(&command, "-o");
+        arg(&command, "-");
+        command.listing = "/dev/null";
+    } else {
+        arg(&command, "-fsyntax-only");
+    }
+    arg(&command, source);
     return run(&command, b);
 }
 

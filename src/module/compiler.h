@@ -7,7 +7,7 @@
 enum { NX__SOURCES_MOST = 256, NX__ROOT_MOST = 4096 };
 
 /* Grows with every change of the arguments that compilers get: part of the cache key. */
-enum { NX__COMPILER_ARGUMENTS = 2 };
+enum { NX__COMPILER_ARGUMENTS = 3 };
 
 /* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
  */
@@ -31,6 +31,9 @@ NX_MUST_CHECK nx_err nx__build_whole(const struct nx__build *build,
 NX_MUST_CHECK nx_err nx__build_object(const struct nx__build *build, const char *source,
                                       size_t number);
 NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t objects);
+
+/* Reads a source for its warnings alone; makes nothing. gcc or clang. */
+NX_MUST_CHECK nx_err nx__build_check(const struct nx__build *build, const char *source);
 
 /* Says so on stderr when a program that does not compile includes a generated WebAssembly header.
  */

@@ -143,6 +143,12 @@ bool nx__object_is_whole(int fd, uint64_t size);
 NX_MUST_CHECK nx_err nx__object_into_memory(int from, uint64_t size, const char *hash,
                                             struct nx__compiled *out);
 
+/* ---- compile.c */
+/* How compilers are told a file, so that their messages name it as the user would: below the folder
+ * of the path `given` of the program, whose real path is `main_path`. The caller frees it; NULL
+ * when memory is out. */
+char *nx__path_shown(const char *given, const char *main_path, const char *real);
+
 /* ---- sandbox.c: one run of a compiler, sealed. */
 struct nx__tool_run {
     char **argv;

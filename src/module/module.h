@@ -3,12 +3,14 @@
 #ifndef NX__MODULE_H
 #define NX__MODULE_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 struct nx__compile_request {
     const char *path;     /* as the user gave it */
     bool release;         /* optimised, never with tcc */
     bool refresh;         /* whatever the cache has */
+    bool no_warnings;     /* a compiler that succeeds is not heard */
     const char *compiler; /* $CC, may be NULL */
 };
 
@@ -26,7 +28,8 @@ struct nx__compiled {
     size_t input_count;
     bool from_cache;
     char *compiler;
-    char *warning; /* why the result is not kept in the cache; NULL when it is */
+    char *warnings_path; /* file in the cache for what compilers warn of in it; NULL without one */
+    char *warning;       /* why the result is not kept in the cache; NULL when it is */
 };
 
 /* Compiles the program with all that it includes, or finds it in the cache. Where the cache can't
@@ -37,6 +40,20 @@ struct nx__compiled {
 NX_MUST_CHECK nx_err nx__module_compile(const struct nx__compile_request *request,
                                         struct nx__compiled *out);
 void nx__compiled_free(struct nx__compiled *compiled);
+
+/* ---- Warnings: gcc and clang say them when they compile. tcc has none, so one of them is asked
+ * later. */
+
+/* Adds what is known that compilers warn of in the program. NX_ENOENT and others when it is not
+ * known yet. */
+NX_MUST_CHECK nx_err nx__module_warnings(const struct nx__compiled *compiled,
+                                         struct nx__buffer *out);
+
+/* Asks gcc or clang about a program that is in the cache, adds what it warns of, and remembers it.
+ * Takes as long as compiling it. NX_EAGAIN when there is no such compiler or no such program,
+ * NX_ENOMEM and others. */
+NX_MUST_CHECK nx_err nx__module_check(const struct nx__compile_request *request,
+                                      struct nx__buffer *out);
 
 /* ---- Cache */
 

@@ -5,6 +5,7 @@ import os
 import pty
 import re
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -136,6 +137,76 @@ class Start(Words):
                 else:
                     self.assertRegex(app.errors, r"http://127.0.0.1:[1-9]\d+ ")
                 app.stop()
+
+
+DROPS = "#include <nexus.h>\nint main(void)\n{\n    nx_sleep(NX_MS(%d));\n    return 0;\n}\n"
+
+
+@unittest.skipUnless(shutil.which("gcc") or shutil.which("clang"), "needs gcc or clang")
+class Warnings(Words):
+    def setUp(self):
+        super().setUp()
+        self.env = {"NEXUS_CACHE": os.path.join(self.dir, "cache"), "CC": ""}
+        self.write("app.c", DROPS % 1)
+
+    def warned(self, text):
+        return len(re.findall(r"app\.c:4:\d+: warning: ignoring return value", text))
+
+    def on_terminal(self, *flags):
+        terminal = self.terminal("run", "app.c", *flags, env=self.env)
+        self.assertEqual(terminal.end(), 0, terminal.seen)
+        return self.warned(terminal.seen)
+
+    def test_on_a_terminal(self):
+        self.assertEqual(self.on_terminal("--no-warnings"), 0)
+        self.assertEqual(self.on_terminal(), 1)  # found out beside it
+        self.assertEqual(self.on_terminal(), 1)  # known
+        self.assertEqual(self.on_terminal("--no-warnings"), 0)
+        self.assertEqual(self.nexus("run", "app.c", env=self.env).stderr, "")
+        self.write("app.c", "int main(void) { return 0; }")
+        self.assertEqual(self.on_terminal(), 0)
+        self.assertEqual(len([name for name in os.listdir(self.env["NEXUS_CACHE"] + "/o") if name.endswith(".w")]), 2)
+
+    @unittest.skipUnless(shutil.which("gcc"), "needs gcc")
+    def test_what_gcc_said_is_said_again(self):
+        self.env["CC"] = "gcc"
+        self.assertEqual(self.warned(self.nexus("run", "app.c", env=self.env).stderr), 1)
+        self.assertEqual(self.nexus("run", "app.c", env=self.env).stderr, "")
+        self.assertEqual(self.on_terminal(), 1)
+        self.assertEqual(self.on_terminal("--refresh"), 1)
+        self.assertEqual(self.nexus("run", "app.c", "--refresh", "--no-warnings", env=self.env).stderr, "")
+
+    def test_watch(self):
+        self.write("app.c", DROPS % 100000)
+        with self.start("run", "app.c", "--watch", env={**os.environ, **self.env}) as app:
+            app.said("app.c:4:5: warning: ignoring", 15)
+            self.assertNotIn("\x1b", app.errors)
+            self.write("app.c", DROPS % 100001)
+            wait_for(lambda: self.warned(app.errors) == 2, 15)
+            self.write("app.c", DROPS % 100001)
+            self.write("app.c", "#include <nexus.h>\nint main(void) { NX_TRY(nx_sleep(NX_S(100))); return 0; }")
+            wait_for(lambda: app.errors.count("started anew") == 2)
+        self.assertEqual(self.warned(app.errors), 2, app.errors)
+
+    def test_a_header_brings_a_source_in(self):
+        self.write("part.h", "int part(void);\n")
+        self.write("part.c", "#include \"part.h\"\n#include <nexus.h>\nint part(void) { nx_sleep(1); return 0; }\n")
+        self.write("text.c", "int broken_alone = NOWHERE;\n")
+        self.write("app.c", "#define NOWHERE 0\n#include \"part.h\"\n#include \"text.c\"\nint main(void) { return part(); }\n")
+        terminal = self.terminal("run", "app.c", env=self.env)
+        self.assertEqual(terminal.end(), 0)
+        self.assertIn("part.c:3:", terminal.seen)
+        self.assertNotIn("text.c", terminal.seen)
+
+    def test_macros_are_told_at_the_users_line(self):
+        self.write("app.c", "#include <nexus/http.h>\nnx_err f(nx_response *res);\nnx_err f(nx_response *res)\n{\n"
+                   "    return nx_response_json(res, nx_obj(\"n\", nothing, \"x\", 3));\n}\nint main(void) { return 0; }\n")
+        for compiler in ("gcc", "clang"):
+            if shutil.which(compiler):
+                result = self.nexus("run", "app.c", f"--compiler={compiler}", env=self.env)
+                self.assertEqual(result.returncode, 18)
+                self.assertLess(result.stderr.count("\n"), 10, result.stderr)
+                self.assertIn("app.c:5:", result.stderr)
 
 
 if __name__ == "__main__":
