@@ -34,7 +34,8 @@ static nx_err compile(struct nx__launcher *l, bool *same)
                                           .release = l->run->release,
                                           .refresh = l->run->refresh && l->generations == 0,
                                           .no_warnings = l->run->no_warnings,
-                                          .compiler = l->run->compiler};
+                                          .compiler = l->run->compiler,
+                                          .compiler_by = l->run->compiler_by};
     nx_err err = nx__module_compile(&request, &fresh);
     nx__launcher_warn(&fresh);
     l->compiled = !err;

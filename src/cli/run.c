@@ -34,10 +34,14 @@ static int run(int argc, char **argv)
     nx_err err = nx__run_parse(&options, argc, argv);
     if (options.help) return nx__cli_help(&nx__command_run);
     if (!err) err = check_file(options.file);
-    if (!err) err = nx_limits_set_with(&options.limits);
+    if (!err && nx_limits_set_with(&options.limits))
+        err = nx__error_set(NX_EUSAGE, "%s", nx__error_last()->message);
     if (err) return nx__cli_fail(err);
     const char *cc = getenv("CC");
-    if (!options.compiler && cc && *cc) options.compiler = cc;
+    if (!options.compiler && cc && *cc) {
+        options.compiler = cc;
+        options.compiler_by = "CC";
+    }
     return nx__launch(&options);
 }
 
@@ -45,8 +49,9 @@ const struct nx__command nx__command_run = {
     .name = "run",
     .summary = "compile a C program and run it",
     .help =
-        "Usage: nexus run [FLAGS] FILE.c [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
+        "Usage: nexus run [FLAGS] [FILE.c|FOLDER] [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
         "\n"
+        "A folder, or nothing, stands for the main that its nexus.toml names.\n"
         "The flags go before or after the file; what follows --, and every word that is no flag, goes to the program.\n"
         "A program may do nothing outside itself unless a flag allows it.\n"
         "\n"

@@ -232,7 +232,8 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
         struct nx__compile_request request = {.path = path,
                                               .release = l->run->release,
                                               .no_warnings = l->run->no_warnings,
-                                              .compiler = l->run->compiler};
+                                              .compiler = l->run->compiler,
+                                              .compiler_by = l->run->compiler_by};
         err = nx__module_compile(&request, &compiled);
         nx__launcher_warn(&compiled);
         if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled, true);

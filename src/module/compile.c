@@ -208,7 +208,8 @@ static nx_err manifest_write(const struct job *job, const struct nx__manifest *m
 static nx_err search(struct job *job)
 {
     if (job->compilers.count) return NX_OK;
-    return nx__compilers_find(&job->compilers, job->request->compiler, job->request->release);
+    return nx__compilers_find(&job->compilers, job->request->compiler, job->request->compiler_by,
+                              job->request->release);
 }
 
 /* NX_OK when the compiler that made it would be taken again, NX_EAGAIN when another. `*touched`

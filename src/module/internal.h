@@ -50,10 +50,11 @@ struct nx__compilers {
     int64_t searched_ns; /* when the search began, by the clock of file times */
 };
 
-/* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a
- * release), gcc, clang, zig cc on the PATH. NX_ENOENT with how to get one, NX_EINVAL. */
+/* Those to try, in this order: `chosen` alone where it is given (by `chosen_by`, "CC" or a flag,
+ * for messages), else tcc (not for a release), gcc, clang, zig cc on the PATH. NX_ENOENT with how
+ * to get one, NX_EINVAL. */
 NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
-                                        bool release);
+                                        const char *chosen_by, bool release);
 
 /* The outcome of a search, as it is remembered: the compilers that were asked to make a program, of
  * which the last one did. Of each there are path, size and time, of the last one `folders` too. */

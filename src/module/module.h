@@ -7,11 +7,12 @@
 #include "base/error.h"
 
 struct nx__compile_request {
-    const char *path;     /* as the user gave it */
-    bool release;         /* optimised, never with tcc */
-    bool refresh;         /* whatever the cache has */
-    bool no_warnings;     /* a compiler that succeeds is not heard */
-    const char *compiler; /* $CC, may be NULL */
+    const char *path;        /* as the user gave it */
+    bool release;            /* optimised, never with tcc */
+    bool refresh;            /* whatever the cache has */
+    bool no_warnings;        /* a compiler that succeeds is not heard */
+    const char *compiler;    /* the one to take, may be NULL */
+    const char *compiler_by; /* who chose it, for messages: "CC" (as NULL is) or a flag */
 };
 
 /* A file that went in. */
@@ -78,6 +79,10 @@ uint64_t nx__cache_limit(void);
  * index.c), an absolute path, or a package in the nearest nexus_modules. The caller frees it.
  * NX_ENOENT, NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__resolve(const char *from_file, const char *name, char **path_out);
+
+/* The program of a project: the path of "main" in the nexus.toml of that folder. The caller frees
+ * it. NX_ENOENT (no nexus.toml), NX_EINVAL (it names none), NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__project_main(const char *folder, char **out);
 
 /* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_EINVAL with the
  * loader's words. */

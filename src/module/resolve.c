@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { PATH_SIZE = 4096 };
+enum { PATH_SIZE = 4096, MAIN_SIZE = 256 };
 
 static bool is_file(const char *path)
 {
@@ -24,13 +24,16 @@ static bool candidate(const char *base, char out[PATH_SIZE])
     return false;
 }
 
-/* A package's folder: "main" of its nexus.toml, NAME.c, or index.c. */
-static bool package(const char *folder, const char *name, char out[PATH_SIZE])
+/* Reads "main" of a folder's nexus.toml; empty where that names none. False without a nexus.toml.
+ */
+static bool main_of(const char *folder, char main_file[MAIN_SIZE])
 {
-    char path[PATH_SIZE], main_file[256] = "";
+    char path[PATH_SIZE];
     struct nx__buffer manifest = {0};
-    if (snprintf(path, sizeof path, "%s/nexus.toml", folder) < PATH_SIZE && is_file(path) &&
-        nx__read_small(path, 1 << 20, &manifest) == NX_OK) {
+    main_file[0] = '\0';
+    bool there = snprintf(path, sizeof path, "%s/nexus.toml", folder) < PATH_SIZE &&
+                 is_file(path) && nx__read_small(path, 1 << 20, &manifest) == NX_OK;
+    if (there) {
         for (char *at = manifest.data, *end = at + manifest.len; at && at < end;) {
             char *stop = memchr(at, '\n', (size_t)(end - at));
             char line[512];
@@ -39,13 +42,38 @@ static bool package(const char *folder, const char *name, char out[PATH_SIZE])
                 memcpy(line, at, len);
                 line[len] = '\0';
                 if (sscanf(line, " main = \"%255[^\"]\"", main_file) == 1) break;
+                main_file[0] = '\0';
             }
             at = stop ? stop + 1 : NULL;
         }
     }
     nx__buffer_free(&manifest);
-    if (main_file[0] && snprintf(path, sizeof path, "%s/%s", folder, main_file) < PATH_SIZE &&
-        candidate(path, out))
+    return there;
+}
+
+nx_err nx__project_main(const char *folder, char **out)
+{
+    char main_file[MAIN_SIZE];
+    *out = NULL;
+    if (!main_of(folder, main_file))
+        return nx__error_set(NX_ENOENT, "there is no nexus.toml in \"%.150s\"", folder);
+    if (!main_file[0])
+        return nx__error_set(
+            NX_EINVAL, "\"%.150s/nexus.toml\" names no program to run, as in: main = \"app.c\"",
+            folder);
+    bool here = strcmp(folder, ".") == 0;
+    const char *slash = here || folder[strlen(folder) - 1] == '/' ? "" : "/";
+    if (asprintf(out, "%s%s%s", here ? "" : folder, slash, main_file) >= 0) return NX_OK;
+    *out = NULL;
+    return nx__error_set(NX_ENOMEM, "cannot run: out of memory");
+}
+
+/* A package's folder: "main" of its nexus.toml, NAME.c, or index.c. */
+static bool package(const char *folder, const char *name, char out[PATH_SIZE])
+{
+    char path[PATH_SIZE], main_file[MAIN_SIZE];
+    if (main_of(folder, main_file) && main_file[0] &&
+        snprintf(path, sizeof path, "%s/%s", folder, main_file) < PATH_SIZE && candidate(path, out))
         return true;
     const char *base = strrchr(name, '/');
     if (snprintf(path, sizeof path, "%s/%s", folder, base ? base + 1 : name) < PATH_SIZE &&

@@ -209,5 +209,62 @@ class Warnings(Words):
                 self.assertIn("app.c:5:", result.stderr)
 
 
+ARGUMENTS = "#include <stdio.h>\nint main(int n, char **v) { for (int i = 0; i < n; i++) printf(\"[%s]\", v[i]); return 0; }\n"
+
+
+class CommandLine(Words):
+    def test_a_value_behind_a_space(self):
+        self.write("app.c", ARGUMENTS)
+        os.mkdir(os.path.join(self.dir, "data"))
+        for flags, right in ((["app.c", "--allow-net", "127.0.0.1:3000"], "--allow-net=127.0.0.1:3000"),
+                             (["--allow-net", "127.0.0.1:3000", "app.c"], "--allow-net=127.0.0.1:3000"),
+                             (["app.c", "x", "--deny-read", "secret", "--watch"], "--deny-read=secret"),
+                             (["--allow-read", "data", "app.c"], "--allow-read=data"),
+                             (["--allow-read", "app", "app.c"], "--allow-read=app"),
+                             (["app.c", "--allow-run", "ls"], "--allow-run=ls")):
+            flag = right.partition("=")[0]
+            result = self.nexus("run", *flags)
+            self.assertEqual((result.returncode, result.stdout, result.stderr),
+                             (2, "", f'nexus: {flag} takes its value with "=": {right} (or put -- before the program\'s own arguments)\n'))
+        for flags, words in ((["--allow-net", "app.c"], "[app.c]"), (["--allow-net", "app.c", "x"], "[app.c][x]"),
+                             (["--allow-net", "app"], "[app.c]"), (["app.c", "--allow-net", "--", "x"], "[app.c][x]"),
+                             (["app.c", "--allow-net", "--deny-ffi"], "[app.c]"), (["--allow-all", "app.c", "--allow-all", "x"], "[app.c][x]")):
+            result = self.nexus("run", *flags)
+            self.assertEqual((result.returncode, result.stdout), (0, words), result.stderr)
+
+    def test_messages(self):
+        self.write("app.c", ARGUMENTS)
+        for args, code, text in ((["--allow-net=3000", "app.c"], 2, "as in :3000"),
+                                 (["--max-memory=lots", "app.c"], 2, "--max-memory=512M"),
+                                 (["--stack-size=1", "app.c"], 2, "--stack-size is 1 bytes, and may be 32K to 1G"),
+                                 (["--blocking-threads=5000", "app.c"], 2, "--blocking-threads is 5000, and may be 1024 at most"),
+                                 (["--compiler=icc", "app.c"], 8, 'cannot find the compiler "icc" that --compiler names'),
+                                 (["--compiler=tcc", "--release", "app.c"], 4 if shutil.which("tcc") else 8, "that" if not shutil.which("tcc") else "which --compiler names")):
+            result = self.nexus("run", *args)
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertIn(text, result.stderr)
+        self.assertIn('the compiler "icc" that CC names', self.nexus("run", "app.c", env={"CC": "icc"}).stderr)
+
+    def test_projects(self):
+        self.assertEqual(self.nexus("run").returncode, 2)
+        self.assertEqual(self.nexus("init", "a/b/hello").returncode, 0)
+        self.write("a/b/hello/app.c", ARGUMENTS)
+        self.write("app.c", ARGUMENTS)
+        for args, words in ((["app"], "[app.c]"), (["run", "app", "x"], "[app.c][x]"), (["run", "a/b/hello"], "[a/b/hello/app.c]"),
+                            (["./a/b/hello/", "x"], "[./a/b/hello/app.c][x]")):
+            self.assertEqual(self.nexus(*args).stdout, words)
+        self.assertIn("without a nexus.toml", self.nexus("run", "a").stderr)
+        self.dir += "/a/b/hello"
+        for args, words in ((["run"], "[app.c]"), (["run", "."], "[app.c]"), (["."], "[app.c]"), (["run", "--", "x", "--y"], "[app.c][x][--y]"),
+                            (["run", "--allow-net", "--no-prompt"], "[app.c]")):
+            result = self.nexus(*args)
+            self.assertEqual((result.returncode, result.stdout), (0, words), result.stderr)
+        self.dir += "/inside"
+        os.mkdir(self.dir)
+        self.assertEqual(self.nexus("run").stdout, "[../app.c]")
+        self.write("../nexus.toml", "[package]\n")
+        self.assertIn('main = "app.c"', self.nexus("run").stderr)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2 if sys.stdout.isatty() else 1)
