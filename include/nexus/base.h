@@ -60,7 +60,8 @@ extern "C" {
     X(NX_ETOOBIG, 22, "too large")                                                                 \
     X(NX_EAGAIN, 23, "not ready")                                                                  \
     X(NX_ERESET, 24, "connection reset")                                                           \
-    X(NX_ETYPE, 25, "wrong type")
+    X(NX_ETYPE, 25, "wrong type")                                                                  \
+    X(NX_EDEADLOCK, 26, "all fibers wait for each other")
 
 typedef enum nx_err {
 #define NX__ERROR_ENUM(name, number, text) name = number,

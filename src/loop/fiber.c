@@ -390,7 +390,7 @@ nx_err nx_join(nx_fiber *fiber)
     if (!fiber || fiber == self || !fiber->joinable || fiber->joiner)
         return nx__error_set(NX_ESTATE, "cannot join: no such fiber, or somebody joins it already");
     if (fiber->state != NX__FIBER_ENDED) {
-        struct nx__op op = {.cancel = join_cancel};
+        struct nx__op op = {.cancel = join_cancel, .call = "in nx_join"};
         fiber->joiner = &op;
         int64_t result = nx__op_wait(&op);
         fiber->joiner = NULL;

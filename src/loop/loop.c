@@ -7,6 +7,7 @@
 #include "loop/signals.h"
 #include "loop/stack.h"
 #include "loop/threads.h"
+#include "loop/waits.h"
 #include "loop/watchdog.h"
 #include <errno.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ static int64_t wait(struct nx__op *op, bool cancelable)
     if (op->state != NX__OP_DONE) {
         op->state = NX__OP_WAITING;
         op->fiber = fiber;
+        fiber->call = op->call;
         if (cancelable) {
             fiber->waiting = op;
             if (nx__unlikely(nx__fiber_canceled(fiber)) && op->cancel) op->cancel(op);
@@ -237,6 +239,8 @@ static NX__HOT void loop_run(void)
             if (next != NX_FOREVER) {
                 nx_duration now = nx__clock_monotonic();
                 span = next > now ? next - now : 0;
+            } else {
+                nx__waits_endless(loop);
             }
         }
         if (span) {
@@ -318,6 +322,7 @@ static nx_err loop_init(struct nx_loop *loop)
         (void)close(fd);
         return err;
     }
+    loop->own_watches = loop->poller.watches;
     NX_TRY(nx__fiber_context(&loop->context, loop_run));
     nx__fiber_main_adopt(&loop->main);
     nx__list_insert(&loop->fibers, &loop->main.all);
@@ -373,6 +378,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     }
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
+    loop.returned = true;
     struct nx__context context = loop.main.context;
     /* Said before what is pending, which may take its time. That main was cancelled is less than
      * what it was cancelled for. */

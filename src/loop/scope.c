@@ -58,7 +58,7 @@ nx_err nx_scope_open_with(nx_scope **out, const nx_scope_options *options)
 static void fibers_wait(nx_scope *scope)
 {
     if (nx__fiber_canceled(scope->fiber)) nx__scope_cancel_fibers(scope);
-    struct nx__op op = {0};
+    struct nx__op op = {.call = "at the end of its scope"};
     scope->closing = &op;
     (void)nx__op_wait_uncanceled(&op);
     scope->closing = NULL;

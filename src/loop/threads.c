@@ -115,6 +115,14 @@ void nx__job_cancel(struct nx__op *op)
     if (job) nx__op_complete(op, -ECANCELED);
 }
 
+size_t nx__threads_count(void)
+{
+    (void)pthread_mutex_lock(&pool.lock);
+    size_t count = pool.count;
+    (void)pthread_mutex_unlock(&pool.lock);
+    return count;
+}
+
 void nx__threads_stop(void)
 {
     (void)pthread_mutex_lock(&pool.lock);

@@ -124,6 +124,11 @@ void nx__watchdog_wake(struct nx_loop *loop)
     (void)pthread_mutex_unlock(&dog.lock);
 }
 
+bool nx__watchdog_runs(void)
+{
+    return dog.started;
+}
+
 void nx__watchdog_stop(struct nx_loop *loop)
 {
     if (dog.loop != loop) return;

@@ -266,5 +266,59 @@ class CommandLine(Words):
         self.assertIn('main = "app.c"', self.nexus("run").stderr)
 
 
+LINGERS = r"""
+#include <nexus.h>
+#include <stdlib.h>
+static nx_err waits(void *arg) { (void)arg; return nx_sleep(NX_FOREVER); }
+static void tick(void *arg) { (void)arg; }
+int main(int argc, char **argv)
+{
+    (void)argc;
+    NX_AUTO(nx_http_server) *server = nx_http_server_new(.host = "127.0.0.1", .port = (uint16_t)atoi(argv[1]));
+    NX_TRY(nx_spawn(NULL, waits, NULL, .name = "w1"));
+    NX_TRY(nx_spawn(NULL, waits, NULL, .name = "w2", .detached = true));
+    if (!nx_set_interval(tick, NULL, NX_S(1))) return 1;
+    NX_TRY(nx_http_listen(server));
+    return argc > 2 ? (int)nx_sleep(NX_FOREVER) : 0;
+}
+"""
+
+
+class Hangs(Words):
+    def test_what_keeps_a_stopped_program_is_said(self):
+        self.write("app.c", LINGERS)
+        for args, text in (([], 'still waiting for 1 timer and fibers "w1", "w2"; a second signal ends it\n'),
+                           (["x"], 'still waiting for 1 timer and fibers "main", "w1", "w2"; a second signal ends it\n')):
+            port = free_port()
+            with self.start("run", "app.c", str(port), *args, "--allow-net") as app:
+                wait_for(lambda: self.accepts(port), 15)
+                app.process.send_signal(signal.SIGTERM)
+                app.said(text, 5)
+                self.assertEqual(app.stop(), 143)
+                self.assertEqual(app.errors.count("still waiting"), 1)
+
+    def accepts(self, port):
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return True
+        except OSError:
+            return False
+
+    def test_a_deadlock(self):
+        self.write("app.c", """#include <nexus.h>
+static nx_err waits(void *channel) { int value; return nx_recv(channel, &value); }
+int main(void)
+{
+    nx_channel *channel;
+    NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
+    NX_TRY(nx_spawn(NULL, waits, channel, .name = "w1"));
+    return waits(channel);
+}""")
+        if not sanitized():
+            result = self.nexus("run", "app.c")
+            self.assertEqual((result.returncode, result.stderr),
+                             (26, 'nexus: all fibers wait for each other: "main" in nx_recv, "w1" in nx_recv\n'))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2 if sys.stdout.isatty() else 1)

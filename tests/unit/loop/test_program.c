@@ -5,6 +5,8 @@
 
 #include "loop/files.h"
 #include <nexus/fs.h>
+#include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -220,13 +222,152 @@ NX_TEST(an_error_that_main_returns_is_said_once)
     EXPECT(strstr(said, "meant to be printed") && !strstr(said, "cancelled"));
 }
 
-/* ---- Limits */
+/* ---- Programs that nothing can wake */
+
+static nx_err receives(void *channel)
+{
+    int value;
+    return nx_recv(channel, &value);
+}
+
+static nx_err sends(void *channel)
+{
+    int value = 0;
+    return nx_send(channel, &value);
+}
 
 static nx_err nothing(void *arg)
 {
     (void)arg;
     return NX_OK;
 }
+
+static nx_err sleeps_aside(void *arg)
+{
+    (void)arg;
+    (void)usleep(20000);
+    return NX_OK;
+}
+
+static int receives_for_ever(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *channel;
+    NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
+    NX_TRY(nx_blocking(nothing, NULL)); /* the pool's thread is no reason to hope */
+    return receives(channel);
+}
+
+static int wait_in_a_ring(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *a, *b;
+    nx_fiber *fiber;
+    NX_TRY(nx_channel_new(&a, sizeof(int), 0));
+    NX_TRY(nx_channel_new(&b, sizeof(int), 0));
+    NX_TRY(nx_spawn(NULL, receives, a, .name = "w1"));
+    NX_TRY(nx_spawn(&fiber, sends, b, .name = "w2"));
+    NX_TRY(nx_sleep(NX_MS(1)));
+    return nx_join(fiber);
+}
+
+static int leaves_a_receiver(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *channel;
+    NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
+    return nx_spawn(NULL, receives, channel, .name = "left", .detached = true);
+}
+
+static nx_channel *posted_to;
+
+static void deliver(void *arg)
+{
+    (void)arg;
+    nx_channel_close(posted_to);
+}
+
+static void *posts_later(void *loop)
+{
+    (void)usleep(50000);
+    EXPECT_EQ(nx_post(loop, deliver, NULL), NX_OK);
+    (void)usleep(50000);
+    return NULL;
+}
+
+static int waits_for_a_thread(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    pthread_t thread;
+    NX_TRY(nx_channel_new(&posted_to, sizeof(int), 0));
+    EXPECT_EQ(pthread_create(&thread, NULL, posts_later, nx_loop_current()), 0);
+    nx_err err = receives(posted_to);
+    EXPECT_EQ(pthread_join(thread, NULL), 0);
+    return err;
+}
+
+static void on_alarm(int signo)
+{
+    (void)signo;
+    deliver(NULL);
+}
+
+static int waits_for_a_handler(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    NX_TRY(nx_channel_new(&posted_to, sizeof(int), 0));
+    (void)signal(SIGALRM, on_alarm);
+    (void)ualarm(50000, 0);
+    return receives(posted_to);
+}
+
+static int is_woken_from_outside(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *channel;
+    size_t which;
+    int value, signo;
+    NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
+    NX_TRY(nx_select(&which, nx_on_recv(channel, &value), nx_on_timeout(NX_MS(20))));
+    pid_t child = fork();
+    if (child == 0) {
+        (void)usleep(20000);
+        (void)kill(getppid(), SIGUSR1);
+        (void)usleep(20000);
+        _exit(0);
+    }
+    NX_TRY(nx_signal_wait(UINT64_C(1) << SIGUSR1, &signo));
+    NX_TRY(nx_child_wait(child, &signo));
+    return nx_blocking(sleeps_aside, NULL);
+}
+
+NX_TEST(a_program_that_nothing_can_wake_ends)
+{
+    static const struct {
+        int (*entry)(int, char **);
+        int code;
+        const char *said;
+    } rows[] = {
+        {receives_for_ever, NX_EDEADLOCK,
+         "nexus: the program waits for what nothing can bring: \"main\" in nx_recv\n"},
+        {wait_in_a_ring, NX_EDEADLOCK,
+         "nexus: all fibers wait for each other: \"main\" in nx_join, \"w1\" in nx_recv, \"w2\" in nx_send\n"},
+        {leaves_a_receiver, NX_EDEADLOCK,
+         "nexus: the program waits for what nothing can bring: \"left\" in nx_recv\n"},
+        {waits_for_a_thread, NX_ECLOSED, "nexus: the channel is closed\n"},
+        {waits_for_a_handler, NX_ECLOSED, "nexus: the channel is closed\n"},
+        {is_woken_from_outside, 0, ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char said[1024];
+#ifdef NX__TSAN
+        if (rows[i].code == NX_EDEADLOCK) continue; /* it has a thread of its own */
+#endif
+        EXPECT_EQ(run_heard(rows[i].entry, said, sizeof said), rows[i].code);
+        EXPECT_STR(said, rows[i].said);
+    }
+}
+
+/* ---- Limits */
 
 static int too_many_fibers(int argc, char **argv)
 {
