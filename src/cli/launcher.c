@@ -38,18 +38,21 @@ static nx_err compile(struct nx__launcher *l, bool *same)
                                           .compiler_by = l->run->compiler_by};
     nx_err err = nx__module_compile(&request, &fresh);
     nx__launcher_warn(&fresh);
-    l->compiled = !err;
     *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
+    bool import_failed = !err && (err = nx__serve_reimport(l, &fresh, *same)) != NX_OK;
+    l->compiled = !err;
     if (l->watcher.fd >= 0) {
         if (!err && !*same) nx__watch_clear(&l->watcher);
         nx__watch_add(&l->watcher, &fresh, false);
     }
     if (err) {
-        if (err != NX_ECOMPILE) (void)nx__cli_fail(err); /* else the compiler has said it */
+        /* Else the compiler has said it. */
+        if (err != NX_ECOMPILE || import_failed) (void)nx__cli_fail(err);
         nx__compiled_free(&fresh);
         return err;
     }
     if (!*same) nx__warnings_recall(l, &fresh);
+    if (!*same) nx__serve_imports_forget(l);
     if (l->so_fd >= 0) (void)close(l->so_fd);
     free(l->so_path);
     l->so_fd = fresh.so_fd;
@@ -124,7 +127,11 @@ static void recompile(struct nx__launcher *l)
 {
     l->watcher.changed_at = 0;
     bool import_changed = l->watcher.import_changed;
-    l->watcher.import_changed = false;
+    char changed[sizeof l->watcher.changed];
+    nx__printable(changed, sizeof changed, l->watcher.changed);
+    const char *more = l->watcher.more_changed ? " and others" : "";
+    l->watcher.import_changed = l->watcher.more_changed = false;
+    l->watcher.changed[0] = '\0';
     l->begun = nx__clock_monotonic();
     bool same;
     nx_err err = compile(l, &same);
@@ -143,7 +150,7 @@ static void recompile(struct nx__launcher *l)
         (void)nx__cli_fail(nx__error_last()->code);
         return;
     }
-    nx__cli_say("%s changed: started anew, %.1f ms", l->run->file,
+    nx__cli_say("%s%s changed: started anew, %.1f ms", changed[0] ? changed : l->run->file, more,
                 (double)(nx__clock_monotonic() - l->begun) / 1e6);
     nx__warnings_check(l);
 }

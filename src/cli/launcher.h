@@ -14,9 +14,10 @@
 #include <sys/types.h>
 
 enum {
-    NX__DRAINING_MAX = 8, /* old generations that finish what they have */
-    NX__HELD_MAX = 64,    /* listening sockets */
-    NX__GUESTS_MAX = 16,  /* connections that are answered at once for a program that has failed */
+    NX__DRAINING_MAX = 8,  /* old generations that finish what they have */
+    NX__HELD_MAX = 64,     /* listening sockets */
+    NX__IMPORTED_MAX = 64, /* sources that a program imports; others are not compiled beforehand */
+    NX__GUESTS_MAX = 16,   /* connections that are answered at once for a program that has failed */
 };
 
 /* One process of the app. */
@@ -34,6 +35,12 @@ struct nx__held {
     uint16_t bound_port;
     uint32_t generation; /* that has it, 0: none */
     char address[NX__LISTEN_ADDRESS_MAX];
+};
+
+/* A source that a program has imported while it ran. */
+struct nx__imported {
+    char *name; /* as the program says it */
+    char *path;
 };
 
 /* A connection to a program that has failed. */
@@ -54,6 +61,8 @@ struct nx__watcher {
     size_t count, capacity;
     nx_duration changed_at; /* when to compile anew, 0: nothing has changed */
     bool import_changed;    /* what has changed was imported */
+    char changed[64];       /* the name of the first that has */
+    bool more_changed;      /* others too */
 };
 
 struct nx__launcher {
@@ -72,7 +81,10 @@ struct nx__launcher {
     size_t held_count;
     nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */
     struct nx__watcher watcher;
-    char down[160]; /* with --watch: why the program does not run, while it does not */
+    struct nx__imported imported[NX__IMPORTED_MAX]; /* by the program that runs, with --watch */
+    size_t imported_count;
+    char import_error[160]; /* why its last import has failed; empty when it has not */
+    char down[320];         /* with --watch: why the program does not run, while it does not */
     struct nx__guest guests[NX__GUESTS_MAX];
     size_t guest_count;
     int stop_signal;        /* that ends it all, 0: none yet */
@@ -125,6 +137,15 @@ void nx__serve_asked(struct nx__launcher *launcher, bool typed);
 
 /* The generation has ended: what it held is free for the next. */
 void nx__serve_forget(struct nx__launcher *launcher, const struct nx__generation *generation);
+
+/* Compiles again what the running program has imported, so that a mistake there does not end it
+ * either. `fresh` is the program that would take its place, `same` when it is the same. Errors as
+ * nx__module_compile. */
+NX_MUST_CHECK nx_err nx__serve_reimport(struct nx__launcher *launcher,
+                                        const struct nx__compiled *fresh, bool same);
+
+/* Another program runs: what the one before has imported does not count any more. */
+void nx__serve_imports_forget(struct nx__launcher *launcher);
 
 /* Closes the held sockets that no generation has, or all. */
 void nx__serve_sweep(struct nx__launcher *launcher, bool all);

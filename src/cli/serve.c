@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -221,6 +222,68 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
 
 /* ---- Imports */
 
+void nx__serve_imports_forget(struct nx__launcher *l)
+{
+    for (size_t i = 0; i < l->imported_count; i++) {
+        free(l->imported[i].name);
+        free(l->imported[i].path);
+    }
+    l->imported_count = 0;
+}
+
+static void imported_note(struct nx__launcher *l, const char *name, const char *path)
+{
+    for (size_t i = 0; i < l->imported_count; i++)
+        if (strcmp(l->imported[i].name, name) == 0) return;
+    if (l->watcher.fd < 0 || l->imported_count == NX__IMPORTED_MAX) return;
+    struct nx__imported imported = {.name = strdup(name), .path = strdup(path)};
+    if (imported.name && imported.path) {
+        l->imported[l->imported_count++] = imported;
+        return;
+    }
+    free(imported.name);
+    free(imported.path);
+}
+
+static nx_err import_compile(struct nx__launcher *l, const char *path, struct nx__compiled *out)
+{
+    struct nx__compile_request request = {.path = path,
+                                          .release = l->run->release,
+                                          .no_warnings = l->run->no_warnings,
+                                          .compiler = l->run->compiler,
+                                          .compiler_by = l->run->compiler_by};
+    nx_err err = nx__module_compile(&request, out);
+    nx__launcher_warn(out);
+    if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, out, true);
+    return err;
+}
+
+/* True when the compiled program has the text in it, as one that imports it has, unless it makes
+ * the name. */
+static bool mentions(const struct nx__compiled *compiled, const char *text)
+{
+    struct stat st;
+    if (compiled->so_fd < 0 || fstat(compiled->so_fd, &st) != 0 || st.st_size <= 0) return false;
+    size_t len = (size_t)st.st_size;
+    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, compiled->so_fd, 0);
+    if (bytes == MAP_FAILED) return false;
+    bool found = memmem(bytes, len, text, strlen(text)) != NULL;
+    (void)munmap(bytes, len);
+    return found;
+}
+
+nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fresh, bool same)
+{
+    nx_err err = NX_OK;
+    for (size_t i = 0; i < l->imported_count && !err; i++) {
+        struct nx__compiled compiled = {.so_fd = -1};
+        if (!same && !mentions(fresh, l->imported[i].name)) continue;
+        err = import_compile(l, l->imported[i].path, &compiled);
+        nx__compiled_free(&compiled);
+    }
+    return err;
+}
+
 static nx_err import(struct nx__launcher *l, const char *name, int *fd)
 {
     char *path = NULL;
@@ -229,14 +292,8 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
     if (extension && strcmp(extension, ".c") == 0) {
-        struct nx__compile_request request = {.path = path,
-                                              .release = l->run->release,
-                                              .no_warnings = l->run->no_warnings,
-                                              .compiler = l->run->compiler,
-                                              .compiler_by = l->run->compiler_by};
-        err = nx__module_compile(&request, &compiled);
-        nx__launcher_warn(&compiled);
-        if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled, true);
+        imported_note(l, name, path);
+        err = import_compile(l, path, &compiled);
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
                                       : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
@@ -258,6 +315,9 @@ static void serve_import(struct nx__launcher *l, const struct nx__generation *ge
 {
     int fd = -1;
     nx_err err = import(l, name, &fd);
+    if (generation == &l->current)
+        (void)snprintf(l->import_error, sizeof l->import_error, "%s",
+                       err ? nx__error_last()->message : "");
     answer(generation, err, 0, fd);
     if (fd >= 0) (void)close(fd);
 }

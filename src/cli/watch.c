@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -91,6 +92,15 @@ static bool concerns(struct nx__watcher *w, const struct inotify_event *event, b
     return false;
 }
 
+static void note_name(struct nx__watcher *w, const char *name)
+{
+    enum { MOST = sizeof w->changed - 1 };
+    if (!w->changed[0])
+        (void)snprintf(w->changed, sizeof w->changed, "%s", name);
+    else
+        w->more_changed |= strncmp(w->changed, name, MOST) != 0;
+}
+
 void nx__watch_read(struct nx__watcher *w, bool any)
 {
     _Alignas(struct inotify_event) char events[4096];
@@ -100,7 +110,9 @@ void nx__watch_read(struct nx__watcher *w, bool any)
             const struct inotify_event *event =
                 (const struct inotify_event *)(const void *)(events + at);
             at += (ssize_t)(sizeof *event + event->len);
-            if (concerns(w, event, any)) w->changed_at = nx__clock_monotonic() + DEBOUNCE;
+            if (!concerns(w, event, any)) continue;
+            w->changed_at = nx__clock_monotonic() + DEBOUNCE;
+            if (event->len) note_name(w, event->name);
         }
     }
 }

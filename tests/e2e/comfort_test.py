@@ -320,5 +320,68 @@ int main(void)
                              (26, 'nexus: all fibers wait for each other: "main" in nx_recv, "w1" in nx_recv\n'))
 
 
+IMPORTS = (SERVER % {"answer": ""}).replace('#define ANSWER ""', "static const char *(*imported)(void);\n#define ANSWER imported()").replace(
+    "    const char *port", """    nx_module *plugin;
+    NX_TRY(nx_import(&plugin, "./plugin.c"));
+    NX_TRY(nx_module_symbol(plugin, "answer", &imported));
+    const char *port""", 1)
+PLUGIN = 'const char *answer(void) { return "%s"; }\n'
+BROKEN = "const char *answer(void) { return }\n"
+
+
+class Watch(Words):
+    def watch(self):
+        self.port = free_port()
+        return self.start("run", "app.c", str(self.port), "--allow-net", "--watch")
+
+    def test_a_mistake_in_an_import_keeps_the_old(self):
+        self.write("plugin.c", PLUGIN % "one")
+        self.write("app.c", IMPORTS)
+        app = self.watch().serving(self.port, "one")
+        pid = get(self.port, "/pid")
+        for _ in range(2):
+            self.write("plugin.c", BROKEN)
+            app.said("the running program stays; waiting for a change")
+            self.assertIn("plugin.c:1:", app.errors)
+            self.assertIn("plugin.c\" does not compile", app.errors)
+            self.assertEqual(get(self.port, "/pid"), pid)
+            app.errors = ""
+        self.write("app.c", IMPORTS + "int more;\n")  # another program, with the same import
+        app.said("the running program stays")
+        self.assertEqual(get(self.port, "/pid"), pid)
+        app.errors = ""
+        self.write("plugin.c", PLUGIN % "two")
+        wait_for(lambda: get(self.port) == "two")
+        app.said("plugin.c changed: started anew")
+        self.write("plugin.c", BROKEN)
+        app.said("stays")
+        self.server("none")  # does without it
+        wait_for(lambda: get(self.port) == "none")
+        app.said("app.c changed: started anew")
+        self.assertEqual(app.stop(), 0)
+
+    def test_a_mistake_in_an_import_at_the_start(self):
+        self.server("one")
+        app = self.watch().serving(self.port, "one")
+        self.write("plugin.c", BROKEN)
+        self.write("app.c", IMPORTS)
+        app.said("waiting for a change")
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5 * SLOW)
+        connection.request("GET", "/")
+        response = connection.getresponse()
+        self.assertEqual(response.status, 503)
+        self.assertIn('plugin.c" does not compile', response.read().decode())
+        connection.close()
+        self.write("plugin.c", PLUGIN % "two")
+        app.serving(self.port, "two")
+
+    def test_the_files_that_changed_are_named(self):
+        self.write("answer.h", "")
+        self.write("app.c", (SERVER % {"answer": "one"}) + '#include "answer.h"\n')
+        app = self.watch().serving(self.port, "one")
+        self.write("answer.h", "extern int x;\n")
+        app.said("nexus: answer.h changed: started anew")
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2 if sys.stdout.isatty() else 1)
