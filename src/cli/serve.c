@@ -297,7 +297,7 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
                                       : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
-    } else if (extension && strcmp(extension, ".so") == 0) {
+    } else if (nx__is_library(path)) {
         err = nx__permit(NX__PERMIT_FFI, path);
         if (!err) *fd = open(path, O_RDONLY | O_CLOEXEC);
     } else {

@@ -301,18 +301,6 @@ static nx_err sources_add(const struct job *job, const struct nx__manifest *m,
     return NX_OK;
 }
 
-static bool output_says(int output, const char *words)
-{
-    struct stat st;
-    if (fstat(output, &st) != 0 || st.st_size <= 0) return false;
-    size_t len = (size_t)st.st_size;
-    void *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, output, 0);
-    if (text == MAP_FAILED) return false;
-    bool found = memmem(text, len, words, strlen(words)) != NULL;
-    (void)munmap(text, len);
-    return found;
-}
-
 /* For --watch, when it does not compile: what is known to go in, and what went in the last time. */
 static void inputs_known(const struct job *job, const struct sources *sources,
                          struct nx__manifest *m)
@@ -365,7 +353,7 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
     if (!err && whole && sources.count > 1) err = nx__build_object(&build, sources.paths[0], 0);
     if (!err && (!whole || sources.count > 1)) err = nx__build_link(&build, sources.count);
     /* tcc says that a name is defined twice, links all the same, and exits with 0. */
-    if (!err && listing && output_says(output, ": error: ")) err = NX_ECOMPILE;
+    if (!err && listing && nx__output_says(output, ": error: ")) err = NX_ECOMPILE;
     if (err == NX_ECOMPILE) inputs_known(job, &sources, m);
     for (size_t i = 0; i < sources.count; i++) free(sources.paths[i]);
     return err;
@@ -534,20 +522,12 @@ static nx_err output_make(int *output)
     return *output >= 0 ? NX_OK : nx__error_system(errno, "cannot compile");
 }
 
-static void hint(const struct job *job)
-{
-    (void)dprintf(
-        STDERR_FILENO,
-        "nexus: the compiler may read what lies below \"%s\", and packages; a nexus.toml in a folder above moves that up\n",
-        job->root);
-}
-
 /* True when the compiler failed for want of room. Its words count only where there is another place
  * to go: they may be the program's own. */
 static bool is_full(const struct job *job, const char *staging, int output)
 {
     return nx__cache_full(staging) ||
-           (!job->temporary && output_says(output, "No space left on device"));
+           (!job->temporary && nx__output_says(output, "No space left on device"));
 }
 
 static nx_err make(struct job *job, struct nx__compiled *out)
@@ -575,7 +555,7 @@ static nx_err make(struct job *job, struct nx__compiled *out)
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;
         if ((!err && !job->request->no_warnings) || (err == NX_ECOMPILE && last)) say(output);
-        if (err == NX_ECOMPILE && last && output_says(output, "Permission denied")) hint(job);
+        if (err == NX_ECOMPILE && last) nx__compile_hints(job->main_path, job->root, output);
         if (!err) err = nx__found_note(&m.found, &job->compilers, i + 1);
         if (!err) {
             err = install(job, staging, &m, settled, out);
@@ -592,7 +572,6 @@ static nx_err make(struct job *job, struct nx__compiled *out)
     nx__staging_remove(staging);
     free(staging);
     if (err == NX_ECOMPILE) {
-        nx__wasm_header_hint(job->main_path);
         return nx__error_set(NX_ECOMPILE, "\"%.150s\" does not compile", job->request->path);
     }
     if (!err && !job->temporary) NX_IGNORE(nx__cache_prune(nx__cache_limit()));

@@ -251,15 +251,3 @@ nx_err nx__build_check(const struct nx__build *b, const char *source)
     arg(&command, source);
     return run(&command, b);
 }
-
-void nx__wasm_header_hint(const char *path)
-{
-    struct nx__buffer text = {0};
-    if (nx__read_small(path, NX__SOURCE_MOST, &text) == NX_OK && text.len &&
-        memmem(text.data, text.len, ".wasm.h\"", 8))
-        (void)dprintf(
-            STDERR_FILENO,
-            "nexus: %s includes a .wasm.h header: WebAssembly modules come with a later version\n",
-            path);
-    nx__buffer_free(&text);
-}

@@ -35,8 +35,13 @@ NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t object
 /* Reads a source for its warnings alone; makes nothing. gcc or clang. */
 NX_MUST_CHECK nx_err nx__build_check(const struct nx__build *build, const char *source);
 
-/* Says so on stderr when a program that does not compile includes a generated WebAssembly header.
- */
-void nx__wasm_header_hint(const char *path);
+/* ---- hints.c */
+
+/* True when the compiler has said so. */
+bool nx__output_says(int output, const char *words);
+
+/* Adds to what the compiler said of a program that does not compile, on stderr, what it does not
+ * know: where packages are looked for, and what it may read. */
+void nx__compile_hints(const char *main_path, const char *root, int output);
 
 #endif

@@ -150,6 +150,11 @@ NX_MUST_CHECK nx_err nx__object_into_memory(int from, uint64_t size, const char 
  * when memory is out. */
 char *nx__path_shown(const char *given, const char *main_path, const char *real);
 
+/* ---- resolve.c */
+/* Lists for a message the nexus_modules that are looked in from a folder on: `in
+ * "/a/nexus_modules"`, or that there are none. */
+void nx__modules_list(const char *from, char *out, size_t size);
+
 /* ---- sandbox.c: one run of a compiler, sealed. */
 struct nx__tool_run {
     char **argv;

@@ -80,8 +80,7 @@ static nx_err import(const char *name, void **handle)
         return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part",
                              name);
     }
-    size_t len = strlen(name);
-    if (len > 3 && strcmp(name + len - 3, ".so") == 0 && nx__broker_fd() < 0) {
+    if (nx__is_library(name) && nx__broker_fd() < 0) {
         NX_TRY(nx__permit(NX__PERMIT_FFI, name));
         return module_open(name, name, handle);
     }

@@ -75,8 +75,12 @@ uint64_t nx__cache_limit(void);
 
 /* ---- Resolving and loading */
 
+/* True for the name of a native library: "libx.so", "/usr/lib/libx.so.6". */
+bool nx__is_library(const char *name);
+
 /* Finds what `from_file` means by `name`: "./x.c" (or without its ending, or a folder with
- * index.c), an absolute path, or a package in the nearest nexus_modules. The caller frees it.
+ * index.c), an absolute path, a package in the nearest nexus_modules, or one of the system's
+ * libraries ("libm.so.6"). Links are followed. The caller frees it.
  * NX_ENOENT, NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__resolve(const char *from_file, const char *name, char **path_out);
 

@@ -383,5 +383,49 @@ class Watch(Words):
         app.said("nexus: answer.h changed: started anew")
 
 
+class Imports(Words):
+    def test_libraries_and_names(self):
+        self.write("app.c", """#include <nexus.h>
+int main(int argc, char **argv)
+{
+    (void)argc;
+    nx_module *m;
+    double (*cosine)(double);
+    NX_TRY(nx_import(&m, argv[1]));
+    NX_TRY(nx_module_symbol(m, "cos", &cosine));
+    return (int)(cosine(0) * 42);
+}""")
+        libm = next((line.split()[-1] for line in subprocess.run(["ldconfig", "-p"], capture_output=True, text=True,
+                     env={"PATH": "/sbin:/usr/sbin:/bin"}).stdout.splitlines() if line.strip().startswith("libm.so.6 ")), None)
+        if libm:
+            os.symlink(libm, os.path.join(self.dir, "libm6.so"))
+            os.symlink(libm, os.path.join(self.dir, "my.so.6"))
+            for name in ("libm.so.6", libm, "./libm6.so", "./my.so.6", self.dir + "/libm6.so"):
+                self.assertEqual(self.nexus("--allow-ffi", "app.c", name).returncode, 42, name)
+                self.assertIn("--allow-ffi=", self.nexus("app.c", name).stderr)
+            self.assertEqual(self.nexus(f"--allow-ffi={libm}", "app.c", "libm.so.6").returncode, 42)
+        self.write("plugin.c", "double cos(double x) { return x + 1; }\n")
+        for name, text in (("plugin.c", 'did you mean "./plugin.c"?'), ("plugin", 'did you mean "./plugin"?'),
+                           ("none", f'there is no nexus_modules in "{self.dir}" or above'), ("./none", "there is no such file"),
+                           ("/none.so", "there is no such file"), ("libnone.so.1", "no such package")):
+            result = self.nexus("app.c", name)
+            self.assertEqual(result.returncode, 8, result.stderr)
+            self.assertIn(text, result.stderr)
+        self.assertEqual(self.nexus("app.c", "./plugin").returncode, 42)
+        os.mkdir(os.path.join(self.dir, "nexus_modules"))
+        self.assertIn(f'no such package in "{self.dir}/nexus_modules"', self.nexus("app.c", "none").stderr)
+
+    def test_a_package_that_is_not_there(self):
+        os.mkdir(os.path.join(self.dir, "nexus_modules"))
+        self.write("app.c", "#include <pkg/pkg.h>\nint main(void) { return 0; }\n")
+        for compiler in ("gcc", "clang", "tcc"):
+            if shutil.which(compiler):
+                result = self.nexus("run", f"--compiler={compiler}", "app.c")
+                self.assertEqual(result.returncode, 18)
+                self.assertIn(f'nexus: <pkg/pkg.h> is in no package in "{self.dir}/nexus_modules"\n', result.stderr)
+        self.write("app.c", '#include "none.h"\nint main(void) { return 0; }\n')
+        self.assertNotIn("package", self.nexus("app.c").stderr)
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2 if sys.stdout.isatty() else 1)
