@@ -18,6 +18,9 @@ struct nx__context {
  * nx__context(). */
 extern NX__THREAD_LOCAL struct nx__context *nx__context_current;
 
+/* Set where --max-memory holds the process: then errors for want of memory name it. */
+extern bool nx__memory_limited;
+
 /* Returns the running context. Any thread. */
 struct nx__context *nx__context(void);
 

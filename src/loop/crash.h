@@ -54,6 +54,9 @@ void nx__crash_thread(void *stack, size_t size);
 /* Notes where the loaded modules are; call it after each dlopen, since the handler can't ask. */
 void nx__crash_modules_changed(void);
 
+/* True from the moment that a crash is being reported: what takes its time then is that. */
+bool nx__crash_happens(void);
+
 /* Fills the report for the machine state of a signal handler. Async-signal-safe. */
 void nx__crash_gather(struct nx__crash_report *report, const void *ucontext);
 

@@ -320,6 +320,7 @@ nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg, const nx_spawn_o
 {
     struct nx_loop *loop = nx__loop();
     if (out) *out = NULL;
+    if (!fn) return nx__error_set(NX_EINVAL, "cannot start a fiber: no function was given");
     nx_scope *scope = options->detached ? &loop->root
                       : options->scope  ? options->scope
                       : loop->running   ? loop->running->scope

@@ -70,6 +70,7 @@ nx_err nx__limits_apply(void)
         if (setrlimit(RLIMIT_DATA, &memory) != 0)
             return nx__error_system(errno, "cannot set --max-memory to %llu",
                                     (unsigned long long)nx__limits.max_memory);
+        nx__memory_limited = true;
     }
     return NX_OK;
 }

@@ -427,5 +427,46 @@ int main(int argc, char **argv)
         self.assertNotIn("package", self.nexus("app.c").stderr)
 
 
+CRASHES = r"""#include <nexus.h>
+#include <stdio.h>
+static nx_err fails(void *arg)
+{
+    (void)arg;
+    printf("%s and %s\n", "one", (char *)8); /* in a library of the system */
+    return NX_OK;
+}
+int main(int argc, char **argv)
+{
+    (void)argv;
+    if (argc == 1) return fails(NULL);
+    NX_TRY(nx_spawn(NULL, fails, NULL));
+    return nx_sleep(NX_S(1));
+}
+"""
+
+
+@unittest.skipIf(sanitized(), "the reports are the sanitizer's own")
+class Reports(Words):
+    def test_frames_are_the_programs(self):
+        self.write("app.c", CRASHES)
+        bare = os.path.join(self.dir, "nexus")
+        if not shutil.which("strip") or subprocess.run(["strip", "-o", bare, NEXUS]).returncode:
+            bare = NEXUS
+        for nexus in (NEXUS, bare):
+            for args in ([], ["x"], ["--compiler=gcc"], ["x", "--compiler=gcc"]):
+                if "gcc" in str(args) and not shutil.which("gcc"):
+                    continue
+                result = subprocess.run([nexus, "run", "app.c", *args], cwd=self.dir, capture_output=True, text=True, timeout=60 * SLOW)
+                self.assertEqual(result.returncode, 139)
+                self.assertRegex(result.stderr, r"\n    fails +/.*/app\.c:6\n")
+                self.assertNotIn("+0x", result.stderr)
+
+    def test_memory_that_a_flag_holds(self):
+        self.write("app.c", "#include <nexus.h>\nint main(void) { return nx_alloc(1u << 30) ? 0 : NX_ENOMEM; }")
+        result = self.nexus("run", "app.c", "--max-memory=64M")
+        self.assertEqual((result.returncode, result.stderr),
+                         (3, "nexus: cannot allocate 1073741824 bytes: out of memory (see --max-memory)\n"))
+
+
 if __name__ == "__main__":
     unittest.main(verbosity=2 if sys.stdout.isatty() else 1)

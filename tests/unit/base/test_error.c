@@ -22,7 +22,8 @@ NX_TEST(error_numbers_are_distinct_exit_codes)
     }
     EXPECT_STR(nx_err_name(NX_ENOMEM), "NX_ENOMEM");
     EXPECT_STR(nx_err_text(NX_ENOMEM), "out of memory");
-    EXPECT_STR(nx_err_text((nx_err)125), "unknown error");
+    EXPECT_STR(nx_err_text((nx_err)125), "unknown error 125");
+    EXPECT_STR(nx_err_name((nx_err)125), "NX_E125");
 }
 
 NX_TEST(error_set_records_and_returns)
