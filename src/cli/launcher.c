@@ -31,6 +31,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
 {
     struct nx__compiled fresh = {.so_fd = -1};
     struct nx__compile_request request = {.path = l->run->file,
+                                          .program = true,
                                           .release = l->run->release,
                                           .refresh = l->run->refresh && l->generations == 0,
                                           .no_warnings = l->run->no_warnings,

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -250,6 +251,23 @@ static enum nx__crash_kind segfault_kind(uintptr_t fault, uintptr_t sp)
     return beyond ? NX__CRASH_OVERFLOW_MAIN : NX__CRASH_SIGNAL;
 }
 
+/* Writes what the program has printed and stdio still holds, or it would be lost. A reader that
+ * does not read is not waited for. */
+static void output_flush(void)
+{
+#if defined(__GLIBC__)
+    enum { PATIENCE = 100 /* ms */, PIECE = 4096 /* what a pipe that has room takes at once */ };
+    const char *at = stdout->_IO_write_base, *end = stdout->_IO_write_ptr;
+    struct pollfd ready = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    while (at && at < end && poll(&ready, 1, PATIENCE) > 0) {
+        size_t left = (size_t)(end - at);
+        ssize_t n = write(STDOUT_FILENO, at, left < PIECE ? left : PIECE);
+        if (n <= 0) return;
+        at += n;
+    }
+#endif
+}
+
 static atomic_int reporter; /* the thread that reports a crash, 0 while there is none */
 
 bool nx__crash_happens(void)
@@ -270,6 +288,7 @@ static void handler(int signo, siginfo_t *info, void *ucontext)
         (void)raise(signo);
         return;
     }
+    output_flush();
     report.signal = signo;
     report.code = info->si_code;
     report.fault = signo == SIGSEGV || signo == SIGBUS ? (uint64_t)(uintptr_t)info->si_addr : 0;

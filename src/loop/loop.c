@@ -11,6 +11,7 @@
 #include "loop/watchdog.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -244,6 +245,9 @@ static NX__HOT void loop_run(void)
             }
         }
         if (span) {
+            /* What was printed comes out while the program waits, into a pipe too; a program that
+             * prints much and never waits still has its large writes. */
+            if (nx__unlikely(__fpending(stdout))) (void)fflush(stdout);
             atomic_store(&loop->asleep, true);
             if (atomic_load(&loop->posted)) span = 0; /* posted before it could see that we sleep */
         }

@@ -287,7 +287,8 @@ static nx_err sources_add(const struct job *job, const struct nx__manifest *m,
         if (!path) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         bool known = false;
         for (size_t s = 0; s < sources->count; s++) known |= strcmp(sources->paths[s], path) == 0;
-        if (known) {
+        /* One that is included is in already. */
+        if (known || nx__manifest_has(m, real)) {
             free(path);
             continue;
         }
@@ -354,6 +355,9 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
     if (!err && (!whole || sources.count > 1)) err = nx__build_link(&build, sources.count);
     /* tcc says that a name is defined twice, links all the same, and exits with 0. */
     if (!err && listing && nx__output_says(output, ": error: ")) err = NX_ECOMPILE;
+    if (!err)
+        err = nx__symbols_check(&build, whole && sources.count == 1 ? sources.paths[0] : NULL,
+                                sources.count, job->request->program);
     if (err == NX_ECOMPILE) inputs_known(job, &sources, m);
     for (size_t i = 0; i < sources.count; i++) free(sources.paths[i]);
     return err;

@@ -154,6 +154,7 @@ static void compile_args(struct command *c, const struct nx__build *b, size_t nu
 static void out_args(struct command *c, const struct nx__build *b)
 {
     arg(c, "-shared");
+    if (b->no_undefined) arg(c, "-Wl,--no-undefined");
     arg(c, "-o");
     arg(c, made(c, "%s/out.so", b->staging));
 }

@@ -6,8 +6,9 @@
 
 enum { NX__SOURCES_MOST = 256, NX__ROOT_MOST = 4096 };
 
-/* Grows with every change of the arguments that compilers get: part of the cache key. */
-enum { NX__COMPILER_ARGUMENTS = 3 };
+/* Grows with every change of what compilers are told and of what is taken from them: part of the
+ * cache key. */
+enum { NX__COMPILER_ARGUMENTS = 4 };
 
 /* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
  */
@@ -22,7 +23,8 @@ struct nx__build {
     const char *main_path; /* absolute: packages are looked for from there upwards */
     const char *root;      /* the project's folder */
     const char *staging;
-    int output; /* for the compiler's words */
+    int output;        /* for the compiler's words */
+    bool no_undefined; /* names that nothing has are an error, the runtime's among them */
 };
 
 /* Each NX_OK, NX_ECOMPILE (it said no), or what kept it from running. */
@@ -34,6 +36,14 @@ NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t object
 
 /* Reads a source for its warnings alone; makes nothing. gcc or clang. */
 NX_MUST_CHECK nx_err nx__build_check(const struct nx__build *build, const char *source);
+
+/* ---- symbols.c */
+
+/* Looks whether the runtime and the system have every name that out.so needs, and out.so a main
+ * where it is a program; says what is missing, by file and line where the compiler can. It was made
+ * of `source`, or of so many objects. NX_ECOMPILE, and what keeps out.so from being read. */
+NX_MUST_CHECK nx_err nx__symbols_check(const struct nx__build *build, const char *source,
+                                       size_t objects, bool program);
 
 /* ---- hints.c */
 

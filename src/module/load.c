@@ -41,11 +41,8 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
     void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *words = loader_words(name);
-        bool undefined = strncmp(words, "undefined symbol", 16) == 0;
-        return nx__error_set(
-            NX_EINVAL, "cannot load the program: %.120s%s", words,
-            undefined ? " (no source that went in has it; a header brings in the .c file beside it)"
-                      : "");
+        return nx__error_set(strncmp(words, "undefined symbol", 16) == 0 ? NX_ECOMPILE : NX_EINVAL,
+                             "cannot load the program: %.180s", words);
     }
     /* Its own handle: the global scope has another. */
     void *symbol = dlsym(handle, "main");
@@ -55,7 +52,7 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
                     dladdr(symbol, &found) && found.dli_fbase == (void *)own->l_addr;
     if (!has_main) {
         (void)dlclose(handle); /* or the loader would take it for the next one of this number */
-        return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
+        return nx__error_set(NX_ECOMPILE, "cannot run the program: it has no main");
     }
     memcpy(entry, &symbol, sizeof symbol);
     nx__crash_modules_changed();

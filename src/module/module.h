@@ -10,6 +10,7 @@ struct nx__compile_request {
     const char *path;        /* as the user gave it */
     bool release;            /* optimised, never with tcc */
     bool refresh;            /* whatever the cache has */
+    bool program;            /* it has to have a main */
     bool no_warnings;        /* a compiler that succeeds is not heard */
     const char *compiler;    /* the one to take, may be NULL */
     const char *compiler_by; /* who chose it, for messages: "CC" (as NULL is) or a flag */
@@ -88,8 +89,8 @@ NX_MUST_CHECK nx_err nx__resolve(const char *from_file, const char *name, char *
  * it. NX_ENOENT (no nexus.toml), NX_EINVAL (it names none), NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__project_main(const char *folder, char **out);
 
-/* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_EINVAL with the
- * loader's words. */
+/* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_ECOMPILE (it has
+ * no main, or needs a name that nothing has), NX_EINVAL with the loader's words. */
 NX_MUST_CHECK nx_err nx__module_load_app(int so_fd, const char *so_path,
                                          int (**entry)(int, char **));
 

@@ -445,6 +445,69 @@ int main(int argc, char **argv)
 """
 
 
+class Output(Words):
+    def test_it_comes_while_the_program_waits(self):
+        self.write("app.c", "#include <nexus.h>\n#include <stdio.h>\n"
+                   "int main(void) { printf(\"waiting\"); NX_TRY(nx_sleep(NX_S(60))); return 0; }")
+        app = self.start("run", "app.c")
+        self.assertTrue(select.select([app.process.stdout], [], [], 10 * SLOW)[0])
+        self.assertEqual(os.read(app.process.stdout.fileno(), 100), b"waiting")
+
+    @unittest.skipIf(sanitized(), "the sanitizer has the handlers")
+    def test_nothing_is_lost_in_a_crash(self):
+        for end in ("*(volatile int *)8 = 1;", "abort();"):
+            self.write("app.c", "#include <stdio.h>\n#include <stdlib.h>\n"
+                       "int main(void) { for (int i = 0; i < 3000; i++) printf(\"line %%d\\n\", i); %s return 0; }" % end)
+            result = self.nexus("run", "app.c")
+            self.assertEqual(result.stdout.splitlines(), [f"line {i}" for i in range(3000)])
+
+
+class Linking(Words):
+    def compilers(self):
+        return [name for name in ("tcc", "gcc", "clang") if shutil.which(name)]
+
+    def test_a_name_that_nothing_has(self):
+        self.write("part.h", "int part(void);\n")
+        self.write("part.c", "int nowhere(int);\nint part(void)\n{\n    return nowhere(1);\n}\n")
+        self.write("app.c", "#include <math.h>\n#include <nexus.h>\n#include \"part.h\"\nint missing(void);\n"
+                   "int main(void)\n{\n    return missing() + (int)cos(1) + part() + (nx_now() > 0);\n}\n")
+        for flags in ([], *([f"--compiler={name}"] for name in self.compilers())):
+            result = self.nexus("run", *flags, "app.c")
+            self.assertEqual(result.returncode, 18, result.stderr)
+            line = "" if flags == ["--compiler=tcc"] or self.compilers() == ["tcc"] else ":%d"
+            self.assertIn("app.c" + (line and line % 7) + ": error: undefined reference to 'missing'\n", result.stderr)
+            self.assertIn("part.c:4: error: undefined reference to 'nowhere'\n" if line else "'nowhere'", result.stderr)
+            self.assertNotIn("nx_now", result.stderr)
+            self.assertNotIn("cos", result.stderr)
+        self.write("app.c", "int missing(void);\nint main(void) { return missing(); }\n")
+        result = self.nexus("app.c")
+        self.assertEqual(result.stderr.count("undefined reference"), 1, result.stderr)
+
+    def test_no_main(self):
+        self.write("app.c", "int x;\n")
+        for name in self.compilers():
+            result = self.nexus("run", f"--compiler={name}", "app.c")
+            self.assertEqual(result.returncode, 18)
+            self.assertIn("app.c: error: there is no main", result.stderr)
+
+    def test_a_source_that_is_included_is_not_brought_in_too(self):
+        self.write("part.h", "int part(void);\n")
+        self.write("part.c", '#include "part.h"\nint part(void) { return 5; }\n')
+        self.write("app.c", '#include "part.h"\n#include "part.c"\nint main(void) { return part(); }\n')
+        for _ in range(2):
+            self.assertEqual(self.nexus("app.c").returncode, 5)
+        self.write("app.c", '#include "part.h"\nint main(void) { return part() + 1; }\n')
+        self.assertEqual(self.nexus("app.c").returncode, 6)
+
+    def test_the_old_one_goes_on(self):
+        self.server("one")
+        port = free_port()
+        app = self.start("run", "app.c", str(port), "--allow-net", "--watch").serving(port, "one")
+        self.write("app.c", "int missing(void);\nint main(void) { return missing(); }\n")
+        app.said("the running program stays")
+        self.assertEqual(get(port), "one")
+
+
 @unittest.skipIf(sanitized(), "the reports are the sanitizer's own")
 class Reports(Words):
     def test_frames_are_the_programs(self):
