@@ -19,6 +19,11 @@ function(nx_unit_test name)
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
+# nx_own_test(name source...): the same over <nexus/test.h>, the framework that users have.
+function(nx_own_test name)
+    nx_unit_test(${name} ${ARGN} ${CMAKE_SOURCE_DIR}/tests/unit/main.c)
+endfunction()
+
 # nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.
 function(nx_fuzzer name)
     add_executable(fuzz_${name} ${ARGN})

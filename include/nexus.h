@@ -1,4 +1,4 @@
-/* All of Nexus. */
+/* All of Nexus but its tests. */
 #ifndef NEXUS_ALL_H
 #define NEXUS_ALL_H
 

@@ -17,7 +17,7 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: app.c PORT\n");
         return NX_EUSAGE;
     }
-    NX_AUTO(nx_http_server) *server = nx_http_server_new(.port = (uint16_t)port);
+    nx_http_server *server = nx_http_server_new(.port = (uint16_t)port);
     nx_http_route(server, "GET", "/", root);
     nx_err err = nx_http_listen(server);
     if (err) fprintf(stderr, "%s\n", nx_error_last()->message);

@@ -18,7 +18,7 @@ static nx_err data(nx_request *req, nx_response *res)
 
 int main(void)
 {
-    NX_AUTO(nx_http_server) *server = nx_http_server_new(.host = "0.0.0.0", .port = 3000);
+    nx_http_server *server = nx_http_server_new(.host = "0.0.0.0", .port = 3000);
     nx_http_route(server, "GET", "/", root);
     nx_http_route(server, "POST", "/api/data", data);
     nx_err err = nx_http_listen(server);

@@ -85,16 +85,22 @@ static nx_err drop(nx_request *req, nx_response *res)
     return nx_response_send(res, "");
 }
 
-static nx_err serve(store *s)
+static nx_http_server *todo_server(store *s)
 {
-    NX_TRY(store_open(s, "todo.txt"));
-    NX_AUTO(nx_http_server) *server = nx_http_server_new();
+    nx_http_server *server = nx_http_server_new();
     nx_http_set_app(server, s);
     nx_http_route(server, "GET", "/todos", list);
     nx_http_route(server, "POST", "/todos", add);
     nx_http_route(server, "GET", "/todos/:id", show);
     nx_http_route(server, "PUT", "/todos/:id", mark);
     nx_http_route(server, "DELETE", "/todos/:id", drop);
+    return server;
+}
+
+static nx_err serve(store *s)
+{
+    NX_TRY(store_open(s, "todo.txt"));
+    nx_http_server *server = todo_server(s);
     return nx_http_listen(server);
 }
 

@@ -27,8 +27,13 @@ extern "C" {
 /* Exported from the runtime. */
 #define NX_API __attribute__((visibility("default")))
 
-/* NX_AUTO(nx_thing) *t = NULL; closes the thing on every way out of the block. */
+/* NX_AUTO(nx_thing) *t = NULL; closes the thing on every way out of the block. tcc before 0.9.28
+ * would ignore it in silence; refusing it hands the program to the next compiler. */
+#if defined(__TINYC__) && __TINYC__ < 928
+#define NX_AUTO(type) this_tcc_has_no_NX_AUTO_use_gcc_or_clang type
+#else
 #define NX_AUTO(type) __attribute__((cleanup(type##_auto))) type
+#endif
 
 /* ---- Errors */
 

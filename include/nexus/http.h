@@ -77,8 +77,8 @@ NX_API void nx_http_set_app(nx_http_server *server, void *app);
 
 /* Listens and serves until SIGTERM, SIGINT, nx_http_stop or nx_shutdown, then lets what is in
  * flight finish and returns NX_OK. NX_EPERM (needs --allow-net), NX_EADDRINUSE, NX_EACCES,
- * NX_EINVAL (options, routes), NX_ENOMEM, NX_ETIMEDOUT (requests were still running after
- * drain_deadline; they were cancelled, and waited for). Suspends. */
+ * NX_EINVAL (options, routes), NX_ENOMEM, NX_ELIMIT, NX_ETIMEDOUT (requests were still running
+ * after drain_deadline; they were cancelled, and waited for). Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_http_listen(nx_http_server *server);
 
 /* Starts the graceful stop. Does not suspend. */

@@ -17,11 +17,11 @@ typedef enum nx_value_kind {
     NX_VALUE_STRING,
     NX_VALUE_ARRAY,
     NX_VALUE_OBJECT, /* items alternate: name, value */
-    NX_VALUE_RAW     /* JSON text, written as it is */
+    NX_VALUE_RAW,    /* JSON text, written as it is */
+    NX_VALUE_NONE    /* no value: there was no memory for it, or JSON has nothing like it */
 } nx_value_kind;
 
-/* A value by reference: strings and items are not copied, so it lives as long as what it points to
- * (a nested nx_obj: until the end of the enclosing block). */
+/* A value. Strings are not copied: it lives as long as they do. */
 typedef struct nx_value {
     nx_value_kind kind;
     union {
@@ -87,10 +87,11 @@ static inline nx_value nx_null(void)
     return v;
 }
 
+/* A string; a slice without data (nothing was there) becomes null. */
 static inline nx_value nx_value_bytes(nx_bytes b)
 {
     nx_value v;
-    v.kind = NX_VALUE_STRING;
+    v.kind = b.data ? NX_VALUE_STRING : NX_VALUE_NULL;
     v.as.string.data = b.data;
     v.as.string.len = b.len;
     return v;
@@ -106,12 +107,20 @@ static inline nx_value nx_value_string(const char *s)
 static inline nx_value nx_raw(nx_bytes json)
 {
     nx_value v = nx_value_bytes(json);
-    v.kind = NX_VALUE_RAW;
+    if (json.data) v.kind = NX_VALUE_RAW;
     return v;
 }
 
 static inline nx_value nx_value_self(nx_value v)
 {
+    return v;
+}
+
+/* NULL becomes null; a pointer to anything else is no JSON. */
+static inline nx_value nx_value_pointer(const void *p)
+{
+    nx_value v = nx_null();
+    if (p) v.kind = NX_VALUE_NONE;
     return v;
 }
 
@@ -132,6 +141,11 @@ static inline nx_value nx_value_object(const nx_value *items, size_t count)
     return v;
 }
 
+/* An array or an object of `count` items (names and values in turn), which are copied into memory
+ * of the current scope. Without memory NX_VALUE_NONE, which makes the call that writes it fail.
+ * Does not suspend. */
+NX_API nx_value nx_value_copy(nx_value_kind kind, const nx_value *items, size_t count);
+
 /* A C expression as a value, by its type. */
 #define nx_val(x)                                                                                  \
     _Generic((x), bool: nx_bool, char: nx_value_int, signed char: nx_value_int,                    \
@@ -139,61 +153,85 @@ static inline nx_value nx_value_object(const nx_value *items, size_t count)
         int: nx_value_int, unsigned: nx_value_uint, long: nx_value_int,                            \
         unsigned long: nx_value_uint, long long: nx_value_int, unsigned long long: nx_value_uint,  \
         float: nx_value_double, double: nx_value_double, char *: nx_value_string,                  \
-        const char *: nx_value_string, nx_bytes: nx_value_bytes, nx_value: nx_value_self)(x)
+        const char *: nx_value_string, void *: nx_value_pointer, const void *: nx_value_pointer,   \
+        nx_bytes: nx_value_bytes, nx_value: nx_value_self)(x)
 
-/* An object of names and values, up to 16 pairs; larger ones with nx_value_object. */
-#define nx_obj(...)                                                                                \
-    nx_value_object(                                                                               \
-        (nx_value[NX__VALUES(__VA_ARGS__)]){NX__EACH(NX__VALUES(__VA_ARGS__), __VA_ARGS__)},       \
-        NX__VALUES(__VA_ARGS__))
+/* An object of names and values, up to 16 pairs; larger ones with nx_value_object. Lasts as long as
+ * the current scope. */
+#define nx_obj(...) NX__OBJECT_FIRST(__VA_ARGS__)
+#define NX__OBJECT(...)                                                                            \
+    nx_value_copy(                                                                                 \
+        NX_VALUE_OBJECT, NX__ITEMS(__VA_ARGS__),                                                   \
+        NX__VALUES(__VA_ARGS__) +                                                                  \
+            0 * sizeof(struct {                                                                    \
+                char a_name_in_nx_obj_has_no_value[1 - 2 * (NX__VALUES(__VA_ARGS__) % 2)];         \
+            }))
 
-/* An array of values, up to 32; larger ones with nx_list. */
-#define nx_arr(...)                                                                                \
-    nx_list((nx_value[NX__VALUES(__VA_ARGS__)]){NX__EACH(NX__VALUES(__VA_ARGS__), __VA_ARGS__)},   \
-            NX__VALUES(__VA_ARGS__))
+/* An array of values, up to 32; larger ones with nx_list. Lasts as long as the current scope. */
+#define nx_arr(...) NX__ARRAY_FIRST(__VA_ARGS__)
+#define NX__ARRAY(...)                                                                             \
+    nx_value_copy(NX_VALUE_ARRAY, NX__ITEMS(__VA_ARGS__), NX__VALUES(__VA_ARGS__))
 
-/* How many arguments, and nx_val over each. */
+/* A first argument that does not count, so that there may be none. Those beside ## are not
+ * expanded, so a nested nx_obj has to be before; tcc does expand it, and loses sight on the way of
+ * there being none. */
+#define NX__OBJECT_FIRST(...) NX__OBJECT(0, ##__VA_ARGS__)
+#define NX__ARRAY_FIRST(...)  NX__ARRAY(0, ##__VA_ARGS__)
+#ifdef __TINYC__
+#undef nx_obj
+#undef nx_arr
+#define nx_obj(...) NX__OBJECT(0, ##__VA_ARGS__)
+#define nx_arr(...) NX__ARRAY(0, ##__VA_ARGS__)
+#endif
+
+/* Behind it: how many there are, and all as values, with one more. */
 #define NX__VALUES(...)                                                                            \
     NX__VALUES_(__VA_ARGS__, 32, 31, 30, 29, 28, 27, 26, 25, 24, 23, 22, 21, 20, 19, 18, 17, 16,   \
                 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0)
-#define NX__VALUES_(a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16, a17,    \
-                    a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31, a32,     \
-                    count, ...)                                                                    \
+#define NX__VALUES_(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11, a12, a13, a14, a15, a16,     \
+                    a17, a18, a19, a20, a21, a22, a23, a24, a25, a26, a27, a28, a29, a30, a31,     \
+                    a32, count, ...)                                                               \
     count
+#define NX__ITEMS(...)                                                                             \
+    (const nx_value[NX__VALUES(__VA_ARGS__) + 1])                                                  \
+    {                                                                                              \
+        NX__EACH(NX__VALUES(__VA_ARGS__), __VA_ARGS__) nx_null()                                   \
+    }
 #define NX__EACH(count, ...)  NX__EACH_(count, __VA_ARGS__)
 #define NX__EACH_(count, ...) NX__EACH_##count(__VA_ARGS__)
-#define NX__EACH_1(x)         nx_val(x)
-#define NX__EACH_2(x, ...)    nx_val(x), NX__EACH_1(__VA_ARGS__)
-#define NX__EACH_3(x, ...)    nx_val(x), NX__EACH_2(__VA_ARGS__)
-#define NX__EACH_4(x, ...)    nx_val(x), NX__EACH_3(__VA_ARGS__)
-#define NX__EACH_5(x, ...)    nx_val(x), NX__EACH_4(__VA_ARGS__)
-#define NX__EACH_6(x, ...)    nx_val(x), NX__EACH_5(__VA_ARGS__)
-#define NX__EACH_7(x, ...)    nx_val(x), NX__EACH_6(__VA_ARGS__)
-#define NX__EACH_8(x, ...)    nx_val(x), NX__EACH_7(__VA_ARGS__)
-#define NX__EACH_9(x, ...)    nx_val(x), NX__EACH_8(__VA_ARGS__)
-#define NX__EACH_10(x, ...)   nx_val(x), NX__EACH_9(__VA_ARGS__)
-#define NX__EACH_11(x, ...)   nx_val(x), NX__EACH_10(__VA_ARGS__)
-#define NX__EACH_12(x, ...)   nx_val(x), NX__EACH_11(__VA_ARGS__)
-#define NX__EACH_13(x, ...)   nx_val(x), NX__EACH_12(__VA_ARGS__)
-#define NX__EACH_14(x, ...)   nx_val(x), NX__EACH_13(__VA_ARGS__)
-#define NX__EACH_15(x, ...)   nx_val(x), NX__EACH_14(__VA_ARGS__)
-#define NX__EACH_16(x, ...)   nx_val(x), NX__EACH_15(__VA_ARGS__)
-#define NX__EACH_17(x, ...)   nx_val(x), NX__EACH_16(__VA_ARGS__)
-#define NX__EACH_18(x, ...)   nx_val(x), NX__EACH_17(__VA_ARGS__)
-#define NX__EACH_19(x, ...)   nx_val(x), NX__EACH_18(__VA_ARGS__)
-#define NX__EACH_20(x, ...)   nx_val(x), NX__EACH_19(__VA_ARGS__)
-#define NX__EACH_21(x, ...)   nx_val(x), NX__EACH_20(__VA_ARGS__)
-#define NX__EACH_22(x, ...)   nx_val(x), NX__EACH_21(__VA_ARGS__)
-#define NX__EACH_23(x, ...)   nx_val(x), NX__EACH_22(__VA_ARGS__)
-#define NX__EACH_24(x, ...)   nx_val(x), NX__EACH_23(__VA_ARGS__)
-#define NX__EACH_25(x, ...)   nx_val(x), NX__EACH_24(__VA_ARGS__)
-#define NX__EACH_26(x, ...)   nx_val(x), NX__EACH_25(__VA_ARGS__)
-#define NX__EACH_27(x, ...)   nx_val(x), NX__EACH_26(__VA_ARGS__)
-#define NX__EACH_28(x, ...)   nx_val(x), NX__EACH_27(__VA_ARGS__)
-#define NX__EACH_29(x, ...)   nx_val(x), NX__EACH_28(__VA_ARGS__)
-#define NX__EACH_30(x, ...)   nx_val(x), NX__EACH_29(__VA_ARGS__)
-#define NX__EACH_31(x, ...)   nx_val(x), NX__EACH_30(__VA_ARGS__)
-#define NX__EACH_32(x, ...)   nx_val(x), NX__EACH_31(__VA_ARGS__)
+#define NX__EACH_0(z)
+#define NX__EACH_1(z, x)       nx_val(x),
+#define NX__EACH_2(z, x, ...)  nx_val(x), NX__EACH_1(z, __VA_ARGS__)
+#define NX__EACH_3(z, x, ...)  nx_val(x), NX__EACH_2(z, __VA_ARGS__)
+#define NX__EACH_4(z, x, ...)  nx_val(x), NX__EACH_3(z, __VA_ARGS__)
+#define NX__EACH_5(z, x, ...)  nx_val(x), NX__EACH_4(z, __VA_ARGS__)
+#define NX__EACH_6(z, x, ...)  nx_val(x), NX__EACH_5(z, __VA_ARGS__)
+#define NX__EACH_7(z, x, ...)  nx_val(x), NX__EACH_6(z, __VA_ARGS__)
+#define NX__EACH_8(z, x, ...)  nx_val(x), NX__EACH_7(z, __VA_ARGS__)
+#define NX__EACH_9(z, x, ...)  nx_val(x), NX__EACH_8(z, __VA_ARGS__)
+#define NX__EACH_10(z, x, ...) nx_val(x), NX__EACH_9(z, __VA_ARGS__)
+#define NX__EACH_11(z, x, ...) nx_val(x), NX__EACH_10(z, __VA_ARGS__)
+#define NX__EACH_12(z, x, ...) nx_val(x), NX__EACH_11(z, __VA_ARGS__)
+#define NX__EACH_13(z, x, ...) nx_val(x), NX__EACH_12(z, __VA_ARGS__)
+#define NX__EACH_14(z, x, ...) nx_val(x), NX__EACH_13(z, __VA_ARGS__)
+#define NX__EACH_15(z, x, ...) nx_val(x), NX__EACH_14(z, __VA_ARGS__)
+#define NX__EACH_16(z, x, ...) nx_val(x), NX__EACH_15(z, __VA_ARGS__)
+#define NX__EACH_17(z, x, ...) nx_val(x), NX__EACH_16(z, __VA_ARGS__)
+#define NX__EACH_18(z, x, ...) nx_val(x), NX__EACH_17(z, __VA_ARGS__)
+#define NX__EACH_19(z, x, ...) nx_val(x), NX__EACH_18(z, __VA_ARGS__)
+#define NX__EACH_20(z, x, ...) nx_val(x), NX__EACH_19(z, __VA_ARGS__)
+#define NX__EACH_21(z, x, ...) nx_val(x), NX__EACH_20(z, __VA_ARGS__)
+#define NX__EACH_22(z, x, ...) nx_val(x), NX__EACH_21(z, __VA_ARGS__)
+#define NX__EACH_23(z, x, ...) nx_val(x), NX__EACH_22(z, __VA_ARGS__)
+#define NX__EACH_24(z, x, ...) nx_val(x), NX__EACH_23(z, __VA_ARGS__)
+#define NX__EACH_25(z, x, ...) nx_val(x), NX__EACH_24(z, __VA_ARGS__)
+#define NX__EACH_26(z, x, ...) nx_val(x), NX__EACH_25(z, __VA_ARGS__)
+#define NX__EACH_27(z, x, ...) nx_val(x), NX__EACH_26(z, __VA_ARGS__)
+#define NX__EACH_28(z, x, ...) nx_val(x), NX__EACH_27(z, __VA_ARGS__)
+#define NX__EACH_29(z, x, ...) nx_val(x), NX__EACH_28(z, __VA_ARGS__)
+#define NX__EACH_30(z, x, ...) nx_val(x), NX__EACH_29(z, __VA_ARGS__)
+#define NX__EACH_31(z, x, ...) nx_val(x), NX__EACH_30(z, __VA_ARGS__)
+#define NX__EACH_32(z, x, ...) nx_val(x), NX__EACH_31(z, __VA_ARGS__)
 
 #ifdef __cplusplus
 }

@@ -263,8 +263,9 @@ static NX__HOT void put_value(struct writer *w, const nx_value *v, int depth)
     case NX_VALUE_RAW: put(w, v->as.string.data, v->as.string.len); return;
     case NX_VALUE_ARRAY: put_array(w, v, depth); return;
     case NX_VALUE_OBJECT: put_object(w, v, depth); return;
+    case NX_VALUE_NONE: break;
     }
-    refuse(w, "a value is of no known kind");
+    refuse(w, "out of memory for a value, or a pointer that is no text");
 }
 
 size_t nx__json_write(nx_value value, char *out, size_t cap, nx_err *err)

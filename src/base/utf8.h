@@ -91,7 +91,13 @@ static inline bool nx__json_plain_word(uint64_t x)
  * may be overwritten too. Returns how many are plain. */
 static inline size_t nx__json_copy_plain(char *out, const char *s, size_t len)
 {
-    if (len >= 16) {
+    if (len >= 16 && len <= 32) {
+        size_t last = len - 16, n = nx__json_plain_16(s), m = nx__json_plain_16(s + last);
+        memcpy(out + last, s + last, 16);
+        memcpy(out, s, 16);
+        return n != 16 ? n : last + m;
+    }
+    if (len > 32) {
         size_t at = 0;
         for (;; at += 16) {
             if (at > len - 16) {

@@ -132,6 +132,10 @@ void nx__generations_signal(struct nx__launcher *launcher, int signo);
 /* Answers what a generation has sent; closes the socket when it has closed its own. */
 void nx__serve(struct nx__launcher *launcher, struct nx__generation *generation);
 
+/* Answers one packet; false when there is none now, or no more at all, and then the socket is
+ * closed. */
+bool nx__serve_packet(struct nx__launcher *launcher, struct nx__generation *generation);
+
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
 

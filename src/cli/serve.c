@@ -348,9 +348,7 @@ static void report_path(const struct nx__launcher *l, struct nx__crash_report *r
             (void)snprintf(report->modules[i], NX__CRASH_PATH, "/proc/self/fd/%d", l->so_fd);
 }
 
-/* Receives one packet; false when there is none now, or no more at all, and then the socket is
- * closed. */
-static bool packet(struct nx__launcher *l, struct nx__generation *generation)
+bool nx__serve_packet(struct nx__launcher *l, struct nx__generation *generation)
 {
     static union {
         struct nx__broker_request request;
@@ -380,5 +378,5 @@ void nx__serve(struct nx__launcher *l, struct nx__generation *generation)
 {
     /* A bound, so that an app that never stops sending does not keep the launcher from its signals.
      */
-    for (int i = 0; i < 16 && generation->broker >= 0 && packet(l, generation); i++) {}
+    for (int i = 0; i < 16 && generation->broker >= 0 && nx__serve_packet(l, generation); i++) {}
 }

@@ -61,13 +61,20 @@ struct nx__router {
     struct method method[NX__ROUTER_MAX_METHODS];
 };
 
+static inline bool same16(const char *a, const char *b)
+{
+    uint16_t x, y;
+    memcpy(&x, a, 2);
+    memcpy(&y, b, 2);
+    return x == y;
+}
+
 /* memcmp() == 0; most names are too short to be worth a call. */
 static inline bool same(const char *a, const char *b, size_t len)
 {
-    if (len >= 8) return memcmp(a, b, len) == 0;
-    size_t i = 0;
-    while (i < len && a[i] == b[i]) i++;
-    return i == len;
+    if (len > 4) return memcmp(a, b, len) == 0;
+    if (len < 2) return len == 0 || *a == *b;
+    return same16(a, b) && same16(a + len - 2, b + len - 2); /* they may overlap */
 }
 
 /* ---- The table of edges. Only the app adds to it, so no key against flooding is needed. */

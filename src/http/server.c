@@ -64,6 +64,8 @@ static void defaults(nx_http_server_options *o)
     DEFAULT(max_requests, UINT32_MAX);
 }
 
+static void sweep(struct nx__timer *timer);
+
 nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
 {
     nx_http_server *server = calloc(1, sizeof *server);
@@ -88,6 +90,7 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
         return NULL;
     }
     server->listener.fd = -1;
+    server->sweep_timer.fire = sweep;
     for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
     nx__list_init(&server->service.link);
     server->stats.size = sizeof server->stats;
@@ -305,7 +308,6 @@ static nx_err start(nx_http_server *server)
         return err;
     }
     server->accept_timer.fire = accept_resume;
-    server->sweep_timer.fire = sweep;
     server->drain_timer.fire = drain_expired;
     server->service.shutdown = service_shutdown;
     nx__list_insert(&server->loop->services, &server->service.link);
@@ -329,6 +331,7 @@ static void listen_cancel(struct nx__op *op)
 nx_err nx_http_listen(nx_http_server *server)
 {
     if (!server) return nx__error_set(NX_ENOMEM, "cannot make the HTTP server: out of memory");
+    if (nx__loop()->operations >= nx__limits.max_operations) return nx__error_operations();
     NX_TRY(start(server));
     struct listening listening = {.op.cancel = listen_cancel, .server = server};
     server->closed = &listening.op;

@@ -29,7 +29,9 @@ enum {
 
 /* ---- The switch, with what the tools want to know of it */
 
-static NX__HOT void switch_to(nx_fiber *from, nx_fiber *to)
+/* In place, as the switch itself: a return from here on another stack than the call came from is
+ * mispredicted. */
+static NX__INLINE void switch_to(nx_fiber *from, nx_fiber *to)
 {
     struct nx_loop *loop = nx__loop_current;
     loop->running = to == &loop->context ? NULL : to;
@@ -75,7 +77,7 @@ static nx_fiber *ready_pop(struct nx_loop *loop)
 
 /* Leaves the running fiber for the next ready one, or for the loop when descriptors are due to be
  * polled. */
-static void leave(struct nx_loop *loop, nx_fiber *fiber)
+static NX__INLINE void leave(struct nx_loop *loop, nx_fiber *fiber)
 {
     nx_fiber *next = NULL;
     if (loop->budget) {
@@ -227,10 +229,14 @@ static nx_fiber *fiber_take(struct nx_loop *loop)
         loop->cold_count--;
     }
     if (fiber) {
-        enum { FROM = offsetof(nx_fiber, state), TO = offsetof(nx_fiber, locals) };
-        struct nx__arena arena = fiber->own.arena;
-        memset((char *)fiber + FROM, 0, TO - FROM);
-        fiber->own.arena = arena;
+        if (!fiber->clean) {
+            enum { FROM = offsetof(nx_fiber, state), TO = offsetof(nx_fiber, locals) };
+            struct nx__arena arena = fiber->own.arena;
+            memset((char *)fiber + FROM, 0, TO - FROM);
+            fiber->own.arena = arena;
+        }
+        fiber->clean = false;
+        fiber->state = NX__FIBER_READY;
         fiber->context.error = (nx_error){0};
         return fiber;
     }
@@ -360,12 +366,15 @@ static inline bool is_plain(const nx_fiber *fiber)
 void nx__fiber_end(nx_fiber *fiber)
 {
     struct nx_loop *loop = nx__loop_current;
-    if (nx__likely(!fiber->result && is_plain(fiber)))
+    bool plain = !fiber->result && is_plain(fiber);
+    if (nx__likely(plain))
         nx__arena_rewind(&fiber->own.arena);
     else
         fiber->result = nx__scopes_end(fiber, fiber->result);
     nx_scope *owner = fiber->owner;
     if (!owner) { /* a service's: nobody joins it */
+        fiber->activity = (nx_bytes){0};
+        fiber->clean = plain && !fiber->canceled && !fiber->locals_used;
         nx__fiber_release(fiber);
         return;
     }

@@ -267,6 +267,9 @@ static NX__HOT void loop_run(void)
         if (nx__timers_next(&loop->timers) <= loop->now) nx__timers_run(&loop->timers, loop->now);
         if (loop->poller.count) nx__poller_dispatch(&loop->poller);
         if (atomic_load_explicit(&loop->posted, memory_order_relaxed)) posted_run(loop);
+        /* Only what runs in the loop's own context allocates here, and none of it outlasts a call.
+         */
+        if (nx__unlikely(loop->root.arena.chunks != NULL)) nx__arena_rewind(&loop->root.arena);
     }
 }
 

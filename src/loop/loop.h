@@ -77,12 +77,13 @@ struct nx_fiber {
     size_t stack_size;
     void *tsan, *asan_stack;
     unsigned valgrind;
-    /* From here to `locals` is cleared when the fiber is taken anew. */
+    /* From here to `locals` is cleared when the fiber is taken anew, unless it ended clean. */
     enum nx__fiber_state state;
     nx_fiber_fn fn;
     void *arg;
     nx_err result;
     bool canceled, joinable, detached, main;
+    bool clean;             /* a service's that left everything here as it was, but for its task */
     nx_fiber *next;         /* in the ready queue or the pool */
     nx_fiber *cancel_next;  /* while a cancellation spreads */
     struct nx__op *waiting; /* what it waits for, NULL where it can't be cancelled */

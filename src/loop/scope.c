@@ -1,5 +1,6 @@
 /* Scopes: what was spawned, deferred and allocated together ends together. */
 #include "loop/fiber.h"
+#include <nexus/json.h>
 #include <nexus/timer.h>
 
 #include <errno.h>
@@ -214,4 +215,14 @@ char *nx_format(const char *format, ...)
     (void)vsnprintf(text, (size_t)n + 1, format, args);
     va_end(args);
     return text;
+}
+
+nx_value nx_value_copy(nx_value_kind kind, const nx_value *items, size_t count)
+{
+    struct nx_loop *loop = nx__loop();
+    nx_scope *scope = loop->running ? loop->running->scope : &loop->root;
+    nx_value *copy = nx__arena_alloc(&scope->arena, count * sizeof *copy);
+    if (nx__unlikely(!copy)) return (nx_value){.kind = NX_VALUE_NONE};
+    for (size_t i = 0; i < count; i++) copy[i] = items[i];
+    return (nx_value){.kind = kind, .as.list = {copy, count}};
 }

@@ -61,6 +61,8 @@ static nx_err manifest_place(struct job *job)
     nx_err err = nx__buffer_printf(&text, 1 << 16, "%d %d %s %d %s\n%s\n", NX_ABI,
                                    NX__COMPILER_ARGUMENTS, nx__headers_hash, job->request->release,
                                    job->main_path, chosen ? chosen : "");
+    for (const char *const *flag = job->request->flags; flag && *flag && !err; flag++)
+        err = nx__buffer_printf(&text, 1 << 16, "%s\n", *flag);
     char hash[NX__HASH_TEXT];
     if (!err) {
         nx__hash_bytes(text.data, text.len, hash);
@@ -327,11 +329,12 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
                               .main_path = job->main_path,
                               .root = job->root,
                               .staging = staging,
+                              .flags = job->request->flags,
                               .output = output};
     bool listing = compiler->kind == NX__COMPILER_TCC;
     /* One file is compiled and linked in one go; that the last time there were more is a sign that
-     * there are again. */
-    bool whole = !job->several;
+     * there are again. Notes lie beside an object. */
+    bool whole = !job->several && !job->request->notes;
     nx_err err = NX_OK;
     sources.paths[0] = strdup(job->request->path);
     if (sources.paths[0])
@@ -376,6 +379,8 @@ static nx_err key_make(struct job *job, const struct nx__compiler *compiler, str
                                    NX__COMPILER_ARGUMENTS, nx__headers_hash, job->request->release,
                                    compiler->path, (unsigned long long)compiler->size,
                                    (long long)compiler->mtime_ns);
+    for (const char *const *flag = job->request->flags; flag && *flag && !err; flag++)
+        err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%s\n", *flag);
     for (size_t i = 0; i < m->count && !err; i++) {
         if (is_public(job, m->inputs[i].path)) continue; /* nx__headers_hash stands for them */
         err = nx__buffer_printf(&text, NX__MANIFEST_MOST, "%s %s\n", m->inputs[i].hash,
@@ -561,6 +566,7 @@ static nx_err make(struct job *job, struct nx__compiled *out)
         if ((!err && !job->request->no_warnings) || (err == NX_ECOMPILE && last)) say(output);
         if (err == NX_ECOMPILE && last) nx__compile_hints(job->main_path, job->root, output);
         if (!err) err = nx__found_note(&m.found, &job->compilers, i + 1);
+        if (!err && job->request->notes) err = nx__notes_keep(staging, job->request->notes);
         if (!err) {
             err = install(job, staging, &m, settled, out);
             out->compiler = strdup(compiler->path);

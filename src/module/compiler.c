@@ -120,6 +120,7 @@ static void start(struct command *c, const struct nx__build *b)
     /* A slip inside nx_obj(…) is told at the user's line, not at each step of the macro. */
     arg(c, llvm ? "-fmacro-backtrace-limit=1" : "-ftrack-macro-expansion=0");
     if (isatty(STDERR_FILENO) && !getenv("NO_COLOR")) arg(c, "-fdiagnostics-color=always");
+    for (const char *const *flag = b->flags; flag && *flag; flag++) arg(c, *flag);
 }
 
 static void include_args(struct command *c, const struct nx__build *b)

@@ -23,8 +23,9 @@ struct nx__build {
     const char *main_path; /* absolute: packages are looked for from there upwards */
     const char *root;      /* the project's folder */
     const char *staging;
-    int output;        /* for the compiler's words */
-    bool no_undefined; /* names that nothing has are an error, the runtime's among them */
+    const char *const *flags; /* more of them, not for tcc; may be NULL */
+    int output;               /* for the compiler's words */
+    bool no_undefined;        /* names that nothing has are an error, the runtime's among them */
 };
 
 /* Each NX_OK, NX_ECOMPILE (it said no), or what kept it from running. */
@@ -33,6 +34,9 @@ NX_MUST_CHECK nx_err nx__build_whole(const struct nx__build *build,
 NX_MUST_CHECK nx_err nx__build_object(const struct nx__build *build, const char *source,
                                       size_t number);
 NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t objects);
+
+/* Copies the *.gcno that the compiler has left in `staging`. NX_EIO and others, recorded. */
+NX_MUST_CHECK nx_err nx__notes_keep(const char *staging, const char *folder);
 
 /* Reads a source for its warnings alone; makes nothing. gcc or clang. */
 NX_MUST_CHECK nx_err nx__build_check(const struct nx__build *build, const char *source);

@@ -32,7 +32,7 @@ static const char *loader_words(const char *path)
     return named ? words + len + 2 : words;
 }
 
-nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, char **))
+nx_err nx__module_load(int so_fd, const char *so_path, void **out)
 {
     char path[64];
     /* Through the descriptor that was checked, so that nothing can be put in its place. */
@@ -44,6 +44,16 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
         return nx__error_set(strncmp(words, "undefined symbol", 16) == 0 ? NX_ECOMPILE : NX_EINVAL,
                              "cannot load the program: %.180s", words);
     }
+    *out = handle;
+    nx__crash_modules_changed();
+    return NX_OK;
+}
+
+nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, char **))
+{
+    void *handle = NULL;
+    nx_err err = nx__module_load(so_fd, so_path, &handle);
+    if (!handle) return err;
     /* Its own handle: the global scope has another. */
     void *symbol = dlsym(handle, "main");
     struct link_map *own = NULL;
@@ -55,7 +65,6 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
         return nx__error_set(NX_ECOMPILE, "cannot run the program: it has no main");
     }
     memcpy(entry, &symbol, sizeof symbol);
-    nx__crash_modules_changed();
     return NX_OK;
 }
 
@@ -71,7 +80,7 @@ static nx_err import(const char *name, void **handle)
 {
     if (strncmp(name, "nexus:", 6) == 0) {
         static const char *const parts[] = {"base", "channel", "fiber",   "fs",   "http",
-                                            "json", "module",  "runtime", "timer"};
+                                            "json", "module",  "runtime", "test", "timer"};
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             if (strcmp(name + 6, parts[i]) == 0) return module_open(NULL, name, handle);
         return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part",

@@ -7,13 +7,15 @@
 #include "base/error.h"
 
 struct nx__compile_request {
-    const char *path;        /* as the user gave it */
-    bool release;            /* optimised, never with tcc */
-    bool refresh;            /* whatever the cache has */
-    bool program;            /* it has to have a main */
-    bool no_warnings;        /* a compiler that succeeds is not heard */
-    const char *compiler;    /* the one to take, may be NULL */
-    const char *compiler_by; /* who chose it, for messages: "CC" (as NULL is) or a flag */
+    const char *path;         /* as the user gave it */
+    bool release;             /* optimised, never with tcc */
+    bool refresh;             /* whatever the cache has */
+    bool program;             /* it has to have a main */
+    bool no_warnings;         /* a compiler that succeeds is not heard */
+    const char *compiler;     /* the one to take, may be NULL */
+    const char *compiler_by;  /* who chose it, for messages: "CC" (as NULL is) or a flag */
+    const char *const *flags; /* more for the compiler, not for tcc; NULL at the end; may be NULL */
+    const char *notes;        /* folder for the *.gcno that it makes; may be NULL */
 };
 
 /* A file that went in. */
@@ -88,6 +90,10 @@ NX_MUST_CHECK nx_err nx__resolve(const char *from_file, const char *name, char *
 /* The program of a project: the path of "main" in the nexus.toml of that folder. The caller frees
  * it. NX_ENOENT (no nexus.toml), NX_EINVAL (it names none), NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__project_main(const char *folder, char **out);
+
+/* Loads a compiled program. `so_fd` may be -1: then by path. It stays loaded. NX_EINVAL with the
+ * loader's words. */
+NX_MUST_CHECK nx_err nx__module_load(int so_fd, const char *so_path, void **handle);
 
 /* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_ECOMPILE (it has
  * no main, or needs a name that nothing has), NX_EINVAL with the loader's words. */

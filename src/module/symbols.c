@@ -17,6 +17,7 @@ struct symbols {
     char missing[NAMES_MOST][NAME_SIZE];
     size_t count;
     bool has_main;
+    bool instrumented; /* flags may have brought in libraries, whose names begin with "__" */
 };
 
 /* Has the runtime or a library that every program gets this name? */
@@ -37,6 +38,7 @@ static void symbol_read(struct symbols *out, const ElfW(Sym) * symbol, const cha
         out->has_main |= strcmp(name, "main") == 0;
         return;
     }
+    if (out->instrumented && strncmp(name, "__", 2) == 0) return;
     if (bind != STB_GLOBAL || !name[0] || out->count == NAMES_MOST || is_known(name)) return;
     (void)snprintf(out->missing[out->count++], NAME_SIZE, "%s", name);
 }
@@ -135,7 +137,7 @@ static void missing_say(const struct nx__build *build, const char *source, size_
 nx_err nx__symbols_check(const struct nx__build *build, const char *source, size_t objects,
                          bool program)
 {
-    struct symbols symbols = {.count = 0};
+    struct symbols symbols = {.instrumented = build->flags && build->flags[0]};
     char path[NX__ROOT_MOST + 16];
     (void)snprintf(path, sizeof path, "%s/out.so", build->staging);
     NX_TRY(symbols_read(path, &symbols));

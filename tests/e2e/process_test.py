@@ -205,6 +205,25 @@ class Refusals(unittest.TestCase):
         self.assertEqual(r.returncode, 7)
         self.assertIn(f"--allow-net=127.0.0.1:{port}", r.stderr)
 
+    def test_no_operation_left(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".c") as f:
+            f.write("""#include <nexus.h>
+                #include <stdio.h>
+                #include <stdlib.h>
+                static nx_err sleeper(void *arg) { (void)arg; return nx_sleep(NX_S(60)); }
+                int main(void) {
+                    NX_TRY(nx_spawn(NULL, sleeper, NULL));
+                    NX_TRY(nx_yield());
+                    NX_AUTO(nx_http_server) *server = nx_http_server_new(.port = NX_HTTP_ANY_PORT);
+                    nx_err err = nx_http_listen(server);
+                    fprintf(stderr, "%s\\n", nx_error_last()->message);
+                    exit(err);
+                }""")
+            f.flush()
+            r = subprocess.run([NEXUS, "run", "--allow-all", "--max-operations=1", f.name], capture_output=True, text=True, timeout=30)
+        self.assertIn("--max-operations", r.stderr)
+        self.assertNotEqual(r.returncode, 0)
+
     def test_unreadable_file(self):
         if os.geteuid() != 0:
             self.skipTest("needs root, to run as somebody who may not read it")

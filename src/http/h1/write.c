@@ -158,6 +158,11 @@ static inline char *put_line(char *at, const struct nx__line *line)
 
 static inline char *put_number(char *at, uint64_t n)
 {
+    if (n >= 10 && n < 100) { /* many JSON bodies */
+        at[0] = (char)('0' + n / 10);
+        at[1] = (char)('0' + n % 10);
+        return at + 2;
+    }
     size_t len = 1;
     for (uint64_t rest = n; rest >= 10; rest /= 10) len++;
     for (size_t i = len; i--; n /= 10) at[i] = (char)('0' + n % 10);

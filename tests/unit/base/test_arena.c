@@ -2,102 +2,102 @@
 #include "base/arena.h"
 
 #include "oom.h"
-#include "test.h"
+#include <nexus/test.h>
 
 static bool aligned(const void *p)
 {
     return (uintptr_t)p % 16 == 0;
 }
 
-NX_TEST(arena_aligns_and_does_not_overlap)
+NX_TEST("arena aligns and does not overlap")
 {
     struct nx__arena arena = {0};
     enum { COUNT = 500 };
     unsigned char *blocks[COUNT];
     for (size_t i = 0; i < COUNT; i++) {
         blocks[i] = nx__arena_alloc(&arena, i + 1);
-        EXPECT(blocks[i] && aligned(blocks[i]));
+        nx_expect(blocks[i] && aligned(blocks[i]));
         if (blocks[i]) memset(blocks[i], (int)(i & 0xff), i + 1);
     }
     for (size_t i = 0; i < COUNT; i++)
         for (size_t j = 0; j <= i; j++)
             if (blocks[i][j] != (i & 0xff)) {
-                EXPECT_EQ(blocks[i][j], i & 0xff);
+                nx_expect_eq(blocks[i][j], i & 0xff);
                 break;
             }
     nx__arena_reset(&arena);
     nx__arena_pool_free();
 }
 
-NX_TEST(arena_gives_a_block_for_no_bytes_too)
+NX_TEST("arena gives a block for no bytes too")
 {
     struct nx__arena arena = {0};
-    EXPECT(nx__arena_alloc(&arena, 0) != NULL);
+    nx_expect(nx__arena_alloc(&arena, 0) != NULL);
     nx__arena_reset(&arena);
     nx__arena_pool_free();
 }
 
-NX_TEST(arena_goes_on_in_its_chunk_after_a_large_block)
+NX_TEST("arena goes on in its chunk after a large block")
 {
     struct nx__arena arena = {0};
     char *first = nx__arena_alloc(&arena, 16);
     char *large = nx__arena_alloc(&arena, 1 << 20);
     char *second = nx__arena_alloc(&arena, 16);
-    EXPECT(large && aligned(large));
+    nx_expect(large && aligned(large));
     memset(large, 1, 1 << 20);
-    EXPECT(second == first + 16);
+    nx_expect(second == first + 16);
     nx__arena_reset(&arena);
     nx__arena_pool_free();
 }
 
-NX_TEST(arena_grows_in_place_where_it_can)
+NX_TEST("arena grows in place where it can")
 {
     struct nx__arena arena = {0};
     char *a = nx__arena_alloc(&arena, 10);
     memcpy(a, "0123456789", 10);
     char *b = nx__arena_grow(&arena, a, 10, 100);
-    EXPECT(b == a);
+    nx_expect(b == a);
     char *other = nx__arena_alloc(&arena, 1);
-    EXPECT(other >= b + 100);
+    nx_expect(other >= b + 100);
     char *c = nx__arena_grow(&arena, b, 100, 200);
-    EXPECT(c && c != b && memcmp(c, "0123456789", 10) == 0);
+    nx_expect(c && c != b && memcmp(c, "0123456789", 10) == 0);
     char *d = nx__arena_grow(&arena, c, 200, 100000);
-    EXPECT(d && d != c && memcmp(d, "0123456789", 10) == 0);
-    EXPECT(nx__arena_grow(&arena, NULL, 0, 10) != NULL);
+    nx_expect(d && d != c && memcmp(d, "0123456789", 10) == 0);
+    nx_expect(nx__arena_grow(&arena, NULL, 0, 10) != NULL);
     char *small = nx__arena_grow(&arena, d, 100000, 4);
-    EXPECT(small && memcmp(small, "0123", 4) == 0);
+    nx_expect(small && memcmp(small, "0123", 4) == 0);
     nx__arena_reset(&arena);
     nx__arena_pool_free();
 }
 
-NX_TEST(arena_takes_chunks_from_the_pool)
+NX_TEST("arena takes chunks from the pool")
 {
     struct nx__arena arena = {0};
-    EXPECT(nx__arena_alloc(&arena, 100) != NULL);
+    nx_expect(nx__arena_alloc(&arena, 100) != NULL);
     nx__arena_reset(&arena);
-    EXPECT(!arena.chunks && !arena.next && !arena.end);
+    nx_expect(!arena.chunks && !arena.next && !arena.end);
     oom_after = 0; /* the pool needs no malloc */
-    EXPECT(nx__arena_alloc(&arena, 100) != NULL);
+    nx_expect(nx__arena_alloc(&arena, 100) != NULL);
     oom_after = -1;
     nx__arena_reset(&arena);
     nx__arena_pool_free();
     nx__arena_pool_free();
 }
 
-NX_TEST(arena_says_when_memory_is_out)
+NX_TEST("arena says when memory is out")
 {
     struct nx__arena arena = {0};
-    EXPECT(!nx__arena_alloc(&arena, SIZE_MAX));
-    EXPECT(!nx__arena_alloc(&arena, SIZE_MAX - 8));
+    nx_expect(!nx__arena_alloc(&arena, SIZE_MAX));
+    nx_expect(!nx__arena_alloc(&arena, SIZE_MAX - 8));
     char *a = nx__arena_alloc(&arena, 8);
     memcpy(a, "1234567", 8);
     oom_after = 0;
-    EXPECT(!nx__arena_alloc(&arena, 100000));
-    EXPECT(!nx__arena_grow(&arena, a, 8, 100000));
-    EXPECT(!nx__arena_grow(&arena, a, 8, SIZE_MAX));
+    nx_expect(!nx__arena_alloc(&arena, 100000));
+    nx_expect(!nx__arena_grow(&arena, a, 8, 100000));
+    nx_expect(!nx__arena_grow(&arena, a, 8, SIZE_MAX));
     oom_after = -1;
-    EXPECT_STR(a, "1234567");
-    EXPECT(nx__arena_alloc(&arena, 8) != NULL);
+    nx_expect_eq(a, "1234567");
+    nx_expect(nx__arena_alloc(&arena, 8) != NULL);
     nx__arena_reset(&arena);
     nx__arena_pool_free();
 }

@@ -1,14 +1,18 @@
 /* Writing JSON. */
 #include "base/json.h"
 
-#define NX_TEST_OWN_MAIN
-#include "loop/loop.h"
-#include "test.h"
 #include <float.h>
 #include <locale.h>
 #include <math.h>
+#include <nexus/test.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 enum { GUARD = 0x7e };
+
+/* Fails at a line of the test. */
+#define FAIL_AT(line, ...)                                                                         \
+    nx_test_failed(&(nx_test_site){.file = __FILE__, .line = (line)}, __VA_ARGS__)
 
 /* Writes with every capacity up to enough: the length is always the same, and no byte past the
  * capacity is touched. */
@@ -18,9 +22,8 @@ static void expect_json(int line, nx_value value, const char *wanted)
     nx_err err = NX_EFAILED;
     size_t need = nx__json_write(value, NULL, 0, &err);
     if (err || need != strlen(wanted)) {
-        nx_test_failures++;
-        printf("%s:%d: %s: length %zu, error %s\n", __FILE__, line, wanted, need,
-               err ? nx_error_last()->message : "none");
+        FAIL_AT(line, "%s: length %zu, error %s", wanted, need,
+                err ? nx_error_last()->message : "none");
         return;
     }
     for (size_t cap = 0; cap <= need + 2; cap++) {
@@ -29,9 +32,8 @@ static void expect_json(int line, nx_value value, const char *wanted)
         bool clean = true;
         for (size_t i = cap; i < sizeof out; i++) clean &= out[i] == GUARD;
         if (err || len != need || !clean || (cap >= need && memcmp(out, wanted, need) != 0)) {
-            nx_test_failures++;
-            printf("%s:%d: capacity %zu: \"%.*s\", expected \"%s\"\n", __FILE__, line, cap,
-                   (int)(cap < need ? cap : need), out, wanted);
+            FAIL_AT(line, "capacity %zu: \"%.*s\", expected \"%s\"", cap,
+                    (int)(cap < need ? cap : need), out, wanted);
             return;
         }
     }
@@ -44,20 +46,17 @@ static void expect_refused(int line, nx_value value, const char *why)
     nx_err err = NX_OK;
     (void)nx__json_write(value, out, sizeof out, &err);
     if (err != NX_EINVAL || !strstr(nx_error_last()->message, why)) {
-        nx_test_failures++;
-        printf("%s:%d: error %d \"%s\", expected \"%s\"\n", __FILE__, line, err,
-               nx_error_last()->message, why);
+        FAIL_AT(line, "error %d \"%s\", expected \"%s\"", err, nx_error_last()->message, why);
     }
     err = NX_OK;
     (void)nx__json_write(value, NULL, 0, &err); /* measuring refuses the same */
     if (err != NX_EINVAL) {
-        nx_test_failures++;
-        printf("%s:%d: not refused without room\n", __FILE__, line);
+        FAIL_AT(line, "not refused without room");
     }
 }
 #define EXPECT_REFUSED(value, why) expect_refused(__LINE__, value, why)
 
-NX_TEST(json_constants)
+NX_TEST("json constants")
 {
     EXPECT_JSON(nx_null(), "null");
     EXPECT_JSON(nx_bool(true), "true");
@@ -66,7 +65,7 @@ NX_TEST(json_constants)
     EXPECT_JSON(nx_raw(nx_str("{\"a\":[1]}")), "{\"a\":[1]}");
 }
 
-NX_TEST(json_integers)
+NX_TEST("json integers")
 {
     EXPECT_JSON(nx_val(0), "0");
     EXPECT_JSON(nx_val(-1), "-1");
@@ -87,7 +86,7 @@ NX_TEST(json_integers)
     }
 }
 
-NX_TEST(json_doubles)
+NX_TEST("json doubles")
 {
     static const struct {
         double number;
@@ -142,7 +141,7 @@ static size_t digits_in(const char *text)
 
 /* Any double, and numbers with few decimals, read back as they were, from no more digits than are
  * needed. */
-NX_TEST(json_doubles_read_back)
+NX_TEST("json doubles read back")
 {
     uint64_t state = 88172645463325252u;
     for (int i = 0; i < 200000; i++) {
@@ -161,14 +160,14 @@ NX_TEST(json_doubles_read_back)
         text[len < sizeof text ? len : 0] = '\0';
         (void)snprintf(plain, sizeof plain, "%.17g", number);
         if (err || strtod(text, NULL) != number || digits_in(text) > digits_in(plain)) {
-            printf("%s became %s\n", plain, text);
-            EXPECT(false);
+            nx_test_log("%s became %s", plain, text);
+            nx_expect(false);
             return;
         }
     }
 }
 
-NX_TEST(json_numbers_have_a_point_in_every_locale)
+NX_TEST("json numbers have a point in every locale")
 {
     static const char *const names[] = {"de_DE.UTF-8", "fr_FR.UTF-8", "ps_AF.UTF-8"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
@@ -179,10 +178,10 @@ NX_TEST(json_numbers_have_a_point_in_every_locale)
     (void)setlocale(LC_NUMERIC, "C");
 }
 
-NX_TEST(json_strings)
+NX_TEST("json strings")
 {
     EXPECT_JSON(nx_val(""), "\"\"");
-    EXPECT_JSON(nx_val((nx_bytes){0}), "\"\"");
+    EXPECT_JSON(nx_val(nx_slice("", 0)), "\"\"");
     EXPECT_JSON(nx_val("plain"), "\"plain\"");
     EXPECT_JSON(nx_val("a \"quote\" and a \\"), "\"a \\\"quote\\\" and a \\\\\"");
     EXPECT_JSON(nx_val("\b\f\n\r\t"), "\"\\b\\f\\n\\r\\t\"");
@@ -198,7 +197,7 @@ NX_TEST(json_strings)
 }
 
 /* An escape, and a character of two bytes, at every place of strings of every short length. */
-NX_TEST(json_strings_by_place)
+NX_TEST("json strings by place")
 {
     for (size_t len = 1; len <= 40; len++)
         for (size_t at = 0; at < len; at++) {
@@ -215,7 +214,7 @@ NX_TEST(json_strings_by_place)
         }
 }
 
-NX_TEST(json_refuses_what_is_not_utf8)
+NX_TEST("json refuses what is not utf8")
 {
     static const char *const bad[] = {
         "\x80",
@@ -237,7 +236,7 @@ NX_TEST(json_refuses_what_is_not_utf8)
     }
 }
 
-NX_TEST(json_objects_and_arrays)
+NX_TEST("json objects and arrays")
 {
     EXPECT_JSON(nx_obj("message", "Hello from Nexus!"), "{\"message\":\"Hello from Nexus!\"}");
     EXPECT_JSON(
@@ -249,11 +248,24 @@ NX_TEST(json_objects_and_arrays)
     EXPECT_JSON(nx_obj(nx_str("bytes"), nx_str("too")), "{\"bytes\":\"too\"}");
     EXPECT_REFUSED(nx_obj(1, 2), "no string");
     EXPECT_REFUSED(nx_obj((const char *)NULL, 2), "no string");
-    EXPECT_REFUSED(nx_obj("name"), "without a value");
-    EXPECT_REFUSED(((nx_value){.kind = (nx_value_kind)99}), "no known kind");
+    EXPECT_JSON(nx_obj(), "{}");
+    EXPECT_JSON(nx_arr(), "[]");
+    EXPECT_JSON(nx_arr(NULL, (nx_bytes){0}, nx_raw((nx_bytes){0})), "[null,null,null]");
+    nx_value name[] = {nx_val("name")};
+    EXPECT_REFUSED(nx_value_object(name, 1), "without a value");
+    EXPECT_REFUSED(nx_arr((void *)name), "no text");
+    EXPECT_REFUSED(((nx_value){.kind = (nx_value_kind)99}), "no text");
 }
 
-NX_TEST(json_nests_so_deep_and_no_deeper)
+NX_TEST("json objects outlive the turn that made them")
+{
+    nx_value items[3];
+    for (int i = 0; i < 3; i++) items[i] = nx_obj("id", i, "tags", nx_arr(i * i));
+    EXPECT_JSON(nx_list(items, 3),
+                "[{\"id\":0,\"tags\":[0]},{\"id\":1,\"tags\":[1]},{\"id\":2,\"tags\":[4]}]");
+}
+
+NX_TEST("json nests so deep and no deeper")
 {
     nx_value levels[NX_JSON_MAX_DEPTH + 1];
     levels[0] = nx_list(NULL, 0);
@@ -270,28 +282,22 @@ NX_TEST(json_nests_so_deep_and_no_deeper)
     EXPECT_REFUSED(circle[1], "too deeply");
 }
 
-NX_TEST(json_write_into_the_scope)
+NX_TEST("json write into the scope")
 {
     nx_bytes out;
-    EXPECT_EQ(nx_json_write(nx_obj("a", 1), &out), NX_OK);
-    EXPECT(nx_bytes_is(out, "{\"a\":1}"));
-    EXPECT_EQ(out.data[out.len], '\0');
+    nx_expect_eq(nx_json_write(nx_obj("a", 1), &out), NX_OK);
+    nx_expect(nx_bytes_is(out, "{\"a\":1}"));
+    nx_expect_eq(out.data[out.len], '\0');
 
     enum { LONG = 100000 };
     char *text = malloc(LONG);
     if (!text) abort();
     memset(text, 'x', LONG);
-    EXPECT_EQ(nx_json_write(nx_val(nx_slice(text, LONG)), &out), NX_OK);
-    EXPECT(out.len == LONG + 2 && out.data[0] == '"' && out.data[LONG + 1] == '"' &&
-           out.data[LONG + 2] == '\0');
+    nx_expect_eq(nx_json_write(nx_val(nx_slice(text, LONG)), &out), NX_OK);
+    nx_expect(out.len == LONG + 2 && out.data[0] == '"' && out.data[LONG + 1] == '"' &&
+              out.data[LONG + 2] == '\0');
     free(text);
 
-    EXPECT_EQ(nx_json_write(nx_val(NAN), &out), NX_EINVAL);
-    EXPECT(!out.data && !out.len);
-}
-
-/* nx_json_write takes memory of a scope, which a loop has. */
-int main(int argc, char **argv)
-{
-    return nx__program_run(nx_test_main, argc, argv);
+    nx_expect_eq(nx_json_write(nx_val(NAN), &out), NX_EINVAL);
+    nx_expect(!out.data && !out.len);
 }

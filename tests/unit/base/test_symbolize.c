@@ -1,5 +1,6 @@
 /* From addresses to names: debug information that is good, cut short, or garbage. */
-#include "test.h"
+#include <nexus/test.h>
+#include <stdlib.h>
 
 #include "base/symbolize.h"
 #include <fcntl.h>
@@ -55,14 +56,14 @@ static void expect_place(uint64_t address, const char *function, const char *fil
 {
     unsigned char stab[ENTRY * ENTRIES];
     size_t len = good(stab);
-    EXPECT_EQ(find(stab, len, sizeof strings, address), function != NULL);
+    nx_expect_eq(find(stab, len, sizeof strings, address), function != NULL);
     if (!function) return;
-    EXPECT_STR(symbol.function, function);
-    EXPECT_STR(symbol.file, file);
-    EXPECT_EQ(symbol.line, line);
+    nx_expect_eq(symbol.function, function);
+    nx_expect_eq(symbol.file, file);
+    nx_expect_eq(symbol.line, line);
 }
 
-NX_TEST(stabs_name_the_line)
+NX_TEST("stabs name the line")
 {
     expect_place(0x1ff, NULL, NULL, 0);
     expect_place(0x200, "main", "/app/app.c", 3);
@@ -76,7 +77,7 @@ NX_TEST(stabs_name_the_line)
 }
 
 /* In memory of just that size, so that a tool sees a read past it. */
-NX_TEST(stabs_that_are_cut_short)
+NX_TEST("stabs that are cut short")
 {
     unsigned char stab[ENTRY * ENTRIES];
     size_t len = good(stab);
@@ -97,7 +98,7 @@ NX_TEST(stabs_that_are_cut_short)
     }
 }
 
-NX_TEST(stabs_that_are_garbage)
+NX_TEST("stabs that are garbage")
 {
     uint32_t random = 1;
     for (int round = 0; round < 20000; round++) {
@@ -108,14 +109,14 @@ NX_TEST(stabs_that_are_garbage)
             stab[(random >> 8) % len] = (unsigned char)(random >> 24);
         }
         (void)find(stab, len, sizeof strings, 0x210);
-        EXPECT(memchr(symbol.function, '\0', sizeof symbol.function) != NULL);
-        EXPECT(memchr(symbol.file, '\0', sizeof symbol.file) != NULL);
+        nx_expect(memchr(symbol.function, '\0', sizeof symbol.function) != NULL);
+        nx_expect(memchr(symbol.file, '\0', sizeof symbol.file) != NULL);
     }
 }
 
 /* ---- Files */
 
-NX_TEST(sections_of_a_file)
+NX_TEST("sections of a file")
 {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     struct stat st = {0};
@@ -124,11 +125,12 @@ NX_TEST(sections_of_a_file)
     unsigned char *file = mmap(NULL, size, PROT_READ, MAP_PRIVATE, fd, 0);
     (void)close(fd);
     if (file == MAP_FAILED) abort();
-    EXPECT(nx__elf_section(file, size, ".text").len > 0);
-    EXPECT(nx__elf_section(file, size, ".nothing").data == NULL);
+    nx_expect(nx__elf_section(file, size, ".text").len > 0);
+    nx_expect(nx__elf_section(file, size, ".nothing").data == NULL);
     /* The table of sections lies at the end. */
-    EXPECT(nx__elf_section(file, size - 1, ".text").data == NULL);
-    for (size_t cut = 0; cut < 256; cut++) EXPECT(nx__elf_section(file, cut, ".text").data == NULL);
+    nx_expect(nx__elf_section(file, size - 1, ".text").data == NULL);
+    for (size_t cut = 0; cut < 256; cut++)
+        nx_expect(nx__elf_section(file, cut, ".text").data == NULL);
     (void)munmap(file, size);
 }
 
@@ -139,21 +141,21 @@ static int own_base(struct dl_phdr_info *info, size_t size, void *data)
     return 1;
 }
 
-NX_TEST(a_function_of_this_program)
+NX_TEST("a function of this program")
 {
     uintptr_t base = 0;
     (void)dl_iterate_phdr(own_base, &base);
-    EXPECT(nx__symbolize("/proc/self/exe", (uintptr_t)expect_place - base, &symbol));
-    EXPECT_STR(symbol.function, "expect_place");
-    EXPECT(strstr(symbol.file, "test_symbolize.c") != NULL);
-    EXPECT(symbol.line > 0);
+    nx_expect(nx__symbolize("/proc/self/exe", (uintptr_t)expect_place - base, &symbol));
+    nx_expect_eq(symbol.function, "expect_place");
+    nx_expect(strstr(symbol.file, "test_symbolize.c") != NULL);
+    nx_expect(symbol.line > 0);
 }
 
-NX_TEST(no_names_where_there_is_no_file)
+NX_TEST("no names where there is no file")
 {
-    EXPECT(!nx__symbolize("/nowhere/at/all", 0x1000, &symbol));
-    EXPECT(!nx__symbolize("/", 0x1000, &symbol));
-    EXPECT(!nx__symbolize("/dev/zero", 0x1000, &symbol));
-    EXPECT(!nx__symbolize("", 0x1000, &symbol));
-    EXPECT(!symbol.function[0] && !symbol.file[0]);
+    nx_expect(!nx__symbolize("/nowhere/at/all", 0x1000, &symbol));
+    nx_expect(!nx__symbolize("/", 0x1000, &symbol));
+    nx_expect(!nx__symbolize("/dev/zero", 0x1000, &symbol));
+    nx_expect(!nx__symbolize("", 0x1000, &symbol));
+    nx_expect(!symbol.function[0] && !symbol.file[0]);
 }

@@ -1,7 +1,9 @@
 /* UTF-8, and the scan for what JSON escapes against its scalar twin. */
 #include "base/utf8.h"
 
-#include "test.h"
+#include <nexus/test.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 /* The rules once more, by decoding: RFC 3629. */
 static size_t sequence_by_decoding(const unsigned char *u, size_t have)
@@ -22,7 +24,7 @@ static size_t sequence_by_decoding(const unsigned char *u, size_t have)
     return len;
 }
 
-NX_TEST(utf8_agrees_with_decoding)
+NX_TEST("utf8 agrees with decoding")
 {
     static const unsigned char edges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90,
                                           0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xff};
@@ -37,24 +39,24 @@ NX_TEST(utf8_agrees_with_decoding)
                         if (nx__utf8_sequence((char *)u, (char *)u + have) !=
                             sequence_by_decoding(u, have)) {
                             printf("%02x %02x %02x %02x of %zu\n", u[0], u[1], u[2], u[3], have);
-                            EXPECT(false);
+                            nx_expect(false);
                             return;
                         }
                 }
 }
 
-NX_TEST(utf8_valid)
+NX_TEST("utf8 valid")
 {
-    EXPECT(nx__utf8_valid("", 0));
-    EXPECT(nx__utf8_valid("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80", 11));
-    EXPECT(!nx__utf8_valid("\xc3", 1));
-    EXPECT(!nx__utf8_valid("ok \xed\xa0\x80", 6));
-    EXPECT(!nx__utf8_valid("\x80", 1));
+    nx_expect(nx__utf8_valid("", 0));
+    nx_expect(nx__utf8_valid("gr\xc3\xbc\xc3\x9f \xf0\x9f\x98\x80", 11));
+    nx_expect(!nx__utf8_valid("\xc3", 1));
+    nx_expect(!nx__utf8_valid("ok \xed\xa0\x80", 6));
+    nx_expect(!nx__utf8_valid("\x80", 1));
 }
 
 /* Every byte at every place in every short length; the buffers are exact, so that a sanitizer sees
  * an access past them. */
-NX_TEST(json_copy_plain_agrees_with_scalar)
+NX_TEST("json copy plain agrees with scalar")
 {
     enum { LONGEST = 40 };
     for (size_t len = 0; len <= LONGEST; len++) {
@@ -74,7 +76,7 @@ NX_TEST(json_copy_plain_agrees_with_scalar)
                 if (!good) {
                     printf("length %zu, byte %d at %zu: %zu, expected %zu\n", len, byte, at, n,
                            wanted);
-                    EXPECT(false);
+                    nx_expect(false);
                     free(in);
                     free(out);
                     return;
