@@ -68,7 +68,8 @@ extern "C" {
     X(NX_ETOOBIG, 22, "too large")                                                                 \
     X(NX_EAGAIN, 23, "not ready")                                                                  \
     X(NX_ERESET, 24, "connection reset")                                                           \
-    X(NX_ETYPE, 25, "wrong type")
+    X(NX_ETYPE, 25, "wrong type")                                                                  \
+    X(NX_EDEADLOCK, 26, "all fibers wait for each other")
 
 typedef enum nx_err {
 #define NX__ERROR_ENUM(name, number, text) name = number,
@@ -87,7 +88,8 @@ typedef struct nx_error {
  * failing call. Never suspends; never fails. */
 NX_API const nx_error *nx_error_last(void);
 
-/* Returns the error's name ("NX_ENOMEM") or its text ("out of memory"); static storage. */
+/* Returns the error's name ("NX_ENOMEM") or its text ("out of memory"); static storage. For another
+ * number "NX_E77" and "unknown error 77", until the thread's next call for such a one. */
 NX_API const char *nx_err_name(nx_err code);
 NX_API const char *nx_err_text(nx_err code);
 

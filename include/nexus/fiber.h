@@ -30,8 +30,9 @@ typedef struct nx_spawn_options {
 
 /* Starts fn(arg) in a new fiber, which first runs when the caller suspends. `*out` is to be joined
  * and stays valid until then or until its scope ends; with `out` NULL nobody joins it, and an error
- * of its cancels the scope. NX_ENOMEM, NX_ELIMIT (more than --max-fibers), NX_ECANCELED (the scope
- * is cancelled). Does not suspend. NX_TRY(nx_spawn(&f, reader, connection, .name = "reader")); */
+ * of its cancels the scope. NX_EINVAL (no function), NX_ENOMEM, NX_ELIMIT (more than --max-fibers),
+ * NX_ECANCELED (the scope is cancelled). Does not suspend. NX_TRY(nx_spawn(&f, reader, connection,
+ * .name = "reader")); */
 NX_API NX_MUST_CHECK nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg,
                                           const nx_spawn_options *options);
 #define nx_spawn(out, fn, arg, ...)                                                                \

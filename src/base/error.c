@@ -6,6 +6,7 @@
 #include <stdio.h>
 
 NX__THREAD_LOCAL struct nx__context *nx__context_current;
+bool nx__memory_limited;
 
 /* For threads that run no fiber. */
 static NX__THREAD_LOCAL struct nx__context thread_context;
@@ -16,11 +17,28 @@ struct nx__context *nx__context(void)
     return nx__context_current;
 }
 
-const nx_error *nx_error_last(void)
+const nx_error *nx__error_last(void)
 {
     struct nx__context *context = nx__context();
     if (!context->error.message) context->error.message = "";
     return &context->error;
+}
+
+const nx_error *nx_error_last(void)
+{
+    nx__context()->looked_at = true;
+    return nx__error_last();
+}
+
+/* For a number that is none of ours: the thread's until the next one. */
+static NX__COLD NX_PRINTF(1, 2) const char *unknown(const char *format, ...)
+{
+    static NX__THREAD_LOCAL char text[32];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    return text;
 }
 
 const char *nx_err_name(nx_err code)
@@ -31,7 +49,7 @@ const char *nx_err_name(nx_err code)
         NX_ERRORS(NX__ERROR_NAME)
 #undef NX__ERROR_NAME
     }
-    return "NX_E?";
+    return unknown("NX_E%d", (int)code);
 }
 
 const char *nx_err_text(nx_err code)
@@ -42,7 +60,15 @@ const char *nx_err_text(nx_err code)
         NX_ERRORS(NX__ERROR_TEXT)
 #undef NX__ERROR_TEXT
     }
-    return "unknown error";
+    return unknown("unknown error %d", (int)code);
+}
+
+/* Is it the machine that has no more, or the flag? */
+static NX__COLD void limit_name(struct nx__context *context, size_t len)
+{
+    static const char hint[] = " (see --max-memory)";
+    if (!strstr(context->message, hint))
+        (void)snprintf(context->message + len, NX__ERROR_MESSAGE_MAX - len, "%s", hint);
 }
 
 /* Formats into the context and returns the length used. */
@@ -55,6 +81,8 @@ static size_t record(nx_err code, int system, const char *format, va_list args)
     size_t len = n < 0 ? 0 : (size_t)n < sizeof text ? (size_t)n : sizeof text - 1;
     memcpy(context->message, text, len);
     context->message[len] = '\0';
+    if (nx__unlikely(code == NX_ENOMEM) && nx__memory_limited && !system) limit_name(context, len);
+    context->looked_at = false;
     context->error = (nx_error){.code = code, .system = system, .message = context->message};
     context->of_peer = false;
     return len;
@@ -117,7 +145,11 @@ nx_err nx__error_system(int system, const char *format, ...)
     size_t len = record(code, system, format, args);
     va_end(args);
     char *end = nx__context()->message + len;
-    (void)snprintf(end, NX__ERROR_MESSAGE_MAX - len, ": %s", nx__errno_text(system));
+    int n = snprintf(end, NX__ERROR_MESSAGE_MAX - len, ": %s", nx__errno_text(system));
+    if (nx__unlikely(code == NX_ENOMEM) && nx__memory_limited && n > 0) {
+        len += (size_t)n;
+        limit_name(nx__context(), len < NX__ERROR_MESSAGE_MAX ? len : NX__ERROR_MESSAGE_MAX - 1);
+    }
     return code;
 }
 

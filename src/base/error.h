@@ -10,7 +10,8 @@
 /* The part of a fiber that the lowest floor knows. A thread without fibers has one of its own. */
 struct nx__context {
     nx_error error;
-    bool of_peer; /* see nx__error_peer */
+    bool of_peer;   /* see nx__error_peer */
+    bool looked_at; /* by the program, which has had its say then */
     char message[NX__ERROR_MESSAGE_MAX];
 };
 
@@ -18,8 +19,15 @@ struct nx__context {
  * nx__context(). */
 extern NX__THREAD_LOCAL struct nx__context *nx__context_current;
 
+/* Set where --max-memory holds the process: then errors for want of memory name it. */
+extern bool nx__memory_limited;
+
 /* Returns the running context. Any thread. */
 struct nx__context *nx__context(void);
+
+/* The last error, as nx_error_last() has it, for the runtime's own use: the program has not looked
+ * at it. */
+const nx_error *nx__error_last(void);
 
 /* Records the error with a formatted message and returns `code`. Does not allocate. */
 nx_err nx__error_set(nx_err code, const char *format, ...) NX_PRINTF(2, 3);

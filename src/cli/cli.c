@@ -42,11 +42,14 @@ static bool write_all(int fd, const char *data, size_t len)
     return true;
 }
 
-static void say(const char *format, va_list args)
+static const char bold[] = "\033[1m", red[] = "\033[1;31m";
+
+static void say(const char *color, const char *format, va_list args)
 {
     char text[1024];
-    int head = snprintf(text, sizeof text, "%s",
-                        nx__cli_color(STDERR_FILENO) ? "\033[1;31mnexus:\033[0m " : "nexus: ");
+    bool colored = nx__cli_color(STDERR_FILENO);
+    int head =
+        snprintf(text, sizeof text, "%snexus:%s ", colored ? color : "", colored ? "\033[0m" : "");
     int n = vsnprintf(text + head, sizeof text - (size_t)head - 1, format, args);
     size_t len = (size_t)head + (n < 0 ? 0 : (size_t)n);
     if (len > sizeof text - 2) len = sizeof text - 2;
@@ -58,14 +61,22 @@ void nx__cli_say(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    say(format, args);
+    say(bold, format, args);
+    va_end(args);
+}
+
+static NX_PRINTF(1, 2) void complain(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    say(red, format, args);
     va_end(args);
 }
 
 int nx__cli_fail(nx_err err)
 {
-    const nx_error *last = nx_error_last();
-    nx__cli_say("%s", last->code == err && *last->message ? last->message : nx_err_text(err));
+    const nx_error *last = nx__error_last();
+    complain("%s", last->code == err && *last->message ? last->message : nx_err_text(err));
     return (int)err;
 }
 
@@ -73,7 +84,7 @@ int nx__cli_usage(const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    say(format, args);
+    say(red, format, args);
     va_end(args);
     return NX_EUSAGE;
 }

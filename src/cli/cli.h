@@ -20,8 +20,8 @@ extern const struct nx__command *const nx__commands[];
 /* The command of that name, NULL if there is none. */
 const struct nx__command *nx__command_find(const char *name);
 
-/* Writes "nexus: …" and a newline to stderr, in one write and with the prefix coloured on a
- * terminal. Cut at 1,000 bytes. */
+/* Writes "nexus: …" and a newline to stderr, in one write and with the prefix bold on a terminal
+ * (red in the two below). Cut at 1,000 bytes. */
 void nx__cli_say(const char *format, ...) NX_PRINTF(1, 2);
 
 /* Says the last error and returns its number, the exit code. */

@@ -85,6 +85,24 @@ static nx_err make(const char *path, int directory)
     return NX_OK;
 }
 
+/* Makes the folder and those above it that are not there. */
+static bool folders_make(const char *path)
+{
+    char part[PATH_MAX];
+    size_t len = strlen(path);
+    if (len >= sizeof part) {
+        errno = ENAMETOOLONG;
+        return false;
+    }
+    for (size_t i = 1; i <= len; i++) {
+        if (path[i] != '/' && path[i] != '\0') continue;
+        memcpy(part, path, i);
+        part[i] = '\0';
+        if (mkdir(part, 0777) != 0 && errno != EEXIST) return false;
+    }
+    return true;
+}
+
 static int run(int argc, char **argv)
 {
     if (argc > 2) return nx__cli_usage("nexus init takes one directory, as in: nexus init hello");
@@ -93,7 +111,7 @@ static int run(int argc, char **argv)
         return nx__cli_usage("unknown flag %.64s; nexus init --help says what there is", path);
     char clean[256];
     nx__printable(clean, sizeof clean, path);
-    if (mkdir(path, 0777) != 0 && errno != EEXIST)
+    if (!folders_make(path))
         return nx__cli_fail(nx__error_system(errno, "cannot make the directory \"%s\"", clean));
     int directory = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0)
@@ -118,7 +136,7 @@ const struct nx__command nx__command_init = {
         "Usage: nexus init [DIRECTORY]\n"
         "\n"
         "Writes app.c (a web server), nexus.toml, .gitignore and README.md into the directory, by default the current one. It makes\n"
-        "the directory if need be, and overwrites nothing.\n"
+        "the directory, and those above it, if need be, and overwrites nothing.\n"
         "\n"
         "Examples:\n"
         "  nexus init hello\n"

@@ -31,22 +31,29 @@ static nx_err compile(struct nx__launcher *l, bool *same)
 {
     struct nx__compiled fresh = {.so_fd = -1};
     struct nx__compile_request request = {.path = l->run->file,
+                                          .program = true,
                                           .release = l->run->release,
                                           .refresh = l->run->refresh && l->generations == 0,
-                                          .compiler = l->run->compiler};
+                                          .no_warnings = l->run->no_warnings,
+                                          .compiler = l->run->compiler,
+                                          .compiler_by = l->run->compiler_by};
     nx_err err = nx__module_compile(&request, &fresh);
     nx__launcher_warn(&fresh);
-    l->compiled = !err;
     *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
+    bool import_failed = !err && (err = nx__serve_reimport(l, &fresh, *same)) != NX_OK;
+    l->compiled = !err;
     if (l->watcher.fd >= 0) {
         if (!err && !*same) nx__watch_clear(&l->watcher);
         nx__watch_add(&l->watcher, &fresh, false);
     }
     if (err) {
-        if (err != NX_ECOMPILE) (void)nx__cli_fail(err); /* else the compiler has said it */
+        /* Else the compiler has said it. */
+        if (err != NX_ECOMPILE || import_failed) (void)nx__cli_fail(err);
         nx__compiled_free(&fresh);
         return err;
     }
+    if (!*same) nx__warnings_recall(l, &fresh);
+    if (!*same) nx__serve_imports_forget(l);
     if (l->so_fd >= 0) (void)close(l->so_fd);
     free(l->so_path);
     l->so_fd = fresh.so_fd;
@@ -121,12 +128,16 @@ static void recompile(struct nx__launcher *l)
 {
     l->watcher.changed_at = 0;
     bool import_changed = l->watcher.import_changed;
-    l->watcher.import_changed = false;
-    nx_duration begun = nx__clock_monotonic();
+    char changed[sizeof l->watcher.changed];
+    nx__printable(changed, sizeof changed, l->watcher.changed);
+    const char *more = l->watcher.more_changed ? " and others" : "";
+    l->watcher.import_changed = l->watcher.more_changed = false;
+    l->watcher.changed[0] = '\0';
+    l->begun = nx__clock_monotonic();
     bool same;
     nx_err err = compile(l, &same);
     if (err) {
-        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
+        (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
         nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
                                    : "waiting for a change");
         return;
@@ -136,19 +147,20 @@ static void recompile(struct nx__launcher *l)
     l->crash_count = 0;
     nx__generation_retire(l);
     if (nx__generation_start(l)) {
-        (void)snprintf(l->down, sizeof l->down, "%s", nx_error_last()->message);
-        (void)nx__cli_fail(nx_error_last()->code);
+        (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
+        (void)nx__cli_fail(nx__error_last()->code);
         return;
     }
-    nx__cli_say("%s changed: started anew, %.1f ms", l->run->file,
-                (double)(nx__clock_monotonic() - begun) / 1e6);
+    nx__cli_say("%s%s changed: started anew, %.1f ms", changed[0] ? changed : l->run->file, more,
+                (double)(nx__clock_monotonic() - l->begun) / 1e6);
+    nx__warnings_check(l);
 }
 
 static void restart(struct nx__launcher *l)
 {
     l->restart_at = 0;
     if (!nx__generation_start(l)) return;
-    l->code = nx__cli_fail(nx_error_last()->code);
+    l->code = nx__cli_fail(nx__error_last()->code);
     l->done = true;
 }
 
@@ -229,6 +241,7 @@ int nx__launch(struct nx__run *run)
     static struct nx__launcher launcher; /* large, and there is one */
     struct nx__launcher *l = &launcher;
     l->run = run;
+    l->begun = nx__clock_monotonic();
     l->pid = getpid();
     l->signals = l->watcher.fd = -1;
     l->so_fd = -1;
@@ -245,8 +258,10 @@ int nx__launch(struct nx__run *run)
     if (!ready && l->compiled) ready = nx__generation_start(l);
     if (ready) return nx__cli_fail(ready);
     if (!l->compiled) nx__cli_say("waiting for a change");
+    nx__warnings_check(l);
     memory_trim();
     while (!l->done) turn(l);
     nx__serve_sweep(l, true);
+    nx__warnings_finish(l);
     return l->code;
 }

@@ -14,9 +14,10 @@
 #include <sys/types.h>
 
 enum {
-    NX__DRAINING_MAX = 8, /* old generations that finish what they have */
-    NX__HELD_MAX = 64,    /* listening sockets */
-    NX__GUESTS_MAX = 16,  /* connections that are answered at once for a program that has failed */
+    NX__DRAINING_MAX = 8,  /* old generations that finish what they have */
+    NX__HELD_MAX = 64,     /* listening sockets */
+    NX__IMPORTED_MAX = 64, /* sources that a program imports; others are not compiled beforehand */
+    NX__GUESTS_MAX = 16,   /* connections that are answered at once for a program that has failed */
 };
 
 /* One process of the app. */
@@ -36,6 +37,12 @@ struct nx__held {
     char address[NX__LISTEN_ADDRESS_MAX];
 };
 
+/* A source that a program has imported while it ran. */
+struct nx__imported {
+    char *name; /* as the program says it */
+    char *path;
+};
+
 /* A connection to a program that has failed. */
 struct nx__guest {
     int fd;
@@ -49,27 +56,35 @@ struct nx__watcher {
         int directory; /* the inotify watch */
         char *name;    /* in it */
         bool imported; /* while the program ran, so not part of what it was compiled from */
+        bool own;      /* the user's own, not the system's */
     } * files;
     size_t count, capacity;
     nx_duration changed_at; /* when to compile anew, 0: nothing has changed */
     bool import_changed;    /* what has changed was imported */
+    char changed[64];       /* the name of the first that has */
+    bool more_changed;      /* others too */
 };
 
 struct nx__launcher {
     struct nx__run *run;
-    char *so_path; /* the compiled program, NULL before there is one */
-    int so_fd;     /* the same, open; -1 where the path is all there is */
-    bool compiled; /* it is the latest source */
-    pid_t pid;     /* our own */
-    sigset_t mask; /* of signals, before ours were blocked; the app gets it back */
-    int signals;   /* signalfd */
+    char *so_path;  /* the compiled program, NULL before there is one */
+    int so_fd;      /* the same, open; -1 where the path is all there is */
+    bool compiled;  /* it is the latest source */
+    bool unchecked; /* nobody knows yet what compilers warn of in it */
+    pid_t checker;  /* finds that out, 0: nobody */
+    pid_t pid;      /* our own */
+    sigset_t mask;  /* of signals, before ours were blocked; the app gets it back */
+    int signals;    /* signalfd */
     struct nx__generation current, draining[NX__DRAINING_MAX];
     uint32_t generations;
     struct nx__held held[NX__HELD_MAX];
     size_t held_count;
     nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */
     struct nx__watcher watcher;
-    char down[160]; /* with --watch: why the program does not run, while it does not */
+    struct nx__imported imported[NX__IMPORTED_MAX]; /* by the program that runs, with --watch */
+    size_t imported_count;
+    char import_error[160]; /* why its last import has failed; empty when it has not */
+    char down[320];         /* with --watch: why the program does not run, while it does not */
     struct nx__guest guests[NX__GUESTS_MAX];
     size_t guest_count;
     int stop_signal;        /* that ends it all, 0: none yet */
@@ -77,7 +92,9 @@ struct nx__launcher {
     nx_duration crashes[5]; /* when the last ones were */
     size_t crash_count;
     nx_duration restart_at; /* after a crash, 0: not */
+    nx_duration begun;      /* when what starts now was asked for */
     uint32_t asking;        /* the generation whose question the user is answering, 0: none */
+    nx_duration asked_at;
     char question[NX__LISTEN_ADDRESS_MAX];
     bool done;
     int code;
@@ -125,6 +142,15 @@ void nx__serve_asked(struct nx__launcher *launcher, bool typed);
 /* The generation has ended: what it held is free for the next. */
 void nx__serve_forget(struct nx__launcher *launcher, const struct nx__generation *generation);
 
+/* Compiles again what the running program has imported, so that a mistake there does not end it
+ * either. `fresh` is the program that would take its place, `same` when it is the same. Errors as
+ * nx__module_compile. */
+NX_MUST_CHECK nx_err nx__serve_reimport(struct nx__launcher *launcher,
+                                        const struct nx__compiled *fresh, bool same);
+
+/* Another program runs: what the one before has imported does not count any more. */
+void nx__serve_imports_forget(struct nx__launcher *launcher);
+
 /* Closes the held sockets that no generation has, or all. */
 void nx__serve_sweep(struct nx__launcher *launcher, bool all);
 
@@ -144,12 +170,27 @@ void nx__standin_turn(struct nx__launcher *launcher, nx_duration now);
  * does not exist yet too. */
 void nx__watch_add(struct nx__watcher *watcher, const struct nx__compiled *compiled, bool imported);
 
+/* How many of the watched files are the user's own. */
+size_t nx__watch_count(const struct nx__watcher *watcher);
+
 /* Forgets the files, not their directories. */
 void nx__watch_clear(struct nx__watcher *watcher);
 
 /* Reads what has happened; sets changed_at, a few milliseconds after the latest change, if it
  * concerns a watched file (or, with `any`, any source in a watched directory). */
 void nx__watch_read(struct nx__watcher *watcher, bool any);
+
+/* ---- warnings.c */
+
+/* Shows the warnings that the cache has of the program, where somebody is there to read them; else
+ * sets `unchecked`. */
+void nx__warnings_recall(struct nx__launcher *launcher, const struct nx__compiled *compiled);
+
+/* Starts a process that finds out and shows those of an unchecked program; ends the one before. */
+void nx__warnings_check(struct nx__launcher *launcher);
+
+/* Waits a moment for such a process, at the end. */
+void nx__warnings_finish(struct nx__launcher *launcher);
 
 /* ---- app.c */
 

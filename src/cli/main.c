@@ -1,9 +1,11 @@
 /* The command line: finds the command and runs it. */
 #include "cli/cli.h"
+#include "cli/options.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 /* A descriptor among the first three that came closed would be taken by the next file opened, and
@@ -19,7 +21,10 @@ static void open_standard(void)
 /* `nexus app.c` means `nexus run app.c`: what looks like a file, or is one, or is a flag. */
 static bool is_program(const char *word)
 {
-    return word[0] == '-' || strpbrk(word, "./") || access(word, F_OK) == 0;
+    char *file = NULL;
+    bool is = word[0] == '-' || strpbrk(word, "./") || nx__run_find(word, &file) == NX_OK;
+    free(file);
+    return is || access(word, F_OK) == 0;
 }
 
 static int unknown(const char *word)

@@ -2,21 +2,28 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include "module/module.h"
+#include <limits.h>
 #include <nexus/log.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 /* Flags with a number. */
 static const struct {
     const char *name;
     size_t offset; /* in nx_limits */
+    const char *example;
 } limits[] = {
-    {"--max-open-files", offsetof(nx_limits, max_open_files)},
-    {"--max-memory", offsetof(nx_limits, max_memory)},
-    {"--max-iterations", offsetof(nx_limits, max_iterations)},
-    {"--max-operations", offsetof(nx_limits, max_operations)},
-    {"--max-fibers", offsetof(nx_limits, max_fibers)},
-    {"--stack-size", offsetof(nx_limits, stack_size)},
-    {"--blocking-threads", offsetof(nx_limits, blocking_threads)},
+    {"--max-open-files", offsetof(nx_limits, max_open_files), "4096"},
+    {"--max-memory", offsetof(nx_limits, max_memory), "512M"},
+    {"--max-iterations", offsetof(nx_limits, max_iterations), "1M"},
+    {"--max-operations", offsetof(nx_limits, max_operations), "20000"},
+    {"--max-fibers", offsetof(nx_limits, max_fibers), "4096"},
+    {"--stack-size", offsetof(nx_limits, stack_size), "512K"},
+    {"--blocking-threads", offsetof(nx_limits, blocking_threads), "8"},
 };
 
 /* Flags without a value. */
@@ -28,40 +35,27 @@ static const struct {
     {"--release", offsetof(struct nx__run, release)},
     {"--refresh", offsetof(struct nx__run, refresh)},
     {"--no-prompt", offsetof(struct nx__run, no_prompt)},
+    {"--no-warnings", offsetof(struct nx__run, no_warnings)},
     {"--help", offsetof(struct nx__run, help)},
 };
 
 /* For suggestions. */
 static const char *const names[] = {
-    "--watch",
-    "--release",
-    "--refresh",
-    "--no-prompt",
-    "--help",
-    "--compiler",
-    "--log-level",
-    "--allow-all",
-    "--allow-read",
-    "--allow-write",
-    "--allow-net",
-    "--allow-env",
-    "--allow-run",
-    "--allow-ffi",
-    "--deny-read",
-    "--deny-write",
-    "--deny-net",
-    "--deny-env",
-    "--deny-run",
-    "--deny-ffi",
-    "--max-open-files",
-    "--max-memory",
-    "--max-iterations",
-    "--max-operations",
-    "--max-fibers",
-    "--stack-size",
-    "--blocking-threads",
-    "--watchdog",
-    NULL,
+    "--watch",          "--release",
+    "--refresh",        "--no-prompt",
+    "--no-warnings",    "--help",
+    "--compiler",       "--log-level",
+    "--allow-all",      "--allow-read",
+    "--allow-write",    "--allow-net",
+    "--allow-env",      "--allow-run",
+    "--allow-ffi",      "--deny-read",
+    "--deny-write",     "--deny-net",
+    "--deny-env",       "--deny-run",
+    "--deny-ffi",       "--max-open-files",
+    "--max-memory",     "--max-iterations",
+    "--max-operations", "--max-fibers",
+    "--stack-size",     "--blocking-threads",
+    "--watchdog",       NULL,
 };
 
 /* Reads the digits that the text begins with; the rest, or NULL where there are none or too many.
@@ -158,8 +152,8 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
             !size_parse(value, (uint64_t *)(void *)((char *)&run->limits + limits[i].offset)))
             return nx__error_set(
                 NX_EUSAGE,
-                "%s needs a number of at least 1, as in %s=4096 (K, M and G stand for powers of 1024)",
-                limits[i].name, limits[i].name);
+                "%s needs a number of at least 1, as in %s=%s (K, M and G stand for powers of 1024)",
+                limits[i].name, limits[i].name, limits[i].example);
         return NX_OK;
     }
     if (is_flag(argument, "--watchdog", &value)) {
@@ -173,6 +167,7 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
             return nx__error_set(NX_EUSAGE,
                                  "--compiler needs a name or path, as in --compiler=gcc");
         run->compiler = value;
+        run->compiler_by = "--compiler";
         return NX_OK;
     }
     if (is_flag(argument, "--log-level", &value)) {
@@ -186,24 +181,114 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
     return taken ? NX_OK : unknown(argument);
 }
 
+/* The words on the command line that are no flags, up to "--", from argv[i] on. */
+static int words_from(int i, int argc, char **argv)
+{
+    int count = 0;
+    for (; i < argc && strcmp(argv[i], "--") != 0; i++) count += argv[i][0] != '-' || !argv[i][1];
+    return count;
+}
+
+/* `--allow-net 127.0.0.1:3000` would grant everything and hand the address to the program. The word
+ * behind such a flag may only be the program itself. */
+static nx_err value_check(const struct nx__run *run, int i, int argc, char **argv)
+{
+    const char *flag = argv[i], *word = i + 1 < argc ? argv[i + 1] : "-";
+    bool grants = strncmp(flag, "--allow-", 8) == 0 || strncmp(flag, "--deny-", 7) == 0;
+    if (!grants || strchr(flag, '=') || strcmp(flag, "--allow-all") == 0 || word[0] == '-')
+        return NX_OK;
+    if (run->argc == 0) {
+        const char *extension = strrchr(word, '.');
+        if (extension && (strcmp(extension, ".c") == 0 || strcmp(extension, ".wasm") == 0))
+            return NX_OK;
+        char *file = NULL;
+        bool alone = words_from(i + 1, argc, argv) == 1 && nx__run_find(word, &file) == NX_OK;
+        free(file);
+        if (alone) return NX_OK;
+    }
+    char clean[64];
+    nx__printable(clean, sizeof clean, word);
+    return nx__error_set(
+        NX_EUSAGE,
+        "%s takes its value with \"=\": %s=%s (or put -- before the program's own arguments)", flag,
+        flag, clean);
+}
+
+nx_err nx__run_find(const char *word, char **out)
+{
+    struct stat st;
+    char path[PATH_MAX];
+    const char *extension = strrchr(word, '.');
+    *out = NULL;
+    bool there = stat(word, &st) == 0, folder = there && S_ISDIR(st.st_mode);
+    bool complete = extension && strcmp(extension, ".c") == 0 && !folder;
+    if (folder && nx__project_main(word, out) != NX_ENOENT) return nx__error_last()->code;
+    if (!complete && snprintf(path, sizeof path, "%s.c", word) < PATH_MAX &&
+        access(path, F_OK) == 0) {
+        *out = strdup(path);
+    } else if (folder) {
+        return nx__error_set(
+            NX_EUSAGE, "cannot run \"%.150s\": a folder without a nexus.toml that names its main",
+            word);
+    } else if (there || extension) {
+        *out = strdup(word);
+    } else {
+        return nx__error_set(NX_ENOENT, "cannot read \"%.150s\": no such file", word);
+    }
+    return *out ? NX_OK : nx__error_set(NX_ENOMEM, "cannot run: out of memory");
+}
+
+/* The project that the current folder is in. */
+static nx_err project_find(char **out)
+{
+    enum { DEPTH_MOST = 64 };
+    char folder[3 * DEPTH_MOST + 1] = ".", real[PATH_MAX];
+    for (int depth = 0; depth < DEPTH_MOST; depth++) {
+        nx_err err = nx__project_main(folder, out);
+        if (err != NX_ENOENT || !realpath(folder, real) || strcmp(real, "/") == 0) return err;
+        (void)snprintf(folder + (depth ? 3 * depth - 1 : 0), 4, "%s..", depth ? "/" : "");
+    }
+    return NX_ENOENT;
+}
+
+/* The program is the project's; the words are its arguments. */
+static nx_err project_run(struct nx__run *run)
+{
+    char *file;
+    nx_err err = project_find(&file);
+    if (err == NX_ENOENT)
+        return nx__error_set(
+            NX_EUSAGE,
+            "nexus run needs a file, as in: nexus run app.c (or a nexus.toml with main = \"app.c\")");
+    NX_TRY(err);
+    run->argv--; /* where the command's own name was */
+    run->argc++;
+    run->file = run->argv[0] = file;
+    return NX_OK;
+}
+
 nx_err nx__run_parse(struct nx__run *run, int argc, char **argv)
 {
     /* Words move down over the flags that were between them. */
     run->limits.size = sizeof run->limits;
     run->argv = argv + 1;
+    bool named = false;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--") == 0) {
             for (i++; i < argc; i++) run->argv[run->argc++] = argv[i];
         } else if (argv[i][0] == '-' && argv[i][1]) {
             NX_TRY(flag_parse(run, argv[i]));
             if (run->help) return NX_OK;
+            NX_TRY(value_check(run, i, argc, argv));
         } else {
+            named = true;
             run->argv[run->argc++] = argv[i];
         }
     }
-    if (run->argc == 0)
-        return nx__error_set(NX_EUSAGE, "nexus run needs a file, as in: nexus run app.c");
     run->argv[run->argc] = NULL;
-    run->file = run->argv[0];
+    if (!named) return project_run(run);
+    char *file;
+    NX_TRY(nx__run_find(run->argv[0], &file));
+    run->file = run->argv[0] = file;
     return NX_OK;
 }

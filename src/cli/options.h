@@ -6,15 +6,20 @@
 #include <nexus/runtime.h>
 
 struct nx__run {
-    const char *file;     /* as it was given; also the app's argv[0] */
-    int argc;             /* the app's own */
-    char **argv;          /* ends with NULL */
-    const char *compiler; /* --compiler, NULL: not given */
-    int log_level;        /* --log-level, 0: not given */
-    bool watch, release, refresh, no_prompt, help;
+    const char *file;        /* found by what was given; also the app's argv[0] */
+    int argc;                /* the app's own */
+    char **argv;             /* ends with NULL */
+    const char *compiler;    /* NULL: not given */
+    const char *compiler_by; /* "--compiler" or "CC" */
+    int log_level;           /* --log-level, 0: not given */
+    bool watch, release, refresh, no_prompt, no_warnings, help;
     nx_limits limits;
     struct nx__permissions permissions;
 };
+
+/* The program that a word on the command line means: a file, one without its ".c", or the main of
+ * the project in a folder. The caller frees it. NX_ENOENT, NX_EUSAGE, NX_EINVAL, NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__run_find(const char *word, char **out);
 
 /* Reads argv[1] to argv[argc - 1] into `*run`, which is all zero; strings stay argv's, and argv is
  * reordered. With `help` set nothing else counts. NX_EUSAGE (recorded), NX_ENOMEM. */

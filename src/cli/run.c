@@ -35,10 +35,14 @@ static int run(int argc, char **argv)
     nx_err err = nx__run_parse(&options, argc, argv);
     if (options.help) return nx__cli_help(&nx__command_run);
     if (!err) err = check_file(options.file);
-    if (!err) err = nx_limits_set_with(&options.limits);
+    if (!err && nx_limits_set_with(&options.limits))
+        err = nx__error_set(NX_EUSAGE, "%s", nx__error_last()->message);
     if (err) return nx__cli_fail(err);
     const char *cc = getenv("CC");
-    if (!options.compiler && cc && *cc) options.compiler = cc;
+    if (!options.compiler && cc && *cc) {
+        options.compiler = cc;
+        options.compiler_by = "CC";
+    }
     nx__log_preset((nx_log_level)options.log_level); /* the app's process inherits it */
     return nx__launch(&options);
 }
@@ -47,8 +51,9 @@ const struct nx__command nx__command_run = {
     .name = "run",
     .summary = "compile a C program and run it",
     .help =
-        "Usage: nexus run [FLAGS] FILE.c [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
+        "Usage: nexus run [FLAGS] [FILE.c|FOLDER] [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
         "\n"
+        "A folder, or nothing, stands for the main that its nexus.toml names.\n"
         "The flags go before or after the file; what follows --, and every word that is no flag, goes to the program.\n"
         "A program may do nothing outside itself unless a flag allows it.\n"
         "\n"
@@ -56,6 +61,7 @@ const struct nx__command nx__command_run = {
         "  --release                compile for speed instead of a quick start\n"
         "  --compiler=NAME          tcc, gcc, clang, \"zig cc\" or a path (default: $CC, else the first found)\n"
         "  --refresh                compile even if the result is in the cache\n"
+        "  --no-warnings            keep the compiler's warnings to itself\n"
         "\n"
         "  --allow-net[=LIST]       listen: HOST, HOST:PORT, :PORT, unix:/PATH, separated by commas; without a list, anywhere\n"
         "  --allow-read[=PATHS]     read files and what is below directories\n"

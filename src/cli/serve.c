@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
@@ -25,7 +26,7 @@ static void answer(const struct nx__generation *generation, nx_err code, uint16_
     struct nx__broker_answer packet = {.code = (int32_t)code, .port = port};
     size_t size = offsetof(struct nx__broker_answer, message);
     if (code) {
-        const nx_error *last = nx_error_last();
+        const nx_error *last = nx__error_last();
         packet.system = last->code == code ? last->system : 0;
         const char *text = last->code == code ? last->message : nx_err_text(code);
         size_t len = strnlen(text, sizeof packet.message - 1);
@@ -104,6 +105,28 @@ static nx_err held_new(struct nx__launcher *l, const struct nx__broker_request *
     }
 }
 
+/* The start of a server is silent else. Not in a log, which a plain run may write; nor when a
+ * restart takes the socket over. */
+static void say_listening(const struct nx__launcher *l, const struct nx__generation *generation,
+                          const char *host, uint16_t port)
+{
+    char address[NX__LISTEN_ADDRESS_MAX], clean[NX__LISTEN_ADDRESS_MAX], watching[64] = "";
+    bool watch = l->watcher.fd >= 0;
+    if (!(watch || isatty(STDERR_FILENO)) || generation != &l->current || l->stop_signal ||
+        nx__listen_address(host, port, address))
+        return;
+    bool local = strncmp(address, "unix:", 5) == 0;
+    bool every = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+    if (every) (void)snprintf(address, sizeof address, "localhost:%u", port);
+    size_t files = nx__watch_count(&l->watcher);
+    if (watch && !generation->listened)
+        (void)snprintf(watching, sizeof watching, ", watching %zu file%s", files,
+                       files == 1 ? "" : "s");
+    nx__cli_say("%s%s (%sstarted in %.0f ms)%s", local ? "" : "http://",
+                nx__printable(clean, sizeof clean, address), every ? "on every address, " : "",
+                (double)(nx__clock_monotonic() - l->begun) / 1e6, watching);
+}
+
 static void serve_listen(struct nx__launcher *l, struct nx__generation *generation,
                          const struct nx__broker_request *request)
 {
@@ -119,6 +142,7 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
     if (!err && !held && l->held_count == NX__HELD_MAX)
         err = nx__error_set(NX_ELIMIT, "cannot listen on %s: %d sockets listen already", address,
                             NX__HELD_MAX);
+    bool fresh = !held;
     if (!err && !held) {
         int fd;
         uint16_t bound_port;
@@ -134,6 +158,7 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
         return;
     }
     held->generation = generation->number;
+    if (fresh) say_listening(l, generation, request->text, held->bound_port);
     if (!generation->listened && generation == &l->current && l->generations > 1)
         l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
     generation->listened = true;
@@ -170,6 +195,7 @@ static void serve_ask(struct nx__launcher *l, struct nx__generation *generation,
         return;
     }
     l->asking = generation->number;
+    l->asked_at = nx__clock_monotonic();
     memcpy(l->question, address, strlen(address) + 1);
     (void)tcflush(STDIN_FILENO,
                   TCIFLUSH); /* what was typed before the question does not answer it */
@@ -188,12 +214,75 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
                      ? nx__permissions_grant(&l->run->permissions, NX__PERMIT_NET, l->question)
                      : NX_EPERM;
     if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
+    l->begun += nx__clock_monotonic() - l->asked_at;
     if (l->current.pid && l->current.number == l->asking && l->current.broker >= 0)
         answer(&l->current, err, 0, -1);
     l->asking = 0;
 }
 
 /* ---- Imports */
+
+void nx__serve_imports_forget(struct nx__launcher *l)
+{
+    for (size_t i = 0; i < l->imported_count; i++) {
+        free(l->imported[i].name);
+        free(l->imported[i].path);
+    }
+    l->imported_count = 0;
+}
+
+static void imported_note(struct nx__launcher *l, const char *name, const char *path)
+{
+    for (size_t i = 0; i < l->imported_count; i++)
+        if (strcmp(l->imported[i].name, name) == 0) return;
+    if (l->watcher.fd < 0 || l->imported_count == NX__IMPORTED_MAX) return;
+    struct nx__imported imported = {.name = strdup(name), .path = strdup(path)};
+    if (imported.name && imported.path) {
+        l->imported[l->imported_count++] = imported;
+        return;
+    }
+    free(imported.name);
+    free(imported.path);
+}
+
+static nx_err import_compile(struct nx__launcher *l, const char *path, struct nx__compiled *out)
+{
+    struct nx__compile_request request = {.path = path,
+                                          .release = l->run->release,
+                                          .no_warnings = l->run->no_warnings,
+                                          .compiler = l->run->compiler,
+                                          .compiler_by = l->run->compiler_by};
+    nx_err err = nx__module_compile(&request, out);
+    nx__launcher_warn(out);
+    if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, out, true);
+    return err;
+}
+
+/* True when the compiled program has the text in it, as one that imports it has, unless it makes
+ * the name. */
+static bool mentions(const struct nx__compiled *compiled, const char *text)
+{
+    struct stat st;
+    if (compiled->so_fd < 0 || fstat(compiled->so_fd, &st) != 0 || st.st_size <= 0) return false;
+    size_t len = (size_t)st.st_size;
+    void *bytes = mmap(NULL, len, PROT_READ, MAP_PRIVATE, compiled->so_fd, 0);
+    if (bytes == MAP_FAILED) return false;
+    bool found = memmem(bytes, len, text, strlen(text)) != NULL;
+    (void)munmap(bytes, len);
+    return found;
+}
+
+nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fresh, bool same)
+{
+    nx_err err = NX_OK;
+    for (size_t i = 0; i < l->imported_count && !err; i++) {
+        struct nx__compiled compiled = {.so_fd = -1};
+        if (!same && !mentions(fresh, l->imported[i].name)) continue;
+        err = import_compile(l, l->imported[i].path, &compiled);
+        nx__compiled_free(&compiled);
+    }
+    return err;
+}
 
 static nx_err import(struct nx__launcher *l, const char *name, int *fd)
 {
@@ -203,15 +292,12 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
     if (extension && strcmp(extension, ".c") == 0) {
-        struct nx__compile_request request = {
-            .path = path, .release = l->run->release, .compiler = l->run->compiler};
-        err = nx__module_compile(&request, &compiled);
-        nx__launcher_warn(&compiled);
-        if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, &compiled, true);
+        imported_note(l, name, path);
+        err = import_compile(l, path, &compiled);
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
                                       : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
-    } else if (extension && strcmp(extension, ".so") == 0) {
+    } else if (nx__is_library(path)) {
         err = nx__permit(NX__PERMIT_FFI, path);
         if (!err) *fd = open(path, O_RDONLY | O_CLOEXEC);
     } else {
@@ -229,6 +315,9 @@ static void serve_import(struct nx__launcher *l, const struct nx__generation *ge
 {
     int fd = -1;
     nx_err err = import(l, name, &fd);
+    if (generation == &l->current)
+        (void)snprintf(l->import_error, sizeof l->import_error, "%s",
+                       err ? nx__error_last()->message : "");
     answer(generation, err, 0, fd);
     if (fd >= 0) (void)close(fd);
 }

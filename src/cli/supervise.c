@@ -29,6 +29,7 @@ nx_err nx__generation_start(struct nx__launcher *l)
     }
     if (pid == 0) nx__app_run(l, pair[1]);
     (void)close(pair[1]);
+    l->import_error[0] = '\0';
     l->current = (struct nx__generation){.pid = pid, .broker = pair[0], .number = ++l->generations};
     return NX_OK;
 }
@@ -151,8 +152,8 @@ static void current_ended(struct nx__launcher *l, bool listened, int status)
         (void)snprintf(l->down, sizeof l->down, "%.100s ended (%s)", l->run->file,
                        sigdescr_np(WTERMSIG(status)));
     else
-        (void)snprintf(l->down, sizeof l->down, "%.100s ended with exit code %d", l->run->file,
-                       code);
+        (void)snprintf(l->down, sizeof l->down, "%.100s ended with exit code %d%s%s", l->run->file,
+                       code, code && l->import_error[0] ? ": " : "", code ? l->import_error : "");
     nx__cli_say("%s; waiting for a change", l->down);
 }
 
@@ -177,6 +178,7 @@ void nx__generations_reap(struct nx__launcher *l)
     pid_t pid;
     /* Any child: as the first process of a container, strangers' orphans are ours too. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == l->checker) l->checker = 0;
         if (pid == l->current.pid) ended(l, &l->current, status);
         for (size_t i = 0; i < NX__DRAINING_MAX; i++)
             if (pid == l->draining[i].pid) ended(l, &l->draining[i], status);

@@ -118,7 +118,7 @@ static void prepare_packet(struct nx__job *job, const struct nx__test_packet *pa
     if (packet->kind != NX__TEST_LISTED || !packet->first_size || !packet->second_size) return;
     unsigned index = file->listed++;
     if (!nx__test_wanted(&file->tester->config, packet->text, packet->numbers[2] > 0)) return;
-    if (nx__suite_add(&file->suite, packet, index)) nx__cli_say("%s", nx_error_last()->message);
+    if (nx__suite_add(&file->suite, packet, index)) nx__cli_say("%s", nx__error_last()->message);
 }
 
 /* What the process said becomes the reason why the file can't be run. */
@@ -148,7 +148,7 @@ static void prepare_ended(struct nx__job *job)
     nx__launcher_warn(&file->compiled);
     if (err) {
         file->suite.failure_code = err;
-        file->suite.failure = strdup(nx_error_last()->message);
+        file->suite.failure = strdup(nx__error_last()->message);
     } else if (failed) {
         prepare_failed(file);
     }
@@ -175,7 +175,7 @@ void nx__test_files_prepare(struct nx__tester *t)
         file->suite.path = strdup(file->path);
         file->suite.owner = file;
         nx_err err = t->coverage ? nx__coverage_prepare(t, file) : NX_OK;
-        if (!file->suite.path || err) nx__cli_say("%s", nx_error_last()->message);
+        if (!file->suite.path || err) nx__cli_say("%s", nx__error_last()->message);
     }
     t->pool.parallel = t->config.parallel;
     t->pool.next = prepare_next;

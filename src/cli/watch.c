@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
 #include <unistd.h>
@@ -17,7 +18,7 @@ enum {
 static const nx_duration DEBOUNCE = NX_MS(5);
 
 /* Watches the directory, since editors put a new file in the old one's place. */
-static void add_path(struct nx__watcher *w, const char *path, bool imported)
+static void add_path(struct nx__watcher *w, const char *path, bool imported, bool own)
 {
     const char *slash = strrchr(path, '/');
     const char *name = slash ? slash + 1 : path;
@@ -42,7 +43,7 @@ static void add_path(struct nx__watcher *w, const char *path, bool imported)
     char *copy = strdup(name);
     if (copy)
         w->files[w->count++] =
-            (struct nx__watched){.directory = wd, .name = copy, .imported = imported};
+            (struct nx__watched){.directory = wd, .name = copy, .imported = imported, .own = own};
 }
 
 void nx__watch_add(struct nx__watcher *w, const struct nx__compiled *compiled, bool imported)
@@ -50,10 +51,17 @@ void nx__watch_add(struct nx__watcher *w, const struct nx__compiled *compiled, b
     for (size_t i = 0; i < compiled->input_count; i++) {
         const char *path = compiled->inputs[i].path;
         char real[PATH_MAX];
-        add_path(w, path, imported);
+        add_path(w, path, imported, compiled->inputs[i].own);
         /* A link's own change counts, and its target's. */
-        if (realpath(path, real) && strcmp(real, path) != 0) add_path(w, real, imported);
+        if (realpath(path, real) && strcmp(real, path) != 0) add_path(w, real, imported, false);
     }
+}
+
+size_t nx__watch_count(const struct nx__watcher *w)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < w->count; i++) count += w->files[i].own;
+    return count;
 }
 
 void nx__watch_clear(struct nx__watcher *w)
@@ -84,6 +92,15 @@ static bool concerns(struct nx__watcher *w, const struct inotify_event *event, b
     return false;
 }
 
+static void note_name(struct nx__watcher *w, const char *name)
+{
+    enum { MOST = sizeof w->changed - 1 };
+    if (!w->changed[0])
+        (void)snprintf(w->changed, sizeof w->changed, "%s", name);
+    else
+        w->more_changed |= strncmp(w->changed, name, MOST) != 0;
+}
+
 void nx__watch_read(struct nx__watcher *w, bool any)
 {
     _Alignas(struct inotify_event) char events[4096];
@@ -93,7 +110,9 @@ void nx__watch_read(struct nx__watcher *w, bool any)
             const struct inotify_event *event =
                 (const struct inotify_event *)(const void *)(events + at);
             at += (ssize_t)(sizeof *event + event->len);
-            if (concerns(w, event, any)) w->changed_at = nx__clock_monotonic() + DEBOUNCE;
+            if (!concerns(w, event, any)) continue;
+            w->changed_at = nx__clock_monotonic() + DEBOUNCE;
+            if (event->len) note_name(w, event->name);
         }
     }
 }

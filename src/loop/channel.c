@@ -164,7 +164,10 @@ nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count)
     }
 
     struct waiter waiters[NX_MAX_CASES];
-    struct wait wait = {.op.cancel = wait_cancel,
+    const char *call = count > 1                       ? "in nx_select"
+                       : cases[0].kind == NX_CASE_SEND ? "in nx_send"
+                                                       : "in nx_recv";
+    struct wait wait = {.op = {.cancel = wait_cancel, .call = call},
                         .timer.fire = wait_timeout,
                         .waiters = waiters,
                         .count = count,

@@ -7,6 +7,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <link.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -142,6 +143,26 @@ enum { NEXT = -2, RETURN = -1 };
 enum { NEXT = 0, RETURN = 1 };
 #endif
 
+/* True when the instruction before is a call, as far as is known for the architecture: a stack is
+ * full of old addresses that are none of a return. The range of a module holds its headers too. */
+static NX__READS_ANYTHING bool follows_call(uintptr_t pc)
+{
+    enum { LONGEST = 7 };
+    if (module_at(pc - LONGEST) != module_at(pc)) return false;
+#if defined(__x86_64__)
+    const unsigned char *end = (const unsigned char *)pc;
+    if (end[-5] == 0xe8) return true;        /* call relative */
+    for (int len = 2; len <= LONGEST; len++) /* call through a register or memory: ff /2 */
+        if (end[-len] == 0xff && (end[1 - len] & 0x38) == 0x10) return true;
+    return false;
+#elif defined(__aarch64__)
+    uint32_t instruction = *(const uint32_t *)(pc - 4);
+    return (instruction & 0xfc000000) == 0x94000000 || (instruction & 0xfffffc1f) == 0xd63f0000;
+#else
+    return true;
+#endif
+}
+
 /* Stopped inside a library: looks up the stack for where it was called from, and returns the frame
  * to go on with, 0 if there is none. */
 static NX__READS_ANYTHING uintptr_t leave_library(struct nx__crash_report *r, uintptr_t sp,
@@ -152,7 +173,7 @@ static NX__READS_ANYTHING uintptr_t leave_library(struct nx__crash_report *r, ui
         const uintptr_t *word = (const uintptr_t *)at;
         /* The program's code: addresses in the runtime may be left over from deeper calls before.
          */
-        if (!called && module_at(word[0]) != 0 && keeps_frames(word[0]))
+        if (!called && module_at(word[0]) != 0 && keeps_frames(word[0]) && follows_call(word[0]))
             called = add_frame(r, word[0], true);
         if (called && word[0] > at && word[0] + 16 <= high && word[0] % 8 == 0 &&
             keeps_frames(word[1]))
@@ -232,10 +253,33 @@ static enum nx__crash_kind segfault_kind(uintptr_t fault, uintptr_t sp)
     return beyond ? NX__CRASH_OVERFLOW_MAIN : NX__CRASH_SIGNAL;
 }
 
+/* Writes what the program has printed and stdio still holds, or it would be lost. A reader that
+ * does not read is not waited for. */
+static void output_flush(void)
+{
+#if defined(__GLIBC__)
+    enum { PATIENCE = 100 /* ms */, PIECE = 4096 /* what a pipe that has room takes at once */ };
+    const char *at = stdout->_IO_write_base, *end = stdout->_IO_write_ptr;
+    struct pollfd ready = {.fd = STDOUT_FILENO, .events = POLLOUT};
+    while (at && at < end && poll(&ready, 1, PATIENCE) > 0) {
+        size_t left = (size_t)(end - at);
+        ssize_t n = write(STDOUT_FILENO, at, left < PIECE ? left : PIECE);
+        if (n <= 0) return;
+        at += n;
+    }
+#endif
+}
+
+static atomic_int reporter; /* the thread that reports a crash, 0 while there is none */
+
+bool nx__crash_happens(void)
+{
+    return atomic_load(&reporter) != 0;
+}
+
 static void handler(int signo, siginfo_t *info, void *ucontext)
 {
     static struct nx__crash_report report; /* too large for this stack, and the process ends here */
-    static atomic_int reporter;            /* the thread that does */
     struct sigaction standard = {.sa_handler = SIG_DFL};
     (void)sigaction(signo, &standard, NULL);
     int none = 0, self = gettid();
@@ -246,6 +290,7 @@ static void handler(int signo, siginfo_t *info, void *ucontext)
         (void)raise(signo);
         return;
     }
+    output_flush();
     report.signal = signo;
     report.code = info->si_code;
     report.fault = signo == SIGSEGV || signo == SIGBUS ? (uint64_t)(uintptr_t)info->si_addr : 0;

@@ -57,6 +57,8 @@ void nx__crash_modules_changed(void);
 /* Called in the handler before the report is sent, so that what the program has said comes first;
  * async-signal-safe. NULL: nobody has said anything. */
 extern void (*_Atomic nx__crash_flush)(void);
+/* True from the moment that a crash is being reported: what takes its time then is that. */
+bool nx__crash_happens(void);
 
 /* Fills the report for the machine state of a signal handler. Async-signal-safe. */
 void nx__crash_gather(struct nx__crash_report *report, const void *ucontext);

@@ -95,10 +95,21 @@ static bool is_bottom(const char *function)
     return false;
 }
 
+/* How many frames say something: without symbols the runtime's own, from which the program's first
+ * function was called, have no names either. */
+static uint32_t frames_told(const struct nx__crash_report *r)
+{
+    uint32_t last = 0;
+    for (uint32_t i = 0; i < r->frame_count; i++)
+        if (r->frames[i].module != 0 && r->frames[i].module < r->module_count) last = i + 1;
+    return last;
+}
+
 /* Without names, which takes no memory. */
 static void print_addresses(const struct nx__crash_report *r, int fd)
 {
-    for (uint32_t i = 0; i < r->frame_count; i++) {
+    uint32_t told = frames_told(r);
+    for (uint32_t i = 0; i < (told ? told : r->frame_count); i++) {
         const struct nx__crash_frame *f = &r->frames[i];
         bool known = f->module < r->module_count;
         say(fd, "    %s+%#llx\n", known ? r->modules[f->module] : "?",
@@ -139,12 +150,14 @@ static bool describe(const struct nx__crash_report *r, const struct nx__crash_fr
 
 static void print_frames(const struct nx__crash_report *r, int fd)
 {
+    uint32_t told = frames_told(r);
     char line[640], last[640] = "";
     bool excerpted = false;
     unsigned same = 0;
     for (uint32_t i = 0; i <= r->frame_count; i++) {
         struct nx__symbol symbol;
-        bool end = i == r->frame_count || !describe(r, &r->frames[i], line, sizeof line, &symbol);
+        bool end = i == r->frame_count || !describe(r, &r->frames[i], line, sizeof line, &symbol) ||
+                   (i >= told && told && !symbol.function[0]);
         if (!end && strcmp(line, last) == 0) {
             same++;
             continue;

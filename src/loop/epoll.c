@@ -50,7 +50,10 @@ nx_err nx__poller_add(struct nx__poller *poller, struct nx__watch *watch, int fd
     watch->fd = fd;
     watch->events = (uint8_t)events;
     nx_err err = control(poller, EPOLL_CTL_ADD, watch);
-    if (err) watch->fd = -1;
+    if (err)
+        watch->fd = -1;
+    else
+        poller->watches++;
     return err;
 }
 
@@ -63,6 +66,7 @@ nx_err nx__poller_change(struct nx__poller *poller, struct nx__watch *watch, uin
 void nx__poller_remove(struct nx__poller *poller, struct nx__watch *watch)
 {
     if (watch->fd < 0) return;
+    poller->watches--;
     (void)epoll_ctl(poller->fd, EPOLL_CTL_DEL, watch->fd, NULL);
     struct epoll_event *events = poller->batch;
     for (int i = poller->next; i < poller->count; i++)

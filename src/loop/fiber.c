@@ -326,6 +326,7 @@ nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg, const nx_spawn_o
 {
     struct nx_loop *loop = nx__loop();
     if (out) *out = NULL;
+    if (!fn) return nx__error_set(NX_EINVAL, "cannot start a fiber: no function was given");
     nx_scope *scope = options->detached ? &loop->root
                       : options->scope  ? options->scope
                       : loop->running   ? loop->running->scope
@@ -333,7 +334,7 @@ nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg, const nx_spawn_o
     if (scope_canceled(scope) || (scope->fiber && scope->fiber->canceled))
         return nx__error_set(NX_ECANCELED, "cannot start a fiber: its scope is cancelled");
     nx_fiber *fiber = nx__fiber_new(fn, arg, options->name ? options->name : "fiber");
-    if (!fiber) return nx_error_last()->code;
+    if (!fiber) return nx__error_last()->code;
     if (options->name) name_copy(fiber, options->name);
     fiber->joinable = out != NULL;
     fiber->detached = scope == &loop->root;
@@ -399,7 +400,7 @@ nx_err nx_join(nx_fiber *fiber)
     if (!fiber || fiber == self || !fiber->joinable || fiber->joiner)
         return nx__error_set(NX_ESTATE, "cannot join: no such fiber, or somebody joins it already");
     if (fiber->state != NX__FIBER_ENDED) {
-        struct nx__op op = {.cancel = join_cancel};
+        struct nx__op op = {.cancel = join_cancel, .call = "in nx_join"};
         fiber->joiner = &op;
         int64_t result = nx__op_wait(&op);
         fiber->joiner = NULL;
@@ -409,7 +410,10 @@ nx_err nx_join(nx_fiber *fiber)
         }
     }
     nx_err result = fiber->result;
-    if (result) (void)nx__error_set(result, "%s", nx__fiber_message(fiber, result));
+    if (result) {
+        (void)nx__error_set(result, "%s", nx__fiber_message(fiber, result));
+        nx__context()->looked_at = fiber->context.looked_at && fiber->context.error.code == result;
+    }
     nx__list_remove(&fiber->sibling);
     nx__fiber_release(fiber);
     return result;

@@ -37,14 +37,13 @@ nx_err nx_limits_set_with(const nx_limits *given)
         return nx__error_set(NX_ESTATE, "cannot change the limits: the loop runs already");
     if (want.stack_size &&
         (want.stack_size < STACK_SIZE_LEAST || want.stack_size > STACK_SIZE_MOST))
-        return nx__error_set(NX_EINVAL, "a stack size of %llu bytes is not between %d and %d",
-                             (unsigned long long)want.stack_size, STACK_SIZE_LEAST,
-                             STACK_SIZE_MOST);
+        return nx__error_set(NX_EINVAL, "--stack-size is %llu bytes, and may be 32K to 1G",
+                             (unsigned long long)want.stack_size);
     if (want.blocking_threads > THREADS_MOST)
-        return nx__error_set(NX_EINVAL, "%llu blocking threads are more than %d",
+        return nx__error_set(NX_EINVAL, "--blocking-threads is %llu, and may be %d at most",
                              (unsigned long long)want.blocking_threads, THREADS_MOST);
     if (want.watchdog && want.watchdog < NX_MS(1))
-        return nx__error_set(NX_EINVAL, "a watchdog of %lld ns is less than a millisecond",
+        return nx__error_set(NX_EINVAL, "--watchdog is %lld ns, and may be a millisecond at least",
                              (long long)want.watchdog);
     const uint64_t *from = &want.max_open_files;
     uint64_t *to = &nx__limits.max_open_files;
@@ -71,6 +70,7 @@ nx_err nx__limits_apply(void)
         if (setrlimit(RLIMIT_DATA, &memory) != 0)
             return nx__error_system(errno, "cannot set --max-memory to %llu",
                                     (unsigned long long)nx__limits.max_memory);
+        nx__memory_limited = true;
     }
     return NX_OK;
 }

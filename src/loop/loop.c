@@ -7,9 +7,11 @@
 #include "loop/signals.h"
 #include "loop/stack.h"
 #include "loop/threads.h"
+#include "loop/waits.h"
 #include "loop/watchdog.h"
 #include <errno.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -54,6 +56,7 @@ static int64_t wait(struct nx__op *op, bool cancelable)
     if (op->state != NX__OP_DONE) {
         op->state = NX__OP_WAITING;
         op->fiber = fiber;
+        fiber->call = op->call;
         if (cancelable) {
             fiber->waiting = op;
             if (nx__unlikely(nx__fiber_canceled(fiber)) && op->cancel) op->cancel(op);
@@ -237,9 +240,14 @@ static NX__HOT void loop_run(void)
             if (next != NX_FOREVER) {
                 nx_duration now = nx__clock_monotonic();
                 span = next > now ? next - now : 0;
+            } else {
+                nx__waits_endless(loop);
             }
         }
         if (span) {
+            /* What was printed comes out while the program waits, into a pipe too; a program that
+             * prints much and never waits still has its large writes. */
+            if (nx__unlikely(__fpending(stdout))) (void)fflush(stdout);
             atomic_store(&loop->asleep, true);
             if (atomic_load(&loop->posted)) span = 0; /* posted before it could see that we sleep */
         }
@@ -321,6 +329,7 @@ static nx_err loop_init(struct nx_loop *loop)
         (void)close(fd);
         return err;
     }
+    loop->own_watches = loop->poller.watches;
     NX_TRY(nx__fiber_context(&loop->context, loop_run));
     nx__fiber_main_adopt(&loop->main);
     nx__list_insert(&loop->fibers, &loop->main.all);
@@ -353,6 +362,14 @@ static void loop_free(struct nx_loop *loop)
     nx__context_current = NULL;
 }
 
+/* The error that main returns would be a number only, unless the program has looked at it.
+ * `context` is main's at its return. */
+static void error_say(const struct nx__context *context, int code)
+{
+    if (code && (int)context->error.code == code && !context->looked_at)
+        (void)fprintf(stderr, "nexus: %s\n", context->message);
+}
+
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
     /* Not on the stack: what a signal handler or the watchdog looks at has to outlive everything.
@@ -362,16 +379,23 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     bool limited = err == NX_OK;
     if (limited) err = loop_init(&loop);
     if (err) {
-        (void)fprintf(stderr, "nexus: %s\n", nx_error_last()->message);
+        (void)fprintf(stderr, "nexus: %s\n", nx__error_last()->message);
         if (limited) loop_free(&loop);
         return (int)err;
     }
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
+    loop.returned = true;
+    struct nx__context context = loop.main.context;
+    /* Said before what is pending, which may take its time. That main was cancelled is less than
+     * what it was cancelled for. */
+    if (code != NX_ECANCELED) error_say(&context, code);
     nx_err scope_err = nx__scopes_end(&loop.main, NX_OK);
     if (scope_err && (code == 0 || code == NX_ECANCELED)) {
         (void)fprintf(stderr, "nexus: %s\n", nx__fiber_message(&loop.main, scope_err));
         code = (int)scope_err;
+    } else if (code == NX_ECANCELED) {
+        error_say(&context, code);
     }
     if (loop.pending) {
         struct nx__op op = {0};

@@ -24,7 +24,8 @@ struct nx__op {
     void (*done)(struct nx__op *op);   /* called on completion where no fiber waits */
     void (*cancel)(struct nx__op *op); /* withdraws it, so that it completes with -ECANCELED soon;
                                           NULL: can't be */
-    int64_t result;                    /* as a system call's: -errno on failure */
+    const char *call; /* for reports, where only another fiber can end the wait: "in nx_recv" */
+    int64_t result;   /* as a system call's: -errno on failure */
     enum nx__op_state state;
 };
 
@@ -86,6 +87,7 @@ struct nx_fiber {
     nx_fiber *next;         /* in the ready queue or the pool */
     nx_fiber *cancel_next;  /* while a cancellation spreads */
     struct nx__op *waiting; /* what it waits for, NULL where it can't be cancelled */
+    const char *call;       /* of the operation that it waits in, as there */
     struct nx__op *joiner;
     struct nx_scope *owner;  /* that it was spawned in */
     struct nx__list sibling; /* in owner->fibers */
@@ -143,7 +145,11 @@ struct nx_loop {
     unsigned budget;      /* direct switches left before descriptors are polled again */
     struct nx_scope root; /* owns detached fibers */
     struct nx__list fibers;
-    uint64_t pending; /* what keeps the program alive after main */
+    uint64_t pending;        /* what keeps the program alive after main */
+    bool returned;           /* main has */
+    bool stopping;           /* a graceful stop was asked for by a signal */
+    unsigned own_watches;    /* of the poller's, those that bring nothing from outside */
+    struct nx__timer linger; /* when it is said what keeps the program from ending */
     struct nx__op *drain;
     uint64_t operations;
     nx_stats stats;

@@ -28,8 +28,9 @@ enum { NX__POLLER_BATCH = 256 };
 
 struct nx__poller {
     int fd;
-    int count, next; /* of the batch being handled */
-    void *batch;     /* of the backend's event type */
+    int count, next;  /* of the batch being handled */
+    unsigned watches; /* descriptors that are watched */
+    void *batch;      /* of the backend's event type */
 };
 
 NX_MUST_CHECK nx_err nx__poller_init(struct nx__poller *poller);

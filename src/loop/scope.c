@@ -59,7 +59,7 @@ nx_err nx_scope_open_with(nx_scope **out, const nx_scope_options *options)
 static void fibers_wait(nx_scope *scope)
 {
     if (nx__fiber_canceled(scope->fiber)) nx__scope_cancel_fibers(scope);
-    struct nx__op op = {0};
+    struct nx__op op = {.call = "at the end of its scope"};
     scope->closing = &op;
     (void)nx__op_wait_uncanceled(&op);
     scope->closing = NULL;
@@ -121,8 +121,7 @@ nx_err nx_scope_close(nx_scope **scope_ptr)
 
 nx_err nx__scopes_end(nx_fiber *fiber, nx_err result)
 {
-    struct nx__context kept; /* cleaning up may fail too, and is not what is reported */
-    if (result) kept = fiber->context;
+    struct nx__context kept = fiber->context; /* cleaning up may fail too, and is not reported */
     while (fiber->scope != &fiber->own) {
         nx_scope *left = fiber->scope;
         nx_scope_auto(&left);
@@ -132,6 +131,7 @@ nx_err nx__scopes_end(nx_fiber *fiber, nx_err result)
     if (result) {
         memcpy(fiber->context.message, kept.message, sizeof kept.message);
         fiber->context.error = kept.error;
+        fiber->context.looked_at = kept.looked_at;
     }
     return result;
 }

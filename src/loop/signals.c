@@ -2,6 +2,7 @@
 #include "loop/signals.h"
 
 #include "base/clock.h"
+#include "loop/waits.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -43,6 +44,8 @@ static uint64_t bit(int signo)
 
 static void deliver(int signo)
 {
+    bool stop = signo == SIGTERM || signo == SIGINT;
+    if (stop) nx__waits_watch(signals.loop, !(signals.wanted & bit(signo)));
     if (signals.wanted & bit(signo)) {
         for (struct nx__list *link = signals.waits.next; link != &signals.waits;
              link = link->next) {
@@ -120,6 +123,11 @@ void nx__signals_free(struct nx_loop *loop)
     signals.loop = NULL;
     atomic_store(&came, 0);
     atomic_store(&posted, false);
+}
+
+uint64_t nx__signals_handled(void)
+{
+    return signals.handled;
 }
 
 static void signal_cancel(struct nx__op *op)

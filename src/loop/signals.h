@@ -9,6 +9,9 @@
  * first that asks. */
 NX_MUST_CHECK nx_err nx__signals_shutdown(struct nx_loop *loop);
 
+/* Those that are handled here, a bit each. */
+uint64_t nx__signals_handled(void);
+
 /* Gives the signals their former effect back. */
 void nx__signals_free(struct nx_loop *loop);
 

@@ -115,6 +115,14 @@ void nx__job_cancel(struct nx__op *op)
     if (job) nx__op_complete(op, -ECANCELED);
 }
 
+size_t nx__threads_count(void)
+{
+    (void)pthread_mutex_lock(&pool.lock);
+    size_t count = pool.count;
+    (void)pthread_mutex_unlock(&pool.lock);
+    return count;
+}
+
 void nx__threads_stop(void)
 {
     (void)pthread_mutex_lock(&pool.lock);
@@ -158,6 +166,7 @@ nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg)
     if (err) {
         const nx_error *error = &blocking.context.error;
         (void)nx__error_set(err, "%s", error->code == err ? error->message : nx_err_text(err));
+        nx__context()->looked_at = error->code == err && blocking.context.looked_at;
     }
     return err;
 }

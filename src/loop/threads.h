@@ -23,6 +23,9 @@ enum { NX__JOBS_MAX = 65536 };
 /* Takes the job back if no thread has begun it; its op completes either way. For nx__op.cancel. */
 void nx__job_cancel(struct nx__op *op);
 
+/* How many threads there are now. */
+size_t nx__threads_count(void);
+
 /* Waits for the jobs that run, and ends the threads. */
 void nx__threads_stop(void);
 

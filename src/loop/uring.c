@@ -70,6 +70,7 @@ static struct ring *ring_new(struct nx_loop *loop)
         free(r);
         return NULL;
     }
+    loop->own_watches++;
     return r;
 }
 
@@ -142,6 +143,7 @@ void nx__uring_free(struct nx_loop *loop)
     tried = false;
     if (!ring || ring->loop != loop) return;
     nx__poller_remove(&loop->poller, &ring->watch);
+    loop->own_watches--;
     io_uring_queue_exit(&ring->ring);
     free(ring);
     ring = NULL;

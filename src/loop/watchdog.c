@@ -41,7 +41,7 @@ static void looked_at(int signo, siginfo_t *info, void *ucontext)
     static struct nx__crash_report report;
     int saved = errno;
     struct nx_loop *loop = nx__loop_current;
-    if (loop && atomic_load(&loop->turn_started)) {
+    if (loop && atomic_load(&loop->turn_started) && !nx__crash_happens()) {
         report.kind = NX__CRASH_BLOCKED;
         report.blocked_ms = (uint64_t)(dog.limit / NX_MS(1));
         nx__crash_gather(&report, ucontext);
@@ -73,7 +73,8 @@ static void *watch(void *arg)
         nx_duration started = atomic_load(&loop->turn_started);
         idle = started == seen && !started ? idle + tick : 0;
         seen = started;
-        if (started && started != reported && nx__clock_monotonic() - started > dog.limit) {
+        if (started && started != reported && nx__clock_monotonic() - started > dog.limit &&
+            !nx__crash_happens()) {
             reported = started;
             (void)syscall(SYS_tgkill, getpid(), loop->thread_id, dog_signal());
         }
@@ -122,6 +123,11 @@ void nx__watchdog_wake(struct nx_loop *loop)
     else
         (void)pthread_cond_signal(&dog.wake);
     (void)pthread_mutex_unlock(&dog.lock);
+}
+
+bool nx__watchdog_runs(void)
+{
+    return dog.started;
 }
 
 void nx__watchdog_stop(struct nx_loop *loop)

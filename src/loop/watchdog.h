@@ -19,6 +19,9 @@ static inline void nx__watchdog_turn(struct nx_loop *loop)
         nx__watchdog_wake(loop);
 }
 
+/* Is the thread there? */
+bool nx__watchdog_runs(void);
+
 /* Ends the thread, if the loop is the one it watches. */
 void nx__watchdog_stop(struct nx_loop *loop);
 

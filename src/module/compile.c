@@ -22,6 +22,7 @@ void nx__compiled_free(struct nx__compiled *c)
     free(c->so_path);
     free(c->compiler);
     free(c->warning);
+    free(c->warnings_path);
     if (c->so_fd >= 0) (void)close(c->so_fd);
     for (size_t i = 0; i < c->input_count; i++) free(c->inputs[i].path);
     free(c->inputs);
@@ -113,12 +114,16 @@ static nx_err cache_open(struct job *job)
     return NX_OK;
 }
 
-static nx_err result_inputs(const struct nx__manifest *m, struct nx__compiled *out)
+static nx_err result_inputs(const struct job *job, const struct nx__manifest *m,
+                            struct nx__compiled *out)
 {
     out->inputs = calloc(m->count + 1, sizeof *out->inputs);
     if (!out->inputs) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
     for (size_t i = 0; i < m->count; i++) {
-        out->inputs[i].path = strdup(m->inputs[i].path);
+        const char *path = m->inputs[i].path;
+        out->inputs[i].path = strdup(path);
+        out->inputs[i].own =
+            strncmp(path, "/usr/", 5) != 0 && strncmp(path, job->cache, strlen(job->cache)) != 0;
         if (!out->inputs[i].path) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         out->input_count++;
     }
@@ -134,6 +139,14 @@ static char *so_path(const struct job *job, const struct nx__manifest *m)
     if (asprintf(&path, "%s/o/%.40s-%.16s.so", job->cache, m->key, m->so_hash) >= 0) return path;
     (void)nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
     return NULL;
+}
+
+/* Beside the compiled file. Without memory for it there are no warnings. */
+static char *warnings_path(const char *so_path)
+{
+    char *path;
+    return asprintf(&path, "%.*s.w", (int)(strlen(so_path) - strlen(".so")), so_path) >= 0 ? path
+                                                                                           : NULL;
 }
 
 /* True when every input is as it was. `*touched` when only times differ. */
@@ -197,7 +210,8 @@ static nx_err manifest_write(const struct job *job, const struct nx__manifest *m
 static nx_err search(struct job *job)
 {
     if (job->compilers.count) return NX_OK;
-    return nx__compilers_find(&job->compilers, job->request->compiler, job->request->release);
+    return nx__compilers_find(&job->compilers, job->request->compiler, job->request->compiler_by,
+                              job->request->release);
 }
 
 /* NX_OK when the compiler that made it would be taken again, NX_EAGAIN when another. `*touched`
@@ -239,9 +253,10 @@ static nx_err lookup(struct job *job, struct nx__compiled *out)
     out->so_path = path;
     out->so_fd = fd;
     out->from_cache = true;
+    out->warnings_path = warnings_path(path);
     const struct nx__compilers *asked = &job->old.found.compilers;
     out->compiler = strdup(asked->items[asked->count - 1].path);
-    return result_inputs(&job->old, out);
+    return result_inputs(job, &job->old, out);
 }
 
 /* ---- Making it */
@@ -251,15 +266,13 @@ struct sources {
     size_t count;
 };
 
-/* The compiler's messages name a file as the user would, below the folder of the path that he gave.
- */
-static char *shown(const struct job *job, const char *real)
+char *nx__path_shown(const char *given, const char *main_path, const char *real)
 {
-    const char *given = job->request->path, *given_end = strrchr(given, '/');
-    size_t folder = (size_t)(strrchr(job->main_path, '/') - job->main_path) + 1;
+    const char *given_end = strrchr(given, '/');
+    size_t folder = (size_t)(strrchr(main_path, '/') - main_path) + 1;
     char path[PATH_SIZE], back[PATH_SIZE];
     int given_len = given_end ? (int)(given_end - given) + 1 : 0;
-    if (strncmp(real, job->main_path, folder) == 0 &&
+    if (strncmp(real, main_path, folder) == 0 &&
         snprintf(path, sizeof path, "%.*s%s", given_len, given, real + folder) < PATH_SIZE &&
         realpath(path, back) && strcmp(back, real) == 0)
         return strdup(path);
@@ -272,11 +285,12 @@ static nx_err sources_add(const struct job *job, const struct nx__manifest *m,
     for (size_t i = 0; i < m->count; i++) {
         char real[PATH_SIZE];
         if (!brings(job, m->inputs[i].path, real) || strcmp(real, job->main_path) == 0) continue;
-        char *path = shown(job, real);
+        char *path = nx__path_shown(job->request->path, job->main_path, real);
         if (!path) return nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
         bool known = false;
         for (size_t s = 0; s < sources->count; s++) known |= strcmp(sources->paths[s], path) == 0;
-        if (known) {
+        /* One that is included is in already. */
+        if (known || nx__manifest_has(m, real)) {
             free(path);
             continue;
         }
@@ -288,18 +302,6 @@ static nx_err sources_add(const struct job *job, const struct nx__manifest *m,
         sources->paths[sources->count++] = path;
     }
     return NX_OK;
-}
-
-static bool output_says(int output, const char *words)
-{
-    struct stat st;
-    if (fstat(output, &st) != 0 || st.st_size <= 0) return false;
-    size_t len = (size_t)st.st_size;
-    void *text = mmap(NULL, len, PROT_READ, MAP_PRIVATE, output, 0);
-    if (text == MAP_FAILED) return false;
-    bool found = memmem(text, len, words, strlen(words)) != NULL;
-    (void)munmap(text, len);
-    return found;
 }
 
 /* For --watch, when it does not compile: what is known to go in, and what went in the last time. */
@@ -355,7 +357,10 @@ static nx_err attempt(struct job *job, const struct nx__compiler *compiler, cons
     if (!err && whole && sources.count > 1) err = nx__build_object(&build, sources.paths[0], 0);
     if (!err && (!whole || sources.count > 1)) err = nx__build_link(&build, sources.count);
     /* tcc says that a name is defined twice, links all the same, and exits with 0. */
-    if (!err && listing && output_says(output, ": error: ")) err = NX_ECOMPILE;
+    if (!err && listing && nx__output_says(output, ": error: ")) err = NX_ECOMPILE;
+    if (!err)
+        err = nx__symbols_check(&build, whole && sources.count == 1 ? sources.paths[0] : NULL,
+                                sources.count, job->request->program);
     if (err == NX_ECOMPILE) inputs_known(job, &sources, m);
     for (size_t i = 0; i < sources.count; i++) free(sources.paths[i]);
     return err;
@@ -489,8 +494,21 @@ static nx_err install(struct job *job, const char *staging, struct nx__manifest 
     out->so_path = so_path(job, m);
     if (!out->so_path) return NX_ENOMEM;
     if (rename(made, out->so_path) != 0) return no_place(job, nx__cache_error(errno, job->cache));
-    if (settled && manifest_write(job, m)) warn(out, nx_error_last()->message);
+    if (settled && manifest_write(job, m)) warn(out, nx__error_last()->message);
+    if (settled && !out->warning) out->warnings_path = warnings_path(out->so_path);
     return NX_OK;
+}
+
+/* What the compiler that made it has warned of, for the runs that find it in the cache. */
+static void warnings_keep(const struct nx__compiled *out, int output)
+{
+    struct stat st;
+    if (!out->warnings_path || fstat(output, &st) != 0) return;
+    size_t len = (size_t)st.st_size;
+    void *text = len ? mmap(NULL, len, PROT_READ, MAP_PRIVATE, output, 0) : NULL;
+    if (text == MAP_FAILED) return;
+    NX_IGNORE(nx__write_whole(out->warnings_path, text, len)); /* or they are asked for again */
+    if (len) (void)munmap(text, len);
 }
 
 static void say(int output)
@@ -513,20 +531,12 @@ static nx_err output_make(int *output)
     return *output >= 0 ? NX_OK : nx__error_system(errno, "cannot compile");
 }
 
-static void hint(const struct job *job)
-{
-    (void)dprintf(
-        STDERR_FILENO,
-        "nexus: the compiler may read what lies below \"%s\", and packages; a nexus.toml in a folder above moves that up\n",
-        job->root);
-}
-
 /* True when the compiler failed for want of room. Its words count only where there is another place
  * to go: they may be the program's own. */
 static bool is_full(const struct job *job, const char *staging, int output)
 {
     return nx__cache_full(staging) ||
-           (!job->temporary && output_says(output, "No space left on device"));
+           (!job->temporary && nx__output_says(output, "No space left on device"));
 }
 
 static nx_err make(struct job *job, struct nx__compiled *out)
@@ -553,16 +563,17 @@ static nx_err make(struct job *job, struct nx__compiled *out)
             err = no_place(job, nx__cache_error(ENOSPC, job->cache));
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;
-        if (!err || (err == NX_ECOMPILE && last)) say(output);
-        if (err == NX_ECOMPILE && last && output_says(output, "Permission denied")) hint(job);
+        if ((!err && !job->request->no_warnings) || (err == NX_ECOMPILE && last)) say(output);
+        if (err == NX_ECOMPILE && last) nx__compile_hints(job->main_path, job->root, output);
         if (!err) err = nx__found_note(&m.found, &job->compilers, i + 1);
         if (!err && job->request->notes) err = nx__notes_keep(staging, job->request->notes);
         if (!err) {
             err = install(job, staging, &m, settled, out);
             out->compiler = strdup(compiler->path);
+            if (!err && compiler->kind != NX__COMPILER_TCC) warnings_keep(out, output);
         }
         if (!err || (err == NX_ECOMPILE && last)) {
-            nx_err listed = result_inputs(&m, out);
+            nx_err listed = result_inputs(job, &m, out);
             if (!err) err = listed;
         }
         if (output >= 0) (void)close(output);
@@ -571,7 +582,6 @@ static nx_err make(struct job *job, struct nx__compiled *out)
     nx__staging_remove(staging);
     free(staging);
     if (err == NX_ECOMPILE) {
-        nx__wasm_header_hint(job->main_path);
         return nx__error_set(NX_ECOMPILE, "\"%.150s\" does not compile", job->request->path);
     }
     if (!err && !job->temporary) NX_IGNORE(nx__cache_prune(nx__cache_limit()));
@@ -582,7 +592,7 @@ static nx_err make(struct job *job, struct nx__compiled *out)
 static nx_err make_elsewhere(struct job *job, nx_err err, struct nx__compiled *out)
 {
     char reason[NX__ERROR_MESSAGE_MAX];
-    (void)snprintf(reason, sizeof reason, "%s", nx_error_last()->message);
+    (void)snprintf(reason, sizeof reason, "%s", nx__error_last()->message);
     nx_err cause = err;
     job->temporary = true;
     for (size_t place = 0; job->no_place;) {

@@ -117,11 +117,13 @@ static void start(struct command *c, const struct nx__build *b)
     arg(c, "-std=gnu17");
     arg(c, b->release ? "-O2" : "-O0");
     arg(c, "-fno-omit-frame-pointer"); /* crash reports walk them */
+    /* A slip inside nx_obj(…) is told at the user's line, not at each step of the macro. */
+    arg(c, llvm ? "-fmacro-backtrace-limit=1" : "-ftrack-macro-expansion=0");
     if (isatty(STDERR_FILENO) && !getenv("NO_COLOR")) arg(c, "-fdiagnostics-color=always");
     for (const char *const *flag = b->flags; flag && *flag; flag++) arg(c, *flag);
 }
 
-static void compile_args(struct command *c, const struct nx__build *b, size_t number)
+static void include_args(struct command *c, const struct nx__build *b)
 {
     if (b->compiler->kind != NX__COMPILER_TCC) arg(c, "-Wall");
     arg(c, "-I");
@@ -132,6 +134,11 @@ static void compile_args(struct command *c, const struct nx__build *b, size_t nu
     else
         files_of_root(c);
     packages(c, b);
+}
+
+static void compile_args(struct command *c, const struct nx__build *b, size_t number)
+{
+    include_args(c, b);
     c->listing = made(c, "%s/%zu.d", b->staging, number);
     if (b->compiler->kind == NX__COMPILER_TCC) {
         arg(c, "-vv"); /* lists every file that it opens */
@@ -148,6 +155,7 @@ static void compile_args(struct command *c, const struct nx__build *b, size_t nu
 static void out_args(struct command *c, const struct nx__build *b)
 {
     arg(c, "-shared");
+    if (b->no_undefined) arg(c, "-Wl,--no-undefined");
     arg(c, "-o");
     arg(c, made(c, "%s/out.so", b->staging));
 }
@@ -229,14 +237,19 @@ nx_err nx__build_link(const struct nx__build *b, size_t objects)
     return run(&command, b);
 }
 
-void nx__wasm_header_hint(const char *path)
+nx_err nx__build_check(const struct nx__build *b, const char *source)
 {
-    struct nx__buffer text = {0};
-    if (nx__read_small(path, NX__SOURCE_MOST, &text) == NX_OK && text.len &&
-        memmem(text.data, text.len, ".wasm.h\"", 8))
-        (void)dprintf(
-            STDERR_FILENO,
-            "nexus: %s includes a .wasm.h header: WebAssembly modules come with a later version\n",
-            path);
-    nx__buffer_free(&text);
+    start(&command, b);
+    include_args(&command, b);
+    if (b->compiler->kind == NX__COMPILER_GCC) {
+        /* With -fsyntax-only it does not see that a result is dropped. */
+        arg(&command, "-S");
+        arg(&command, "-o");
+        arg(&command, "-");
+        command.listing = "/dev/null";
+    } else {
+        arg(&command, "-fsyntax-only");
+    }
+    arg(&command, source);
+    return run(&command, b);
 }

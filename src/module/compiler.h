@@ -6,8 +6,9 @@
 
 enum { NX__SOURCES_MOST = 256, NX__ROOT_MOST = 4096 };
 
-/* Grows with every change of the arguments that compilers get: part of the cache key. */
-enum { NX__COMPILER_ARGUMENTS = 2 };
+/* Grows with every change of what compilers are told and of what is taken from them: part of the
+ * cache key. */
+enum { NX__COMPILER_ARGUMENTS = 4 };
 
 /* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
  */
@@ -24,6 +25,7 @@ struct nx__build {
     const char *staging;
     const char *const *flags; /* more of them, not for tcc; may be NULL */
     int output;               /* for the compiler's words */
+    bool no_undefined;        /* names that nothing has are an error, the runtime's among them */
 };
 
 /* Each NX_OK, NX_ECOMPILE (it said no), or what kept it from running. */
@@ -36,8 +38,24 @@ NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t object
 /* Copies the *.gcno that the compiler has left in `staging`. NX_EIO and others, recorded. */
 NX_MUST_CHECK nx_err nx__notes_keep(const char *staging, const char *folder);
 
-/* Says so on stderr when a program that does not compile includes a generated WebAssembly header.
- */
-void nx__wasm_header_hint(const char *path);
+/* Reads a source for its warnings alone; makes nothing. gcc or clang. */
+NX_MUST_CHECK nx_err nx__build_check(const struct nx__build *build, const char *source);
+
+/* ---- symbols.c */
+
+/* Looks whether the runtime and the system have every name that out.so needs, and out.so a main
+ * where it is a program; says what is missing, by file and line where the compiler can. It was made
+ * of `source`, or of so many objects. NX_ECOMPILE, and what keeps out.so from being read. */
+NX_MUST_CHECK nx_err nx__symbols_check(const struct nx__build *build, const char *source,
+                                       size_t objects, bool program);
+
+/* ---- hints.c */
+
+/* True when the compiler has said so. */
+bool nx__output_says(int output, const char *words);
+
+/* Adds to what the compiler said of a program that does not compile, on stderr, what it does not
+ * know: where packages are looked for, and what it may read. */
+void nx__compile_hints(const char *main_path, const char *root, int output);
 
 #endif

@@ -108,27 +108,29 @@ static bool add(struct nx__compilers *compilers, const char *name)
     return true;
 }
 
-nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen, bool release)
+nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
+                          const char *chosen_by, bool release)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
     *compilers = (struct nx__compilers){.searched_ns = nx__file_time(now)};
     if (chosen && *chosen) {
         char name[NX__COMPILER_PATH];
+        const char *by = chosen_by ? chosen_by : "CC";
         program_of(chosen, name);
         if (name[0] && add(compilers, name)) {
             if (!release || compilers->items[0].kind != NX__COMPILER_TCC) return NX_OK;
             return nx__error_set(
                 NX_EINVAL,
-                "\"%.100s\", which CC names, does not optimise; unset CC or set it to gcc or clang for --release",
-                chosen);
+                "\"%.100s\", which %s names, does not optimise: --release takes gcc or clang",
+                chosen, by);
         }
         return nx__error_set(
             NX_ENOENT,
             strchr(name, ' ')
-                ? "cannot find the compiler \"%.100s\" that CC names; CC is the name or path of a program, without options"
-                : "cannot find the compiler \"%.100s\" that CC names; unset CC or set it to one that is installed",
-            chosen);
+                ? "cannot find the compiler \"%.100s\" that %s names; it is the name or path of a program, without options"
+                : "cannot find the compiler \"%.100s\" that %s names; nexus version --verbose lists those that are found",
+            chosen, by);
     }
     if (!release) (void)add(compilers, "tcc");
     (void)add(compilers, "gcc");

@@ -50,10 +50,11 @@ struct nx__compilers {
     int64_t searched_ns; /* when the search began, by the clock of file times */
 };
 
-/* Those to try, in this order: `chosen` alone where it is given ($CC), else tcc (not for a
- * release), gcc, clang, zig cc on the PATH. NX_ENOENT with how to get one, NX_EINVAL. */
+/* Those to try, in this order: `chosen` alone where it is given (by `chosen_by`, "CC" or a flag,
+ * for messages), else tcc (not for a release), gcc, clang, zig cc on the PATH. NX_ENOENT with how
+ * to get one, NX_EINVAL. */
 NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
-                                        bool release);
+                                        const char *chosen_by, bool release);
 
 /* The outcome of a search, as it is remembered: the compilers that were asked to make a program, of
  * which the last one did. Of each there are path, size and time, of the last one `folders` too. */
@@ -142,6 +143,17 @@ bool nx__object_is_whole(int fd, uint64_t size);
  * NX_ENOMEM, NX_EFAILED and others, recorded. */
 NX_MUST_CHECK nx_err nx__object_into_memory(int from, uint64_t size, const char *hash,
                                             struct nx__compiled *out);
+
+/* ---- compile.c */
+/* How compilers are told a file, so that their messages name it as the user would: below the folder
+ * of the path `given` of the program, whose real path is `main_path`. The caller frees it; NULL
+ * when memory is out. */
+char *nx__path_shown(const char *given, const char *main_path, const char *real);
+
+/* ---- resolve.c */
+/* Lists for a message the nexus_modules that are looked in from a folder on: `in
+ * "/a/nexus_modules"`, or that there are none. */
+void nx__modules_list(const char *from, char *out, size_t size);
 
 /* ---- sandbox.c: one run of a compiler, sealed. */
 struct nx__tool_run {

@@ -41,11 +41,8 @@ nx_err nx__module_load(int so_fd, const char *so_path, void **out)
     void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
         const char *words = loader_words(name);
-        bool undefined = strncmp(words, "undefined symbol", 16) == 0;
-        return nx__error_set(
-            NX_EINVAL, "cannot load the program: %.120s%s", words,
-            undefined ? " (no source that went in has it; a header brings in the .c file beside it)"
-                      : "");
+        return nx__error_set(strncmp(words, "undefined symbol", 16) == 0 ? NX_ECOMPILE : NX_EINVAL,
+                             "cannot load the program: %.180s", words);
     }
     *out = handle;
     nx__crash_modules_changed();
@@ -65,7 +62,7 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
                     dladdr(symbol, &found) && found.dli_fbase == (void *)own->l_addr;
     if (!has_main) {
         (void)dlclose(handle); /* or the loader would take it for the next one of this number */
-        return nx__error_set(NX_EINVAL, "cannot run the program: it has no main");
+        return nx__error_set(NX_ECOMPILE, "cannot run the program: it has no main");
     }
     memcpy(entry, &symbol, sizeof symbol);
     return NX_OK;
@@ -89,8 +86,7 @@ static nx_err import(const char *name, void **handle)
         return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part",
                              name);
     }
-    size_t len = strlen(name);
-    if (len > 3 && strcmp(name + len - 3, ".so") == 0 && nx__broker_fd() < 0) {
+    if (nx__is_library(name) && nx__broker_fd() < 0) {
         NX_TRY(nx__permit(NX__PERMIT_FFI, name));
         return module_open(name, name, handle);
     }

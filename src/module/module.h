@@ -3,13 +3,17 @@
 #ifndef NX__MODULE_H
 #define NX__MODULE_H
 
+#include "base/buffer.h"
 #include "base/error.h"
 
 struct nx__compile_request {
     const char *path;         /* as the user gave it */
     bool release;             /* optimised, never with tcc */
     bool refresh;             /* whatever the cache has */
-    const char *compiler;     /* $CC, may be NULL */
+    bool program;             /* it has to have a main */
+    bool no_warnings;         /* a compiler that succeeds is not heard */
+    const char *compiler;     /* the one to take, may be NULL */
+    const char *compiler_by;  /* who chose it, for messages: "CC" (as NULL is) or a flag */
     const char *const *flags; /* more for the compiler, not for tcc; NULL at the end; may be NULL */
     const char *notes;        /* folder for the *.gcno that it makes; may be NULL */
 };
@@ -17,6 +21,7 @@ struct nx__compile_request {
 /* A file that went in. */
 struct nx__module_input {
     char *path;
+    bool own; /* neither the system's nor the runtime's */
 };
 
 struct nx__compiled {
@@ -27,7 +32,8 @@ struct nx__compiled {
     size_t input_count;
     bool from_cache;
     char *compiler;
-    char *warning; /* why the result is not kept in the cache; NULL when it is */
+    char *warnings_path; /* file in the cache for what compilers warn of in it; NULL without one */
+    char *warning;       /* why the result is not kept in the cache; NULL when it is */
 };
 
 /* Compiles the program with all that it includes, or finds it in the cache. Where the cache can't
@@ -38,6 +44,20 @@ struct nx__compiled {
 NX_MUST_CHECK nx_err nx__module_compile(const struct nx__compile_request *request,
                                         struct nx__compiled *out);
 void nx__compiled_free(struct nx__compiled *compiled);
+
+/* ---- Warnings: gcc and clang say them when they compile. tcc has none, so one of them is asked
+ * later. */
+
+/* Adds what is known that compilers warn of in the program. NX_ENOENT and others when it is not
+ * known yet. */
+NX_MUST_CHECK nx_err nx__module_warnings(const struct nx__compiled *compiled,
+                                         struct nx__buffer *out);
+
+/* Asks gcc or clang about a program that is in the cache, adds what it warns of, and remembers it.
+ * Takes as long as compiling it. NX_EAGAIN when there is no such compiler or no such program,
+ * NX_ENOMEM and others. */
+NX_MUST_CHECK nx_err nx__module_check(const struct nx__compile_request *request,
+                                      struct nx__buffer *out);
 
 /* ---- Cache */
 
@@ -58,17 +78,25 @@ uint64_t nx__cache_limit(void);
 
 /* ---- Resolving and loading */
 
+/* True for the name of a native library: "libx.so", "/usr/lib/libx.so.6". */
+bool nx__is_library(const char *name);
+
 /* Finds what `from_file` means by `name`: "./x.c" (or without its ending, or a folder with
- * index.c), an absolute path, or a package in the nearest nexus_modules. The caller frees it.
+ * index.c), an absolute path, a package in the nearest nexus_modules, or one of the system's
+ * libraries ("libm.so.6"). Links are followed. The caller frees it.
  * NX_ENOENT, NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__resolve(const char *from_file, const char *name, char **path_out);
+
+/* The program of a project: the path of "main" in the nexus.toml of that folder. The caller frees
+ * it. NX_ENOENT (no nexus.toml), NX_EINVAL (it names none), NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__project_main(const char *folder, char **out);
 
 /* Loads a compiled program. `so_fd` may be -1: then by path. It stays loaded. NX_EINVAL with the
  * loader's words. */
 NX_MUST_CHECK nx_err nx__module_load(int so_fd, const char *so_path, void **handle);
 
-/* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_EINVAL with the
- * loader's words. */
+/* Loads a compiled program and finds its main. `so_fd` may be -1: then by path. NX_ECOMPILE (it has
+ * no main, or needs a name that nothing has), NX_EINVAL with the loader's words. */
 NX_MUST_CHECK nx_err nx__module_load_app(int so_fd, const char *so_path,
                                          int (**entry)(int, char **));
 

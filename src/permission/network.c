@@ -84,6 +84,8 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
         out->text[0] = '\0';
         return NX_OK;
     }
+    if (host_len && !colon && host_len <= 5 && strspn(host, "0123456789") >= host_len)
+        return invalid(text, len, "a port alone has a colon before it, as in :3000");
     if (host_len > NX__HOST_NAME_MAX) return invalid(text, len, "the name is too long");
     for (size_t i = 0; i < host_len; i++)
         out->text[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + ('a' - 'A') : host[i]);

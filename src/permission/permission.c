@@ -178,7 +178,7 @@ static nx_err list_parse(struct nx__rules *rules, enum nx__permit_kind kind, con
                                  (int)flag_len, flag, (int)flag_len, flag);
         nx_err err = rule_add(rules, kind, list, len);
         if (err == NX_EUSAGE)
-            return nx__error_set(err, "%.*s: %s", (int)flag_len, flag, nx_error_last()->message);
+            return nx__error_set(err, "%.*s: %s", (int)flag_len, flag, nx__error_last()->message);
         if (err) return err;
         list += len;
         if (!*list) return NX_OK;

@@ -376,7 +376,7 @@ class Choosing(Project):
 
     def test_a_file_that_does_not_load(self):
         self.source("int nowhere(void);\nNX_TEST(\"x\") { nx_expect_eq(nowhere(), 1); }\n", "bad_test.c")
-        self.assertIn("undefined symbol: nowhere", self.run_tests("bad_test.c", code=4))
+        self.assertIn("undefined reference to 'nowhere'", self.run_tests("bad_test.c", code=18))
 
     def test_interrupt(self):
         self.source('NX_TEST("long", .deadline = NX_FOREVER) { nx_test_dir(); NX_IGNORE(nx_sleep(NX_S(1000))); }\n', "c_test.c")

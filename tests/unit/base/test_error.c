@@ -22,7 +22,8 @@ NX_TEST("error numbers are distinct exit codes")
     }
     nx_expect_eq(nx_err_name(NX_ENOMEM), "NX_ENOMEM");
     nx_expect_eq(nx_err_text(NX_ENOMEM), "out of memory");
-    nx_expect_eq(nx_err_text((nx_err)125), "unknown error");
+    nx_expect_eq(nx_err_text((nx_err)125), "unknown error 125");
+    nx_expect_eq(nx_err_name((nx_err)125), "NX_E125");
 }
 
 NX_TEST("error set records and returns")

@@ -31,6 +31,14 @@ static nx_err fails_silently(void *arg)
     return NX_EIO;
 }
 
+NX_TEST(a_fiber_needs_a_function)
+{
+    nx_fiber *fiber;
+    EXPECT_EQ(nx_spawn(NULL, NULL, NULL), NX_EINVAL);
+    EXPECT_EQ(nx_spawn(&fiber, NULL, NULL), NX_EINVAL);
+    EXPECT(fiber == NULL);
+}
+
 NX_TEST(join_returns_the_result)
 {
     nx_fiber *f = NULL;

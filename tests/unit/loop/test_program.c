@@ -5,6 +5,9 @@
 
 #include "loop/files.h"
 #include <nexus/fs.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -24,6 +27,24 @@ static int run_aside(int (*entry)(int, char **))
     }
     int status = -1;
     EXPECT(waitpid(pid, &status, 0) == pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* The same, with what it wrote to stderr. */
+static int run_heard(int (*entry)(int, char **), char *said, size_t size)
+{
+    (void)fflush(stdout);
+    int file = memfd_create("stderr", MFD_CLOEXEC);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (dup2(file, STDERR_FILENO) < 0) _exit(99);
+        exit(run(entry));
+    }
+    int status = -1;
+    EXPECT(waitpid(pid, &status, 0) == pid);
+    ssize_t n = pread(file, said, size - 1, 0);
+    said[n > 0 ? n : 0] = '\0';
+    (void)close(file);
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
 }
 
@@ -114,13 +135,239 @@ NX_TEST(an_error_of_mains_fibers_is_the_exit_code)
     EXPECT_EQ(run(leaves_a_scope), 0);
 }
 
-/* ---- Limits */
+static int returns_error(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return nx_fail(NX_EPROTO, "mine");
+}
+
+static int returns_another(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    NX_IGNORE(nx_fail(NX_EPROTO, "mine"));
+    return NX_EIO;
+}
+
+static int looks_at_error(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    NX_IGNORE(nx_fail(NX_EPROTO, "mine"));
+    EXPECT_STR(nx_error_last()->message, "mine");
+    return NX_EPROTO;
+}
+
+static int looks_before(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    EXPECT_EQ(nx_error_last()->code, NX_OK);
+    return nx_fail(NX_EPROTO, "mine");
+}
+
+static nx_err fails_with_mine(void *looks)
+{
+    NX_IGNORE(nx_fail(NX_EPROTO, "mine"));
+    return looks ? nx_error_last()->code : NX_EPROTO;
+}
+
+static int joins_one_that_looked(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_fiber *fiber;
+    NX_TRY(nx_spawn(&fiber, fails_with_mine, &steps));
+    return nx_join(fiber);
+}
+
+static int joins_one_that_did_not_look(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_fiber *fiber;
+    NX_TRY(nx_spawn(&fiber, fails_with_mine, NULL));
+    return nx_join(fiber);
+}
+
+static int calls_a_thread(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    return nx_blocking(fails_with_mine, &steps);
+}
+
+static int is_cancelled(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_cancel(nx_fiber_current());
+    return nx_sleep(NX_S(60));
+}
+
+NX_TEST(an_error_that_main_returns_is_said_once)
+{
+    static const struct {
+        int (*entry)(int, char **);
+        int code;
+        const char *said;
+    } rows[] = {{returns_error, NX_EPROTO, "nexus: mine\n"},
+                {returns_another, NX_EIO, ""},
+                {looks_at_error, NX_EPROTO, ""},
+                {looks_before, NX_EPROTO, "nexus: mine\n"},
+                {joins_one_that_looked, NX_EPROTO, ""},
+                {joins_one_that_did_not_look, NX_EPROTO, "nexus: mine\n"},
+                {calls_a_thread, NX_EPROTO, ""},
+                {is_cancelled, NX_ECANCELED, "nexus: cancelled while sleeping\n"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char said[1024];
+        EXPECT_EQ(run_heard(rows[i].entry, said, sizeof said), rows[i].code);
+        EXPECT_STR(said, rows[i].said);
+    }
+    char said[1024];
+    EXPECT_EQ(run_heard(fails_beside, said, sizeof said), NX_EPROTO);
+    EXPECT(strstr(said, "meant to be printed") && !strstr(said, "cancelled"));
+}
+
+/* ---- Programs that nothing can wake */
+
+static nx_err receives(void *channel)
+{
+    int value;
+    return nx_recv(channel, &value);
+}
+
+static nx_err sends(void *channel)
+{
+    int value = 0;
+    return nx_send(channel, &value);
+}
 
 static nx_err nothing(void *arg)
 {
     (void)arg;
     return NX_OK;
 }
+
+static nx_err sleeps_aside(void *arg)
+{
+    (void)arg;
+    (void)usleep(20000);
+    return NX_OK;
+}
+
+static int receives_for_ever(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *channel;
+    NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
+    NX_TRY(nx_blocking(nothing, NULL)); /* the pool's thread is no reason to hope */
+    return receives(channel);
+}
+
+static int wait_in_a_ring(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *a, *b;
+    nx_fiber *fiber;
+    NX_TRY(nx_channel_new(&a, sizeof(int), 0));
+    NX_TRY(nx_channel_new(&b, sizeof(int), 0));
+    NX_TRY(nx_spawn(NULL, receives, a, .name = "w1"));
+    NX_TRY(nx_spawn(&fiber, sends, b, .name = "w2"));
+    NX_TRY(nx_sleep(NX_MS(1)));
+    return nx_join(fiber);
+}
+
+static int leaves_a_receiver(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *channel;
+    NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
+    return nx_spawn(NULL, receives, channel, .name = "left", .detached = true);
+}
+
+static nx_channel *posted_to;
+
+static void deliver(void *arg)
+{
+    (void)arg;
+    nx_channel_close(posted_to);
+}
+
+static void *posts_later(void *loop)
+{
+    (void)usleep(50000);
+    EXPECT_EQ(nx_post(loop, deliver, NULL), NX_OK);
+    (void)usleep(50000);
+    return NULL;
+}
+
+static int waits_for_a_thread(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    pthread_t thread;
+    NX_TRY(nx_channel_new(&posted_to, sizeof(int), 0));
+    EXPECT_EQ(pthread_create(&thread, NULL, posts_later, nx_loop_current()), 0);
+    nx_err err = receives(posted_to);
+    EXPECT_EQ(pthread_join(thread, NULL), 0);
+    return err;
+}
+
+static void on_alarm(int signo)
+{
+    (void)signo;
+    deliver(NULL);
+}
+
+static int waits_for_a_handler(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    NX_TRY(nx_channel_new(&posted_to, sizeof(int), 0));
+    (void)signal(SIGALRM, on_alarm);
+    (void)ualarm(50000, 0);
+    return receives(posted_to);
+}
+
+static int is_woken_from_outside(int argc, char **argv)
+{
+    (void)argc, (void)argv;
+    nx_channel *channel;
+    size_t which;
+    int value, signo;
+    NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
+    NX_TRY(nx_select(&which, nx_on_recv(channel, &value), nx_on_timeout(NX_MS(20))));
+    pid_t child = fork();
+    if (child == 0) {
+        (void)usleep(20000);
+        (void)kill(getppid(), SIGUSR1);
+        (void)usleep(20000);
+        _exit(0);
+    }
+    NX_TRY(nx_signal_wait(UINT64_C(1) << SIGUSR1, &signo));
+    NX_TRY(nx_child_wait(child, &signo));
+    return nx_blocking(sleeps_aside, NULL);
+}
+
+NX_TEST(a_program_that_nothing_can_wake_ends)
+{
+    static const struct {
+        int (*entry)(int, char **);
+        int code;
+        const char *said;
+    } rows[] = {
+        {receives_for_ever, NX_EDEADLOCK,
+         "nexus: the program waits for what nothing can bring: \"main\" in nx_recv\n"},
+        {wait_in_a_ring, NX_EDEADLOCK,
+         "nexus: all fibers wait for each other: \"main\" in nx_join, \"w1\" in nx_recv, \"w2\" in nx_send\n"},
+        {leaves_a_receiver, NX_EDEADLOCK,
+         "nexus: the program waits for what nothing can bring: \"left\" in nx_recv\n"},
+        {waits_for_a_thread, NX_ECLOSED, "nexus: the channel is closed\n"},
+        {waits_for_a_handler, NX_ECLOSED, "nexus: the channel is closed\n"},
+        {is_woken_from_outside, 0, ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char said[1024];
+#ifdef NX__TSAN
+        if (rows[i].code == NX_EDEADLOCK) continue; /* it has a thread of its own */
+#endif
+        EXPECT_EQ(run_heard(rows[i].entry, said, sizeof said), rows[i].code);
+        EXPECT_STR(said, rows[i].said);
+    }
+}
+
+/* ---- Limits */
 
 static int too_many_fibers(int argc, char **argv)
 {
