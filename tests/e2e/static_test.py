@@ -268,7 +268,7 @@ class Ranges(StaticTest):
             r = self.range(value)
             self.assertEqual((r.status, r.body), (200, TEXT), value)
         self.assertEqual(self.get("/files/plain.txt", "range: bytes=0-1", "range: bytes=3-4").status, 200)
-        self.assertEqual(self.range("bytes=" + ",".join(f"{i}-{i}" for i in range(2000))).status, 200)
+        self.assertEqual(self.range("bytes=" + ",".join(f"{i}-{i}" for i in range(1000))).status, 200)
 
     def test_merged(self):
         for value, first, last in (("0-5,3-9", 0, 9), ("0-5,6-9", 0, 9), ("5-9,0-5", 0, 9), ("0-5,20-25", 0, 25), ("0-,1-,2-,-3", 0, len(TEXT) - 1),
@@ -373,7 +373,7 @@ class Hostile(StaticTest):
         time.sleep(0.3)
         self.assert_serving()
         self.assertLessEqual(self.app.descriptors(), before + 4)
-        self.assertNotIn("failed", self.app.output().replace("become shorter", ""))
+        self.assertNotIn("large.bin failed", self.app.output(), "that a peer leaves is no failure")
 
     def test_a_reader_that_stops(self):
         with self.app.connect() as s:
@@ -382,9 +382,9 @@ class Hostile(StaticTest):
             for _ in range(8):
                 time.sleep(0.5)
                 self.assert_serving()
-            with self.assertRaises((ConnectionError, AssertionError)):
-                data = s.makefile("rb").read()
-                self.assertGreaterEqual(len(data), 4 * len(LARGE), "it was cut off after write_deadline")
+            with self.assertRaises(ConnectionError, msg="the connection was reset after write_deadline"):
+                while s.recv(65536):
+                    pass
 
     def test_many_files_do_not_exhaust_descriptors(self):
         for i in range(200):
@@ -395,13 +395,12 @@ class Hostile(StaticTest):
         self.assertLess(self.app.descriptors(), before + 150)
 
     def test_fairness(self):
-        write("huge.bin", b"")
-        os.truncate(os.path.join(ROOT, "huge.bin"), 2 << 30)
+        write("huge.bin", LARGE * 20)
         stop = threading.Event()
 
         def drink():
             with self.app.connect() as s:
-                s.sendall(b"GET /files/huge.bin HTTP/1.1\r\nhost: a\r\n\r\n")
+                s.sendall(b"GET /files/huge.bin HTTP/1.1\r\nhost: a\r\n\r\n" * 100)
                 while not stop.is_set() and s.recv(1 << 20):
                     pass
         thread = threading.Thread(target=drink)
@@ -545,7 +544,7 @@ class Compression(StaticTest):
             for _ in range(5):
                 self.assertEqual(self.ask("POST", path, bomb, headers=["content-encoding: gzip"]).status, 413)
                 self.assertEqual(self.ask("POST", path, bomb[:3000], headers=["content-encoding: gzip"]).status, 413)
-        self.assertEqual(self.ask("POST", "/whole", gzip.compress(os.urandom(1 << 20) * 5), headers=["content-encoding: gzip"]).status, 413)
+        self.assertEqual(self.ask("POST", "/whole", gzip.compress(os.urandom(30000) * 150), headers=["content-encoding: gzip"]).status, 413)
         self.assertLess(self.app.rss(), before + 40000)
         self.assert_serving()
 
@@ -642,7 +641,8 @@ class Clients(StaticTest):
             f.write(LARGE[:1000])
             f.flush()
             curl("-C", "-", "-o", f.name, f"{base}/files/large.bin")
-            self.assertEqual(open(f.name, "rb").read(), LARGE)
+            f.seek(0)
+            self.assertEqual(f.read(), LARGE)
 
 
 if __name__ == "__main__":

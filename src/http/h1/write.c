@@ -88,6 +88,9 @@ nx_err nx__h1_wait_writable(struct nx__h1_conn *conn)
                              span == NX_FOREVER ? NX_FOREVER : nx__loop()->now + span);
     if (!err) return NX_OK;
     conn->broken = true;
+    /* A reset: else the kernel would go on offering to a peer that takes nothing what it has. */
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     return err == NX_ETIMEDOUT
                ? nx__error_set(err,
                                "cannot send the answer: the peer has taken nothing for too long")
