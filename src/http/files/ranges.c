@@ -51,7 +51,7 @@ enum nx__ranges nx__ranges_parse(nx_bytes value, uint64_t size,
     if (value.len <= unit_len || strncasecmp(value.data, unit, unit_len) != 0)
         return NX__RANGES_NONE;
     const char *at = value.data + unit_len, *end = value.data + value.len;
-    size_t asked = 0;
+    size_t asked = 0, found = 0;
     while (at < end) {
         if (blank(*at) || *at == ',') { /* empty members are allowed (RFC 9110 5.6.1.2) */
             at++;
@@ -74,10 +74,10 @@ enum nx__ranges nx__ranges_parse(nx_bytes value, uint64_t size,
         if (at < end && *at != ',') return NX__RANGES_NONE;
         if (first >= size) continue; /* can't be satisfied */
         if (last >= size) last = size - 1;
-        out[(*count)++] = (struct nx__range){.first = first, .len = last - first + 1};
+        out[found++] = (struct nx__range){.first = first, .len = last - first + 1};
     }
     if (!asked) return NX__RANGES_NONE;
-    if (!*count) return NX__RANGES_UNSATISFIABLE;
-    *count = coalesce(out, *count);
+    if (!found) return NX__RANGES_UNSATISFIABLE;
+    *count = coalesce(out, found);
     return NX__RANGES_SOME;
 }

@@ -16,7 +16,7 @@ struct nx__range {
 
 enum nx__ranges {
     NX__RANGES_NONE,          /* send all: the field is malformed, of another unit, or too much */
-    NX__RANGES_SOME,          /* `count` of them */
+    NX__RANGES_SOME,          /* `count` of them; with the others it is 0 */
     NX__RANGES_UNSATISFIABLE, /* answer 416 */
 };
 
