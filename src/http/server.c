@@ -322,6 +322,14 @@ static nx_err start(nx_http_server *server)
     return NX_OK;
 }
 
+void nx__server_release(nx_http_server *server)
+{
+    nx__static_close(server);
+    nx__file_cache_clear();
+    if (server->coding) server->coding->close();
+    nx__h1_free();
+}
+
 struct listening {
     struct nx__op op;
     nx_http_server *server;
@@ -346,10 +354,7 @@ nx_err nx_http_listen(nx_http_server *server)
     nx__timer_clear(&server->loop->timers, &server->sweep_timer);
     nx__list_remove(&server->service.link);
     server->listening = false;
-    nx__static_close(server);
-    nx__file_cache_clear();
-    if (server->coding) server->coding->close();
-    nx__h1_free();
+    nx__server_release(server);
     if (server->outcome)
         return nx__error_set(
             server->outcome,

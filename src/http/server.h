@@ -143,6 +143,9 @@ void nx__h1_free(void);
 /* Runs the handler and whatever is owed after it; the body of a request's fiber. */
 void nx__request_serve(nx_request *req);
 
+/* Gives back what serving has taken on the loop: directories, files, encoders, memory. */
+void nx__server_release(nx_http_server *server);
+
 /* Records the first mistake of a builder; it comes out of nx_http_listen. */
 void nx__server_mistake(nx_http_server *server, nx_err err, const char *format, ...)
     NX_PRINTF(3, 4);

@@ -4,6 +4,12 @@
 
 #include "http/coding/accept.h"
 
+/* The input without its first `n` bytes; it may be empty and have no address. */
+static inline nx_bytes nx__code_rest(nx_bytes in, size_t n)
+{
+    return n ? nx_slice(in.data + n, in.len - n) : in;
+}
+
 enum nx__code_op {
     NX__CODE_MORE,  /* takes the input, gives what it likes */
     NX__CODE_FLUSH, /* gives all that was taken */

@@ -50,7 +50,7 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
     z->next_out = (Bytef *)out;
     z->avail_out = out_len;
     int result = deflate(z, in_len < in->len ? Z_NO_FLUSH : flush[op]);
-    *in = nx_slice(in->data + (in_len - z->avail_in), in->len - (in_len - z->avail_in));
+    *in = nx__code_rest(*in, in_len - z->avail_in);
     *len = out_len - z->avail_out;
     if (result == Z_STREAM_END) return NX__CODED_DONE;
     if (result != Z_OK && result != Z_BUF_ERROR) return NX__CODED_BAD;
@@ -87,7 +87,7 @@ static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_
     s->z.next_out = (Bytef *)out;
     s->z.avail_out = out_len;
     int result = inflate(&s->z, Z_NO_FLUSH);
-    *in = nx_slice(in->data + (in_len - s->z.avail_in), in->len - (in_len - s->z.avail_in));
+    *in = nx__code_rest(*in, in_len - s->z.avail_in);
     *len = out_len - s->z.avail_out;
     s->ended = result == Z_STREAM_END;
     if (s->ended) return NX__CODED_DONE;

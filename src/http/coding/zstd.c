@@ -44,7 +44,7 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
     ZSTD_inBuffer input = {in->data, in->len, 0};
     ZSTD_outBuffer output = {out, cap, 0};
     size_t left = ZSTD_compressStream2(encoder, &output, &input, directive[op]);
-    *in = nx_slice(in->data + input.pos, in->len - input.pos);
+    *in = nx__code_rest(*in, input.pos);
     *len = output.pos;
     if (ZSTD_isError(left)) return NX__CODED_BAD;
     if (in->len) return NX__CODED_ON;
@@ -97,7 +97,7 @@ static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_
     }
     ZSTD_inBuffer input = {in->data, in->len, 0};
     size_t left = ZSTD_decompressStream(d->context, &output, &input);
-    *in = nx_slice(in->data + input.pos, in->len - input.pos);
+    *in = nx__code_rest(*in, input.pos);
     *len = output.pos;
     if (ZSTD_isError(left)) return NX__CODED_BAD;
     if (left) return NX__CODED_ON;

@@ -20,7 +20,7 @@ enum {
 
 struct root {
     struct nx__dir dir; /* first */
-    struct nx__list link;
+    struct root *next;  /* in the cache, latest opened first */
     uint32_t refs;
     char path[];
 };
@@ -28,8 +28,8 @@ struct root {
 struct cache {
     struct nx__file_entry *buckets[BUCKETS];
     struct nx__list used;
-    struct nx__list roots;
-    size_t entries, descriptors, memory, root_count;
+    struct root *roots;
+    size_t entries, descriptors, memory;
     struct nx__timer timer;
 };
 
@@ -87,7 +87,6 @@ static bool cache_ready(void)
     cache = calloc(1, sizeof *cache);
     if (!cache) return false;
     nx__list_init(&cache->used);
-    nx__list_init(&cache->roots);
     cache->timer.fire = unused;
     return true;
 }
@@ -218,11 +217,23 @@ static void root_drop(struct root *root)
 
 static struct root *root_kept(const char *path)
 {
-    for (struct nx__list *link = cache->roots.next; link != &cache->roots; link = link->next) {
-        struct root *root = nx__container_of(link, struct root, link);
-        if (strcmp(root->path, path) == 0) return root;
+    struct root *root = cache->roots;
+    while (root && strcmp(root->path, path) != 0) root = root->next;
+    return root;
+}
+
+/* Drops those past the first `most`. */
+static void roots_cut(size_t most)
+{
+    struct root **at = &cache->roots;
+    while (*at && most--) at = &(*at)->next;
+    struct root *root = *at;
+    *at = NULL;
+    while (root) {
+        struct root *next = root->next;
+        root_drop(root);
+        root = next;
     }
-    return NULL;
 }
 
 int nx__file_root(const char *path, const struct nx__dir **dir)
@@ -240,7 +251,6 @@ int nx__file_root(const char *path, const struct nx__dir **dir)
     memcpy(root->path, path, len + 1);
     root->refs = 1;
     root->dir = (struct nx__dir){.id = nx__dir_id(), .path = root->path};
-    nx__list_init(&root->link);
     root->dir.fd = (int)nx__file_blocking(root_open, root);
     if (root->dir.fd < 0) {
         int error = root->dir.fd;
@@ -249,14 +259,10 @@ int nx__file_root(const char *path, const struct nx__dir **dir)
     }
     *dir = &root->dir;
     if (!cache_ready() || root_kept(path)) return 0; /* this one is used once */
-    if (cache->root_count == ROOTS_MOST) {
-        struct nx__list *first = nx__list_pop(&cache->roots);
-        root_drop(nx__container_of(first, struct root, link));
-        cache->root_count--;
-    }
     root->refs++;
-    nx__list_insert(&cache->roots, &root->link);
-    cache->root_count++;
+    root->next = cache->roots;
+    cache->roots = root;
+    roots_cut(ROOTS_MOST);
     return 0;
 }
 
@@ -269,8 +275,7 @@ void nx__file_cache_clear(void)
 {
     if (!cache) return;
     while (!nx__list_empty(&cache->used)) forget(oldest());
-    while (!nx__list_empty(&cache->roots))
-        root_drop(nx__container_of(nx__list_pop(&cache->roots), struct root, link));
+    roots_cut(0);
     nx__timer_clear(&nx__loop()->timers, &cache->timer);
     free(cache);
     cache = NULL;
