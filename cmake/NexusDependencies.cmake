@@ -1,6 +1,7 @@
 # The libraries that are linked statically, so that a copied `nexus` needs nothing but libc.
 #   nexus_uring      io_uring for files
 #   nexus_sodium     hashing and randomness
+#   nexus_zlib, nexus_brotli (three archives), nexus_zstd   compression of answers and bodies
 #   nexus_backtrace  file and line of a crash, from the compiler's own libbacktrace
 # NEXUS_STATIC_LIBRARIES lists the archives, for libnexus.a, which carries what it needs of them.
 set(NEXUS_STATIC_LIBRARIES)
@@ -20,6 +21,14 @@ endfunction()
 
 nx_static_library(nexus_uring liburing.h liburing.a "" liburing-dev)
 nx_static_library(nexus_sodium sodium.h libsodium.a "" libsodium-dev)
+nx_static_library(nexus_zlib zlib.h libz.a "" zlib1g-dev)
+nx_static_library(nexus_zstd zstd.h libzstd.a "" libzstd-dev)
+if(NEXUS_BROTLI_ENCODER)
+    nx_static_library(nexus_brotli_encoder brotli/encode.h libbrotlienc.a "" libbrotli-dev)
+    target_compile_definitions(nexus_brotli_encoder INTERFACE NX__BROTLI_ENCODER)
+endif()
+nx_static_library(nexus_brotli_decoder brotli/decode.h libbrotlidec.a "" libbrotli-dev)
+nx_static_library(nexus_brotli_common brotli/types.h libbrotlicommon.a "" libbrotli-dev)
 
 # gcc has libbacktrace in its own folder, with headers that other compilers can read. Those headers' folder also holds
 # gcc's <stddef.h> and its like, so the two that are wanted are copied out of it.
@@ -47,4 +56,7 @@ function(nx_vendored out file)
 endfunction()
 
 add_library(nexus_dependencies INTERFACE)
-target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_sodium nexus_backtrace)
+target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_sodium nexus_zlib nexus_zstd
+    # The first two need the third.
+    $<TARGET_NAME_IF_EXISTS:nexus_brotli_encoder> nexus_brotli_decoder nexus_brotli_common
+    nexus_backtrace)

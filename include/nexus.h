@@ -4,6 +4,7 @@
 
 #include <nexus/base.h>
 #include <nexus/channel.h>
+#include <nexus/compress.h>
 #include <nexus/console.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
@@ -12,6 +13,7 @@
 #include <nexus/log.h>
 #include <nexus/module.h>
 #include <nexus/runtime.h>
+#include <nexus/static.h>
 #include <nexus/timer.h>
 
 #endif

@@ -73,6 +73,23 @@ def server_command(name, port, sealed=False):
     return [path, str(BENCH / "peers" / f"{name}.js"), str(port)]
 
 
+def static_command(name, port, folder):
+    """The command of a peer's server of the files in `folder`."""
+    path = program(name)
+    if name == "nexus":
+        return [path, "run", "--release", "--allow-all", str(BENCH / "http" / "static.c"), "--", str(port), str(folder)]
+    if name == "nginx":
+        # As root its worker becomes a user who may not read the folder.
+        user = "user root;\n" if os.geteuid() == 0 else ""
+        text = user + (BENCH / "peers" / "static.nginx.conf").read_text()
+        for key, value in (("@PORT@", port), ("@DIR@", WORK), ("@ROOT@", folder)):
+            text = text.replace(key, str(value))
+        conf = WORK / f"nginx-static-{port}.conf"
+        conf.write_text(text)
+        return [path, "-c", str(conf), "-p", str(WORK), "-e", "stderr"]
+    return [path, str(BENCH / "peers" / ("static.bun.js" if name == "bun" else "static.js")), str(port), str(folder)]
+
+
 def script_command(name, script, native, *args):
     """The command that runs a small program: `native` (below bench/) on Nexus, `script` on the JavaScript peers."""
     path = program(name)
@@ -125,8 +142,9 @@ def ask(port, timeout=5):
 class Server:
     """A peer's server, started on the server's core and found to answer rightly; a context manager."""
 
-    def __init__(self, name, command=None, core=True, env=None, expect=BODY, timeout=30):
+    def __init__(self, name, command=None, core=True, env=None, expect=BODY, timeout=30, json_body=True):
         self.name = name
+        self.json_body = json_body
         self.port = free_port()
         self.log = WORK / f"{name}.log"
         command = command(self.port) if command else server_command(name, self.port)
@@ -155,6 +173,8 @@ class Server:
         status, fields = head.split(b"\r\n")[0], head.lower()
         if not status.startswith(b"HTTP/1.1 200 ") or body != expect:
             raise Failed(f"it answers wrongly: {status!r} {body[:80]!r}")
+        if not self.json_body:
+            return
         if b"content-type: application/json" not in fields or b"content-length:" not in fields:
             raise Failed(f"its answer lacks content-type or content-length: {head!r}")
 

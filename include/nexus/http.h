@@ -170,4 +170,7 @@ NX_API NX_MUST_CHECK nx_err nx_response_end(nx_response *res);
 }
 #endif
 
+#include <nexus/compress.h>
+#include <nexus/static.h>
+
 #endif

@@ -1,12 +1,17 @@
 /* Serving a connection that is there already. */
 #include "http/attach.h"
 
+#include "http/files/files.h"
+
 nx_err nx__http_attach(nx_http_server *server, int fd)
 {
     if (!server) return nx__error_set(NX_ENOMEM, "cannot make the HTTP server: out of memory");
     if (server->failed) return nx__error_set(server->failed, "%s", server->failure);
     struct nx_loop *loop = nx__loop();
-    if (!server->listening) server->loop = loop;
+    if (!server->listening) {
+        server->loop = loop;
+        NX_TRY(nx__static_open(server));
+    }
     if (server->draining || server->loop != loop)
         return nx__error_set(NX_ESTATE, "the server is stopping, or belongs to another loop");
     server->stats.accepted++;
@@ -20,5 +25,5 @@ void nx__http_detach(nx_http_server *server)
 {
     if (server->listening || server->stats.connections) return;
     nx__timer_clear(&server->loop->timers, &server->sweep_timer);
-    nx__h1_free();
+    nx__server_release(server);
 }

@@ -2,7 +2,9 @@
 #include "http/server.h"
 
 #include "base/arena.h"
+#include "http/coding/coding.h"
 #include "http/h1/parser.h"
+#include "permission/permission.h"
 #include <stdio.h>
 
 nx_bytes nx_request_method(const nx_request *req)
@@ -30,12 +32,34 @@ size_t nx_request_header_count(const nx_request *req)
     return req->header_count;
 }
 
+nx_err nx__request_unsupported(nx_request *req, nx_bytes coding)
+{
+    char name[32], printable[32];
+    (void)snprintf(name, sizeof name, "%.*s", (int)(coding.len < 31 ? coding.len : 31),
+                   coding.data);
+    req->response.error_status = 415;
+    return nx__error_set(NX_ENOTSUP,
+                         "cannot read the body: its content-encoding is \"%s\"; gzip, br and zstd "
+                         "are decoded after nx_http_decode_bodies",
+                         nx__printable(printable, sizeof printable, name));
+}
+
+/* A body that is encoded is read by who decodes it; a handler would take it for what it is not. */
+static nx_err encoding_check(nx_request *req)
+{
+    if (req->coded && req->server->coding->decode) return NX_OK;
+    nx_bytes coding = nx_request_header(req, "content-encoding");
+    if (nx__likely(!coding.len) || nx__coding_named(coding) == NX__CODING_IDENTITY) return NX_OK;
+    return nx__request_unsupported(req, coding);
+}
+
 nx_err nx_request_body(nx_request *req, nx_bytes *body)
 {
     if (!req->body_whole) {
         if (req->body_streamed)
             return nx__error_set(
                 NX_ESTATE, "cannot read the whole body: parts were read with nx_request_read");
+        NX_TRY(encoding_check(req));
         NX_TRY(req->driver->body(req, &req->body));
         req->body_whole = true;
     }
@@ -47,6 +71,7 @@ nx_err nx_request_read(nx_request *req, nx_bytes *chunk)
 {
     if (req->body_whole)
         return nx__error_set(NX_ESTATE, "cannot read on: the body was read with nx_request_body");
+    if (!req->body_streamed) NX_TRY(encoding_check(req));
     req->body_streamed = true;
     return req->driver->read(req, chunk);
 }
@@ -111,8 +136,10 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     nx_response *res = &req->response;
     const nx_error *last = nx_error_last();
     const char *message = last->code == err && last->message[0] ? last->message : nx_err_text(err);
-    int status = status_of(err);
-    if (status >= 500 && err != NX_ECANCELED)
+    int status = res->error_status ? res->error_status : status_of(err);
+    /* That a peer has left in the middle is no failure of the handler. */
+    bool left = err == NX_ERESET && res->state != NX__RESPONSE_OPEN;
+    if (status >= 500 && err != NX_ECANCELED && !left)
         (void)fprintf(stderr, "nexus: handler of %.*s %.*s failed: %s\n", NX_FMT(req->method),
                       (int)(req->path.len < 200 ? req->path.len : 200), req->path.data, message);
     if (res->state != NX__RESPONSE_OPEN) return;
@@ -124,7 +151,7 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     NX_IGNORE(nx__response_error(res, status, told ? reason : NULL));
 }
 
-void nx__request_serve(nx_request *req)
+static NX__HOT void serve(nx_request *req)
 {
     nx_response *res = &req->response;
     nx_err err = NX_OK;
@@ -145,4 +172,12 @@ void nx__request_serve(nx_request *req)
         err = res->failed ? nx_response_end(res) : req->driver->send(res, (nx_bytes){0});
     }
     if (err) handler_failed(req, err);
+}
+
+NX__HOT void nx__request_serve(nx_request *req)
+{
+    const struct nx__coding_config *coding = req->server->coding;
+    if (nx__unlikely(coding != NULL)) coding->begin(req);
+    serve(req);
+    if (nx__unlikely(coding != NULL)) coding->end(req);
 }

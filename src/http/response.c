@@ -48,6 +48,23 @@ static bool is_framing(const char *name)
            strcasecmp(name, "connection") == 0;
 }
 
+/* Room for one more; its reason otherwise. */
+static const char *field_room(struct nx__arena *arena, struct nx__fields *fields, nx_err *err)
+{
+    *err = NX_EINVAL;
+    if (fields->count == NX_HTTP_MAX_RESPONSE_HEADERS)
+        return "too many header fields in one answer";
+    if (fields->count < fields->capacity) return NULL;
+    uint32_t capacity = fields->capacity ? fields->capacity * 2 : 8;
+    struct nx__field *items = nx__arena_grow(arena, fields->items, fields->count * sizeof *items,
+                                             capacity * sizeof *items);
+    *err = NX_ENOMEM;
+    if (!items) return "out of memory";
+    fields->items = items;
+    fields->capacity = capacity;
+    return NULL;
+}
+
 static void field_set(nx_response *res, struct nx__fields *fields, const char *name,
                       const char *value, bool add)
 {
@@ -70,20 +87,11 @@ static void field_set(nx_response *res, struct nx__fields *fields, const char *n
         if (strcasecmp(fields->items[i].name.data, name) == 0) field = &fields->items[i];
     }
     if (!field) {
-        if (fields->count == NX_HTTP_MAX_RESPONSE_HEADERS) {
-            mistake(res, NX_EINVAL, "too many header fields in one answer");
+        nx_err err;
+        const char *what = field_room(arena, fields, &err);
+        if (what) {
+            mistake(res, err, what);
             return;
-        }
-        if (fields->count == fields->capacity) {
-            uint32_t capacity = fields->capacity ? fields->capacity * 2 : 8;
-            struct nx__field *items = nx__arena_grow(
-                arena, fields->items, fields->count * sizeof *items, capacity * sizeof *items);
-            if (!items) {
-                mistake(res, NX_ENOMEM, "out of memory");
-                return;
-            }
-            fields->items = items;
-            fields->capacity = capacity;
         }
         field = &fields->items[fields->count];
     }
@@ -112,6 +120,22 @@ void nx_response_header_add(nx_response *res, const char *name, const char *valu
 void nx_response_trailer(nx_response *res, const char *name, const char *value)
 {
     field_set(res, &res->trailers, name, value, false);
+}
+
+bool nx__response_has(const nx_response *res, const char *name, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++)
+        if (strcasecmp(res->fields.items[i].name.data, name) == 0) return true;
+    return false;
+}
+
+nx_err nx__response_field(nx_response *res, nx_bytes name, nx_bytes value)
+{
+    nx_err err;
+    const char *what = field_room(&res->req->fiber->own.arena, &res->fields, &err);
+    if (what) return nx__error_set(err, "cannot answer: %s", what);
+    res->fields.items[res->fields.count++] = (struct nx__field){name, value};
+    return NX_OK;
 }
 
 /* ---- Sending */

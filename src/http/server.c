@@ -2,7 +2,9 @@
 #include "http/server.h"
 
 #include "base/clock.h"
+#include "http/coding/coding.h"
 #include "http/data.h"
+#include "http/files/files.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
 #include "loop/signals.h"
@@ -28,9 +30,7 @@ enum {
 
 /* ---- Building */
 
-static void mistake(nx_http_server *server, nx_err err, const char *format, ...) NX_PRINTF(3, 4);
-
-static void mistake(nx_http_server *server, nx_err err, const char *format, ...)
+void nx__server_mistake(nx_http_server *server, nx_err err, const char *format, ...)
 {
     if (server->failed) return;
     server->failed = err;
@@ -76,13 +76,14 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
     defaults(&server->options);
     const nx_http_server_options *o = &server->options;
     if (o->max_head > HEAD_MOST)
-        mistake(server, NX_EINVAL, "max_head is %u, more than %d", o->max_head, HEAD_MOST);
+        nx__server_mistake(server, NX_EINVAL, "max_head is %u, more than %d", o->max_head,
+                           HEAD_MOST);
     if (o->max_headers > NX__H1_MAX_HEADERS)
-        mistake(server, NX_EINVAL, "max_headers is %u, more than %d", o->max_headers,
-                NX__H1_MAX_HEADERS);
+        nx__server_mistake(server, NX_EINVAL, "max_headers is %u, more than %d", o->max_headers,
+                           NX__H1_MAX_HEADERS);
     const nx_duration *deadlines = &o->head_deadline;
     for (int i = 0; i < 6; i++)
-        if (deadlines[i] < 0) mistake(server, NX_EINVAL, "a deadline is negative");
+        if (deadlines[i] < 0) nx__server_mistake(server, NX_EINVAL, "a deadline is negative");
     server->host = strdup(o->host);
     server->options.host = server->host;
     server->router = nx__router_new();
@@ -103,6 +104,8 @@ void nx_http_server_free(nx_http_server *server)
     if (!server) return;
     nx__router_free(server->router);
     nx__cookie_keys_free(server->cookie_keys);
+    nx__static_free(server);
+    free(server->coding);
     free(server->host);
     free(server);
 }
@@ -116,8 +119,9 @@ void nx_http_route(nx_http_server *server, const char *method, const char *path,
         handler ? nx__router_add(server->router, method, path, (void (*)(void))handler, &reason)
                 : NX_EINVAL;
     if (err)
-        mistake(server, err, "cannot add the route %s %s: %s", method ? method : "(null)",
-                path ? path : "(null)", reason ? reason : "no handler");
+        nx__server_mistake(server, err, "cannot add the route %s %s: %s",
+                           method ? method : "(null)", path ? path : "(null)",
+                           reason ? reason : "no handler");
 }
 
 void nx_http_set_app(nx_http_server *server, void *app)
@@ -294,6 +298,7 @@ static nx_err start(nx_http_server *server)
     const nx_http_server_options *o = &server->options;
     uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;
     int fd;
+    NX_TRY(nx__static_open(server));
     NX_TRY(nx__broker_listen(o->host, port, o->backlog, o->unix_mode, &fd, &server->port));
     if (strncmp(o->host, "unix:", 5) != 0) {
         /* Accepted sockets inherit it. An answer is written as a whole, so there is nothing to wait
@@ -317,6 +322,14 @@ static nx_err start(nx_http_server *server)
     server->draining = false;
     server->outcome = NX_OK;
     return NX_OK;
+}
+
+void nx__server_release(nx_http_server *server)
+{
+    nx__static_close(server);
+    nx__file_cache_clear();
+    if (server->coding) server->coding->close();
+    nx__h1_free();
 }
 
 struct listening {
@@ -343,7 +356,7 @@ nx_err nx_http_listen(nx_http_server *server)
     nx__timer_clear(&server->loop->timers, &server->sweep_timer);
     nx__list_remove(&server->service.link);
     server->listening = false;
-    nx__h1_free();
+    nx__server_release(server);
     if (server->outcome)
         return nx__error_set(
             server->outcome,

@@ -24,12 +24,22 @@ struct nx__fields {
     uint32_t count, capacity;
 };
 
+/* A part of an answer: bytes, then bytes of an open file. */
+struct nx__file_piece {
+    nx_bytes bytes;
+    uint64_t offset, len;
+};
+
 /* What a protocol does for a request. All run in the request's fiber and may suspend. */
 struct nx__http_driver {
     /* The whole answer at once. */
     nx_err (*send)(nx_response *res, nx_bytes body);
     /* The same for a value, written straight into the output. */
     nx_err (*send_json)(nx_response *res, nx_value value);
+    /* The whole answer, of `count` pieces; `fd`, a plain file, stays the caller's. NX_EIO when the
+     * file has less than was asked for: the answer is cut off. */
+    nx_err (*send_file)(nx_response *res, int fd, const struct nx__file_piece *pieces,
+                        size_t count);
     /* Sends the head (first time) and a piece. */
     nx_err (*write)(nx_response *res, nx_bytes piece);
     /* Ends an answer made of pieces. */
@@ -49,6 +59,8 @@ struct nx_response {
     enum nx__response_state state;
     nx_err failed; /* the first mistake of a builder; its message is `failure` */
     const char *failure;
+    int error_status; /* what an error that the handler hands on becomes, where its code does not
+                         say it; else 0 */
     struct nx__fields fields, trailers;
     const struct nx__line *content_type; /* what the call that sends brings, where no field says */
 };
@@ -68,9 +80,12 @@ struct nx_request {
     nx_bytes body; /* once read whole */
     bool body_whole, body_streamed;
     struct nx__request_data *data; /* parsed at first use */
+    struct nx__coded *coded;       /* what compresses the answer or decodes the body; mostly NULL */
 };
 
 struct nx__h1_conn;
+struct nx__mount;
+struct nx__coding_config;
 
 enum nx__conn_list {
     NX__CONN_IDLE,    /* between requests: idle_deadline */
@@ -87,6 +102,8 @@ struct nx_http_server {
     struct nx__router *router;
     void *app;
     struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
+    struct nx__mount *mounts;            /* directories that are served */
+    struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
     nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];
 
@@ -127,6 +144,22 @@ void nx__h1_free(void);
 
 /* Runs the handler and whatever is owed after it; the body of a request's fiber. */
 void nx__request_serve(nx_request *req);
+
+/* Gives back what serving has taken on the loop: directories, files, encoders, memory. */
+void nx__server_release(nx_http_server *server);
+
+/* Records the first mistake of a builder; it comes out of nx_http_listen. */
+void nx__server_mistake(nx_http_server *server, nx_err err, const char *format, ...)
+    NX_PRINTF(3, 4);
+
+/* True when one of the first `count` fields of the answer has this name. */
+bool nx__response_has(const nx_response *res, const char *name, uint32_t count);
+
+/* Adds a field whose parts last as long as the request, for what needs no check. NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__response_field(nx_response *res, nx_bytes name, nx_bytes value);
+
+/* The body has a content-encoding that is not decoded: NX_ENOTSUP, which becomes 415. */
+nx_err nx__request_unsupported(nx_request *req, nx_bytes coding);
 
 /* Answers with a status and its text, in the request's fiber. */
 nx_err nx__response_error(nx_response *res, int status, const char *reason);

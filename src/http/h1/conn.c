@@ -449,6 +449,7 @@ static nx_bytes peer(nx_request *base)
 const struct nx__http_driver nx__h1_driver = {
     .send = nx__h1_send,
     .send_json = nx__h1_send_json,
+    .send_file = nx__h1_send_file,
     .write = nx__h1_write,
     .end = nx__h1_end,
     .read = nx__h1_read,

@@ -100,6 +100,22 @@ void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list);
  * connection is broken then. */
 NX_MUST_CHECK nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail);
 
+/* The same with flags of send(2). */
+NX_MUST_CHECK nx_err nx__h1_send_more(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail,
+                                      int flags);
+
+/* Suspends until the peer takes more, write_deadline at most; errors as above. nx__h1_written says
+ * that there is no more to wait for. */
+NX_MUST_CHECK nx_err nx__h1_wait_writable(struct nx__h1_conn *conn);
+void nx__h1_written(struct nx__h1_conn *conn);
+
+/* The connection gives and takes nothing more. Returns NX_ERESET, recorded. */
+nx_err nx__h1_reset(struct nx__h1_conn *conn, int error);
+
+/* Puts the head of an answer with so many bytes into the shared output. `*body` tells whether they
+ * are to be sent: with no status or method that has none. Else the answer is done. May suspend. */
+NX_MUST_CHECK nx_err nx__h1_send_head(nx_response *res, uint64_t length, bool *body);
+
 /* Sends what is in the shared output as far as the peer takes it, keeps the rest and sees that it
  * goes later; never suspends. False when the connection is broken. */
 bool nx__h1_flush(struct nx__h1_conn *conn);
@@ -114,6 +130,11 @@ nx_err nx__h1_send(nx_response *res, nx_bytes body);
 nx_err nx__h1_send_json(nx_response *res, nx_value value);
 nx_err nx__h1_write(nx_response *res, nx_bytes piece);
 nx_err nx__h1_end(nx_response *res);
+
+/* ---- file.c */
+
+nx_err nx__h1_send_file(nx_response *res, int fd, const struct nx__file_piece *pieces,
+                        size_t count);
 
 /* ---- body.c */
 

@@ -74,16 +74,38 @@ NX__HOT bool nx__h1_flush(struct nx__h1_conn *conn)
     return !conn->broken;
 }
 
-static nx_err reset(struct nx__h1_conn *conn, int error)
+nx_err nx__h1_reset(struct nx__h1_conn *conn, int error)
 {
     conn->broken = true;
     return nx__error_set(NX_ERESET, "cannot send the answer: %s", nx__errno_text(error));
 }
 
-nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
+nx_err nx__h1_wait_writable(struct nx__h1_conn *conn)
+{
+    watch_writable(conn, true);
+    nx_duration span = conn->server->options.write_deadline;
+    nx_err err = nx__wait_fd(&conn->watch, NX__WRITABLE,
+                             span == NX_FOREVER ? NX_FOREVER : nx__loop()->now + span);
+    if (!err) return NX_OK;
+    conn->broken = true;
+    /* A reset: else the kernel would go on offering to a peer that takes nothing what it has. */
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    return err == NX_ETIMEDOUT
+               ? nx__error_set(err,
+                               "cannot send the answer: the peer has taken nothing for too long")
+               : err;
+}
+
+void nx__h1_written(struct nx__h1_conn *conn)
+{
+    watch_writable(conn, false);
+}
+
+nx_err nx__h1_send_more(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail, int flags)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
-    if (conn->broken) return reset(conn, EPIPE);
+    if (conn->broken) return nx__h1_reset(conn, EPIPE);
     if (conn->out.len) NX_TRY(keep_output(conn, 0)); /* in order */
     for (;;) {
         nx_bytes first = conn->out.len ? nx_slice(conn->out.data, conn->out.len)
@@ -93,9 +115,9 @@ nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
                                {(void *)(uintptr_t)tail.data, tail.len}};
         if (!first.len && !body.len && !tail.len) break;
         struct msghdr message = {.msg_iov = iov, .msg_iovlen = 3};
-        ssize_t n = sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL);
+        ssize_t n = sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL | flags);
         if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno != EAGAIN) return reset(conn, errno);
+        if (n < 0 && errno != EAGAIN) return nx__h1_reset(conn, errno);
         size_t sent = n < 0 ? 0 : (size_t)n;
         size_t of_first = sent < first.len ? sent : first.len;
         if (conn->out.len)
@@ -110,21 +132,16 @@ nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
         sent -= of_body;
         if (sent) tail = nx_slice(tail.data + sent, tail.len - sent);
         if (!conn->out.len && !body.len && !tail.len) break;
-        watch_writable(conn, true);
-        nx_duration span = conn->server->options.write_deadline;
-        nx_err err = nx__wait_fd(&conn->watch, NX__WRITABLE,
-                                 span == NX_FOREVER ? NX_FOREVER : nx__loop()->now + span);
-        if (err) {
-            conn->broken = true;
-            return err == NX_ETIMEDOUT
-                       ? nx__error_set(
-                             err, "cannot send the answer: the peer has taken nothing for too long")
-                       : err;
-        }
+        NX_TRY(nx__h1_wait_writable(conn));
     }
     nx__buffer_free(&conn->out);
     watch_writable(conn, false);
-    return conn->broken ? reset(conn, EPIPE) : NX_OK;
+    return conn->broken ? nx__h1_reset(conn, EPIPE) : NX_OK;
+}
+
+nx_err nx__h1_send_all(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail)
+{
+    return nx__h1_send_more(conn, body, tail, 0);
 }
 
 /* Makes room in the shared output. */
@@ -326,6 +343,21 @@ NX__HOT nx_err nx__h1_send_json(nx_response *res, nx_value value)
     }
     shared->out_len = (size_t)(at - shared->out);
     return flush_or_defer(req->conn);
+}
+
+nx_err nx__h1_send_head(nx_response *res, uint64_t length, bool *body)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    size_t head_most;
+    NX_TRY(head_room(res, 0, &head_most));
+    bool none = bodiless(res->status);
+    char *at =
+        put_head(shared->out + shared->out_len, res, none ? FRAMING_NONE : FRAMING_LENGTH, length);
+    shared->out_len = (size_t)(at - shared->out);
+    *body = !none && !req->head_method && length;
+    res->state = *body ? NX__RESPONSE_STREAMING : NX__RESPONSE_DONE;
+    return *body ? NX_OK : flush_or_defer(req->conn);
 }
 
 nx_err nx__h1_write(nx_response *res, nx_bytes piece)

@@ -1,0 +1,138 @@
+/* br by libbrotli (RFC 7932). */
+#include "http/coding/codec.h"
+
+#include <brotli/decode.h>
+#include <stdlib.h>
+
+#if defined(NX__BROTLI_ENCODER)
+#include <brotli/encode.h>
+
+enum { WINDOW_BITS = 18 }; /* 256 KiB */
+
+/* An encoder of the library serves one stream, so that what is used again is its memory: a few
+ * tables, of the same sizes each time. */
+enum { BLOCKS_MOST = 16, BLOCK_LEAST = 4096 };
+
+struct block {
+    size_t size;
+    max_align_t data[];
+};
+
+struct encoder {
+    BrotliEncoderState *state;
+    struct block *spare[BLOCKS_MOST];
+    int spare_count;
+};
+
+static void *block_alloc(void *opaque, size_t size)
+{
+    struct encoder *e = opaque;
+    for (int i = 0; i < e->spare_count; i++) {
+        struct block *block = e->spare[i];
+        if (block->size < size || block->size > 2 * size) continue;
+        e->spare[i] = e->spare[--e->spare_count];
+        return block->data;
+    }
+    if (size > SIZE_MAX - sizeof(struct block)) return NULL;
+    struct block *block = malloc(sizeof *block + size);
+    if (!block) return NULL;
+    block->size = size;
+    return block->data;
+}
+
+static void block_free(void *opaque, void *data)
+{
+    struct encoder *e = opaque;
+    if (!data) return;
+    struct block *block = (struct block *)(void *)((char *)data - offsetof(struct block, data));
+    if (block->size >= BLOCK_LEAST && e->spare_count < BLOCKS_MOST)
+        e->spare[e->spare_count++] = block;
+    else
+        free(block);
+}
+
+static bool encoder_reset(void *encoder, int level, uint64_t size)
+{
+    struct encoder *e = encoder;
+    if (e->state) BrotliEncoderDestroyInstance(e->state);
+    e->state = BrotliEncoderCreateInstance(block_alloc, block_free, e);
+    if (!e->state) return false;
+    uint32_t hint = size < (1u << 30) ? (uint32_t)size : 1u << 30;
+    return BrotliEncoderSetParameter(e->state, BROTLI_PARAM_QUALITY, (uint32_t)level) &&
+           BrotliEncoderSetParameter(e->state, BROTLI_PARAM_LGWIN, WINDOW_BITS) &&
+           BrotliEncoderSetParameter(e->state, BROTLI_PARAM_SIZE_HINT, hint);
+}
+
+static void encoder_free(void *encoder)
+{
+    struct encoder *e = encoder;
+    if (e->state) BrotliEncoderDestroyInstance(e->state);
+    while (e->spare_count) free(e->spare[--e->spare_count]);
+    free(e);
+}
+
+static void *encoder_new(int level, uint64_t size)
+{
+    struct encoder *e = calloc(1, sizeof *e);
+    if (!e) return NULL;
+    if (encoder_reset(e, level, size)) return e;
+    encoder_free(e);
+    return NULL;
+}
+
+static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes *in, char *out,
+                                   size_t cap, size_t *len)
+{
+    static const BrotliEncoderOperation operation[] = {[NX__CODE_MORE] = BROTLI_OPERATION_PROCESS,
+                                                       [NX__CODE_FLUSH] = BROTLI_OPERATION_FLUSH,
+                                                       [NX__CODE_END] = BROTLI_OPERATION_FINISH};
+    BrotliEncoderState *state = ((struct encoder *)encoder)->state;
+    size_t in_left = in->len, out_left = cap;
+    const uint8_t *from = (const uint8_t *)in->data;
+    uint8_t *to = (uint8_t *)out;
+    if (!BrotliEncoderCompressStream(state, operation[op], &in_left, &from, &out_left, &to, NULL))
+        return NX__CODED_BAD;
+    *in = nx_slice(from, in_left);
+    *len = cap - out_left;
+    if (op == NX__CODE_END) return BrotliEncoderIsFinished(state) ? NX__CODED_DONE : NX__CODED_ON;
+    return in_left || BrotliEncoderHasMoreOutput(state) ? NX__CODED_ON : NX__CODED_DONE;
+}
+
+#endif
+
+static void *decoder_new(void)
+{
+    return BrotliDecoderCreateInstance(NULL, NULL, NULL);
+}
+
+static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_t cap, size_t *len)
+{
+    size_t in_left = in->len, out_left = cap;
+    const uint8_t *from = (const uint8_t *)in->data;
+    uint8_t *to = (uint8_t *)out;
+    *len = 0;
+    if (BrotliDecoderIsFinished(decoder)) return NX__CODED_BAD; /* nothing follows a stream */
+    BrotliDecoderResult result =
+        BrotliDecoderDecompressStream(decoder, &in_left, &from, &out_left, &to, NULL);
+    *in = nx_slice(from, in_left);
+    *len = cap - out_left;
+    if (result == BROTLI_DECODER_RESULT_SUCCESS) return NX__CODED_DONE;
+    return result == BROTLI_DECODER_RESULT_ERROR ? NX__CODED_BAD : NX__CODED_ON;
+}
+
+static void decoder_free(void *decoder)
+{
+    BrotliDecoderDestroyInstance(decoder);
+}
+
+const struct nx__codec nx__codec_brotli = {
+#if defined(NX__BROTLI_ENCODER)
+    .encoder_new = encoder_new,
+    .encoder_reset = encoder_reset,
+    .encode = encode,
+    .encoder_free = encoder_free,
+#endif
+    .decoder_new = decoder_new,
+    .decode = decode,
+    .decoder_free = decoder_free,
+};
