@@ -68,7 +68,7 @@ int main(int argc, char **argv)
         return 2;
     }
     unsigned long count = strtoul(argv[3], NULL, 10);
-    client_init(&asked, (uint16_t)strtoul(argv[1], NULL, 10), argv[2], NULL, 0, NULL);
+    client_init(&asked, (uint16_t)strtoul(argv[1], NULL, 10), argv[2], NULL, 0, 1, NULL);
     stream *streams = calloc(count, sizeof *streams);
     int epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!streams || epoll < 0) client_die("cannot begin");
