@@ -110,6 +110,10 @@ NX_TEST(tree_numbers)
         EXPECT_EQ(nx_json_int(nx_json_get(json, i), 99), ints[i]);
         EXPECT(nx_json_uint(nx_json_get(json, i), 99) == uints[i]);
     }
+    json = parse(
+        "[0.000000000000000000000000000000e5,-0.00000000000000000000000000000000000e-7,0e999,0E-99999999999]");
+    for (int i = 0; i < 4; i++) EXPECT(fabs(nx_json_double(nx_json_get(json, i), 1)) < 5e-324);
+    json = parse("[1,-1,1.0,1e3,1.5]");
     EXPECT(fabs(nx_json_double(nx_json_get(json, 4), 0) - 1.5) < 1e-12);
     EXPECT(nx_json_double(nx_json_get(json, 1), 0) < 0);
 }
