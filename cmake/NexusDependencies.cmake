@@ -37,5 +37,14 @@ endforeach()
 set(nexus_backtrace_ARCHIVE ${archive} CACHE FILEPATH "libbacktrace.a")
 nx_static_library(nexus_backtrace backtrace.h libbacktrace.a ${CMAKE_BINARY_DIR}/backtrace "gcc")
 
+# C sources that crates carry (deps/Cargo.toml). nx_vendored(out file): where such a file lies.
+function(nx_vendored out file)
+    set(path ${CMAKE_SOURCE_DIR}/deps/vendor/${file})
+    if(NOT EXISTS ${path})
+        message(FATAL_ERROR "deps/vendor/${file} is missing. Fetch it with: make setup")
+    endif()
+    set(${out} ${path} PARENT_SCOPE)
+endfunction()
+
 add_library(nexus_dependencies INTERFACE)
 target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_sodium nexus_backtrace)

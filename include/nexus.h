@@ -4,10 +4,12 @@
 
 #include <nexus/base.h>
 #include <nexus/channel.h>
+#include <nexus/console.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/http.h>
 #include <nexus/json.h>
+#include <nexus/log.h>
 #include <nexus/module.h>
 #include <nexus/runtime.h>
 #include <nexus/timer.h>

@@ -168,9 +168,9 @@ class Server:
     def pid(self):
         return self.process.pid
 
-    def load(self, *options, timeout=120):
+    def load(self, *options, expect=BODY, timeout=120):
         """Runs the load generator on the client's core; returns what it saw. Failed if an answer was wrong."""
-        command = [str(TOOLS / "bench_load"), "--port", str(self.port), "--expect", BODY.decode()]
+        command = [str(TOOLS / "bench_load"), "--port", str(self.port), "--expect", expect.decode()]
         seen = json.loads(proc.output(command + [str(o) for o in options], timeout, proc.cores()[1]))
         if seen["wrong"] or seen["lost"] > seen["requests"] // 1000:
             raise Failed(f"{seen['wrong']} wrong answers, {seen['lost']} lost connections of {seen['requests']}")

@@ -86,6 +86,32 @@ def _http_cpu(server, enough):
     return {"http_user_cpu": total * user_part / requests * 1e6, "http_total_cpu": total / requests * 1e6}, rate
 
 
+def _json_document():
+    """A list of users of 10 KB as a browser sends it, and what the servers answer to it."""
+    users = [{"id": 1000 + i, "name": f"User Number {i}", "email": f"user{i}@example.com", "active": i % 3 > 0,
+              "paid": i * 37, "score": round(i * 1.37, 2), "tags": ["alpha", "beta"], "city": "Ko\u0308ln" if i % 5 else "Riga",
+              "note": None} for i in range(65)]
+    text = json.dumps({"users": users}, ensure_ascii=False, separators=(",", ":"))
+    answer = {"count": len(users), "paid": sum(user["paid"] for user in users)}
+    return text.encode(), json.dumps(answer, separators=(",", ":")).encode()
+
+
+def _json_10k(name, wanted, quick):
+    text, answer = _json_document()
+    path = WORK / "users.json"
+    path.write_bytes(text)
+
+    def command(port):
+        if name == "nexus":
+            return [peers.program(name), "run", "--release", "--allow-all", str(peers.BENCH / "http" / "json.c"), "--", str(port)]
+        run = ["run", "--allow-net"] if name == "deno" else []
+        return [peers.program(name), *run, str(peers.BENCH / "peers" / "json.mjs"), str(port)]
+
+    with Server(name, command) as server:
+        server.load("--body", path, "--seconds", 0.3 if quick else 1.5, expect=answer)
+        return {"json_10k": server.load("--body", path, "--seconds", 0.4 if quick else 3, expect=answer)["rate"]}
+
+
 def _starts(command, port, quick):
     tool = [str(TOOLS / "bench_start")] + (["--port", str(port)] if port else [])
     text = proc.output(tool + ["3" if quick else "15"] + command, env=peers.environment(), cwd=WORK)
@@ -152,6 +178,23 @@ def _timer(name, wanted, quick):
         text = proc.output(command, core=proc.cores()[0], env=peers.environment(), cwd=WORK)
         values[row] = json.loads(text)["p99"]
     return values
+
+
+def _log(name, wanted, quick):
+    path = WORK / f"log-{name}"
+    if name == "nexus":
+        command = [peers.program(name), "run", "--release", f"--allow-write={path}", str(peers.BENCH / "micro" / "log.c"),
+                   "--", str(path)]
+        text = proc.output(command, env=peers.environment(), cwd=WORK)
+    else:
+        # Its standard output is the file, so it gives the result on the other.
+        command = peers.script_command(name, "log.mjs", "micro/log.c")
+        shell = ["sh", "-c", 'exec "$@" 2>&1 >"$0"', str(path), *command]
+        text = proc.output(shell, env=peers.environment(), cwd=WORK)
+    if not path.read_text().endswith("}\n"):
+        raise Failed("the log is not whole")
+    path.unlink()
+    return {"log_line": json.loads(text)["line"]}
 
 
 C_SERVER = """#include "local.h"
@@ -287,6 +330,9 @@ GROUPS = [
         Row("loop_latency_p99", "HTTP latency p99 at half of the greatest load", "us", "lower", "at most 100",
             _below(100)),
     ], SERVERS, _http),
+    Group([Row("json_10k", "parse 10 KB of JSON and answer, one core", "requests/s", "higher",
+               "at least 5 of node, and above bun", lambda v: _all(_least(v, "node", 5), _least(v, "bun", 1)))],
+          RUNTIMES, _json_10k, not_for="it parses no JSON"),
     Group([Row("cold_start_main", "start to main", "ms", "lower", "at most 5 and below bun; aim 2",
                lambda v: _all(v["nexus"] <= 5, _ratio(v, "bun", 1)))],
           SCRIPTS, _cold_main, not_for="nginx runs no program"),
@@ -307,6 +353,9 @@ GROUPS = [
     ], RUNTIMES, _fiber, not_for="it has no fibers"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
+    Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",
+               "lower", "below 300", _below(300))],
+          RUNTIMES, _log, not_for="it logs nothing"),
     Group([Row("edit_to_answer_tcc", "edit to first answer, tcc (peers: --watch)", "ms", "lower", "at most 50",
                _below(50))],
           RUNTIMES, lambda name, wanted, quick: _edit(name, "edit_to_answer_tcc", "tcc", quick),

@@ -33,17 +33,25 @@ _Noreturn void client_die(const char *format, ...)
     exit(1);
 }
 
-void client_init(client *c, uint16_t port, const char *path, const char *expected)
+void client_init(client *c, uint16_t port, const char *path, const char *body, size_t body_len,
+                 uint32_t depth, const char *expected)
 {
     memset(c, 0, sizeof *c);
     c->port = port;
     c->expected = expected;
     c->expected_len = expected ? strlen(expected) : 0;
+    char about[96] = "";
+    if (body)
+        snprintf(about, sizeof about, "Content-Type: application/json\r\nContent-Length: %zu\r\n",
+                 body_len);
     int len =
-        snprintf(c->request, 256, "GET %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n\r\n", path, port);
-    if (len >= 256) client_die("the path is longer than a request may be");
-    c->request_len = (size_t)len;
-    for (size_t i = 1; i < CLIENT_MAX_DEPTH; i++)
+        snprintf(c->request, sizeof c->request, "%s %s HTTP/1.1\r\nHost: 127.0.0.1:%u\r\n%s\r\n",
+                 body ? "POST" : "GET", path, port, about);
+    if (len < 0 || (size_t)len + body_len > sizeof c->request / depth)
+        client_die("%u requests are more than %d bytes", depth, CLIENT_MAX_SENT);
+    if (body) memcpy(c->request + len, body, body_len);
+    c->request_len = (size_t)len + body_len;
+    for (size_t i = 1; i < CLIENT_MAX_DEPTH && (i + 1) * c->request_len <= sizeof c->request; i++)
         memcpy(c->request + i * c->request_len, c->request, c->request_len);
 }
 

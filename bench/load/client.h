@@ -7,15 +7,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define CLIENT_MAX_ANSWER 8192 /* bytes of one answer, head and body */
-#define CLIENT_MAX_DEPTH  256  /* requests on the way on one connection */
+#define CLIENT_MAX_ANSWER 8192  /* bytes of one answer, head and body */
+#define CLIENT_MAX_DEPTH  256   /* requests on the way on one connection */
+#define CLIENT_MAX_SENT   65536 /* bytes of them */
 
 /* The server, the request, and what a right answer looks like. */
 typedef struct client {
     uint16_t port;
     const char *expected; /* the body that is right; NULL takes the first that comes */
     size_t expected_len;
-    char request[CLIENT_MAX_DEPTH * 256]; /* the same request, CLIENT_MAX_DEPTH times */
+    char request[CLIENT_MAX_SENT]; /* the same request, as often as it fits and CLIENT_MAX_DEPTH at
+                                      most */
     size_t request_len;
     /* The last right answer. The next is nearly always the same bytes, so one comparison checks all
      * of it. */
@@ -36,8 +38,10 @@ typedef struct connection {
 /* Nanoseconds of the monotonic clock. */
 int64_t client_now(void);
 
-/* Prepares the request for `path` and the check; `expected` (may be NULL) is borrowed. */
-void client_init(client *c, uint16_t port, const char *path, const char *expected);
+/* Prepares the request for `path` and the check: a GET, or with a body (not NULL) a POST of that
+ * JSON. `expected` (may be NULL) is borrowed. Ends the program unless `depth` requests fit. */
+void client_init(client *c, uint16_t port, const char *path, const char *body, size_t body_len,
+                 uint32_t depth, const char *expected);
 
 /* Opens a connection and makes it non-blocking, with TCP_NODELAY. False with errno set. */
 bool client_open(const client *c, connection *con);

@@ -33,6 +33,7 @@ typedef struct options {
     uint16_t port;
     const char *path;
     const char *expect;
+    const char *body; /* a file to POST; NULL: GET */
     uint32_t connections;
     uint32_t depth;
     double seconds;
@@ -206,6 +207,16 @@ static int hold_idle(load *l)
     return 0;
 }
 
+/* Reads what fits of the file; returns how much. */
+static size_t read_file(const char *path, char *data, size_t size)
+{
+    FILE *file = fopen(path, "rb");
+    if (!file) client_die("cannot read %s: %s", path, strerror(errno));
+    size_t len = fread(data, 1, size, file);
+    fclose(file);
+    return len;
+}
+
 static int run(load *l)
 {
     /* The descriptors of 10,000 connections are more than a shell gives. */
@@ -214,7 +225,10 @@ static int run(load *l)
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    client_init(&l->client, l->options.port, l->options.path, l->options.expect);
+    static char body[CLIENT_MAX_SENT];
+    size_t body_len = l->options.body ? read_file(l->options.body, body, sizeof body) : 0;
+    client_init(&l->client, l->options.port, l->options.path, l->options.body ? body : NULL,
+                body_len, l->options.depth, l->options.expect);
     uint32_t count = l->options.idle > 0 ? l->options.idle : l->options.connections;
     l->connections = calloc(count, sizeof(connection));
     if (!l->connections) client_die("out of memory");
@@ -252,11 +266,17 @@ static double number(const char *name, const char *text, double low, double high
 int main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"port", required_argument, NULL, 'p'},     {"path", required_argument, NULL, 'u'},
-        {"expect", required_argument, NULL, 'e'},   {"connections", required_argument, NULL, 'c'},
-        {"depth", required_argument, NULL, 'd'},    {"seconds", required_argument, NULL, 's'},
-        {"requests", required_argument, NULL, 'n'}, {"rate", required_argument, NULL, 'r'},
-        {"idle", required_argument, NULL, 'i'},     {NULL, 0, NULL, 0},
+        {"port", required_argument, NULL, 'p'},
+        {"path", required_argument, NULL, 'u'},
+        {"expect", required_argument, NULL, 'e'},
+        {"connections", required_argument, NULL, 'c'},
+        {"depth", required_argument, NULL, 'd'},
+        {"seconds", required_argument, NULL, 's'},
+        {"requests", required_argument, NULL, 'n'},
+        {"rate", required_argument, NULL, 'r'},
+        {"idle", required_argument, NULL, 'i'},
+        {"body", required_argument, NULL, 'b'},
+        {NULL, 0, NULL, 0},
     };
     static load l = {.options = {.path = "/", .connections = 64, .depth = 1, .seconds = 5}};
     options *o = &l.options;
@@ -268,6 +288,7 @@ int main(int argc, char **argv)
         case 'p': o->port = (uint16_t)number(name, optarg, 1, 65535); break;
         case 'u': o->path = optarg; break;
         case 'e': o->expect = optarg; break;
+        case 'b': o->body = optarg; break;
         case 'c': o->connections = (uint32_t)number(name, optarg, 1, MAX_CONNECTIONS); break;
         case 'd': o->depth = (uint32_t)number(name, optarg, 1, CLIENT_MAX_DEPTH); break;
         case 's': o->seconds = number(name, optarg, 0.001, 86400); break;
@@ -282,8 +303,8 @@ int main(int argc, char **argv)
     }
     if (o->port == 0 || optind != argc) {
         fputs(
-            "usage: bench_load --port PORT [--path /] [--expect BODY] [--connections 64] [--depth 1]\n"
-            "                  [--seconds 5] [--requests N] [--rate R] [--idle N]\n",
+            "usage: bench_load --port PORT [--path /] [--body FILE] [--expect BODY] [--connections 64]\n"
+            "                  [--depth 1] [--seconds 5] [--requests N] [--rate R] [--idle N]\n",
             stderr);
         return 2;
     }

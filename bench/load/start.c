@@ -100,7 +100,7 @@ int main(int argc, char **argv)
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_TIMERSLACK, 1);
     static client c;
-    client_init(&c, (uint16_t)port, "/", NULL);
+    client_init(&c, (uint16_t)port, "/", NULL, 0, 1, NULL);
     int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
 
     for (long i = 0; i < repeat; i++) {

@@ -17,11 +17,14 @@ extern "C" {
 #if defined(__TINYC__)
 #define NX_MUST_CHECK
 #define NX_PRINTF(fmt, args)
+#define NX_LOAD_RELAXED(p) (*(const volatile __typeof__(*(p)) *)(p))
 #else
 /* The result may not be dropped; NX_IGNORE(x) says that it is meant. */
 #define NX_MUST_CHECK        __attribute__((warn_unused_result))
 /* Argument number `fmt` is a printf format for the arguments from `args` on. */
 #define NX_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+/* Reads a variable that another thread may be writing: an ordinary load. */
+#define NX_LOAD_RELAXED(p)   __atomic_load_n((p), __ATOMIC_RELAXED)
 #endif
 
 /* Exported from the runtime. */

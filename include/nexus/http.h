@@ -4,6 +4,7 @@
 #define NEXUS_HTTP_H
 
 #include <nexus/base.h>
+#include <nexus/input.h>
 #include <nexus/json.h>
 
 #ifdef __cplusplus

@@ -24,8 +24,8 @@ NX_API NX_MUST_CHECK nx_err nx_post(nx_loop *loop, void (*fn)(void *arg), void *
 
 /* Runs fn(arg) on a thread of the blocking pool and suspends the calling fiber until it has
  * returned; the result is fn's. For what would block the loop: long computations, libraries that
- * block. fn must not call the runtime, but for nx_post. NX_ENOMEM, NX_ELIMIT. Once started it is
- * not cut short: on cancellation the call returns fn's result all the same. */
+ * block. fn must not call the runtime, but for nx_post, logs and printing. NX_ENOMEM, NX_ELIMIT.
+ * Once started it is not cut short: on cancellation the call returns fn's result all the same. */
 NX_API NX_MUST_CHECK nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg);
 
 /* ---- Signals and children */

@@ -6,6 +6,8 @@
 
 #define nx__likely(x)   __builtin_expect(!!(x), 1)
 #define nx__unlikely(x) __builtin_expect(!!(x), 0)
+/* Writes a variable that others read by NX_LOAD_RELAXED. */
+#define nx__store_relaxed(p, value) __atomic_store_n((p), (value), __ATOMIC_RELAXED)
 /* The number of zero bits below the lowest one; `x` is not 0. */
 #define nx__ctz64(x) __builtin_ctzll(x)
 #define NX__INLINE   inline __attribute__((always_inline))

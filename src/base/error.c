@@ -1,6 +1,7 @@
 /* The last error, kept per fiber. */
 #include "base/error.h"
 
+#include "base/utf8.h"
 #include <errno.h>
 #include <stdio.h>
 
@@ -83,6 +84,7 @@ static size_t record(nx_err code, int system, const char *format, va_list args)
     if (nx__unlikely(code == NX_ENOMEM) && nx__memory_limited && !system) limit_name(context, len);
     context->looked_at = false;
     context->error = (nx_error){.code = code, .system = system, .message = context->message};
+    context->of_peer = false;
     return len;
 }
 
@@ -102,6 +104,37 @@ nx_err nx_fail(nx_err code, const char *format, ...)
     record(code, 0, format, args);
     va_end(args);
     return code;
+}
+
+nx_err nx__error_peer(nx_err code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    record(code, 0, format, args);
+    va_end(args);
+    struct nx__context *context = nx__context();
+    context->of_peer = true;
+    /* Cut in the middle of a character it could not be told. */
+    if (!nx__utf8_valid(context->message, strlen(context->message)))
+        for (char *c = context->message; *c; c++)
+            if ((unsigned char)*c >= 0x80) *c = '?';
+    return code;
+}
+
+bool nx__error_is_peers(nx_err code)
+{
+    const struct nx__context *context = nx__context();
+    return context->of_peer && context->error.code == code;
+}
+
+const char *nx__quoted(char out[NX__QUOTED], nx_bytes text)
+{
+    enum { MOST = 40 };
+    size_t len = text.len <= MOST ? text.len : MOST;
+    for (size_t i = 0; i < len; i++)
+        out[i] = text.data[i] >= 0x20 && text.data[i] < 0x7f ? text.data[i] : '?';
+    memcpy(out + len, text.len <= MOST ? "" : "...", text.len <= MOST ? 1 : 4);
+    return out;
 }
 
 nx_err nx__error_system(int system, const char *format, ...)

@@ -10,6 +10,7 @@
 /* The part of a fiber that the lowest floor knows. A thread without fibers has one of its own. */
 struct nx__context {
     nx_error error;
+    bool of_peer;   /* see nx__error_peer */
     bool looked_at; /* by the program, which has had its say then */
     char message[NX__ERROR_MESSAGE_MAX];
 };
@@ -30,6 +31,19 @@ const nx_error *nx__error_last(void);
 
 /* Records the error with a formatted message and returns `code`. Does not allocate. */
 nx_err nx__error_set(nx_err code, const char *format, ...) NX_PRINTF(2, 3);
+
+/* The same for something wrong with what a peer sent: it may be told the message, which therefore
+ * has nothing secret in it. An HTTP handler that
+ * returns the error answers 400 (NX_EPROTO), 413 (NX_ETOOBIG) or 415 (NX_ENOTSUP) with it. */
+nx_err nx__error_peer(nx_err code, const char *format, ...) NX_PRINTF(2, 3);
+
+/* Whether the calling fiber's last error is `code`, and was recorded by nx__error_peer. */
+bool nx__error_is_peers(nx_err code);
+
+/* Text of a peer's for a message: what is not printable ASCII becomes "?", and past 40 bytes it is
+ * cut. The memory is `out`. */
+enum { NX__QUOTED = 44 };
+const char *nx__quoted(char out[NX__QUOTED], nx_bytes text);
 
 /* The same for a failed system call: the code is taken from `system` (an errno), whose text is
  * added after

@@ -32,6 +32,7 @@ static inline size_t nx__utf8_sequence(const char *s, const char *end)
 /* Whether all of it is valid UTF-8. */
 static inline bool nx__utf8_valid(const char *s, size_t len)
 {
+    if (!len) return true; /* and `s` may be NULL */
     const char *end = s + len;
     for (size_t n; s < end; s += n)
         if (!(n = nx__utf8_sequence(s, end))) return false;

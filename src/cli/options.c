@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "module/module.h"
 #include <limits.h>
+#include <nexus/log.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,35 +41,21 @@ static const struct {
 
 /* For suggestions. */
 static const char *const names[] = {
-    "--watch",
-    "--release",
-    "--refresh",
-    "--no-prompt",
-    "--no-warnings",
-    "--help",
-    "--compiler",
-    "--allow-all",
-    "--allow-read",
-    "--allow-write",
-    "--allow-net",
-    "--allow-env",
-    "--allow-run",
-    "--allow-ffi",
-    "--deny-read",
-    "--deny-write",
-    "--deny-net",
-    "--deny-env",
-    "--deny-run",
-    "--deny-ffi",
-    "--max-open-files",
-    "--max-memory",
-    "--max-iterations",
-    "--max-operations",
-    "--max-fibers",
-    "--stack-size",
-    "--blocking-threads",
-    "--watchdog",
-    NULL,
+    "--watch",          "--release",
+    "--refresh",        "--no-prompt",
+    "--no-warnings",    "--help",
+    "--compiler",       "--log-level",
+    "--allow-all",      "--allow-read",
+    "--allow-write",    "--allow-net",
+    "--allow-env",      "--allow-run",
+    "--allow-ffi",      "--deny-read",
+    "--deny-write",     "--deny-net",
+    "--deny-env",       "--deny-run",
+    "--deny-ffi",       "--max-open-files",
+    "--max-memory",     "--max-iterations",
+    "--max-operations", "--max-fibers",
+    "--stack-size",     "--blocking-threads",
+    "--watchdog",       NULL,
 };
 
 /* Reads the digits that the text begins with; the rest, or NULL where there are none or too many.
@@ -182,6 +169,12 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         run->compiler = value;
         run->compiler_by = "--compiler";
         return NX_OK;
+    }
+    if (is_flag(argument, "--log-level", &value)) {
+        run->log_level = nx_log_level_named(value);
+        if (run->log_level) return NX_OK;
+        return nx__error_set(
+            NX_EUSAGE, "--log-level needs one of trace, debug, info, warn, error, fatal and off");
     }
     bool taken;
     NX_TRY(nx__permissions_parse(&run->permissions, argument, &taken));

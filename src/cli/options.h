@@ -11,6 +11,7 @@ struct nx__run {
     char **argv;             /* ends with NULL */
     const char *compiler;    /* NULL: not given */
     const char *compiler_by; /* "--compiler" or "CC" */
+    int log_level;           /* --log-level, 0: not given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
     nx_limits limits;
     struct nx__permissions permissions;

@@ -1,6 +1,7 @@
 /* nexus run */
 #include "cli/cli.h"
 #include "cli/launcher.h"
+#include "console/log.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ static int run(int argc, char **argv)
         options.compiler = cc;
         options.compiler_by = "CC";
     }
+    nx__log_preset((nx_log_level)options.log_level); /* the app's process inherits it */
     return nx__launch(&options);
 }
 
@@ -79,6 +81,7 @@ const struct nx__command nx__command_run = {
         "  --stack-size=SIZE        of a fiber (256K)\n"
         "  --blocking-threads=N     for work that blocks (4)\n"
         "  --watchdog=MS            milliseconds that the event loop may be blocked before stderr says by what (100); 0: never\n"
+        "  --log-level=LEVEL        trace, debug, info, warn, error, fatal or off (info); NEXUS_LOG=LEVEL does the same\n"
         "\n"
         "Exit code: the program's own, 128 plus the signal that ended it, 2 for wrong usage, 18 when it does not compile, or\n"
         "another error's number.\n"

@@ -1,5 +1,5 @@
 /* Whole files. */
-#include <nexus/fs.h>
+#include "fs/fs.h"
 
 #include "base/arena.h"
 #include "loop/files.h"
@@ -62,15 +62,22 @@ nx_err nx_fs_read_file(const char *path, nx_bytes *out)
     return result < 0 ? failed(result, "read", path) : NX_OK;
 }
 
-static int64_t write_all(int fd, nx_bytes contents)
+static int64_t write_all(int fd, nx__fs_source next, void *from)
 {
-    for (size_t done = 0; done < contents.len;) {
-        int64_t n = nx__file_write(fd, contents.data + done, contents.len - done, done);
-        if (n < 0) return n;
-        if (n == 0) return -EIO;
-        done += (size_t)n;
+    uint64_t offset = 0;
+    for (;;) {
+        nx_bytes piece;
+        int64_t result = next(from, &piece);
+        if (result < 0) return result;
+        if (!piece.len) return nx__file_sync(fd);
+        for (size_t done = 0; done < piece.len;) {
+            int64_t n = nx__file_write(fd, piece.data + done, piece.len - done, offset);
+            if (n < 0) return n;
+            if (n == 0) return -EIO;
+            done += (size_t)n;
+            offset += (uint64_t)n;
+        }
     }
-    return nx__file_sync(fd);
 }
 
 /* The permissions of the file that is replaced; -ENOENT where there is none, or a link (which is
@@ -89,7 +96,7 @@ static int64_t old_mode(const char *path)
     return S_ISLNK(stat.stx_mode) ? -ENOENT : -EINVAL;
 }
 
-nx_err nx_fs_write_file(const char *path, nx_bytes contents)
+nx_err nx__fs_write_from(const char *path, nx__fs_source next, void *from)
 {
     NX_TRY(nx__permit(NX__PERMIT_WRITE, path));
     char aside[PATH_MOST];
@@ -106,11 +113,25 @@ nx_err nx_fs_write_file(const char *path, nx_bytes contents)
                                mode < 0 ? 0666 : 0600);
     if (fd < 0) return failed(fd, "write", path);
     int64_t result = mode >= 0 && fchmod((int)fd, (mode_t)mode) != 0 ? -errno : 0;
-    if (result == 0) result = write_all((int)fd, contents);
+    if (result == 0) result = write_all((int)fd, next, from);
     (void)close((int)fd);
     if (result == 0) result = nx__file_rename(AT_FDCWD, aside, path);
     if (result < 0)
         (void)unlink(
             aside); /* at once: the fiber may be cancelled, and then nothing else may wait */
     return result < 0 ? failed(result, "write", path) : NX_OK;
+}
+
+/* The contents once, then nothing. */
+static int64_t contents_next(void *from, nx_bytes *piece)
+{
+    nx_bytes *contents = from;
+    *piece = *contents;
+    *contents = (nx_bytes){0};
+    return 0;
+}
+
+nx_err nx_fs_write_file(const char *path, nx_bytes contents)
+{
+    return nx__fs_write_from(path, contents_next, &contents);
 }

@@ -84,6 +84,7 @@ static int status_of(nx_err err)
     case NX_ETIMEDOUT: return 408;
     case NX_ETOOBIG: return 413;
     case NX_ECANCELED: return 503;
+    case NX_ENOTSUP: return nx__error_is_peers(err) ? 415 : 500;
     default: return 500;
     }
 }
@@ -114,8 +115,13 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     if (status >= 500 && err != NX_ECANCELED)
         (void)fprintf(stderr, "nexus: handler of %.*s %.*s failed: %s\n", NX_FMT(req->method),
                       (int)(req->path.len < 200 ? req->path.len : 200), req->path.data, message);
-    /* What went wrong inside is for the log, not for the peer. */
-    if (res->state == NX__RESPONSE_OPEN) NX_IGNORE(nx__response_error(res, status, NULL));
+    if (res->state != NX__RESPONSE_OPEN) return;
+    /* What went wrong inside is for the log, not for the peer; what it did wrong itself it is told.
+     */
+    char reason[NX__ERROR_MESSAGE_MAX];
+    bool told = nx__error_is_peers(err);
+    if (told) memcpy(reason, message, strlen(message) + 1);
+    NX_IGNORE(nx__response_error(res, status, told ? reason : NULL));
 }
 
 void nx__request_serve(nx_request *req)

@@ -119,6 +119,8 @@ void nx_response_trailer(nx_response *res, const char *name, const char *value)
 static NX__COLD nx_err builder_failed(nx_response *res)
 {
     nx_err err = res->failed;
+    /* No builder's mistake, but the peer's. */
+    if (err == NX_EPROTO) return nx__error_peer(err, "cannot read the query: %s", res->failure);
     return nx__error_set(err, "cannot answer %.*s %.*s: %s", NX_FMT(res->req->method),
                          (int)(res->req->path.len < 80 ? res->req->path.len : 80),
                          res->req->path.data, res->failure);

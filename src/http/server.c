@@ -2,6 +2,7 @@
 #include "http/server.h"
 
 #include "base/clock.h"
+#include "http/data.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
 #include "loop/signals.h"
@@ -101,6 +102,7 @@ void nx_http_server_free(nx_http_server *server)
 {
     if (!server) return;
     nx__router_free(server->router);
+    nx__cookie_keys_free(server->cookie_keys);
     free(server->host);
     free(server);
 }

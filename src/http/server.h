@@ -67,6 +67,7 @@ struct nx_request {
     nx_response response;
     nx_bytes body; /* once read whole */
     bool body_whole, body_streamed;
+    struct nx__request_data *data; /* parsed at first use */
 };
 
 struct nx__h1_conn;
@@ -85,7 +86,8 @@ struct nx_http_server {
     char *host;
     struct nx__router *router;
     void *app;
-    nx_err failed; /* the first mistake of a builder */
+    struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
+    nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];
 
     struct nx_loop *loop;

@@ -35,6 +35,8 @@ static struct {
     uint32_t module_count;
 } map;
 
+void (*_Atomic nx__crash_flush)(void);
+
 static uint64_t main_stack; /* its limit, bytes; 0: none */
 
 static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
@@ -295,6 +297,8 @@ static void handler(int signo, siginfo_t *info, void *ucontext)
     nx__crash_gather(&report, ucontext);
     if (signo == SIGSEGV && info->si_code > 0)
         report.kind = segfault_kind((uintptr_t)info->si_addr, machine(ucontext).sp);
+    void (*flush)(void) = atomic_load(&nx__crash_flush);
+    if (flush) flush();
     nx__crash_send(&report);
     /* The same signal again, by default, so that the exit status tells it and a core file can be
      * made. */

@@ -54,6 +54,9 @@ void nx__crash_thread(void *stack, size_t size);
 /* Notes where the loaded modules are; call it after each dlopen, since the handler can't ask. */
 void nx__crash_modules_changed(void);
 
+/* Called in the handler before the report is sent, so that what the program has said comes first;
+ * async-signal-safe. NULL: nobody has said anything. */
+extern void (*_Atomic nx__crash_flush)(void);
 /* True from the moment that a crash is being reported: what takes its time then is that. */
 bool nx__crash_happens(void);
 

@@ -71,7 +71,8 @@ class App:
         total = 0
         for pid in [self.process.pid, *self.children()]:
             with open(f"/proc/{pid}/status") as f:
-                total += int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+                found = re.search(r"VmRSS:\s+(\d+)", f.read())  # not there in one that has just ended
+                total += int(found[1]) if found else 0
         return total
 
     def stop(self, signo=signal.SIGTERM, seconds=20):
