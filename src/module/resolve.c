@@ -99,7 +99,8 @@ static bool system_library(const char *name, char out[PATH_SIZE])
     Dl_info libc;
     char folder[PATH_SIZE] = "/lib";
     if (!nx__is_library(name) || strchr(name, '/')) return false;
-    if (dladdr(__extension__(void *) puts, &libc) && libc.dli_fname && libc.dli_fname[0] == '/') {
+    void *in_libc = dlsym(RTLD_DEFAULT, "getauxval");
+    if (in_libc && dladdr(in_libc, &libc) && libc.dli_fname && libc.dli_fname[0] == '/') {
         (void)snprintf(folder, sizeof folder, "%s", libc.dli_fname);
         *strrchr(folder, '/') = '\0';
     }

@@ -43,26 +43,43 @@ static void symbol_read(struct symbols *out, const ElfW(Sym) * symbol, const cha
     (void)snprintf(out->missing[out->count++], NAME_SIZE, "%s", name);
 }
 
+/* Section `index` of a file whose headers are all in it. They lie anywhere: tcc does not align
+ * them.
+ */
+static ElfW(Shdr) section(const char *file, const ElfW(Ehdr) * head, size_t index)
+{
+    ElfW(Shdr) result;
+    memcpy(&result, file + head->e_shoff + index * sizeof result, sizeof result);
+    return result;
+}
+
+static bool is_inside(const ElfW(Shdr) * section, size_t len)
+{
+    return section->sh_offset <= len && section->sh_size <= len - section->sh_offset;
+}
+
 /* Reads the table of dynamic symbols, as far as it makes sense. */
 static void table_read(struct symbols *out, const char *file, size_t len)
 {
-    const ElfW(Ehdr) *head = (const ElfW(Ehdr) *)(const void *)file;
-    if (len < sizeof *head || head->e_shoff > len || head->e_shentsize != sizeof(ElfW(Shdr)) ||
-        head->e_shnum > (len - head->e_shoff) / sizeof(ElfW(Shdr)))
+    ElfW(Ehdr) head;
+    if (len < sizeof head) return;
+    memcpy(&head, file, sizeof head);
+    if (head.e_shoff > len || head.e_shentsize != sizeof(ElfW(Shdr)) ||
+        head.e_shnum > (len - head.e_shoff) / sizeof(ElfW(Shdr)))
         return;
-    const ElfW(Shdr) *sections = (const ElfW(Shdr) *)(const void *)(file + head->e_shoff);
-    for (size_t i = 0; i < head->e_shnum; i++) {
-        const ElfW(Shdr) *table = &sections[i];
-        if (table->sh_type != SHT_DYNSYM || table->sh_link >= head->e_shnum) continue;
-        const ElfW(Shdr) *names = &sections[table->sh_link];
-        if (table->sh_offset > len || table->sh_size > len - table->sh_offset ||
-            names->sh_offset > len || names->sh_size > len - names->sh_offset || !names->sh_size ||
-            file[names->sh_offset + names->sh_size - 1])
+    for (size_t i = 0; i < head.e_shnum; i++) {
+        ElfW(Shdr) table = section(file, &head, i);
+        if (table.sh_type != SHT_DYNSYM || table.sh_link >= head.e_shnum) continue;
+        ElfW(Shdr) names = section(file, &head, table.sh_link);
+        if (!is_inside(&table, len) || !is_inside(&names, len) || !names.sh_size ||
+            file[names.sh_offset + names.sh_size - 1])
             continue;
-        const ElfW(Sym) *symbols = (const ElfW(Sym) *)(const void *)(file + table->sh_offset);
-        for (size_t s = 1; s < table->sh_size / sizeof *symbols; s++)
-            if (symbols[s].st_name < names->sh_size)
-                symbol_read(out, &symbols[s], file + names->sh_offset + symbols[s].st_name);
+        for (size_t s = 1; s < table.sh_size / sizeof(ElfW(Sym)); s++) {
+            ElfW(Sym) symbol;
+            memcpy(&symbol, file + table.sh_offset + s * sizeof symbol, sizeof symbol);
+            if (symbol.st_name < names.sh_size)
+                symbol_read(out, &symbol, file + names.sh_offset + symbol.st_name);
+        }
     }
 }
 

@@ -252,7 +252,7 @@ static nx_err sleeps_aside(void *arg)
 static int receives_for_ever(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    nx_channel *channel;
+    static nx_channel *channel; /* it is not freed: the program ends where it waits */
     NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
     NX_TRY(nx_blocking(nothing, NULL)); /* the pool's thread is no reason to hope */
     return receives(channel);
@@ -261,7 +261,7 @@ static int receives_for_ever(int argc, char **argv)
 static int wait_in_a_ring(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    nx_channel *a, *b;
+    static nx_channel *a, *b;
     nx_fiber *fiber;
     NX_TRY(nx_channel_new(&a, sizeof(int), 0));
     NX_TRY(nx_channel_new(&b, sizeof(int), 0));
@@ -274,7 +274,7 @@ static int wait_in_a_ring(int argc, char **argv)
 static int leaves_a_receiver(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    nx_channel *channel;
+    static nx_channel *channel; /* it is not freed: the program ends where it waits */
     NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
     return nx_spawn(NULL, receives, channel, .name = "left", .detached = true);
 }
@@ -303,6 +303,7 @@ static int waits_for_a_thread(int argc, char **argv)
     EXPECT_EQ(pthread_create(&thread, NULL, posts_later, nx_loop_current()), 0);
     nx_err err = receives(posted_to);
     EXPECT_EQ(pthread_join(thread, NULL), 0);
+    nx_channel_free(posted_to);
     return err;
 }
 
@@ -318,7 +319,9 @@ static int waits_for_a_handler(int argc, char **argv)
     NX_TRY(nx_channel_new(&posted_to, sizeof(int), 0));
     (void)signal(SIGALRM, on_alarm);
     (void)ualarm(50000, 0);
-    return receives(posted_to);
+    nx_err err = receives(posted_to);
+    nx_channel_free(posted_to);
+    return err;
 }
 
 static int is_woken_from_outside(int argc, char **argv)
@@ -329,6 +332,7 @@ static int is_woken_from_outside(int argc, char **argv)
     int value, signo;
     NX_TRY(nx_channel_new(&channel, sizeof(int), 0));
     NX_TRY(nx_select(&which, nx_on_recv(channel, &value), nx_on_timeout(NX_MS(20))));
+    nx_channel_free(channel);
     pid_t child = fork();
     if (child == 0) {
         (void)usleep(20000);
