@@ -86,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         copy[method.len + 1 + path.len] = '\0';
         const char *reason = NULL;
         nx_err err = nx__router_add(router, copy, copy + method.len + 1,
-                                    (void (*)(void))((uintptr_t)count + 1), &reason);
+                                    (void (*)(void))((uintptr_t)count + 1), NULL, &reason);
         check(!err == !reason);
         if (err) {
             free(copy);

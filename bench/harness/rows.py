@@ -60,7 +60,7 @@ def _http(name, wanted, quick):
     return values
 
 
-def _http_cpu(server, enough):
+def _http_cpu(server, enough, path="/"):
     """CPU a request, over as many loads as it takes for the server to use `enough` seconds of CPU."""
     sampler = proc.Sampler(proc.cores()[0])
     user_ticks = total = 0.0
@@ -69,7 +69,7 @@ def _http_cpu(server, enough):
         before = proc.Cpu(server.pid)
         if sampler.ok:
             sampler.begin()
-        seen = server.load("--seconds", max(0.3, (enough - total) * 1.05))
+        seen = server.load("--seconds", max(0.3, (enough - total) * 1.05), "--path", path)
         if sampler.ok:
             user, all_of_it, _ = sampler.end(server.pid)
             user_samples += user
@@ -110,6 +110,27 @@ def _json_10k(name, wanted, quick):
     with Server(name, command) as server:
         server.load("--body", path, "--seconds", 0.3 if quick else 1.5, expect=answer)
         return {"json_10k": server.load("--body", path, "--seconds", 0.4 if quick else 3, expect=answer)["rate"]}
+
+
+def _added(name, row, path, with_it, without, quick):
+    """The user CPU a request that something adds: two servers, one after the other."""
+    cpu = []
+    for arguments in (without, with_it):
+        def command(port, arguments=arguments):
+            source = str(peers.BENCH / "http" / "routes.c")
+            return [peers.program(name), "run", "--release", "--allow-all", source, "--", str(port), *arguments]
+        with Server(name, command) as server:
+            server.load("--seconds", 0.3 if quick else 1.5, "--path", path)
+            cpu.append(_http_cpu(server, 0.4 if quick else 10, path)[0]["http_user_cpu"])
+    return {row: cpu[1] - cpu[0]}
+
+
+def _middleware(name, wanted, quick):
+    return _added(name, "middleware_10", "/", ("10", "1"), ("0", "1"), quick)
+
+
+def _routes(name, wanted, quick):
+    return _added(name, "routes_1000", "/api/v1/group0/12345", ("0", "333"), ("0", "1"), quick)
 
 
 def _starts(command, port, quick):
@@ -365,6 +386,11 @@ GROUPS = [
     Group([Row("json_10k", "parse 10 KB of JSON and answer, one core", "requests/s", "higher",
                "at least 5 of node, and above bun", lambda v: _all(_least(v, "node", 5), _least(v, "bun", 1)))],
           RUNTIMES, _json_10k, not_for="it parses no JSON"),
+    Group([Row("middleware_10", "user CPU a request that ten middleware add", "us", "lower", "at most 0.1", _below(0.1))],
+          ["nexus"], _middleware, not_for="it is not compared"),
+    Group([Row("routes_1000", "user CPU a request that 998 more routes add", "us", "lower", "at most 0.02, which is noise",
+               _below(0.02))],
+          ["nexus"], _routes, not_for="it is not compared"),
     Group([Row("cold_start_main", "start to main", "ms", "lower", "at most 5 and below bun; aim 2",
                lambda v: _all(v["nexus"] <= 5, _ratio(v, "bun", 1)))],
           SCRIPTS, _cold_main, not_for="nginx runs no program"),

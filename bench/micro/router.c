@@ -11,7 +11,7 @@ static void handler(void) {}
 static void add(struct nx__router *router, const char *path)
 {
     const char *reason;
-    if (!router || nx__router_add(router, "GET", path, handler, &reason)) exit(1);
+    if (!router || nx__router_add(router, "GET", path, handler, NULL, &reason)) exit(1);
 }
 
 /* Routes as an API has them: `groups` times a list, an item and files. */

@@ -12,13 +12,14 @@ extern "C" {
 #endif
 
 typedef struct nx_http_server nx_http_server;
+typedef struct nx_http_router nx_http_router;
 typedef struct nx_request nx_request;
 typedef struct nx_response nx_response;
 
-/* Answers one request. An error that it returns before it has answered becomes a 500 (or 400, 408,
- * 413 for NX_EPROTO, NX_ETIMEDOUT, NX_ETOOBIG from reading the body); one in the middle of an
- * answer made of pieces closes the connection. A handler that answers nothing gives 204. Memory of
- * nx_alloc and all slices of the request last until it returns. */
+/* Answers one request. An error that it returns before it has answered becomes an error page: 500
+ * (or 400, 408, 413 for NX_EPROTO, NX_ETIMEDOUT, NX_ETOOBIG from reading the body); one in the
+ * middle of an answer made of pieces closes the connection. A handler that answers nothing gives
+ * 204. Memory of nx_alloc and all slices of the request last until it returns. */
 typedef nx_err (*nx_http_handler)(nx_request *req, nx_response *res);
 
 /* Zero means the default, which is named in the comment. Deadlines: NX_FOREVER for none. */
@@ -44,6 +45,8 @@ typedef struct nx_http_server_options {
     uint64_t max_body;          /* bytes of a body, 1 MiB; NX_HTTP_NO_LIMIT; then 413 */
     uint32_t max_trailer;       /* bytes of chunk trailers, 4,096; then 413 */
     uint32_t max_requests;      /* on one connection before it is closed, none */
+    nx_duration stop_delay;     /* on a graceful stop, for how long it still takes connections while
+                                   nx_http_ready says 503; none */
 } nx_http_server_options;
 
 #define NX_HTTP_ANY_PORT UINT16_MAX
@@ -65,16 +68,6 @@ static inline void nx_http_server_auto(nx_http_server **server)
 {
     nx_http_server_free(*server);
 }
-
-/* Adds a route. `method` is a token such as "GET", or "*" for all. `path` is absolute; a segment
- * ":name" matches one segment, a last segment "*name" the rest; literal beats ":", ":" beats "*".
- * GET answers HEAD too. The strings are copied. The first mistake (bad path, a route twice, no
- * memory) comes out of nx_http_listen. */
-NX_API void nx_http_route(nx_http_server *server, const char *method, const char *path,
-                          nx_http_handler handler);
-
-/* A pointer that handlers find with nx_request_app. Not owned. */
-NX_API void nx_http_set_app(nx_http_server *server, void *app);
 
 /* Listens and serves until SIGTERM, SIGINT, nx_http_stop or nx_shutdown, then lets what is in
  * flight finish and returns NX_OK. NX_EPERM (needs --allow-net), NX_EADDRINUSE, NX_EACCES,
@@ -99,6 +92,139 @@ typedef struct nx_http_stats {
 /* Fills `*stats`. Does not suspend. */
 NX_API void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats);
 
+/* ---- Routes and routers
+ *
+ * Where `at` is a parameter, a server or a router stands. What is said to a server holds for all of
+ * it, what is said to a router for the routes in it and in the routers below it, whatever was added
+ * first. Strings are copied. The first mistake of them all (a bad path, a route twice, no memory)
+ * comes out of nx_http_listen, so nothing here returns an error, and a router that could not be
+ * made is NULL, to which anything can be said. What is added while the server listens counts from
+ * the next nx_http_listen on. None of these suspends. */
+
+/* Adds a route. `method` is a token such as "GET", or "*" for all. `path` is absolute, below the
+ * router's prefix; "/" is the prefix itself. A segment ":name" matches one segment, a last segment
+ * "*name" the rest; literal beats ":", ":" beats "*". GET answers HEAD too. */
+#define nx_http_route(at, method, path, handler)                                                   \
+    nx_http_router_route(NX__HTTP_ROUTER(at), (method), (path), (handler))
+#define nx_http_get(at, path, handler)    nx_http_route((at), "GET", (path), (handler))
+#define nx_http_post(at, path, handler)   nx_http_route((at), "POST", (path), (handler))
+#define nx_http_put(at, path, handler)    nx_http_route((at), "PUT", (path), (handler))
+#define nx_http_patch(at, path, handler)  nx_http_route((at), "PATCH", (path), (handler))
+#define nx_http_delete(at, path, handler) nx_http_route((at), "DELETE", (path), (handler))
+
+/* A router for what is below `prefix`, which may have ":name" segments; "" for a few routes that
+ * share middleware. It belongs to what it is made at. */
+#define nx_http_group(at, prefix) nx_http_router_group(NX__HTTP_ROUTER(at), (prefix))
+
+/* A router that stands alone, to be mounted: a sub-app that a library brings. NULL when memory is
+ * out; nx_http_mount says so. */
+NX_API nx_http_router *nx_http_router_new(void);
+/* Frees a router that was never mounted. NULL is fine. */
+NX_API void nx_http_router_free(nx_http_router *router);
+/* Puts the router below the prefix. From the first mount on it belongs to the servers that it is
+ * mounted on; it may be mounted more than once, not below itself. */
+#define nx_http_mount(at, prefix, router)                                                          \
+    nx_http_router_mount(NX__HTTP_ROUTER(at), (prefix), (router))
+
+/* The routes of a host: "api.example.com", "[::1]" or "*.example.com" (any depth below it; a host
+ * of its own goes before it, the longest such name before others). The port does not count, nor the
+ * case. Such a host has its own routes alone, and the server's middleware. Hosts that are not named
+ * have the server's own routes. What decides is the host in the request's target, else its Host
+ * field (RFC 9112 3.2.2); never X-Forwarded-Host. */
+NX_API nx_http_router *nx_http_host(nx_http_server *server, const char *host);
+
+/* A pointer that handlers find with nx_request_app: the nearest router's that has one, else the
+ * server's. Not owned. */
+#define nx_http_set_app(at, app) nx_http_router_set_app(NX__HTTP_ROUTER(at), (app))
+
+/* ---- Middleware: what runs round the handlers of a router
+ *
+ *     static nx_err timed(nx_request *req, nx_response *res, void *context)
+ *     {
+ *         nx_duration start = nx_time_now();
+ *         nx_err err = nx_http_next(req, res);        the rest: more middleware, the handler
+ *         nx_logf_info("took %lld ns", nx_time_now() - start);
+ *         return err;                                 what went wrong, for those round this one
+ *     }
+ *
+ * Those of the server run first, then those of the groups down to the route's, each in the order in
+ * which they were added; also for a path without a route (by the prefix that it has), and for
+ * OPTIONS. One that answers by itself does not call nx_http_next. */
+typedef nx_err (*nx_http_middleware)(nx_request *req, nx_response *res, void *context);
+#define nx_http_use(at, middleware, context)                                                       \
+    nx_http_router_use(NX__HTTP_ROUTER(at), (middleware), (context))
+
+/* Runs the rest and returns its error. An answer may not have been given yet: a handler that
+ * answers nothing gives 204, and an error becomes a page, once all middleware has returned. Called
+ * again, it runs the rest again. NX_ESTATE in a handler, behind which there is nothing. May
+ * suspend.
+ */
+static inline NX_MUST_CHECK nx_err nx_http_next(nx_request *req, nx_response *res);
+
+/* Why an error page is due. */
+typedef struct nx_http_failure {
+    size_t size;
+    nx_err err;          /* that was returned; NX_OK where none was: no such route,
+                            nx_response_error */
+    int status;          /* of the page; set already */
+    const char *message; /* for the peer; NULL: the status says it all */
+    const char *detail;  /* what went wrong inside, of nx_error_last; NULL if err is NX_OK. Not for
+                            the peer */
+} nx_http_failure;
+
+/* Makes the error pages of a router: whatever goes wrong there comes by here. It may answer as a
+ * handler does. If it does not, the page is the usual one, with the status that is set then; an
+ * error that it returns makes that 500. May suspend. */
+typedef nx_err (*nx_http_error_handler)(nx_request *req, nx_response *res,
+                                        const nx_http_failure *failure);
+#define nx_http_on_error(at, handler) nx_http_router_on_error(NX__HTTP_ROUTER(at), (handler))
+
+/* Answers where no route has the path. The status is 404 unless the handler sets another. */
+#define nx_http_not_found(at, handler) nx_http_router_not_found(NX__HTTP_ROUTER(at), (handler))
+
+/* What nx_http_next is made of. Every nx_request begins with its place; a call of a function less
+ * at each step keeps the returns within what processors predict. */
+struct nx__http_step {
+    nx_http_middleware fn;
+    void *context;
+};
+struct nx__http_place {
+    const struct nx__http_step *next; /* NULL where there is no middleware */
+};
+NX_API NX_MUST_CHECK nx_err nx_http_nothing_behind(nx_request *req, nx_response *res,
+                                                   void *context);
+static inline nx_err nx_http_next(nx_request *req, nx_response *res)
+{
+    struct nx__http_place *place = (struct nx__http_place *)(void *)req;
+    const struct nx__http_step *step = place->next;
+    nx_err err;
+    if (!step) return nx_http_nothing_behind(req, res, NULL);
+    place->next = step + 1;
+    err = step->fn(req, res, step->context);
+    place->next = step; /* whoever called may do so again, and passes nobody over */
+    return err;
+}
+
+/* The functions behind the macros. */
+NX_API nx_http_router *nx_http_server_router(nx_http_server *server);
+NX_API void nx_http_router_route(nx_http_router *router, const char *method, const char *path,
+                                 nx_http_handler handler);
+NX_API nx_http_router *nx_http_router_group(nx_http_router *router, const char *prefix);
+NX_API void nx_http_router_mount(nx_http_router *at, const char *prefix, nx_http_router *router);
+NX_API void nx_http_router_set_app(nx_http_router *router, void *app);
+NX_API void nx_http_router_use(nx_http_router *router, nx_http_middleware middleware,
+                               void *context);
+NX_API void nx_http_router_on_error(nx_http_router *router, nx_http_error_handler handler);
+NX_API void nx_http_router_not_found(nx_http_router *router, nx_http_handler handler);
+static inline nx_http_router *nx__http_router_self(nx_http_router *router)
+{
+    return router;
+}
+#define NX__HTTP_ROUTER(at)                                                                        \
+    _Generic((at), nx_http_server *                                                                \
+             : nx_http_server_router, nx_http_router *                                             \
+             : nx__http_router_self)(at)
+
 /* ---- Request. Slices last until the handler returns; none of these suspends unless it says so. */
 
 NX_API nx_bytes nx_request_method(const nx_request *req);
@@ -115,10 +241,27 @@ NX_API bool nx_request_header_at(const nx_request *req, size_t index, nx_bytes *
 /* What ":name" or "*name" of the route matched, percent-decoded; `data` is NULL if there is none of
  * that name. */
 NX_API nx_bytes nx_request_param(const nx_request *req, const char *name);
-/* The peer's address as text ("127.0.0.1"), "unix" for a Unix socket. */
+/* The client's address as text ("127.0.0.1"), "unix" for a Unix socket: the peer of the connection,
+ * or whom it speaks for if it is a proxy that the server trusts (nx_http_trust_proxies). */
 NX_API nx_bytes nx_request_peer(nx_request *req);
+/* "http" or "https", and the host with its port if it has one: as the client has it, where a
+ * trusted proxy says so. The host is empty where HTTP/1.0 brings none. */
+NX_API nx_bytes nx_request_scheme(nx_request *req);
+NX_API nx_bytes nx_request_host(nx_request *req);
 /* The pointer given to nx_http_set_app. */
 NX_API void *nx_request_app(const nx_request *req);
+
+/* Hands a value down the middleware, to the handler, and back up: `key` is an address, such as that
+ * of a static variable. The value is not copied and has to last, as memory of nx_alloc does.
+ * NX_ENOMEM. */
+NX_API NX_MUST_CHECK nx_err nx_request_set(nx_request *req, const void *key, void *value);
+/* The value, NULL if there is none. */
+NX_API void *nx_request_get(const nx_request *req, const void *key);
+
+/* Calls fn(req, res, context) once the request is answered, error page included; the last one
+ * first, in the request's fiber. NX_ENOMEM (fn is not called). */
+typedef void (*nx_request_end_fn)(nx_request *req, nx_response *res, void *context);
+NX_API NX_MUST_CHECK nx_err nx_request_on_end(nx_request *req, nx_request_end_fn fn, void *context);
 
 /* Reads the whole body, up to max_body. Memory of the request; calling it again gives the same.
  * NX_ETOOBIG, NX_EPROTO, NX_ETIMEDOUT, NX_ERESET, NX_ENOMEM, NX_ECANCELED; NX_ESTATE after
@@ -139,13 +282,16 @@ NX_API nx_bytes nx_request_trailer(const nx_request *req, const char *name);
  */
 NX_API void nx_response_status(nx_response *res, int status);
 
-/* Sets a header field (replaces it), or adds one of the same name (set-cookie). Both are copied. A
- * name that is no token, CR, LF or NUL in the value, framing fields (content-length,
+/* Sets a header field (replaces it, but for vary), or adds one of the same name (set-cookie). Both
+ * are copied. A name that is no token, CR, LF or NUL in the value, framing fields (content-length,
  * transfer-encoding, connection) and more than NX_HTTP_MAX_RESPONSE_HEADERS make the answer fail
  * with NX_EINVAL: the first mistake comes out of the call that sends. */
 NX_API void nx_response_header(nx_response *res, const char *name, const char *value);
 NX_API void nx_response_header_add(nx_response *res, const char *name, const char *value);
 #define NX_HTTP_MAX_RESPONSE_HEADERS 64
+/* As nx_response_header, for what belongs on an error page too: when a handler fails, what it and
+ * the middleware had set is dropped but for these. */
+NX_API void nx_response_header_always(nx_response *res, const char *name, const char *value);
 
 /* Answers with the text, as text/plain unless a content-type is set. The whole answer: once a
  * request (NX_ESTATE). NX_EINVAL, NX_ENOMEM, NX_ERESET, NX_ETIMEDOUT. May suspend while the peer
@@ -155,6 +301,13 @@ NX_API NX_MUST_CHECK nx_err nx_response_send(nx_response *res, const char *text)
 NX_API NX_MUST_CHECK nx_err nx_response_send_bytes(nx_response *res, nx_bytes body);
 /* The same with a value, as application/json. */
 NX_API NX_MUST_CHECK nx_err nx_response_json(nx_response *res, nx_value value);
+
+/* Answers with an error page: `return nx_response_error(res, 404, "there is no such todo")`. It is
+ * JSON, {"error":"Not Found","message":"..."}, or HTML or plain text where the peer likes those
+ * better, or what nx_http_on_error makes of it; header fields that were set go with it, but for the
+ * content-type. `message` may be NULL. Errors as nx_response_send; NX_EINVAL for a status below
+ * 400. May suspend. */
+NX_API NX_MUST_CHECK nx_err nx_response_error(nx_response *res, int status, const char *message);
 
 /* Sends a piece of an answer whose length is not known; the first piece sends the head. Chunked in
  * HTTP/1.1. Sent at once; suspends while the peer is slow, so nothing piles up. Errors as
@@ -166,11 +319,16 @@ NX_API void nx_response_trailer(nx_response *res, const char *name, const char *
 /* Ends an answer made of pieces; done by itself when the handler returns NX_OK. */
 NX_API NX_MUST_CHECK nx_err nx_response_end(nx_response *res);
 
+/* What has been sent: the status, 0 before the head is, and how many bytes of the body. */
+NX_API int nx_response_status_sent(const nx_response *res);
+NX_API uint64_t nx_response_bytes_sent(const nx_response *res);
+
 #ifdef __cplusplus
 }
 #endif
 
 #include <nexus/compress.h>
+#include <nexus/middleware.h>
 #include <nexus/static.h>
 
 #endif

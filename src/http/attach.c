@@ -6,7 +6,7 @@
 nx_err nx__http_attach(nx_http_server *server, int fd)
 {
     if (!server) return nx__error_set(NX_ENOMEM, "cannot make the HTTP server: out of memory");
-    if (server->failed) return nx__error_set(server->failed, "%s", server->failure);
+    NX_TRY(nx__server_prepare(server));
     struct nx_loop *loop = nx__loop();
     if (!server->listening) {
         server->loop = loop;

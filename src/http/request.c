@@ -21,11 +21,7 @@ nx_bytes nx_request_query(const nx_request *req)
 }
 void *nx_request_app(const nx_request *req)
 {
-    return req->server->app;
-}
-nx_bytes nx_request_peer(nx_request *req)
-{
-    return req->driver->peer(req);
+    return nx__request_scope(req)->app;
 }
 size_t nx_request_header_count(const nx_request *req)
 {
@@ -76,6 +72,20 @@ nx_err nx_request_read(nx_request *req, nx_bytes *chunk)
     return req->driver->read(req, chunk);
 }
 
+/* An absolute target lies between the method and the version: "http://host/path" (RFC 9112 3.2.2).
+ */
+nx_bytes nx__request_own_host(const nx_request *req)
+{
+    const char *target = req->method.data + req->method.len + 1;
+    if (*target == '/' || *target == '*') return nx_request_header(req, "host");
+    const char *host = target;
+    while (*host != '/') host++;
+    host += 2;
+    size_t len = 0;
+    while (host[len] != '/' && host[len] != '?' && host[len] != ' ') len++;
+    return nx_slice(host, len);
+}
+
 nx_bytes nx_request_param(const nx_request *req, const char *name)
 {
     for (uint32_t i = 0; i < req->match->param_count; i++)
@@ -114,58 +124,40 @@ static int status_of(nx_err err)
     }
 }
 
-/* A GET handler need not know of HEAD and OPTIONS. */
-static nx_err unrouted(nx_request *req)
+void nx__request_log_failure(nx_request *req, nx_err err, const char *what)
 {
-    nx_response *res = &req->response;
-    if (req->match->outcome == NX__ROUTE_NOT_FOUND) return nx__response_error(res, 404, NULL);
-    bool options = nx_bytes_is(req->method, "OPTIONS");
-    if (!options) {
-        res->status = 405;
-        nx_response_header(res, "allow", req->match->allow);
-        res->content_type = &nx__type_json;
-        return req->driver->send_json(res, nx_obj("error", nx__status_text(405)));
-    }
-    nx_response_header(res, "allow", req->match->allow);
-    res->status = 204;
-    return req->driver->send(res, (nx_bytes){0});
+    const nx_error *last = nx_error_last();
+    (void)fprintf(stderr, "nexus: %s of %.*s %.*s failed: %s\n", what, NX_FMT(req->method),
+                  (int)(req->path.len < 200 ? req->path.len : 200), req->path.data,
+                  last->code == err && last->message[0] ? last->message : nx_err_text(err));
 }
 
 static NX__COLD void handler_failed(nx_request *req, nx_err err)
 {
     nx_response *res = &req->response;
     const nx_error *last = nx_error_last();
-    const char *message = last->code == err && last->message[0] ? last->message : nx_err_text(err);
+    char detail[NX__ERROR_MESSAGE_MAX]; /* the error handler's own errors take its place */
+    (void)snprintf(detail, sizeof detail, "%s",
+                   last->code == err && last->message[0] ? last->message : nx_err_text(err));
     int status = res->error_status ? res->error_status : status_of(err);
     /* That a peer has left in the middle is no failure of the handler. */
     bool left = err == NX_ERESET && res->state != NX__RESPONSE_OPEN;
-    if (status >= 500 && err != NX_ECANCELED && !left)
-        (void)fprintf(stderr, "nexus: handler of %.*s %.*s failed: %s\n", NX_FMT(req->method),
-                      (int)(req->path.len < 200 ? req->path.len : 200), req->path.data, message);
+    if (status >= 500 && err != NX_ECANCELED && !left) nx__request_log_failure(req, err, "handler");
     if (res->state != NX__RESPONSE_OPEN) return;
     /* What went wrong inside is for the log, not for the peer; what it did wrong itself it is told.
      */
-    char reason[NX__ERROR_MESSAGE_MAX];
-    bool told = nx__error_is_peers(err);
-    if (told) memcpy(reason, message, strlen(message) + 1);
-    NX_IGNORE(nx__response_error(res, status, told ? reason : NULL));
+    const nx_http_failure failure = {.size = sizeof failure,
+                                     .err = err,
+                                     .status = status,
+                                     .message = nx__error_is_peers(err) ? detail : NULL,
+                                     .detail = detail};
+    NX_IGNORE(nx__response_failed(res, &failure));
 }
 
-static NX__HOT void serve(nx_request *req)
+/* The handler has left the answer to us, or failed. */
+static NX__COLD void conclude(nx_request *req, nx_err err)
 {
     nx_response *res = &req->response;
-    nx_err err = NX_OK;
-    if (nx__unlikely(req->match->param_count)) {
-        nx_err bad = params_decode(req);
-        if (bad) {
-            NX_IGNORE(
-                nx__response_error(res, bad == NX_EINVAL ? 400 : 500,
-                                   bad == NX_EINVAL ? "bad percent-encoding in the path" : NULL));
-            return;
-        }
-    }
-    err = req->handler ? req->handler(req, res) : unrouted(req);
-    if (nx__likely(!err && res->state == NX__RESPONSE_DONE)) return;
     if (!err && res->state == NX__RESPONSE_STREAMING) err = nx_response_end(res);
     if (!err && res->state == NX__RESPONSE_OPEN) {
         if (!res->failed && res->status == 200) res->status = 204;
@@ -178,6 +170,20 @@ NX__HOT void nx__request_serve(nx_request *req)
 {
     const struct nx__coding_config *coding = req->server->coding;
     if (nx__unlikely(coding != NULL)) coding->begin(req);
-    serve(req);
+    nx_response *res = &req->response;
+    nx_http_handler handler = req->handler;
+    nx_err err = NX_OK;
+    if (nx__unlikely(req->match->param_count)) {
+        err = params_decode(req);
+        if (err == NX_EINVAL) {
+            err = NX_OK;
+            handler = NULL;
+            req->match->outcome = NX__ROUTE_BAD;
+            req->match->param_count = 0;
+        }
+    }
+    if (!err) err = nx__likely(handler) ? handler(req, res) : nx__request_unrouted(req);
+    if (nx__unlikely(err || res->state != NX__RESPONSE_DONE)) conclude(req, err);
     if (nx__unlikely(coding != NULL)) coding->end(req);
+    if (nx__unlikely(req->extra)) nx__request_ended(req);
 }

@@ -14,6 +14,7 @@ static void mistake(nx_response *res, nx_err err, const char *what)
 
 void nx_response_status(nx_response *res, int status)
 {
+    if (res->state != NX__RESPONSE_OPEN) return; /* it has been sent */
     if (status < 200 || status > 999)
         mistake(res, NX_EINVAL, "a status is a number from 200 to 999");
     else
@@ -65,23 +66,26 @@ static const char *field_room(struct nx__arena *arena, struct nx__fields *fields
     return NULL;
 }
 
-static void field_set(nx_response *res, struct nx__fields *fields, const char *name,
-                      const char *value, bool add)
+/* The field, NULL after a mistake. */
+static struct nx__field *field_set(nx_response *res, struct nx__fields *fields, const char *name,
+                                   const char *value, bool add)
 {
     struct nx__arena *arena = &res->req->fiber->own.arena;
     if (!name || !is_token(name)) {
         mistake(res, NX_EINVAL, "a header name is a token (letters, digits, dashes)");
-        return;
+        return NULL;
     }
     if (!value || !is_value(value)) {
         mistake(res, NX_EINVAL, "a header value holds no line breaks or control characters");
-        return;
+        return NULL;
     }
     if (is_framing(name)) {
         mistake(res, NX_EINVAL,
                 "content-length, transfer-encoding and connection are set by the server");
-        return;
+        return NULL;
     }
+    /* Whoever adds to what an answer depends on does not know of the others. */
+    if (strcasecmp(name, "vary") == 0) add = true;
     struct nx__field *field = NULL;
     for (uint32_t i = 0; i < fields->count && !add; i++) {
         if (strcasecmp(fields->items[i].name.data, name) == 0) field = &fields->items[i];
@@ -91,7 +95,7 @@ static void field_set(nx_response *res, struct nx__fields *fields, const char *n
         const char *what = field_room(arena, fields, &err);
         if (what) {
             mistake(res, err, what);
-            return;
+            return NULL;
         }
         field = &fields->items[fields->count];
     }
@@ -99,27 +103,41 @@ static void field_set(nx_response *res, struct nx__fields *fields, const char *n
     char *copy = nx__arena_alloc(arena, name_len + value_len + 2);
     if (!copy) {
         mistake(res, NX_ENOMEM, "out of memory");
-        return;
+        return NULL;
     }
     memcpy(copy, name, name_len + 1);
     memcpy(copy + name_len + 1, value, value_len + 1);
     if (field == &fields->items[fields->count]) fields->count++;
-    *field = (struct nx__field){nx_slice(copy, name_len), nx_slice(copy + name_len + 1, value_len)};
+    *field = (struct nx__field){nx_slice(copy, name_len), nx_slice(copy + name_len + 1, value_len),
+                                false};
+    return field;
 }
 
 void nx_response_header(nx_response *res, const char *name, const char *value)
 {
-    field_set(res, &res->fields, name, value, false);
+    (void)field_set(res, &res->fields, name, value, false);
 }
 
 void nx_response_header_add(nx_response *res, const char *name, const char *value)
 {
-    field_set(res, &res->fields, name, value, true);
+    (void)field_set(res, &res->fields, name, value, true);
+}
+
+void nx_response_header_always(nx_response *res, const char *name, const char *value)
+{
+    struct nx__field *field = field_set(res, &res->fields, name, value, false);
+    if (field) field->always = true;
 }
 
 void nx_response_trailer(nx_response *res, const char *name, const char *value)
 {
-    field_set(res, &res->trailers, name, value, false);
+    (void)field_set(res, &res->trailers, name, value, false);
+}
+
+void nx__response_vary(nx_response *res, const char *names)
+{
+    struct nx__field *field = field_set(res, &res->fields, "vary", names, true);
+    if (field) field->always = true;
 }
 
 bool nx__response_has(const nx_response *res, const char *name, uint32_t count)
@@ -134,7 +152,7 @@ nx_err nx__response_field(nx_response *res, nx_bytes name, nx_bytes value)
     nx_err err;
     const char *what = field_room(&res->req->fiber->own.arena, &res->fields, &err);
     if (what) return nx__error_set(err, "cannot answer: %s", what);
-    res->fields.items[res->fields.count++] = (struct nx__field){name, value};
+    res->fields.items[res->fields.count++] = (struct nx__field){.name = name, .value = value};
     return NX_OK;
 }
 
@@ -155,7 +173,7 @@ static NX__COLD nx_err answered(void)
     return nx__error_set(NX_ESTATE, "cannot answer: this request has been answered already");
 }
 
-static nx_err ready_to_send(nx_response *res)
+nx_err nx__response_ready(nx_response *res)
 {
     if (nx__unlikely(res->state != NX__RESPONSE_OPEN)) return answered();
     if (nx__unlikely(res->failed)) return builder_failed(res);
@@ -164,21 +182,21 @@ static nx_err ready_to_send(nx_response *res)
 
 nx_err nx_response_send(nx_response *res, const char *text)
 {
-    NX_TRY(ready_to_send(res));
+    NX_TRY(nx__response_ready(res));
     res->content_type = &nx__type_text;
     return res->req->driver->send(res, nx_str(text));
 }
 
 nx_err nx_response_send_bytes(nx_response *res, nx_bytes body)
 {
-    NX_TRY(ready_to_send(res));
+    NX_TRY(nx__response_ready(res));
     res->content_type = &nx__type_bytes;
     return res->req->driver->send(res, body);
 }
 
 NX__HOT nx_err nx_response_json(nx_response *res, nx_value value)
 {
-    NX_TRY(ready_to_send(res));
+    NX_TRY(nx__response_ready(res));
     res->content_type = &nx__type_json;
     return res->req->driver->send_json(res, value);
 }
@@ -197,14 +215,13 @@ nx_err nx_response_end(nx_response *res)
     return res->req->driver->end(res);
 }
 
-nx_err nx__response_error(nx_response *res, int status, const char *reason)
+/* ---- What was sent */
+
+int nx_response_status_sent(const nx_response *res)
 {
-    /* Whatever the handler had set up belongs to an answer that is not given. */
-    res->failed = NX_OK;
-    res->fields.count = 0;
-    res->status = status;
-    res->content_type = &nx__type_json;
-    nx_bytes text = nx__status_text(status);
-    return res->req->driver->send_json(res, reason ? nx_obj("error", text, "message", reason)
-                                                   : nx_obj("error", text));
+    return res->state == NX__RESPONSE_OPEN ? 0 : res->status;
+}
+uint64_t nx_response_bytes_sent(const nx_response *res)
+{
+    return res->sent;
 }

@@ -17,6 +17,7 @@ static const uint32_t ANY = 1u << NX__ROUTER_MAX_METHODS;
 struct route {
     struct route *next; /* of the same endpoint */
     void (*handler)(void);
+    const void *data;
     uint32_t method, param_count;
     nx_bytes params[]; /* names, in order; behind them the path that they are slices of */
 };
@@ -335,7 +336,7 @@ static struct route *route_new(const char *path, const nx_bytes *params, uint32_
 }
 
 nx_err nx__router_add(struct nx__router *router, const char *method, const char *path,
-                      void (*handler)(void), const char **reason)
+                      void (*handler)(void), const void *data, const char **reason)
 {
     nx_bytes params[NX__ROUTER_MAX_PARAMS];
     uint32_t count = 0;
@@ -360,6 +361,7 @@ nx_err nx__router_add(struct nx__router *router, const char *method, const char 
         bit = method_bit(router, method, len);
     }
     route->handler = handler;
+    route->data = data;
     route->method = bit;
     route->next = end->routes;
     end->routes = route;
@@ -379,9 +381,10 @@ struct search {
     const struct nx__router *router;
     const char *path;
     uint32_t len;
-    uint32_t method; /* asked for, 0 if no route has it */
-    uint32_t wanted; /* those that serve it */
-    uint32_t others; /* that the endpoints passed over have */
+    uint32_t method;            /* asked for, 0 if no route has it */
+    uint32_t wanted;            /* those that serve it */
+    uint32_t others;            /* that the endpoints passed over have */
+    const struct route *passed; /* of the first of them */
     struct span params[NX__ROUTER_MAX_PARAMS];
 };
 
@@ -389,6 +392,7 @@ static const struct route *serve(struct search *s, const struct endpoint *end)
 {
     uint32_t fit = end->methods & s->wanted;
     if (!fit) {
+        if (!s->passed) s->passed = end->routes;
         s->others |= end->methods;
         return NULL;
     }
@@ -426,6 +430,7 @@ void nx__router_match(const struct nx__router *router, nx_bytes method, nx_bytes
 {
     out->outcome = NX__ROUTE_NOT_FOUND;
     out->handler = NULL;
+    out->data = NULL;
     out->allow = "";
     out->param_count = 0;
     if (nx__unlikely(!path.len || path.len >= UINT32_MAX)) return;
@@ -436,6 +441,7 @@ void nx__router_match(const struct nx__router *router, nx_bytes method, nx_bytes
     s.method = method_bit(router, method.data, method.len) & ~ANY;
     s.wanted = s.method | (s.method == HEAD ? (uint32_t)GET : 0) | ANY;
     s.others = 0;
+    s.passed = NULL;
 
     const struct node *literal = edge_find(router, NULL, path.data, path.len);
     const struct route *route = literal ? serve(&s, &literal->end) : NULL;
@@ -443,6 +449,7 @@ void nx__router_match(const struct nx__router *router, nx_bytes method, nx_bytes
     if (nx__likely(route)) {
         out->outcome = NX__ROUTE_FOUND;
         out->handler = route->handler;
+        out->data = route->data;
         out->param_count = route->param_count;
         for (uint32_t i = 0; i < route->param_count; i++)
             out->params[i] =
@@ -453,6 +460,7 @@ void nx__router_match(const struct nx__router *router, nx_bytes method, nx_bytes
     if (server_wide) s.others = router->methods;
     if (!s.others && !server_wide) return;
     out->outcome = NX__ROUTE_METHOD;
+    if (s.passed) out->data = s.passed->data;
     out->allow = out->allow_text;
     allow_write(router, s.others, out->allow_text);
 }

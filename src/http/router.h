@@ -18,6 +18,7 @@ enum nx__route_outcome {
     NX__ROUTE_FOUND,
     NX__ROUTE_NOT_FOUND, /* no route has this path */
     NX__ROUTE_METHOD,    /* some have, for other methods: `allow` lists them */
+    NX__ROUTE_BAD,       /* found, but the path can't be decoded; never said by the router */
 };
 
 struct nx__route_param {
@@ -28,6 +29,7 @@ struct nx__route_param {
 struct nx__route_match {
     enum nx__route_outcome outcome;
     void (*handler)(void);
+    const void *data;  /* the route's; with NX__ROUTE_METHOD that of the closest route, or NULL */
     const char *allow; /* "GET, HEAD, OPTIONS" with NX__ROUTE_METHOD, else empty; lasts as long as
                           the match */
     uint32_t param_count;
@@ -42,10 +44,11 @@ struct nx__router *nx__router_new(void);
 /* NULL is fine. */
 void nx__router_free(struct nx__router *router);
 
-/* Adds a route; syntax as nx_http_route, the strings are copied. NX_EINVAL, NX_EEXIST, NX_ENOMEM,
- * with a static `*reason`; the router is then as it was. Not while another thread matches. */
+/* Adds a route; syntax as nx_http_route, the strings are copied, `data` is not looked at.
+ * NX_EINVAL, NX_EEXIST, NX_ENOMEM, with a static `*reason`; the router is then as it was. Not while
+ * another thread matches. */
 NX_MUST_CHECK nx_err nx__router_add(struct nx__router *router, const char *method, const char *path,
-                                    void (*handler)(void), const char **reason);
+                                    void (*handler)(void), const void *data, const char **reason);
 
 /* Finds the route. Of those that serve the method, a literal segment goes before ":name", that
  * before "*name", decided from the left; on one path the method itself goes before the GET that

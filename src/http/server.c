@@ -84,10 +84,12 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
     const nx_duration *deadlines = &o->head_deadline;
     for (int i = 0; i < 6; i++)
         if (deadlines[i] < 0) nx__server_mistake(server, NX_EINVAL, "a deadline is negative");
+    if (o->stop_delay < 0) nx__server_mistake(server, NX_EINVAL, "stop_delay is negative");
     server->host = strdup(o->host);
     server->options.host = server->host;
-    server->router = nx__router_new();
-    if (!server->host || !server->router) {
+    server->root = nx_http_router_new();
+    if (server->root) server->root->mounts = 1;
+    if (!server->host || !server->root) {
         nx_http_server_free(server);
         return NULL;
     }
@@ -102,7 +104,9 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
 void nx_http_server_free(nx_http_server *server)
 {
     if (!server) return;
-    nx__router_free(server->router);
+    nx__sites_free(&server->sites);
+    nx__router_release(server->root);
+    nx__proxies_free(server->proxies);
     nx__cookie_keys_free(server->cookie_keys);
     nx__static_free(server);
     free(server->coding);
@@ -110,24 +114,6 @@ void nx_http_server_free(nx_http_server *server)
     free(server);
 }
 
-void nx_http_route(nx_http_server *server, const char *method, const char *path,
-                   nx_http_handler handler)
-{
-    const char *reason = NULL;
-    if (!server) return; /* out of memory: nx_http_listen says so */
-    nx_err err =
-        handler ? nx__router_add(server->router, method, path, (void (*)(void))handler, &reason)
-                : NX_EINVAL;
-    if (err)
-        nx__server_mistake(server, err, "cannot add the route %s %s: %s",
-                           method ? method : "(null)", path ? path : "(null)",
-                           reason ? reason : "no handler");
-}
-
-void nx_http_set_app(nx_http_server *server, void *app)
-{
-    if (server) server->app = app; /* else memory is out, and nx_http_listen says so */
-}
 uint16_t nx_http_port(const nx_http_server *server)
 {
     return server->port;
@@ -262,9 +248,8 @@ static void drain_expired(struct nx__timer *timer)
         NX_IGNORE(nx__timer_set(&server->loop->timers, timer, server->loop->now + CANCEL_GRACE));
 }
 
-void nx_http_stop(nx_http_server *server)
+static void drain(nx_http_server *server)
 {
-    if (!server->listening || server->draining) return;
     server->loop->now = nx__clock_monotonic();
     /* Whoever has connected already is served. */
     while (server->stats.connections < server->options.max_connections) {
@@ -284,6 +269,21 @@ void nx_http_stop(nx_http_server *server)
     if (!server->stats.connections && server->closed) nx__op_complete(server->closed, 0);
 }
 
+static void stop_due(struct nx__timer *timer)
+{
+    drain(nx__container_of(timer, nx_http_server, stop_timer));
+}
+
+void nx_http_stop(nx_http_server *server)
+{
+    if (!server->listening || server->stopping) return;
+    server->stopping = true;
+    nx_duration delay = server->options.stop_delay;
+    if (!delay ||
+        nx__timer_set(&server->loop->timers, &server->stop_timer, nx__clock_monotonic() + delay))
+        drain(server);
+}
+
 static void service_shutdown(struct nx__service *service)
 {
     nx_http_stop(nx__container_of(service, nx_http_server, service));
@@ -291,10 +291,17 @@ static void service_shutdown(struct nx__service *service)
 
 /* ---- Listening */
 
-static nx_err start(nx_http_server *server)
+nx_err nx__server_prepare(nx_http_server *server)
 {
     if (server->failed) return nx__error_set(server->failed, "%s", server->failure);
+    if (server->stats.connections) return NX_OK; /* requests look at what was made before */
+    return nx__sites_make(&server->sites, server->root);
+}
+
+static nx_err start(nx_http_server *server)
+{
     if (server->listening) return nx__error_set(NX_ESTATE, "this server listens already");
+    NX_TRY(nx__server_prepare(server));
     const nx_http_server_options *o = &server->options;
     uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;
     int fd;
@@ -316,10 +323,11 @@ static nx_err start(nx_http_server *server)
     }
     server->accept_timer.fire = accept_resume;
     server->drain_timer.fire = drain_expired;
+    server->stop_timer.fire = stop_due;
     server->service.shutdown = service_shutdown;
     nx__list_insert(&server->loop->services, &server->service.link);
     server->listening = true;
-    server->draining = false;
+    server->stopping = server->draining = false;
     server->outcome = NX_OK;
     return NX_OK;
 }

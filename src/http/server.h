@@ -4,6 +4,7 @@
 #define NX__HTTP_SERVER_H
 
 #include "base/buffer.h"
+#include "http/app.h"
 #include "http/router.h"
 #include "loop/loop.h"
 #include <nexus/http.h>
@@ -11,6 +12,7 @@
 /* A header field; both slices in memory of the request. */
 struct nx__field {
     nx_bytes name, value;
+    bool always; /* stays on an error page */
 };
 
 /* A line of a head with its CRLF, made beforehand; so short that all of `text` can be copied. */
@@ -49,6 +51,8 @@ struct nx__http_driver {
     /* The whole body. */
     nx_err (*body)(nx_request *req, nx_bytes *body);
     nx_bytes (*peer)(nx_request *req);
+    /* "HTTP/1.1" */
+    nx_bytes (*protocol)(const nx_request *req);
 };
 
 enum nx__response_state { NX__RESPONSE_OPEN, NX__RESPONSE_STREAMING, NX__RESPONSE_DONE };
@@ -57,15 +61,39 @@ struct nx_response {
     nx_request *req;
     int status;
     enum nx__response_state state;
+    bool page;     /* an error page is being made */
     nx_err failed; /* the first mistake of a builder; its message is `failure` */
     const char *failure;
     int error_status; /* what an error that the handler hands on becomes, where its code does not
                          say it; else 0 */
     struct nx__fields fields, trailers;
     const struct nx__line *content_type; /* what the call that sends brings, where no field says */
+    uint64_t sent;                       /* bytes of the body */
+};
+
+struct nx__value {
+    struct nx__value *next;
+    const void *key;
+    void *value;
+};
+
+struct nx__observer {
+    struct nx__observer *next;
+    nx_request_end_fn fn;
+    void *context;
+};
+
+/* What only requests with middleware have. */
+struct nx__request_extra {
+    struct nx__value *values;
+    struct nx__observer *observers; /* the last one first */
+    nx_bytes user, id;
+    bool origin_known; /* the three of the client, as a trusted proxy says */
+    nx_bytes peer, scheme, host;
 };
 
 struct nx_request {
+    struct nx__http_place place; /* first: nx_http_next is the app's */
     const struct nx__http_driver *driver;
     nx_http_server *server;
     nx_fiber *fiber;
@@ -74,13 +102,14 @@ struct nx_request {
     const char *head;                    /* what the header slices are offsets into */
     const struct nx__h1_header *headers; /* in memory of the request */
     uint32_t header_count;
-    struct nx__route_match *match;
-    nx_bytes *params; /* decoded at first use */
+    struct nx__route_match *match; /* its data is a struct nx__target */
+    nx_bytes *params;              /* decoded at first use */
     nx_response response;
     nx_bytes body; /* once read whole */
     bool body_whole, body_streamed;
     struct nx__request_data *data; /* parsed at first use */
     struct nx__coded *coded;       /* what compresses the answer or decodes the body; mostly NULL */
+    struct nx__request_extra *extra; /* NULL for most */
 };
 
 struct nx__h1_conn;
@@ -99,8 +128,9 @@ enum nx__conn_list {
 struct nx_http_server {
     nx_http_server_options options; /* with the defaults filled in */
     char *host;
-    struct nx__router *router;
-    void *app;
+    nx_http_router *root;
+    struct nx__sites sites;              /* made of it by nx__server_prepare */
+    struct nx__proxies *proxies;         /* that are trusted; NULL: none */
     struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
     struct nx__mount *mounts;            /* directories that are served */
     struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
@@ -111,8 +141,8 @@ struct nx_http_server {
     struct nx__service service;
     struct nx__watch listener;
     uint16_t port;
-    bool listening, draining, accept_paused;
-    struct nx__timer accept_timer, drain_timer, sweep_timer;
+    bool listening, stopping, draining, accept_paused;
+    struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
     nx_err outcome;
@@ -142,6 +172,10 @@ nx_duration nx__h1_since(const struct nx__list *link);
 /* Frees what the driver keeps for the loop, unless another server of the loop has connections. */
 void nx__h1_free(void);
 
+/* Makes what requests are served with of what the app has said; before the first connection, and
+ * again before more if there is none. The first mistake of the builders, NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__server_prepare(nx_http_server *server);
+
 /* Runs the handler and whatever is owed after it; the body of a request's fiber. */
 void nx__request_serve(nx_request *req);
 
@@ -161,8 +195,41 @@ NX_MUST_CHECK nx_err nx__response_field(nx_response *res, nx_bytes name, nx_byte
 /* The body has a content-encoding that is not decoded: NX_ENOTSUP, which becomes 415. */
 nx_err nx__request_unsupported(nx_request *req, nx_bytes coding);
 
-/* Answers with a status and its text, in the request's fiber. */
-nx_err nx__response_error(nx_response *res, int status, const char *reason);
+/* What the routes of the request's router share. */
+static inline const struct nx__scope *nx__request_scope(const nx_request *req)
+{
+    return ((const struct nx__target *)req->match->data)->scope;
+}
+
+/* The host in the target, else that of the Host field, with its port. */
+nx_bytes nx__request_own_host(const nx_request *req);
+
+/* Answers what no route serves, behind the middleware of the prefix that the path has. */
+nx_err nx__request_unrouted(nx_request *req);
+
+/* Calls who wanted to know; `req->extra` is there. */
+void nx__request_ended(nx_request *req);
+
+/* Made at the first call; NULL when memory is out (recorded). */
+struct nx__request_extra *nx__request_extra(nx_request *req);
+
+/* NX_OK if an answer may be sent, else the error to return. */
+NX_MUST_CHECK nx_err nx__response_ready(nx_response *res);
+
+/* Adds a Vary field that stays on error pages. */
+void nx__response_vary(nx_response *res, const char *names);
+
+/* The error page of a handler or middleware that has failed: drops what they had set. `failure` is
+ * complete. */
+nx_err nx__response_failed(nx_response *res, const nx_http_failure *failure);
+
+/* Writes to the standard error what has failed, with the error's message. */
+void nx__request_log_failure(nx_request *req, nx_err err, const char *what);
+
+/* Whether the peer is a trusted proxy. */
+bool nx__request_from_proxy(nx_request *req);
+
+void nx__proxies_free(struct nx__proxies *proxies);
 
 /* ---- Helpers */
 
@@ -176,6 +243,6 @@ nx_bytes nx__status_text(int status);
 const struct nx__line *nx__date_line(struct nx_loop *loop, nx_duration *until);
 
 /* "content-type: ..." */
-extern const struct nx__line nx__type_json, nx__type_text, nx__type_bytes;
+extern const struct nx__line nx__type_json, nx__type_text, nx__type_bytes, nx__type_html;
 
 #endif

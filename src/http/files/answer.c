@@ -70,7 +70,7 @@ static nx_err fields_add(nx_response *res, const struct nx__file_variant *v,
     }
     if (how->cache_control.len && !(given && nx__response_has(res, "cache-control", own)))
         fields->items[fields->count++] =
-            (struct nx__field){nx_str("cache-control"), how->cache_control};
+            (struct nx__field){.name = nx_str("cache-control"), .value = how->cache_control};
     return NX_OK;
 }
 

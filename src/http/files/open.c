@@ -126,7 +126,7 @@ static void etag_write(char out[NX__FILE_ETAG_MOST], const struct nx__file_ident
 
 static void field(struct nx__file_variant *v, const char *name, nx_bytes value)
 {
-    v->fields[v->field_count++] = (struct nx__field){nx_str(name), value};
+    v->fields[v->field_count++] = (struct nx__field){.name = nx_str(name), .value = value};
 }
 
 static void fields_fill(struct nx__file_variant *v, const char *path, enum nx__coding coding,

@@ -219,8 +219,10 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
         return;
     }
     nx_request *base = &req->base;
-    nx__router_match(server->router, base->method,
-                     head->form == NX__TARGET_ASTERISK ? nx_str("*") : base->path, base->match);
+    const struct nx__site *site = &server->sites.rest;
+    if (nx__unlikely(server->sites.count))
+        site = nx__site_find(&server->sites, slice_at(data, head->host.off, head->host.len));
+    nx__router_match(site->routes, base->method, base->path, base->match);
     base->handler = (nx_http_handler)base->match->handler;
     conn->req = req;
     nx__fiber_resume(base->fiber);
@@ -446,6 +448,11 @@ static nx_bytes peer(nx_request *base)
     return nx_str(text);
 }
 
+static nx_bytes protocol(const nx_request *base)
+{
+    return nx_str(((const struct nx__h1_request *)base)->minor ? "HTTP/1.1" : "HTTP/1.0");
+}
+
 const struct nx__http_driver nx__h1_driver = {
     .send = nx__h1_send,
     .send_json = nx__h1_send_json,
@@ -455,6 +462,7 @@ const struct nx__http_driver nx__h1_driver = {
     .read = nx__h1_read,
     .body = nx__h1_body,
     .peer = peer,
+    .protocol = protocol,
 };
 
 nx_bytes nx_request_header(const nx_request *req, const char *name)

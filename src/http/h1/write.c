@@ -311,6 +311,7 @@ NX__HOT nx_err nx__h1_send(nx_response *res, nx_bytes body)
                         body.len);
     res->state = NX__RESPONSE_DONE;
     if (none || req->head_method) body.len = 0;
+    res->sent = body.len;
     if (copy && body.len) at = put(at, body.data, body.len);
     shared->out_len = (size_t)(at - shared->out);
     if (copy || !body.len) return flush_or_defer(req->conn);
@@ -340,6 +341,7 @@ NX__HOT nx_err nx__h1_send_json(nx_response *res, nx_value value)
     if (!none && !req->head_method) {
         memmove(at, body, len);
         at += len;
+        res->sent = len;
     }
     shared->out_len = (size_t)(at - shared->out);
     return flush_or_defer(req->conn);
@@ -377,6 +379,7 @@ nx_err nx__h1_write(nx_response *res, nx_bytes piece)
     }
     if (!piece.len || req->head_method || bodiless(res->status))
         return nx__h1_send_all(req->conn, (nx_bytes){0}, (nx_bytes){0});
+    res->sent += piece.len;
     if (!req->minor) return nx__h1_send_all(req->conn, piece, (nx_bytes){0});
     NX_TRY(room(req->conn, 32));
     int n = snprintf(shared->out + shared->out_len, 32, "%zx\r\n", piece.len);

@@ -26,7 +26,7 @@ static struct nx__router *make(const struct naive_route *routes, int count)
     for (int i = 0; i < count; i++) {
         const char *reason = NULL;
         nx_err err = nx__router_add(router, routes[i].method, routes[i].path,
-                                    handlers[i % HANDLERS], &reason);
+                                    handlers[i % HANDLERS], NULL, &reason);
         if (!err) continue;
         nx_test_failures++;
         printf("%s %s: %s\n", routes[i].method, routes[i].path, reason);
@@ -197,7 +197,7 @@ static const char *refusal(struct nx__router *router, const char *method, const 
                            nx_err wanted)
 {
     const char *reason = NULL;
-    nx_err err = nx__router_add(router, method, path, handler_0, &reason);
+    nx_err err = nx__router_add(router, method, path, handler_0, NULL, &reason);
     EXPECT_EQ(err, wanted);
     return reason ? reason : "none";
 }
@@ -278,7 +278,7 @@ NX_TEST(router_caps_parameters_segments_and_methods)
     while (added < 100) {
         (void)snprintf(method, sizeof method, "M%d", added);
         (void)snprintf(name, sizeof name, "/m%d", added);
-        if (nx__router_add(router, method, name, handler_0, &reason)) break;
+        if (nx__router_add(router, method, name, handler_0, NULL, &reason)) break;
         added++;
     }
     EXPECT_EQ(added, NX__ROUTER_MAX_METHODS - 3);
@@ -290,7 +290,7 @@ NX_TEST(router_caps_parameters_segments_and_methods)
     router = make(NULL, 0);
     for (added = 0; added < 100; added++) {
         (void)snprintf(method, sizeof method, "LONG-METHOD%02d", added);
-        if (nx__router_add(router, method, "/", handler_0, &reason)) break;
+        if (nx__router_add(router, method, "/", handler_0, NULL, &reason)) break;
     }
     EXPECT_STR(reason, "too many different methods");
     nx__router_match(router, nx_str("OPTIONS"), nx_str("*"), &match);
@@ -326,7 +326,8 @@ NX_TEST(router_with_a_thousand_routes)
     const char *reason;
     for (int i = 0; i < 1000; i++) {
         (void)snprintf(path, sizeof path, i % 2 ? "/g%d/:id/items" : "/g%d/list", i);
-        EXPECT_EQ(nx__router_add(router, "GET", path, handlers[i % HANDLERS], &reason), NX_OK);
+        EXPECT_EQ(nx__router_add(router, "GET", path, handlers[i % HANDLERS], NULL, &reason),
+                  NX_OK);
     }
     for (int i = 0; i < 1000; i++) {
         (void)snprintf(path, sizeof path, i % 2 ? "/g%d/77/items" : "/g%d/list", i);
@@ -353,7 +354,7 @@ NX_TEST(router_backtracking_is_bounded_by_the_routes)
             len +=
                 (size_t)snprintf(path + len, sizeof path - len, bits >> i & 1 ? "/:p%u" : "/a", i);
         (void)snprintf(path + len, sizeof path - len, "/end");
-        EXPECT_EQ(nx__router_add(router, "GET", path, handler_0, &reason), NX_OK);
+        EXPECT_EQ(nx__router_add(router, "GET", path, handler_0, NULL, &reason), NX_OK);
     }
     clock_t start = clock();
     for (int i = 0; i < 100; i++) EXPECT_MATCH("GET", "/a/a/a/a/a/a/a/a/a/a/nowhere", "404");
@@ -393,7 +394,7 @@ NX_TEST(router_agrees_with_trying_every_route)
             const char *reason;
             routes[count] = (struct naive_route){methods[random_below(4)], paths[count]};
             if (!nx__router_add(router, routes[count].method, routes[count].path,
-                                (void (*)(void))(uintptr_t)&numbers[count], &reason))
+                                (void (*)(void))(uintptr_t)&numbers[count], NULL, &reason))
                 count++;
         }
         for (int i = 0; i < 40; i++) {
@@ -440,8 +441,8 @@ NX_TEST(router_survives_without_memory)
         bool failed = !router;
         for (int i = 0; router && i < 8; i++) {
             const char *reason = NULL;
-            nx_err err =
-                nx__router_add(router, routes[i].method, routes[i].path, handlers[i], &reason);
+            nx_err err = nx__router_add(router, routes[i].method, routes[i].path, handlers[i], NULL,
+                                        &reason);
             if (!err) continue;
             failed = true;
             EXPECT_EQ(err, NX_ENOMEM);
@@ -450,9 +451,9 @@ NX_TEST(router_survives_without_memory)
             nx__router_match(router, nx_str("TRACE"), nx_str("/a/1/b/2"), &match);
             EXPECT(match.outcome == (i > 1 ? NX__ROUTE_METHOD : NX__ROUTE_NOT_FOUND));
             oom_after = -1;
-            EXPECT_EQ(
-                nx__router_add(router, routes[i].method, routes[i].path, handlers[i], &reason),
-                NX_OK);
+            EXPECT_EQ(nx__router_add(router, routes[i].method, routes[i].path, handlers[i], NULL,
+                                     &reason),
+                      NX_OK);
         }
         oom_after = -1;
         if (router) {

@@ -1,0 +1,202 @@
+/* Error pages: JSON, or what the peer likes better, or what the app makes of it. */
+#include "http/server.h"
+
+#include "http/h1/syntax.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- Which form the peer likes best (RFC 9110 12.5.1) */
+
+enum form { FORM_JSON, FORM_TEXT, FORM_HTML, FORMS }; /* the first goes before others as good */
+
+static nx_bytes trimmed(nx_bytes b)
+{
+    while (b.len && nx__h1_is(b.data[0], NX__H1_BLANK)) b = nx_slice(b.data + 1, b.len - 1);
+    while (b.len && nx__h1_is(b.data[b.len - 1], NX__H1_BLANK)) b.len--;
+    return b;
+}
+
+/* Cuts the part up to the separator off `*rest`. */
+static nx_bytes part_next(nx_bytes *rest, char separator)
+{
+    const char *end = rest->len ? memchr(rest->data, separator, rest->len) : NULL;
+    size_t len = end ? (size_t)(end - rest->data) : rest->len, used = len + (end ? 1 : 0);
+    nx_bytes part = nx_slice(rest->data, len);
+    *rest = nx_slice(rest->data + used, rest->len - used);
+    return trimmed(part);
+}
+
+/* The weight of what is behind the media range, in thousandths; something odd counts as none. */
+static int weight(nx_bytes parameters)
+{
+    while (parameters.len) {
+        nx_bytes parameter = part_next(&parameters, ';');
+        if (parameter.len < 3 || (parameter.data[0] | 0x20) != 'q' || parameter.data[1] != '=')
+            continue;
+        if (parameter.data[2] == '1') return 1000;
+        int q = 0, unit = 100;
+        for (size_t i = 4; i < parameter.len && i < 7; i++, unit /= 10)
+            if (nx__h1_is_digit(parameter.data[i])) q += (parameter.data[i] - '0') * unit;
+        return q;
+    }
+    return 1000;
+}
+
+static enum form wanted_form(const nx_request *req)
+{
+    static const char *const types[FORMS] = {"application/json", "text/plain", "text/html"};
+    int weights[FORMS] = {0}, exact[FORMS] = {0};
+    nx_bytes accept = nx_request_header(req, "accept");
+    if (!accept.len) return FORM_JSON;
+    while (accept.len) {
+        nx_bytes parameters = part_next(&accept, ','), range = part_next(&parameters, ';');
+        for (int form = 0; form < FORMS; form++) {
+            size_t len = strlen(types[form]), kind = strcspn(types[form], "/") + 1;
+            int exactness = range.len == len && nx__ascii_ieq(range.data, types[form], len) ? 3
+                            : range.len == kind + 1 && range.data[kind] == '*' &&
+                                    nx__ascii_ieq(range.data, types[form], kind)
+                                ? 2
+                            : nx_bytes_is(range, "*/*") ? 1
+                                                        : 0;
+            if (exactness <= exact[form]) continue;
+            exact[form] = exactness;
+            weights[form] = weight(parameters);
+        }
+    }
+    enum form best = FORM_JSON;
+    for (int form = 1; form < FORMS; form++)
+        if (weights[form] > weights[best]) best = (enum form)form;
+    return best;
+}
+
+/* ---- The pages */
+
+/* Puts the text into `out` as far as `cap` bytes reach, harmless in HTML. Returns its length. */
+static size_t escape(char *out, size_t cap, const char *text)
+{
+    size_t len = 0;
+    for (; *text; text++) {
+        char plain[2] = {*text, '\0'};
+        const char *put = *text == '&'    ? "&amp;"
+                          : *text == '<'  ? "&lt;"
+                          : *text == '>'  ? "&gt;"
+                          : *text == '"'  ? "&quot;"
+                          : *text == '\'' ? "&#39;"
+                                          : plain;
+        size_t more = strlen(put);
+        if (len + more > cap) break;
+        memcpy(out + len, put, more);
+        len += more;
+    }
+    return len;
+}
+
+static nx_err send_html(nx_response *res, nx_bytes text, const char *message)
+{
+    static const char format[] =
+        "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width\">\n<title>%d %.*s</title>\n"
+        "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:15vh auto;max-width:36rem;"
+        "padding:0 1rem;color-scheme:light dark}</style>\n<h1>%d %.*s</h1>\n<p>%.*s</p>\n";
+    size_t cap = message ? strlen(message) * 6 : 0, size = sizeof format + 2 * text.len + 64 + cap;
+    char *page = nx__arena_alloc(&res->req->fiber->own.arena, size),
+         *safe = nx__arena_alloc(&res->req->fiber->own.arena, cap + 1);
+    if (!page || !safe)
+        return nx__error_set(NX_ENOMEM, "cannot make the error page: out of memory");
+    size_t len = message ? escape(safe, cap, message) : 0;
+    int used = snprintf(page, size, format, res->status, NX_FMT(text), res->status, NX_FMT(text),
+                        (int)len, safe);
+    res->content_type = &nx__type_html;
+    return res->req->driver->send(res, nx_slice(page, (size_t)used));
+}
+
+static nx_err send_text(nx_response *res, nx_bytes text, const char *message)
+{
+    size_t size = text.len + (message ? strlen(message) : 0) + 16;
+    char *page = nx__arena_alloc(&res->req->fiber->own.arena, size);
+    if (!page) return nx__error_set(NX_ENOMEM, "cannot make the error page: out of memory");
+    int used = snprintf(page, size, "%d %.*s\n%s%s", res->status, NX_FMT(text),
+                        message ? message : "", message ? "\n" : "");
+    res->content_type = &nx__type_text;
+    return res->req->driver->send(res, nx_slice(page, (size_t)used));
+}
+
+static nx_err send_json(nx_response *res, nx_bytes text, const char *message)
+{
+    res->content_type = &nx__type_json;
+    if (message) {
+        nx_err err = res->req->driver->send_json(res, nx_obj("error", text, "message", message));
+        if (err != NX_EINVAL || res->state != NX__RESPONSE_OPEN) return err;
+        /* The message is not UTF-8. */
+    }
+    return res->req->driver->send_json(res, nx_obj("error", text));
+}
+
+static nx_err usual_page(nx_response *res, const char *message)
+{
+    nx_bytes text = nx__status_text(res->status);
+    nx_response_header_add(res, "vary", "accept");
+    res->failed = NX_OK; /* a page without that field is better than none */
+    switch (wanted_form(res->req)) {
+    case FORM_HTML: return send_html(res, text, message);
+    case FORM_TEXT: return send_text(res, text, message);
+    default: return send_json(res, text, message);
+    }
+}
+
+/* Takes out the fields that describe another content, or all but those that always stay. */
+static void fields_drop(struct nx__fields *fields, bool all)
+{
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i < fields->count; i++) {
+        const struct nx__field *field = &fields->items[i];
+        if (all ? field->always : strcasecmp(field->name.data, "content-type") != 0)
+            fields->items[kept++] = *field;
+    }
+    fields->count = kept;
+}
+
+/* Asks the app for the page first. */
+static nx_err page(nx_response *res, const nx_http_failure *failure)
+{
+    nx_request *req = res->req;
+    nx_http_error_handler handler = nx__request_scope(req)->on_error;
+    const char *message = failure->message;
+    res->status = failure->status;
+    if (handler && !res->page) {
+        res->page = true; /* nx_response_error in the handler gives the usual page */
+        nx_err err = handler(req, res, failure);
+        if (res->state != NX__RESPONSE_OPEN) {
+            if (!err && res->state == NX__RESPONSE_STREAMING) err = nx_response_end(res);
+            return err;
+        }
+        if (!err && res->failed) err = nx__response_ready(res);
+        if (err) {
+            nx__request_log_failure(req, err, "the error handler");
+            fields_drop(&res->fields, true);
+            res->failed = NX_OK;
+            res->status = 500;
+            message = NULL;
+        }
+    }
+    return usual_page(res, message);
+}
+
+nx_err nx_response_error(nx_response *res, int status, const char *message)
+{
+    if (status < 400 || status > 999)
+        return nx__error_set(NX_EINVAL, "cannot make an error page with status %d: it is below 400",
+                             status);
+    NX_TRY(nx__response_ready(res));
+    fields_drop(&res->fields, false);
+    return page(res, &(nx_http_failure){
+                         .size = sizeof(nx_http_failure), .status = status, .message = message});
+}
+
+nx_err nx__response_failed(nx_response *res, const nx_http_failure *failure)
+{
+    /* Whatever the handler had set up belongs to an answer that is not given. */
+    fields_drop(&res->fields, true);
+    res->failed = NX_OK;
+    return page(res, failure);
+}
