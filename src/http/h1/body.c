@@ -158,7 +158,7 @@ static nx_err read_chunked(struct nx__h1_request *req, nx_bytes *chunk)
     req->body.decoder.trailer_cap = trailer_cap;
     for (;;) {
         if (!req->body.raw.len) {
-            size_t got;
+            size_t got = 0;
             NX_TRY(receive(req, req->body.wire, NX__H1_PIECE, &got));
             req->body.raw = nx_slice(req->body.wire, got);
         }
