@@ -6,6 +6,7 @@
 #include <nexus/channel.h>
 #include <nexus/compress.h>
 #include <nexus/console.h>
+#include <nexus/events.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/http.h>

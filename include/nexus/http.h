@@ -47,6 +47,8 @@ typedef struct nx_http_server_options {
     uint32_t max_requests;      /* on one connection before it is closed, none */
     nx_duration stop_delay;     /* on a graceful stop, for how long it still takes connections while
                                    nx_http_ready says 503; none */
+    nx_duration heartbeat;      /* between comments on a silent stream of events, 15 s (250 ms at
+                                   least); NX_FOREVER: none, and dead peers are not noticed */
 } nx_http_server_options;
 
 #define NX_HTTP_ANY_PORT UINT16_MAX
@@ -88,6 +90,7 @@ typedef struct nx_http_stats {
     uint64_t accepted;    /* ever */
     uint64_t bad;         /* requests refused for their syntax or size */
     uint64_t timed_out;   /* connections closed by a deadline */
+    uint64_t streams;     /* of events, open now */
 } nx_http_stats;
 /* Fills `*stats`. Does not suspend. */
 NX_API void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats);

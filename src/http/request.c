@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "http/coding/coding.h"
+#include "http/events.h"
 #include "http/h1/parser.h"
 #include "permission/permission.h"
 #include <stdio.h>
@@ -158,6 +159,7 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
 static NX__COLD void conclude(nx_request *req, nx_err err)
 {
     nx_response *res = &req->response;
+    if (nx__unlikely(res->events)) err = nx__events_over(res, err);
     if (!err && res->state == NX__RESPONSE_STREAMING) err = nx_response_end(res);
     if (!err && res->state == NX__RESPONSE_OPEN) {
         if (!res->failed && res->status == 200) res->status = 204;

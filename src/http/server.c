@@ -20,6 +20,7 @@
 
 enum {
     ACCEPT_BATCH = 256, /* connections in one turn, so that those open are served too */
+    EVENTS_BATCH = 64,  /* streams in one turn */
     HEAD_MOST = 65535,  /* the parser's offsets have 16 bits */
 };
 #define ACCEPT_PAUSE    NX_MS(100) /* when descriptors or memory are out */
@@ -27,6 +28,8 @@ enum {
 #define CANCEL_GRACE    NX_S(1) /* between two looks at what the end of the drain has cancelled */
 #define SWEEP_LEAST     NX_MS(100)
 #define LINGER_DEADLINE NX_S(2)
+#define HEARTBEAT       NX_S(15)
+#define HEARTBEAT_LEAST NX_MS(250) /* lists are that exact */
 
 /* ---- Building */
 
@@ -63,9 +66,12 @@ static void defaults(nx_http_server_options *o)
     DEFAULT(max_body, 1 << 20);
     DEFAULT(max_trailer, NX__H1_DEFAULT_MAX_TRAILER);
     DEFAULT(max_requests, UINT32_MAX);
+    DEFAULT(heartbeat, HEARTBEAT);
+    if (o->heartbeat < HEARTBEAT_LEAST) o->heartbeat = HEARTBEAT_LEAST;
 }
 
 static void sweep(struct nx__timer *timer);
+static void events_due(struct nx__timer *timer);
 
 nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
 {
@@ -95,6 +101,7 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
     }
     server->listener.fd = -1;
     server->sweep_timer.fire = sweep;
+    server->events_timer.fire = events_due;
     for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
     nx__list_init(&server->service.link);
     server->stats.size = sizeof server->stats;
@@ -194,6 +201,7 @@ nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list
     case NX__CONN_IDLE: return server->draining ? DRAIN_GRACE : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
+    case NX__CONN_EVENTS: return NX_FOREVER; /* see events_due */
     case NX__CONN_WRITE: return server->options.write_deadline;
     default: return LINGER_DEADLINE;
     }
@@ -227,6 +235,35 @@ static void sweep(struct nx__timer *timer)
     }
     if (next != NX_FOREVER)
         nx__server_sweep_by(server, next < now + SWEEP_LEAST ? now + SWEEP_LEAST : next);
+}
+
+/* ---- Streams of events */
+
+void nx__server_events(nx_http_server *server)
+{
+    const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
+    struct nx__timer *timer = &server->events_timer;
+    if (nx__list_empty(list)) return;
+    nx_duration span = server->options.heartbeat, at = server->loop->now;
+    if (!server->draining) {
+        if (span == NX_FOREVER) return;
+        at = nx__h1_since(list->next) + span;
+    }
+    if (!timer->place || timer->at > at) NX_IGNORE(nx__timer_set(&server->loop->timers, timer, at));
+}
+
+/* A few in each turn: others are to be served while a million have their comment. */
+static void events_due(struct nx__timer *timer)
+{
+    nx_http_server *server = nx__container_of(timer, nx_http_server, events_timer);
+    const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
+    for (int n = 0; n < EVENTS_BATCH && !nx__list_empty(list); n++) {
+        if (!server->draining &&
+            nx__h1_since(list->next) + server->options.heartbeat > server->loop->now)
+            break;
+        nx__h1_beat(list->next);
+    }
+    nx__server_events(server);
 }
 
 /* ---- The graceful stop */
@@ -263,6 +300,7 @@ static void drain(nx_http_server *server)
     nx__poller_remove(&server->loop->poller, &server->listener);
     nx__broker_unlisten(fd);
     nx__server_sweep_by(server, server->loop->now + DRAIN_GRACE);
+    nx__server_events(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
                                 server->loop->now + server->options.drain_deadline));
@@ -334,6 +372,7 @@ static nx_err start(nx_http_server *server)
 
 void nx__server_release(nx_http_server *server)
 {
+    nx__timer_clear(&server->loop->timers, &server->events_timer);
     nx__static_close(server);
     nx__file_cache_clear();
     if (server->coding) server->coding->close();

@@ -32,7 +32,10 @@ struct nx__file_piece {
     uint64_t offset, len;
 };
 
-/* What a protocol does for a request. All run in the request's fiber and may suspend. */
+struct nx__stream; /* http/events.h */
+
+/* What a protocol does for a request. All run in the request's fiber and may suspend, but those for
+ * streams. */
 struct nx__http_driver {
     /* The whole answer at once. */
     nx_err (*send)(nx_response *res, nx_bytes body);
@@ -53,7 +56,23 @@ struct nx__http_driver {
     nx_bytes (*peer)(nx_request *req);
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
+
+    /* The head of a stream of events has been sent, or one more event: no handler_deadline from
+     * here on, comments while it is silent, and the peer's leaving or the server's stop cancels the
+     * fiber. Does not suspend. */
+    void (*events)(nx_response *res);
+    /* The same for a stream that goes on when the handler has ended: nx__stream_serve is called
+     * then, or nx__stream_leave. Does not suspend. */
+    void (*hold)(nx_response *res, struct nx__stream *stream);
+    /* Sends the pieces, at most NX__STREAM_PIECES; the number of bytes that the peer took, or
+     * -EAGAIN: nx__stream_serve is called when it takes more. Other errors are final. In the loop's
+     * context, as the next. */
+    long (*stream_send)(struct nx__stream *stream, const nx_bytes *pieces, size_t count);
+    /* Ends the stream and leaves it; in order, or by closing the connection. */
+    void (*stream_end)(struct nx__stream *stream, bool in_order);
 };
+
+enum { NX__STREAM_PIECES = 16 };
 
 enum nx__response_state { NX__RESPONSE_OPEN, NX__RESPONSE_STREAMING, NX__RESPONSE_DONE };
 
@@ -61,8 +80,10 @@ struct nx_response {
     nx_request *req;
     int status;
     enum nx__response_state state;
-    bool page;     /* an error page is being made */
-    nx_err failed; /* the first mistake of a builder; its message is `failure` */
+    bool page;       /* an error page is being made */
+    bool events;     /* a stream of events */
+    bool subscribed; /* that goes on without the handler */
+    nx_err failed;   /* the first mistake of a builder; its message is `failure` */
     const char *failure;
     int error_status; /* what an error that the handler hands on becomes, where its code does not
                          say it; else 0 */
@@ -120,6 +141,7 @@ enum nx__conn_list {
     NX__CONN_IDLE,    /* between requests: idle_deadline */
     NX__CONN_HEAD,    /* a part of a head is there: head_deadline */
     NX__CONN_HANDLER, /* a handler is suspended: handler_deadline */
+    NX__CONN_EVENTS,  /* a stream of events; silent for as long as it is in the list */
     NX__CONN_WRITE,   /* the peer takes no more, and no handler waits for it: write_deadline */
     NX__CONN_LINGER,  /* answered and half closed, until the peer has closed too */
     NX__CONN_LISTS
@@ -142,7 +164,7 @@ struct nx_http_server {
     struct nx__watch listener;
     uint16_t port;
     bool listening, stopping, draining, accept_paused;
-    struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer;
+    struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
     nx_err outcome;
@@ -165,6 +187,13 @@ nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list
 
 /* The connection has been in its list for longer than it may. */
 void nx__h1_expire(struct nx__list *link, enum nx__conn_list list);
+
+/* A stream of events that has been silent for `heartbeat`, or that is to end since the server
+ * stops. It moves to the end of its list or out of it. */
+void nx__h1_beat(struct nx__list *link);
+
+/* Sees to it that streams of events get their comments, and their end when the server stops. */
+void nx__server_events(nx_http_server *server);
 
 /* When it came into its list (monotonic). */
 nx_duration nx__h1_since(const struct nx__list *link);
@@ -243,6 +272,7 @@ nx_bytes nx__status_text(int status);
 const struct nx__line *nx__date_line(struct nx_loop *loop, nx_duration *until);
 
 /* "content-type: ..." */
-extern const struct nx__line nx__type_json, nx__type_text, nx__type_bytes, nx__type_html;
+extern const struct nx__line nx__type_json, nx__type_text, nx__type_bytes, nx__type_html,
+    nx__type_events;
 
 #endif

@@ -37,6 +37,7 @@ enum { PREFIX = sizeof "HTTP/1.1 200 " - 1 };
 const struct nx__line nx__type_json = LINE("content-type: application/json");
 const struct nx__line nx__type_text = LINE("content-type: text/plain; charset=utf-8");
 const struct nx__line nx__type_html = LINE("content-type: text/html; charset=utf-8");
+const struct nx__line nx__type_events = LINE("content-type: text/event-stream");
 const struct nx__line nx__type_bytes = LINE("content-type: application/octet-stream");
 
 NX__HOT const struct nx__line *nx__status_line(int status)

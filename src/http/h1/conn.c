@@ -47,11 +47,12 @@ nx_duration nx__h1_since(const struct nx__list *link)
     return nx__container_of(link, const struct nx__h1_conn, link)->since;
 }
 
-static void conn_close(struct nx__h1_conn *conn)
+void nx__h1_close(struct nx__h1_conn *conn)
 {
     nx_http_server *server = conn->server;
     int fd = conn->watch.fd;
     nx__list_remove(&conn->link);
+    if (nx__unlikely(conn->streaming)) nx__h1_stream_over(conn);
     if (fd >= 0) {
         nx__poller_remove(&server->loop->poller, &conn->watch);
         (void)close(fd);
@@ -72,7 +73,7 @@ static void conn_close(struct nx__h1_conn *conn)
 static void conn_finish(struct nx__h1_conn *conn)
 {
     if (conn->broken || shutdown(conn->watch.fd, SHUT_WR) != 0) {
-        conn_close(conn);
+        nx__h1_close(conn);
         return;
     }
     nx__buffer_free(&conn->in);
@@ -90,7 +91,7 @@ static bool linger(struct nx__h1_conn *conn)
         if (n == -EAGAIN) return false;
         if (n > 0) conn->requests += (uint32_t)n;
         if (n <= 0 || conn->requests > LINGER_MOST) {
-            conn_close(conn);
+            nx__h1_close(conn);
             return true;
         }
     }
@@ -100,7 +101,7 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
 {
     struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
     nx_http_server *server = conn->server;
-    if (list == NX__CONN_HANDLER) {
+    if (list == NX__CONN_HANDLER || (list == NX__CONN_EVENTS && conn->req)) {
         nx__list_remove(&conn->link); /* it is told once */
         if (!conn->req) return;       /* it has just ended, and conn_continue is on its way */
         server->stats.timed_out++;
@@ -117,7 +118,7 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
             conn_finish(conn);
         return;
     }
-    conn_close(conn);
+    nx__h1_close(conn);
 }
 
 /* ---- A request's fiber */
@@ -132,6 +133,7 @@ static NX__HOT nx_err request_main(void *arg)
     if (!req->body_done && !conn->broken && !nx__h1_discard(req)) conn->close_after = true;
     conn->server->stats.requests++;
     conn->req = NULL;
+    if (nx__unlikely(conn->streaming) && !conn->stream) nx__h1_stream_over(conn);
     if (nx__h1_shared->active != conn) {
         conn->posted = true;
         nx__loop_post(conn->server->loop, &conn->post);
@@ -226,7 +228,7 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
     base->handler = (nx_http_handler)base->match->handler;
     conn->req = req;
     nx__fiber_resume(base->fiber);
-    if (conn->req) nx__h1_list(conn, NX__CONN_HANDLER);
+    if (conn->req && !conn->streaming) nx__h1_list(conn, NX__CONN_HANDLER);
 }
 
 /* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy
@@ -269,7 +271,11 @@ static bool settle(struct nx__h1_conn *conn)
 {
     if (conn->req) return false;
     if (conn->broken) {
-        conn_close(conn);
+        nx__h1_close(conn);
+        return false;
+    }
+    if (nx__unlikely(conn->streaming)) {
+        nx__h1_stream_enter(conn);
         return false;
     }
     if (conn->out.len) {
@@ -317,7 +323,7 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
         size_t room = NX__H1_SCRATCH;
         if (conn->in.len) {
             if (nx__buffer_reserve(&conn->in, READ_LEAST, NX__H1_IN_MOST)) {
-                conn_close(conn);
+                nx__h1_close(conn);
                 return;
             }
             target = conn->in.data + conn->in.len;
@@ -326,7 +332,7 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
         long n = nx__recv(conn->watch.fd, target, room);
         if (nx__unlikely(n <= 0)) {
             if (n == -EINTR) continue;
-            if (n != -EAGAIN) conn_close(conn);
+            if (n != -EAGAIN) nx__h1_close(conn);
             return;
         }
         if (conn->in.len) {
@@ -346,8 +352,7 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
     }
 }
 
-/* Goes on after a handler that had been suspended, or after output that had been kept. */
-static void go_on(struct nx__h1_conn *conn)
+void nx__h1_go_on(struct nx__h1_conn *conn)
 {
     if (conn->in.len && can_handle(conn)) handle_kept(conn);
     if (!settle(conn)) return;
@@ -363,13 +368,17 @@ static void conn_continue(struct nx__post *post)
         free(conn);
         return;
     }
-    if (!conn->req) go_on(conn);
+    if (!conn->req) nx__h1_go_on(conn);
 }
 
 static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
 {
     struct nx__h1_conn *conn = nx__container_of(watch, struct nx__h1_conn, watch);
     if (nx__unlikely(events & NX__CLOSED)) conn->half_closed = true;
+    if (nx__unlikely(conn->streaming)) {
+        nx__h1_stream_ready(conn, events);
+        return;
+    }
     if (nx__unlikely(conn->out.len)) {
         if (!(events & (NX__WRITABLE | NX__HANGUP))) return;
         if (conn->req) return; /* its fiber sees to it */
@@ -377,7 +386,7 @@ static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
             nx__h1_list(conn, NX__CONN_WRITE);
             return;
         }
-        go_on(conn);
+        nx__h1_go_on(conn);
         return;
     }
     if (conn->req || conn->posted) return; /* read when the handler has ended */
@@ -463,6 +472,10 @@ const struct nx__http_driver nx__h1_driver = {
     .body = nx__h1_body,
     .peer = peer,
     .protocol = protocol,
+    .events = nx__h1_events,
+    .hold = nx__h1_hold,
+    .stream_send = nx__h1_stream_send,
+    .stream_end = nx__h1_stream_end,
 };
 
 nx_bytes nx_request_header(const nx_request *req, const char *name)

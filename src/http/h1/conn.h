@@ -27,6 +27,7 @@ struct nx__h1_conn {
     struct nx__h1_request *req; /* whose handler has not ended */
     struct nx__buffer in;       /* read, not yet handled */
     struct nx__buffer out;      /* not yet taken by the kernel */
+    struct nx__stream *stream;  /* of events, without a fiber; cf. `streaming` */
     struct nx__post post;       /* goes on in the loop's context */
     uint32_t requests;
     uint32_t scanned; /* of `in`: known to hold no whole head */
@@ -37,6 +38,8 @@ struct nx__h1_conn {
     bool posted : 1;
     bool gone : 1; /* closed; freed when the post arrives */
     bool writable_armed : 1;
+    bool streaming : 1; /* the answer is a stream of events: `req` has it, or `stream` */
+    bool chunked : 1;   /* its pieces are chunks */
 };
 
 /* A body on its way in. */
@@ -93,7 +96,17 @@ extern const struct nx__http_driver nx__h1_driver;
 /* Moves the connection into a list, from now on. */
 void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list);
 
+/* Closes the connection and frees it; no handler has it. */
+void nx__h1_close(struct nx__h1_conn *conn);
+
+/* Goes on after a handler that had been suspended, or after output that had been kept; in the
+ * loop's context. The connection may be gone after. */
+void nx__h1_go_on(struct nx__h1_conn *conn);
+
 /* ---- write.c */
+
+/* Asks to be told, or no longer, when the peer takes more. */
+void nx__h1_watch_writable(struct nx__h1_conn *conn, bool want);
 
 /* Sends what is in the shared output, then the two slices; in the request's fiber, which is
  * suspended while the peer takes nothing. NX_ERESET, NX_ETIMEDOUT, NX_ECANCELED, NX_ENOMEM: the
@@ -135,6 +148,23 @@ nx_err nx__h1_end(nx_response *res);
 
 nx_err nx__h1_send_file(nx_response *res, int fd, const struct nx__file_piece *pieces,
                         size_t count);
+
+/* ---- stream.c */
+
+void nx__h1_events(nx_response *res);
+void nx__h1_hold(nx_response *res, struct nx__stream *stream);
+long nx__h1_stream_send(struct nx__stream *stream, const nx_bytes *pieces, size_t count);
+void nx__h1_stream_end(struct nx__stream *stream, bool in_order);
+
+/* The connection's answer is no stream of events any more. */
+void nx__h1_stream_over(struct nx__h1_conn *conn);
+
+/* The handler of a request that held the connection has ended: the stream goes on by itself, and
+ * may be gone after. */
+void nx__h1_stream_enter(struct nx__h1_conn *conn);
+
+/* An event of the poller on a connection with a stream, which may be gone after. */
+void nx__h1_stream_ready(struct nx__h1_conn *conn, uint32_t events);
 
 /* ---- body.c */
 

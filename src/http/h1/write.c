@@ -15,7 +15,7 @@ enum { HEAD_ROOM = 512 };
 
 /* ---- To the peer */
 
-static void watch_writable(struct nx__h1_conn *conn, bool want)
+void nx__h1_watch_writable(struct nx__h1_conn *conn, bool want)
 {
     if (conn->writable_armed == want) return;
     uint32_t events = NX__READABLE | (want ? NX__WRITABLE : 0u);
@@ -47,7 +47,7 @@ bool nx__h1_flush_kept(struct nx__h1_conn *conn)
         nx__buffer_consume(&conn->out, (size_t)n);
     }
     nx__buffer_free(&conn->out);
-    watch_writable(conn, false);
+    nx__h1_watch_writable(conn, false);
     return !conn->broken;
 }
 
@@ -69,20 +69,22 @@ NX__HOT bool nx__h1_flush(struct nx__h1_conn *conn)
         shared->out_len = 0;
         return true;
     }
-    if (!conn->broken && keep_output(conn, sent) == NX_OK) watch_writable(conn, true);
+    if (!conn->broken && keep_output(conn, sent) == NX_OK) nx__h1_watch_writable(conn, true);
     shared->out_len = 0;
     return !conn->broken;
 }
 
+/* What was for this peer must not reach the next one that the shared output serves. */
 nx_err nx__h1_reset(struct nx__h1_conn *conn, int error)
 {
     conn->broken = true;
+    nx__h1_shared->out_len = 0;
     return nx__error_set(NX_ERESET, "cannot send the answer: %s", nx__errno_text(error));
 }
 
 nx_err nx__h1_wait_writable(struct nx__h1_conn *conn)
 {
-    watch_writable(conn, true);
+    nx__h1_watch_writable(conn, true);
     nx_duration span = conn->server->options.write_deadline;
     nx_err err = nx__wait_fd(&conn->watch, NX__WRITABLE,
                              span == NX_FOREVER ? NX_FOREVER : nx__loop()->now + span);
@@ -99,7 +101,7 @@ nx_err nx__h1_wait_writable(struct nx__h1_conn *conn)
 
 void nx__h1_written(struct nx__h1_conn *conn)
 {
-    watch_writable(conn, false);
+    nx__h1_watch_writable(conn, false);
 }
 
 nx_err nx__h1_send_more(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail, int flags)
@@ -135,7 +137,7 @@ nx_err nx__h1_send_more(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail, 
         NX_TRY(nx__h1_wait_writable(conn));
     }
     nx__buffer_free(&conn->out);
-    watch_writable(conn, false);
+    nx__h1_watch_writable(conn, false);
     return conn->broken ? nx__h1_reset(conn, EPIPE) : NX_OK;
 }
 
@@ -404,6 +406,7 @@ nx_err nx__h1_end(nx_response *res)
         shared->out_len = (size_t)(at - shared->out);
     }
     res->state = NX__RESPONSE_DONE;
+    if (nx__unlikely(res->events)) nx__h1_stream_over(req->conn);
     return flush_or_defer(req->conn);
 }
 
