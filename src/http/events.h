@@ -43,11 +43,8 @@ struct nx__stream {
     void *arg;
 };
 
-/* The handler has ended, and the stream goes on by itself. In the loop's context, as all of these;
- * the stream may be gone after. */
-void nx__stream_enter(struct nx__stream *stream);
-
-/* Sends what the stream has not got yet, as far as its peer takes it. */
+/* Sends what the stream has not got yet, as far as its peer takes it; first when the handler has
+ * ended. In the loop's context, as all of these; the stream may be gone after. */
 void nx__stream_serve(struct nx__stream *stream);
 
 /* The same, and then ends it. */

@@ -20,7 +20,7 @@
 
 enum {
     ACCEPT_BATCH = 256, /* connections in one turn, so that those open are served too */
-    EVENTS_BATCH = 64,  /* streams in one turn */
+    EVENTS_BATCH = 16,  /* streams in one turn */
     HEAD_MOST = 65535,  /* the parser's offsets have 16 bits */
 };
 #define ACCEPT_PAUSE    NX_MS(100) /* when descriptors or memory are out */

@@ -90,7 +90,7 @@ void nx__h1_stream_enter(struct nx__h1_conn *conn)
     if (conn->server->draining)
         nx__stream_finish(conn->stream);
     else
-        nx__stream_enter(conn->stream);
+        nx__stream_serve(conn->stream);
 }
 
 long nx__h1_stream_send(struct nx__stream *stream, const nx_bytes *pieces, size_t count)

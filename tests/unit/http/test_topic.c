@@ -93,7 +93,7 @@ static nx_err subscribe(struct peer *peer, nx_topic *topic, uint32_t recent)
     /* What builders allocate is the fiber's, which here lives on. */
     nx_err err = nx_response_subscribe(&peer->req.response, topic, .recent = recent,
                                        .left = has_left, .arg = peer);
-    if (!err) nx__stream_enter(peer->stream);
+    if (!err) nx__stream_serve(peer->stream);
     return err;
 }
 
