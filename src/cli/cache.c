@@ -43,9 +43,19 @@ static int prune(void)
 }
 
 static const struct {
-    const char *name;
+    const char *name, *summary;
     int (*run)(void);
-} actions[] = {{"info", report}, {"dir", print_dir}, {"prune", prune}, {"clear", clear}};
+} actions[] = {{"info", "how many there are and how large", report},
+               {"dir", "where they are", print_dir},
+               {"prune", "remove what was used longest ago", prune},
+               {"clear", "remove all", clear}};
+
+static const char *action_words(size_t index, const char **summary)
+{
+    if (index >= sizeof actions / sizeof *actions) return NULL;
+    *summary = actions[index].summary;
+    return actions[index].name;
+}
 
 static int run(int argc, char **argv)
 {
@@ -65,6 +75,8 @@ static int run(int argc, char **argv)
 const struct nx__command nx__command_cache = {
     .name = "cache",
     .summary = "look at the compiled programs, or remove them",
+    .argument = NX__OFFER_WORDS,
+    .words = action_words,
     .help =
         "Usage: nexus cache [info|dir|prune|clear]\n"
         "\n"

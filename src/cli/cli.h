@@ -4,15 +4,21 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "cli/flags.h"
 
 /* A command. `help` is what --help prints below the summary: usage, options, examples. */
 struct nx__command {
     const char *name, *summary, *help;
+    const struct nx__flag *flags;      /* NULL: none but --help */
+    enum nx__offer argument;           /* what its first argument may be */
+    nx__words *words;                  /* with NX__OFFER_WORDS */
+    bool arguments;                    /* those behind it may be the same */
     int (*run)(int argc, char **argv); /* argv[0] is the command's name; returns the exit code */
 };
 
 extern const struct nx__command nx__command_run, nx__command_test, nx__command_init,
-    nx__command_cache, nx__command_version, nx__command_help;
+    nx__command_cache, nx__command_doctor, nx__command_completions, nx__command_version,
+    nx__command_help;
 
 /* All of them, NULL at the end, in the order of the help page. */
 extern const struct nx__command *const nx__commands[];

@@ -3,6 +3,13 @@
 
 #include <stdio.h>
 
+static const char *commands(size_t index, const char **summary)
+{
+    if (!nx__commands[index]) return NULL; /* nobody asks past the end */
+    *summary = nx__commands[index]->summary;
+    return nx__commands[index]->name;
+}
+
 static int run(int argc, char **argv)
 {
     if (argc > 2) return nx__cli_usage("nexus help takes one command, as in: nexus help run");
@@ -18,7 +25,7 @@ static int run(int argc, char **argv)
         "Nexus %s runs C programs as fast as they are.\n\nUsage: nexus COMMAND [ARGUMENTS]\n       nexus FILE.c [ARGUMENTS]      the same as nexus run FILE.c\n\nCommands:\n",
         nx_version());
     for (size_t i = 0; nx__commands[i]; i++)
-        n += snprintf(text + n, sizeof text - (size_t)n, "  %-9s %s\n", nx__commands[i]->name,
+        n += snprintf(text + n, sizeof text - (size_t)n, "  %-12s %s\n", nx__commands[i]->name,
                       nx__commands[i]->summary);
     (void)snprintf(text + n, sizeof text - (size_t)n,
                    "\nExamples:\n"
@@ -32,6 +39,8 @@ static int run(int argc, char **argv)
 const struct nx__command nx__command_help = {
     .name = "help",
     .summary = "say what the commands do",
+    .argument = NX__OFFER_WORDS,
+    .words = commands,
     .help = "Usage: nexus help [COMMAND]\n"
             "\n"
             "Examples:\n"

@@ -25,6 +25,15 @@ void nx__launcher_warn(const struct nx__compiled *compiled)
     said |= compiled->warning != NULL;
 }
 
+void nx__launcher_tell_editors(struct nx__launcher *l)
+{
+    static bool said;
+    /* A folder that can't be written is none that somebody edits in. */
+    bool broken = nx__compdb_write(&l->compdb, l->run->file) == NX_EINVAL;
+    if (broken && !said) nx__cli_say("%s", nx__error_last()->message);
+    said |= broken;
+}
+
 /* Compiles; on success the new program takes the old one's place and its inputs are watched. Sets
  * `*same` when it is the old one. */
 static nx_err compile(struct nx__launcher *l, bool *same)
@@ -39,6 +48,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
                                           .compiler_by = l->run->compiler_by};
     nx_err err = nx__module_compile(&request, &fresh);
     nx__launcher_warn(&fresh);
+    nx__compdb_note(&l->compdb, &fresh);
     *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
     bool import_failed = !err && (err = nx__serve_reimport(l, &fresh, *same)) != NX_OK;
     l->compiled = !err;
@@ -137,12 +147,16 @@ static void recompile(struct nx__launcher *l)
     bool same;
     nx_err err = compile(l, &same);
     if (err) {
+        nx__launcher_tell_editors(l);
         (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
         nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
                                    : "waiting for a change");
         return;
     }
-    if (same && !import_changed && l->current.pid) return;
+    if (same && !import_changed && l->current.pid) {
+        nx__compdb_free(&l->compdb);
+        return;
+    }
     l->restart_at = 0;
     l->crash_count = 0;
     nx__generation_retire(l);
@@ -153,6 +167,7 @@ static void recompile(struct nx__launcher *l)
     }
     nx__cli_say("%s%s changed: started anew, %.1f ms", changed[0] ? changed : l->run->file, more,
                 (double)(nx__clock_monotonic() - l->begun) / 1e6);
+    nx__launcher_tell_editors(l);
     nx__warnings_check(l);
 }
 
@@ -252,12 +267,14 @@ int nx__launch(struct nx__run *run)
     }
     bool same;
     err = compile(l, &same);
+    if (err) nx__launcher_tell_editors(l);
     if (err && !run->watch) return (int)err;
     nx__permissions_seal(&run->permissions);
     nx_err ready = signals_init(l);
     if (!ready && l->compiled) ready = nx__generation_start(l);
     if (ready) return nx__cli_fail(ready);
     if (!l->compiled) nx__cli_say("waiting for a change");
+    nx__launcher_tell_editors(l);
     nx__warnings_check(l);
     memory_trim();
     while (!l->done) turn(l);

@@ -7,6 +7,7 @@
 
 #include "base/compiler.h"
 #include "cli/options.h"
+#include "module/compdb.h"
 #include "module/module.h"
 #include "permission/listen.h"
 #include <poll.h>
@@ -81,6 +82,7 @@ struct nx__launcher {
     size_t held_count;
     nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */
     struct nx__watcher watcher;
+    struct nx__compdb compdb;                       /* sources that editors are to be told of */
     struct nx__imported imported[NX__IMPORTED_MAX]; /* by the program that runs, with --watch */
     size_t imported_count;
     char import_error[160]; /* why its last import has failed; empty when it has not */
@@ -105,6 +107,10 @@ int nx__launch(struct nx__run *run);
 
 /* Says, the first time, that the cache can't be used. */
 void nx__launcher_warn(const struct nx__compiled *compiled);
+
+/* Writes compile_commands.json anew where what was noted in `compdb` is not in it. Called when the
+ * program runs already, so that it costs its start nothing. */
+void nx__launcher_tell_editors(struct nx__launcher *launcher);
 
 /* ---- supervise.c */
 

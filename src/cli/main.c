@@ -29,8 +29,9 @@ static bool is_program(const char *word)
 
 static int unknown(const char *word)
 {
-    const char *names[8] = {0};
-    for (size_t i = 0; nx__commands[i] && i < 7; i++) names[i] = nx__commands[i]->name;
+    const char *names[32] = {0};
+    for (size_t i = 0; nx__commands[i] && i + 1 < sizeof names / sizeof *names; i++)
+        names[i] = nx__commands[i]->name;
     const char *near = nx__cli_suggest(word, names);
     if (near)
         return nx__cli_usage("there is no command \"%.100s\"; did you mean nexus %s?", word, near);

@@ -39,23 +39,37 @@ static const struct {
     {"--help", offsetof(struct nx__run, help)},
 };
 
-/* For suggestions. */
-static const char *const names[] = {
-    "--watch",          "--release",
-    "--refresh",        "--no-prompt",
-    "--no-warnings",    "--help",
-    "--compiler",       "--log-level",
-    "--allow-all",      "--allow-read",
-    "--allow-write",    "--allow-net",
-    "--allow-env",      "--allow-run",
-    "--allow-ffi",      "--deny-read",
-    "--deny-write",     "--deny-net",
-    "--deny-env",       "--deny-run",
-    "--deny-ffi",       "--max-open-files",
-    "--max-memory",     "--max-iterations",
-    "--max-operations", "--max-fibers",
-    "--stack-size",     "--blocking-threads",
-    "--watchdog",       NULL,
+static const char *level_words(size_t index, const char **summary)
+{
+    static const char *const levels[] = {"trace", "debug", "info", "warn", "error", "fatal", "off"};
+    *summary = NULL;
+    return index < sizeof levels / sizeof *levels ? levels[index] : NULL;
+}
+
+/* All of them: one that is not here is refused before it is parsed. */
+const struct nx__flag nx__run_flags[] = {
+    {.name = "--watch", .summary = "start it anew when a file changes"},
+    {.name = "--release", .summary = "compile for speed"},
+    NX__FLAG_COMPILER,
+    {.name = "--refresh", .summary = "compile even if the result is in the cache"},
+    {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"},
+    NX__FLAGS_PERMISSIONS,
+    {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"},
+    {.name = "--max-open-files", .summary = "at once", .takes = NX__TAKES_VALUE},
+    {.name = "--max-memory", .summary = "bytes of data, such as 512M", .takes = NX__TAKES_VALUE},
+    {.name = "--max-operations", .summary = "in flight at once", .takes = NX__TAKES_VALUE},
+    {.name = "--max-fibers", .summary = "alive at once", .takes = NX__TAKES_VALUE},
+    {.name = "--max-iterations", .summary = "turns of the event loop", .takes = NX__TAKES_VALUE},
+    {.name = "--stack-size", .summary = "of a fiber, such as 256K", .takes = NX__TAKES_VALUE},
+    {.name = "--blocking-threads", .summary = "for work that blocks", .takes = NX__TAKES_VALUE},
+    {.name = "--watchdog", .summary = "milliseconds, 0: never", .takes = NX__TAKES_VALUE},
+    {.name = "--log-level",
+     .summary = "the least that is logged",
+     .takes = NX__TAKES_VALUE,
+     .offer = NX__OFFER_WORDS,
+     .words = level_words},
+    NX__FLAG_HELP,
+    NX__FLAGS_END,
 };
 
 /* Reads the digits that the text begins with; the rest, or NULL where there are none or too many.
@@ -116,21 +130,12 @@ static bool is_flag(const char *argument, const char *name, const char **value)
 
 static NX__COLD nx_err unknown(const char *argument)
 {
-    char name[64], clean[64];
+    char otherwise[160], clean[64];
     size_t len = strcspn(argument, "=");
-    if (len >= sizeof name) len = sizeof name - 1;
-    memcpy(name, argument, len);
-    name[len] = '\0';
-    nx__printable(clean, sizeof clean, name);
-    const char *near = nx__cli_suggest(name, names);
-    if (near)
-        return nx__error_set(
-            NX_EUSAGE, "unknown flag %s; did you mean %s? The program's own flags go after --",
-            clean, near);
-    return nx__error_set(
-        NX_EUSAGE,
-        "unknown flag %s; the program's own flags go after --, as in: nexus run app.c -- %s", clean,
-        clean);
+    nx__printable(clean, len < sizeof clean ? len + 1 : sizeof clean, argument);
+    (void)snprintf(otherwise, sizeof otherwise,
+                   "the program's own flags go after --, as in: nexus run app.c -- %s", clean);
+    return nx__flag_unknown(nx__run_flags, argument, otherwise);
 }
 
 static nx_err flag_parse(struct nx__run *run, const char *argument)
@@ -140,6 +145,7 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         run->help = true;
         return NX_OK;
     }
+    if (!nx__flag_find(nx__run_flags, argument, &value)) return unknown(argument);
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
         if (!is_flag(argument, switches[i].name, &value)) continue;
         if (value) return nx__error_set(NX_EUSAGE, "%s takes no value", switches[i].name);

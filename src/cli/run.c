@@ -50,6 +50,8 @@ static int run(int argc, char **argv)
 const struct nx__command nx__command_run = {
     .name = "run",
     .summary = "compile a C program and run it",
+    .flags = nx__run_flags,
+    .argument = NX__OFFER_SOURCES,
     .help =
         "Usage: nexus run [FLAGS] [FILE.c|FOLDER] [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
         "\n"

@@ -254,6 +254,7 @@ static nx_err import_compile(struct nx__launcher *l, const char *path, struct nx
                                           .compiler_by = l->run->compiler_by};
     nx_err err = nx__module_compile(&request, out);
     nx__launcher_warn(out);
+    nx__compdb_note(&l->compdb, out);
     if (l->watcher.fd >= 0) nx__watch_add(&l->watcher, out, true);
     return err;
 }
@@ -320,6 +321,7 @@ static void serve_import(struct nx__launcher *l, const struct nx__generation *ge
                        err ? nx__error_last()->message : "");
     answer(generation, err, 0, fd);
     if (fd >= 0) (void)close(fd);
+    nx__launcher_tell_editors(l);
 }
 
 /* ---- Packets */

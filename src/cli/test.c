@@ -193,6 +193,9 @@ static int run(int argc, char **argv)
 const struct nx__command nx__command_test = {
     .name = "test",
     .summary = "run the tests of a project",
+    .flags = nx__test_flags,
+    .argument = NX__OFFER_SOURCES,
+    .arguments = true,
     .help =
         "Usage: nexus test [FLAGS] [FILES AND FOLDERS]\n"
         "\n"

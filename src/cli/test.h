@@ -2,6 +2,7 @@
 #ifndef NX__CLI_TEST_H
 #define NX__CLI_TEST_H
 
+#include "cli/flags.h"
 #include "cli/launcher.h"
 #include "module/compiler.h"
 #include "test/runner.h"
@@ -47,6 +48,8 @@ struct nx__tester {
 };
 
 /* ---- test_options.c */
+
+extern const struct nx__flag nx__test_flags[];
 
 /* Reads argv[1] to argv[argc - 1]. NX_EUSAGE, NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__tester_parse(struct nx__tester *tester, int argc, char **argv);

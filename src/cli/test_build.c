@@ -168,6 +168,19 @@ static struct nx__job *prepare_next(struct nx__pool *pool)
     return &file->job;
 }
 
+/* Writes compile_commands.json anew in each project, where the sources of the tests are not in it.
+ */
+static void tell_editors(const struct nx__tester *t)
+{
+    struct nx__compdb db = {0};
+    for (size_t i = 0; i < t->file_count; i++) {
+        const struct nx__test_file *file = &t->files[i];
+        nx__compdb_note(&db, &file->compiled);
+        bool last = i + 1 == t->file_count || strcmp(file->root, file[1].root) != 0;
+        if (last) NX_IGNORE(nx__compdb_write(&db, file->path)); /* the tests matter more */
+    }
+}
+
 void nx__test_files_prepare(struct nx__tester *t)
 {
     for (size_t i = 0; i < t->file_count; i++) {
@@ -180,6 +193,7 @@ void nx__test_files_prepare(struct nx__tester *t)
     t->pool.parallel = t->config.parallel;
     t->pool.next = prepare_next;
     nx__pool_run(&t->pool);
+    tell_editors(t);
 }
 
 /* ---- What tests ask: sockets to listen on, imports */

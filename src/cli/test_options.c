@@ -2,27 +2,49 @@
 #include "cli/test.h"
 
 #include "cli/cli.h"
+#include "cli/flags.h"
 #include <stdlib.h>
 
-static const char *const own[] = {"--watch",       "--asan",      "--coverage",   "--compiler",
-                                  "--release",     "--refresh",   "--allow-all",  "--allow-read",
-                                  "--allow-write", "--allow-net", "--allow-env",  "--allow-run",
-                                  "--allow-ffi",   "--deny-read", "--deny-write", "--deny-net",
-                                  "--deny-env",    "--deny-run",  "--deny-ffi",   NULL};
-
-static NX__COLD nx_err unknown(const char *argument)
-{
-    char name[64], clean[64];
-    size_t len = strcspn(argument, "=");
-    if (len >= sizeof name) len = sizeof name - 1;
-    memcpy(name, argument, len);
-    name[len] = '\0';
-    nx__printable(clean, sizeof clean, name);
-    const char *near = nx__cli_suggest(name, own);
-    if (!near) near = nx__cli_suggest(name, nx__test_option_names);
-    if (near) return nx__error_set(NX_EUSAGE, "unknown flag %s; did you mean %s?", clean, near);
-    return nx__error_set(NX_EUSAGE, "unknown flag %s; nexus test --help lists them", clean);
-}
+/* All of them, those that tests of any kind have too: one that is not here is refused before it is
+ * parsed. */
+const struct nx__flag nx__test_flags[] = {
+    {.name = "--filter", .summary = "only tests with such a name", .takes = NX__TAKES_VALUE},
+    {.name = "--parallel", .summary = "tests at the same time", .takes = NX__TAKES_VALUE},
+    {.name = "--deadline", .summary = "seconds, of tests that name none", .takes = NX__TAKES_VALUE},
+    {.name = "--repeat", .summary = "run each test N times", .takes = NX__TAKES_VALUE},
+    {.name = "--shuffle", .summary = "another order", .takes = NX__TAKES_EITHER},
+    {.name = "--bail", .summary = "stop at the first failure"},
+    {.name = "--watch", .summary = "run again what a changed file concerns"},
+    {.name = "--list", .summary = "say which tests there are"},
+    {.name = "--verbose", .summary = "a line for each test"},
+    {.name = "--output", .summary = "let tests write to the terminal"},
+    {.name = "--junit",
+     .summary = "write the results as JUnit XML",
+     .takes = NX__TAKES_VALUE,
+     .offer = NX__OFFER_PATHS},
+    {.name = "--tap", .summary = "write the results as TAP 14"},
+    {.name = "--asan", .summary = "find bad accesses and leaks"},
+    {.name = "--coverage",
+     .summary = "which lines have run",
+     .takes = NX__TAKES_EITHER,
+     .offer = NX__OFFER_PATHS},
+    {.name = "--bench", .summary = "run the benchmarks instead"},
+    {.name = "--save-baseline",
+     .summary = "keep what was measured",
+     .takes = NX__TAKES_VALUE,
+     .offer = NX__OFFER_PATHS},
+    {.name = "--baseline",
+     .summary = "compare with what was kept",
+     .takes = NX__TAKES_VALUE,
+     .offer = NX__OFFER_PATHS},
+    {.name = "--slower", .summary = "fail when slower by more percent", .takes = NX__TAKES_VALUE},
+    {.name = "--release", .summary = "compile for speed"},
+    NX__FLAG_COMPILER,
+    {.name = "--refresh", .summary = "compile even if the result is in the cache"},
+    NX__FLAGS_PERMISSIONS,
+    NX__FLAG_HELP,
+    NX__FLAGS_END,
+};
 
 /* A flag with or without a value. */
 static bool is_flag(const char *argument, const char *name, const char **value)
@@ -31,6 +53,11 @@ static bool is_flag(const char *argument, const char *name, const char **value)
     if (strncmp(argument, name, len) != 0) return false;
     *value = argument[len] == '=' ? argument + len + 1 : NULL;
     return argument[len] == '\0' || *value;
+}
+
+static NX__COLD nx_err unknown(const char *argument)
+{
+    return nx__flag_unknown(nx__test_flags, argument, "nexus test --help lists them");
 }
 
 static nx_err flag(struct nx__tester *t, const char *argument)
@@ -44,6 +71,8 @@ static nx_err flag(struct nx__tester *t, const char *argument)
                     {"--refresh", &t->refresh}};
     const char *value;
     bool taken;
+    if (argument[1] == '-' && !nx__flag_find(nx__test_flags, argument, &value))
+        return unknown(argument);
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
         if (!is_flag(argument, switches[i].name, &value)) continue;
         if (value) return nx__error_set(NX_EUSAGE, "%s takes no value", switches[i].name);

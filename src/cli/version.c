@@ -94,9 +94,16 @@ static int run(int argc, char **argv)
     return code || !all ? code : verbose();
 }
 
+static const struct nx__flag flags[] = {
+    {.name = "--verbose", .summary = "the compilers, and what the kernel offers"},
+    NX__FLAG_HELP,
+    NX__FLAGS_END,
+};
+
 const struct nx__command nx__command_version = {
     .name = "version",
     .summary = "say which version this is, and what it finds here",
+    .flags = flags,
     .help = "Usage: nexus version [--verbose]\n"
             "\n"
             "  --verbose   the compilers that are found, and what the kernel offers\n"

@@ -74,6 +74,16 @@ static struct ring *ring_new(struct nx_loop *loop)
     return r;
 }
 
+int nx__uring_probe(void)
+{
+    struct io_uring uring;
+    int result = io_uring_queue_init(RING_ENTRIES, &uring, 0);
+    if (result) return result;
+    if (!supported(&uring)) result = -EOPNOTSUPP;
+    io_uring_queue_exit(&uring);
+    return result;
+}
+
 bool nx__uring_ready(struct nx_loop *loop)
 {
     if (nx__likely(tried)) return ring != NULL;

@@ -39,6 +39,10 @@ void nx__uring_cancel(struct nx__op *op);
 
 void nx__uring_free(struct nx_loop *loop);
 
+/* Opens a ring as a loop would, and closes it: 0 or -errno; -EOPNOTSUPP where the kernel has rings,
+ * but not all that files need. Any thread. */
+int nx__uring_probe(void);
+
 /* For tests: makes nx__uring_ready say no on loops that have no ring yet. */
 extern bool nx__uring_refused;
 

@@ -206,6 +206,22 @@ static nx_err run(struct command *c, const struct nx__build *b)
 /* Commands are large; there is one at a time. */
 static struct command command;
 
+nx_err nx__build_arguments(const struct nx__build *b, const char *const **out)
+{
+    start(&command, b);
+    include_args(&command, b);
+    if (command.full)
+        return nx__error_set(NX_ELIMIT, "the folders of the packages are too many or too long");
+    /* Colour is for a terminal, not for who reads this. */
+    size_t kept = 0;
+    for (size_t i = 0; i < command.count; i++)
+        if (strncmp(command.argv[i], "-fdiagnostics-color", 19) != 0)
+            command.argv[kept++] = command.argv[i];
+    command.argv[kept] = NULL;
+    *out = (const char *const *)command.argv;
+    return NX_OK;
+}
+
 nx_err nx__build_whole(const struct nx__build *b, const char *source)
 {
     start(&command, b);

@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-const char *const nx__test_option_names[] = {
-    "--filter",   "--parallel",      "--list",     "--output", "--bail", "--verbose",
-    "--repeat",   "--shuffle",       "--deadline", "--junit",  "--tap",  "--bench",
-    "--baseline", "--save-baseline", "--slower",   "--help",   NULL,
-};
-
 const char nx__test_options_help[] =
     "  --filter=TEXT            only tests whose name contains TEXT or matches it, an extended regular expression\n"
     "  --parallel=N             tests at the same time (the number of processors)\n"

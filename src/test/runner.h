@@ -101,9 +101,6 @@ NX_MUST_CHECK nx_err nx__test_option(struct nx__test_config *config, const char 
 /* Their help, a line each. */
 extern const char nx__test_options_help[];
 
-/* All their names, NULL at the end. */
-extern const char *const nx__test_option_names[];
-
 /* Makes the config whole once all arguments are read. NX_EUSAGE: the filter is no regular
  * expression. */
 NX_MUST_CHECK nx_err nx__test_config_done(struct nx__test_config *config);

@@ -189,9 +189,9 @@ class Commands(Base):
         for args in (["help"], ["--help"], ["-h"]):
             result = self.nexus(*args)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
-            for command in ("run", "init", "cache", "version", "help"):
+            for command in ("run", "test", "init", "cache", "doctor", "completions", "version", "help"):
                 self.assertIn(f"\n  {command}", result.stdout)
-        for command in ("run", "init", "cache", "version", "help"):
+        for command in ("run", "test", "init", "cache", "doctor", "completions", "version", "help"):
             for args in ([command, "--help"], ["help", command]):
                 result = self.nexus(*args)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -249,7 +249,7 @@ class Commands(Base):
         self.assertEqual(result.returncode, 0, result.stderr)
         self.assertIn("nexus run app.c --allow-net", result.stdout)
         made = os.path.join(self.dir, "hello there")
-        self.assertEqual(sorted(os.listdir(made)), [".gitignore", "README.md", "app.c", "nexus.toml"])
+        self.assertEqual(sorted(os.listdir(made)), [".gitignore", "README.md", "app.c", "compile_commands.json", "nexus.toml"])
         with open(os.path.join(made, "nexus.toml")) as f:
             self.assertIn('name = "hello-there"', f.read())
         again = self.nexus("init", "hello there")

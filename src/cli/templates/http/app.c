@@ -15,8 +15,10 @@ static nx_err hello(nx_request *req, nx_response *res)
 
 int main(void)
 {
-    NX_AUTO(nx_http_server) *server = nx_http_server_new(.host = "127.0.0.1", .port = 3000);
+    nx_http_server *server = nx_http_server_new(.host = "127.0.0.1", .port = 3000);
     nx_http_route(server, "GET", "/", root);
     nx_http_route(server, "GET", "/hello/:name", hello);
-    return nx_http_listen(server); /* until SIGTERM or Ctrl-C */
+    nx_err err = nx_http_listen(server); /* until SIGTERM or Ctrl-C */
+    nx_http_server_free(server);
+    return err;
 }
