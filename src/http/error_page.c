@@ -1,73 +1,8 @@
 /* Error pages: JSON, or what the peer likes better, or what the app makes of it. */
 #include "http/server.h"
 
-#include "http/h1/syntax.h"
 #include <stdio.h>
 #include <stdlib.h>
-
-/* ---- Which form the peer likes best (RFC 9110 12.5.1) */
-
-enum form { FORM_JSON, FORM_TEXT, FORM_HTML, FORMS }; /* the first goes before others as good */
-
-static nx_bytes trimmed(nx_bytes b)
-{
-    while (b.len && nx__h1_is(b.data[0], NX__H1_BLANK)) b = nx_slice(b.data + 1, b.len - 1);
-    while (b.len && nx__h1_is(b.data[b.len - 1], NX__H1_BLANK)) b.len--;
-    return b;
-}
-
-/* Cuts the part up to the separator off `*rest`. */
-static nx_bytes part_next(nx_bytes *rest, char separator)
-{
-    const char *end = rest->len ? memchr(rest->data, separator, rest->len) : NULL;
-    size_t len = end ? (size_t)(end - rest->data) : rest->len, used = len + (end ? 1 : 0);
-    nx_bytes part = nx_slice(rest->data, len);
-    *rest = nx_slice(rest->data + used, rest->len - used);
-    return trimmed(part);
-}
-
-/* The weight of what is behind the media range, in thousandths; something odd counts as none. */
-static int weight(nx_bytes parameters)
-{
-    while (parameters.len) {
-        nx_bytes parameter = part_next(&parameters, ';');
-        if (parameter.len < 3 || (parameter.data[0] | 0x20) != 'q' || parameter.data[1] != '=')
-            continue;
-        if (parameter.data[2] == '1') return 1000;
-        int q = 0, unit = 100;
-        for (size_t i = 4; i < parameter.len && i < 7; i++, unit /= 10)
-            if (nx__h1_is_digit(parameter.data[i])) q += (parameter.data[i] - '0') * unit;
-        return q;
-    }
-    return 1000;
-}
-
-static enum form wanted_form(const nx_request *req)
-{
-    static const char *const types[FORMS] = {"application/json", "text/plain", "text/html"};
-    int weights[FORMS] = {0}, exact[FORMS] = {0};
-    nx_bytes accept = nx_request_header(req, "accept");
-    if (!accept.len) return FORM_JSON;
-    while (accept.len) {
-        nx_bytes parameters = part_next(&accept, ','), range = part_next(&parameters, ';');
-        for (int form = 0; form < FORMS; form++) {
-            size_t len = strlen(types[form]), kind = strcspn(types[form], "/") + 1;
-            int exactness = range.len == len && nx__ascii_ieq(range.data, types[form], len) ? 3
-                            : range.len == kind + 1 && range.data[kind] == '*' &&
-                                    nx__ascii_ieq(range.data, types[form], kind)
-                                ? 2
-                            : nx_bytes_is(range, "*/*") ? 1
-                                                        : 0;
-            if (exactness <= exact[form]) continue;
-            exact[form] = exactness;
-            weights[form] = weight(parameters);
-        }
-    }
-    enum form best = FORM_JSON;
-    for (int form = 1; form < FORMS; form++)
-        if (weights[form] > weights[best]) best = (enum form)form;
-    return best;
-}
 
 /* ---- The pages */
 
@@ -137,10 +72,10 @@ static nx_err usual_page(nx_response *res, const char *message)
     nx_bytes text = nx__status_text(res->status);
     nx_response_header_add(res, "vary", "accept");
     res->failed = NX_OK; /* a page without that field is better than none */
-    switch (wanted_form(res->req)) {
-    case FORM_HTML: return send_html(res, text, message);
-    case FORM_TEXT: return send_text(res, text, message);
-    default: return send_json(res, text, message);
+    switch (nx_request_accepts(res->req, "application/json", "text/plain", "text/html")) {
+    case 1: return send_text(res, text, message);
+    case 2: return send_html(res, text, message);
+    default: return send_json(res, text, message); /* also where nothing is acceptable */
     }
 }
 

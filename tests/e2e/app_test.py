@@ -5,10 +5,18 @@ import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 import unittest
 
 from support import App, ServerTest, need, read_response
+
+
+FOLDER = tempfile.TemporaryDirectory()
+FILES = FOLDER.name
+for name, size in (("small.txt", 2000), ("large.bin", 3 << 20)):
+    with open(os.path.join(FILES, name), "wb") as file:
+        file.write(b"0123456789" * (size // 10))
 
 
 def basic(text):
@@ -152,7 +160,7 @@ class Errors(AppTest):
         for accept, wanted in (("accept: */*", "json"), ("accept: text/html, application/json", "json"), (browser, "html"),
                                ("accept: text/plain", "plain"), ("accept: text/*", "plain"), ("accept: image/png", "json"),
                                ("accept: text/html;q=0, text/plain;q=0.001", "plain"), ("accept: ,;q=,;;=;q", "json"),
-                               ("accept: TEXT/HTML;level=1;Q=0.5, application/json;q=0.4", "html"), ("accept:", "json")):
+                               ("accept: TEXT/HTML;Q=0.5, application/json;q=0.4", "html"), ("accept:", "json")):
             self.assertIn(wanted, self.get("/none", accept).headers["content-type"], accept)
 
     def test_messages_are_escaped(self):
@@ -430,6 +438,27 @@ class AccessLogJson(AppTest):
         self.assertRegex(self.last(), r"\\u009b\\u0009")
         self.get("/bearer/who", "authorization: Bearer good")
         self.assertEqual(json.loads(self.last())["user"], 'token "x"\n')
+
+
+class AccessLogOfFiles(AppTest):
+    """Answers that the server encodes, or sends from a file, go through another driver."""
+
+    app_args = ("combined", FILES)
+
+    def last(self):
+        time.sleep(0.1)
+        return [line for line in self.app.output().splitlines() if "HTTP/1." in line][-1]
+
+    def test_bytes(self):
+        for path in ("/assets/small.txt", "/assets/large.bin", "/trace"):
+            for encoding in ("identity", "gzip"):
+                r = self.get(path, "accept-encoding: " + encoding)
+                self.assertEqual(r.status, 200)
+                self.assertIn(f'"GET {path} HTTP/1.1" 200 {len(r.body)} ', self.last())
+        r = self.get("/assets/none", "accept-encoding: gzip")
+        self.assertIn(f'"GET /assets/none HTTP/1.1" 404 {len(r.body)} ', self.last())
+        self.get("/assets/large.bin", method="HEAD")
+        self.assertIn('"HEAD /assets/large.bin HTTP/1.1" 200 0 ', self.last())
 
 
 class Health(unittest.TestCase):

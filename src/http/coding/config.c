@@ -8,6 +8,11 @@ static nx_bytes peer(nx_request *req)
     return req->coded->wire->peer(req);
 }
 
+static nx_bytes protocol(const nx_request *req)
+{
+    return req->coded->wire->protocol(req);
+}
+
 static const struct nx__http_driver driver = {
     .send = nx__coded_send,
     .send_json = nx__coded_send_json,
@@ -17,6 +22,7 @@ static const struct nx__http_driver driver = {
     .read = nx__coded_read,
     .body = nx__coded_body,
     .peer = peer,
+    .protocol = protocol,
 };
 
 static void begin(nx_request *req)

@@ -133,6 +133,7 @@ nx_err nx__h1_send_file(nx_response *res, int fd, const struct nx__file_piece *p
         return err;
     }
     nx__h1_written(conn);
+    res->sent = length;
     res->state = NX__RESPONSE_DONE;
     return NX_OK;
 }

@@ -1,5 +1,6 @@
 /* What the tests of routers and middleware talk to. argv[1] is the port, argv[2] "json" for a JSON
- * access log. */
+ * access log, "forwarded" for proxies that speak Forwarded; argv[3] a directory to serve,
+ * compressed. */
 #include <nexus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -198,6 +199,10 @@ int main(int argc, char **argv)
     nx_http_set_app(server, "server");
     bool json = argc > 2 && strcmp(argv[2], "json") == 0;
     nx_http_access_log(server, .format = json ? NX_HTTP_LOG_JSON : NX_HTTP_LOG_COMBINED);
+    if (argc > 3) {
+        nx_http_compress(server, .min = 1);
+        nx_http_static(server, "/assets", argv[3]);
+    }
     nx_http_request_id(server);
     if (argc > 2 && strcmp(argv[2], "forwarded") == 0)
         nx_http_trust_forwarded(server, "127.0.0.1", "10.0.0.0/8", "2001:db8::/32");
