@@ -1,9 +1,9 @@
 # Fails unless PROGRAM exports exactly the functions of EXPORTS, and neither main nor anything internal.
 execute_process(COMMAND ${NM} -D --defined-only ${PROGRAM} OUTPUT_VARIABLE symbols COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCHALL "[A-Za-z] [A-Za-z_][A-Za-z0-9_]*" lines "${symbols}")
+string(REGEX MATCHALL " [A-Za-z] [A-Za-z_][A-Za-z0-9_]*" lines "${symbols}")
 set(exported)
 foreach(line ${lines})
-    string(SUBSTRING "${line}" 2 -1 name)
+    string(SUBSTRING "${line}" 3 -1 name)
     list(APPEND exported ${name})
 endforeach()
 file(READ ${EXPORTS} text)

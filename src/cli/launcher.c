@@ -71,6 +71,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
     fresh.so_fd = -1;
     fresh.so_path = NULL;
     nx__compiled_free(&fresh);
+    (void)malloc_trim(0); /* or the program would inherit the memory that compiling took */
     return NX_OK;
 }
 
