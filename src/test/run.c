@@ -44,8 +44,8 @@ static struct {
     void *data;          /* the fixture's */
     atomic_uint failures;
     char name[NAME_MOST];
-    const char *at_file; /* the last check; NULL: none */
-    int at_line;
+    const char *_Atomic at_file; /* the last check; NULL: none */
+    _Atomic int at_line;
     nx_duration started;
     bool dir_made;
 } now;
@@ -92,8 +92,9 @@ void nx__test_at(const nx_test_site *site)
         (void)fprintf(stderr, "%s:%d: a check outside of a test\n", site->file, site->line);
         abort();
     }
-    now.at_file = site->file;
-    now.at_line = site->line;
+    /* Of whatever thread checked last. */
+    atomic_store_explicit(&now.at_file, site->file, memory_order_relaxed);
+    atomic_store_explicit(&now.at_line, site->line, memory_order_relaxed);
 }
 
 void nx__test_fail(const nx_test_site *site, const char *text)
