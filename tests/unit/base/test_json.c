@@ -141,7 +141,7 @@ static size_t digits_in(const char *text)
 
 /* Any double, and numbers with few decimals, read back as they were, from no more digits than are
  * needed. */
-NX_TEST("json doubles read back")
+NX_TEST("json doubles read back", .deadline = NX_S(120))
 {
     uint64_t state = 88172645463325252u;
     for (int i = 0; i < 200000; i++) {
@@ -197,7 +197,7 @@ NX_TEST("json strings")
 }
 
 /* An escape, and a character of two bytes, at every place of strings of every short length. */
-NX_TEST("json strings by place")
+NX_TEST("json strings by place", .deadline = NX_S(120))
 {
     for (size_t len = 1; len <= 40; len++)
         for (size_t at = 0; at < len; at++) {

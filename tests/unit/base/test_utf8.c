@@ -24,7 +24,7 @@ static size_t sequence_by_decoding(const unsigned char *u, size_t have)
     return len;
 }
 
-NX_TEST("utf8 agrees with decoding")
+NX_TEST("utf8 agrees with decoding", .deadline = NX_S(120))
 {
     static const unsigned char edges[] = {0x00, 0x41, 0x7f, 0x80, 0x8f, 0x90,
                                           0x9f, 0xa0, 0xbf, 0xc0, 0xc2, 0xff};
@@ -56,7 +56,7 @@ NX_TEST("utf8 valid")
 
 /* Every byte at every place in every short length; the buffers are exact, so that a sanitizer sees
  * an access past them. */
-NX_TEST("json copy plain agrees with scalar")
+NX_TEST("json copy plain agrees with scalar", .deadline = NX_S(120))
 {
     enum { LONGEST = 40 };
     for (size_t len = 0; len <= LONGEST; len++) {
