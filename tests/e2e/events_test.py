@@ -128,6 +128,13 @@ class Handler(EventsTest):
             s.socket.sendall(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
             self.assertTrue(s.socket.recv(100).startswith(b"HTTP/1.1 200"))
 
+    def test_is_not_compressed(self):
+        for path in ("/ticks/10", "/welcome"):
+            with Stream(self.app, path, ["Accept-Encoding: gzip, br"]) as s:
+                self.assertNotIn("content-encoding", s.head)
+                s.events(1)
+                self.assertIn("data: ", s.text())
+
     def test_http_1_0_and_head(self):
         with Stream(self.app, "/ticks/10", version="1.0") as s:
             self.assertFalse(s.chunked)

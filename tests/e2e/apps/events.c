@@ -196,6 +196,7 @@ int main(int argc, char **argv)
                                         .write_deadline = NX_S(1), .handler_deadline = NX_MS(500))
                    : nx_http_server_new(.port = port, .drain_deadline = NX_S(5));
     topic = nx_topic_new();
+    nx_http_compress(server); /* not these */
     nx_http_route(server, "GET", "/", root);
     nx_http_route(server, "GET", "/parts", parts);
     nx_http_route(server, "GET", "/mistakes", mistakes);
