@@ -36,7 +36,7 @@ struct nx__tester {
     enum nx__compiler_kind kind; /* with asan or coverage */
     char compiler_path[NX__COMPILER_PATH];
     const char *flags[8];
-    char coverage_base[64];
+    char coverage_base[NX__TEMP_FOLDER];
 
     struct nx__test_file *files;
     size_t file_count, next_file;

@@ -29,13 +29,7 @@ struct sources {
 
 nx_err nx__coverage_prepare(struct nx__tester *t, struct nx__test_file *file)
 {
-    if (!t->coverage_base[0]) {
-        (void)snprintf(t->coverage_base, sizeof t->coverage_base, "/tmp/nexus-coverage-XXXXXX");
-        if (!mkdtemp(t->coverage_base)) {
-            t->coverage_base[0] = '\0';
-            return nx__error_system(errno, "cannot make a folder in \"/tmp\"");
-        }
-    }
+    if (!t->coverage_base[0]) NX_TRY(nx__temp_folder(t->coverage_base, "coverage"));
     if (asprintf(&file->coverage, "%s/%zu", t->coverage_base, (size_t)(file - t->files)) < 0) {
         file->coverage = NULL;
         return nx__error_set(NX_ENOMEM, "cannot measure the coverage: out of memory");

@@ -221,7 +221,10 @@ nx_value nx_value_copy(nx_value_kind kind, const nx_value *items, size_t count)
 {
     struct nx_loop *loop = nx__loop();
     nx_scope *scope = loop->running ? loop->running->scope : &loop->root;
-    nx_value *copy = nx__arena_alloc(&scope->arena, count * sizeof *copy);
+    size_t size;
+    nx_value *copy = nx__unlikely(__builtin_mul_overflow(count, sizeof *copy, &size))
+                         ? NULL
+                         : nx__arena_alloc(&scope->arena, size);
     if (nx__unlikely(!copy)) return (nx_value){.kind = NX_VALUE_NONE};
     for (size_t i = 0; i < count; i++) copy[i] = items[i];
     return (nx_value){.kind = kind, .as.list = {copy, count}};

@@ -138,15 +138,10 @@ nx_err nx__read_small(const char *path, size_t most, struct nx__buffer *out)
     return err;
 }
 
-nx_err nx__write_whole(const char *path, const void *data, size_t len)
+int nx__write_aside(const char *aside, const char *path, mode_t mode, const void *data, size_t len)
 {
-    char aside[PATH_SIZE];
-    unsigned random;
-    if (getrandom(&random, sizeof random, 0) != sizeof random) return nx__cache_error(errno, path);
-    if (snprintf(aside, sizeof aside, "%s.%08x.new", path, random) >= (int)sizeof aside)
-        return nx__cache_error(ENAMETOOLONG, path);
-    int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) return nx__cache_error(errno, path);
+    int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) return errno;
     int error = 0;
     for (size_t done = 0; done < len && !error;) {
         ssize_t n = write(fd, (const char *)data + done, len - done);
@@ -157,9 +152,19 @@ nx_err nx__write_whole(const char *path, const void *data, size_t len)
     }
     if (close(fd) != 0 && !error) error = errno;
     if (!error && rename(aside, path) != 0) error = errno;
-    if (!error) return NX_OK;
-    (void)unlink(aside);
-    return nx__cache_error(error, path);
+    if (error) (void)unlink(aside);
+    return error;
+}
+
+nx_err nx__write_whole(const char *path, const void *data, size_t len)
+{
+    char aside[PATH_SIZE];
+    unsigned random;
+    if (getrandom(&random, sizeof random, 0) != sizeof random) return nx__cache_error(errno, path);
+    if (snprintf(aside, sizeof aside, "%s.%08x.new", path, random) >= (int)sizeof aside)
+        return nx__cache_error(ENAMETOOLONG, path);
+    int error = nx__write_aside(aside, path, 0600, data, len);
+    return error ? nx__cache_error(error, path) : NX_OK;
 }
 
 /* ---- Staging */

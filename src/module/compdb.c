@@ -237,21 +237,8 @@ static nx_err replace(const char *root, const char *path, const struct nx__buffe
     if (getrandom(&random, sizeof random, 0) != sizeof random ||
         snprintf(aside, sizeof aside, "%s/.%s.%08x", root, file_name, random) >= (int)sizeof aside)
         return nx__error_set(NX_ETOOBIG, "cannot write \"%.150s\"", path);
-    int fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    if (fd < 0) return nx__error_system(errno, "cannot write \"%.150s\"", path);
-    int error = 0;
-    for (size_t done = 0; done < text->len && !error;) {
-        ssize_t n = write(fd, text->data + done, text->len - done);
-        if (n > 0)
-            done += (size_t)n;
-        else if (n == 0 || errno != EINTR)
-            error = n == 0 ? ENOSPC : errno;
-    }
-    if (close(fd) != 0 && !error) error = errno;
-    if (!error && rename(aside, path) != 0) error = errno;
-    if (!error) return NX_OK;
-    (void)unlink(aside);
-    return nx__error_system(error, "cannot write \"%.150s\"", path);
+    int error = nx__write_aside(aside, path, 0666, text->data, text->len);
+    return error ? nx__error_system(error, "cannot write \"%.150s\"", path) : NX_OK;
 }
 
 /* The public headers by a path that stays when Nexus is updated: a link to this version's. */

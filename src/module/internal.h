@@ -124,7 +124,11 @@ bool nx__temporary_make(size_t *place, char **out);
 /* The public headers, laid into the cache at first use. The caller frees the path. */
 NX_MUST_CHECK nx_err nx__headers_dir(const char *cache, char **out);
 NX_MUST_CHECK nx_err nx__read_small(const char *path, size_t most, struct nx__buffer *out);
-/* Writes aside, syncs and renames. */
+/* Writes the file at `aside`, which is not there yet, and makes it `path`, which was another's or
+ * none until then. 0, or the errno; nothing stays at `aside` then. */
+NX_MUST_CHECK int nx__write_aside(const char *aside, const char *path, mode_t mode,
+                                  const void *data, size_t len);
+/* The same for a file of the cache, which its owner alone may read. */
 NX_MUST_CHECK nx_err nx__write_whole(const char *path, const void *data, size_t len);
 /* A new folder in the cache for one compilation; the caller frees the path, and removes it with
  * nx__staging_remove. */

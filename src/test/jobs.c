@@ -289,6 +289,16 @@ static int remove_entry(const char *path, const struct stat *st, int type, struc
     return 0;
 }
 
+nx_err nx__temp_folder(char out[NX__TEMP_FOLDER], const char *what)
+{
+    const char *tmp = getenv("TMPDIR");
+    if (!tmp || tmp[0] != '/' || strlen(tmp) > NX__TEMP_FOLDER - 64) tmp = "/tmp";
+    (void)snprintf(out, NX__TEMP_FOLDER, "%s/nexus-%s-XXXXXX", tmp, what);
+    if (mkdtemp(out)) return NX_OK;
+    out[0] = '\0';
+    return nx__error_system(errno, "cannot make a folder in \"%.150s\"", tmp);
+}
+
 void nx__remove_tree(const char *path)
 {
     (void)nftw(path, remove_entry, TREE_DEPTH, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);

@@ -56,6 +56,11 @@ bool nx__pool_signals(struct nx__pool *pool);
 /* Frees what a job has gathered. */
 void nx__job_free(struct nx__job *job);
 
+/* Makes a folder for `what` in $TMPDIR, or in /tmp where that is none or too long, and stores its
+ * path; empty after an error. */
+enum { NX__TEMP_FOLDER = 256 };
+NX_MUST_CHECK nx_err nx__temp_folder(char out[NX__TEMP_FOLDER], const char *what);
+
 /* Removes a folder with all in it, if it is there. */
 void nx__remove_tree(const char *path);
 

@@ -150,16 +150,6 @@ static nx_err arrange(struct nx__run_of_tests *run)
     return NX_OK;
 }
 
-static nx_err base_make(struct nx__run_of_tests *run)
-{
-    const char *tmp = getenv("TMPDIR");
-    if (!tmp || tmp[0] != '/' || strlen(tmp) > sizeof run->base - 32) tmp = "/tmp";
-    (void)snprintf(run->base, sizeof run->base, "%s/nexus-test-XXXXXX", tmp);
-    if (mkdtemp(run->base)) return NX_OK;
-    run->base[0] = '\0';
-    return nx__error_system(errno, "cannot make a folder for the tests in \"%s\"", tmp);
-}
-
 static int exit_code(const struct nx__run_of_tests *run)
 {
     if (run->pool.stop_signal) return 128 + run->pool.stop_signal;
@@ -181,7 +171,7 @@ int nx__tests_run(struct nx__run_of_tests *run)
     running = run;
     run->started = nx__clock_monotonic();
     for (size_t i = 0; i < run->suite_count; i++) run->broken += run->suites[i].failure != NULL;
-    nx_err err = base_make(run);
+    nx_err err = nx__temp_folder(run->base, "test");
     if (!err) err = arrange(run);
     run->pool.parallel = run->config->parallel;
     run->pool.next = next;

@@ -82,7 +82,7 @@ struct nx__run_of_tests {
     /* A case has ended; may be NULL. */
     void (*ended)(struct nx__case *c);
 
-    char base[64]; /* folder of the tests' own folders */
+    char base[NX__TEMP_FOLDER]; /* folder of the tests' own folders */
     struct nx__case **order;
     size_t order_count, next;
     bool serial;                            /* the running one is alone */
