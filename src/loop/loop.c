@@ -233,16 +233,11 @@ static NX__HOT void loop_run(void)
         if (loop->ready_head) (void)nx__fibers_run(loop, TURN_BUDGET);
         if (nx__unlikely(loop->ended != NULL)) nx__fibers_trim(loop, false);
 
-        nx_duration span = 0;
+        nx_duration ended = nx__clock_monotonic(), span = 0;
         if (!loop->ready_head) {
             nx_duration next = nx__timers_next(&loop->timers);
-            span = NX_FOREVER;
-            if (next != NX_FOREVER) {
-                nx_duration now = nx__clock_monotonic();
-                span = next > now ? next - now : 0;
-            } else {
-                nx__waits_endless(loop);
-            }
+            span = next == NX_FOREVER ? NX_FOREVER : next > ended ? next - ended : 0;
+            if (nx__unlikely(span == NX_FOREVER)) nx__waits_endless(loop);
         }
         if (span) {
             /* What was printed comes out while the program waits, into a pipe too; a program that
@@ -251,7 +246,6 @@ static NX__HOT void loop_run(void)
             atomic_store(&loop->asleep, true);
             if (atomic_load(&loop->posted)) span = 0; /* posted before it could see that we sleep */
         }
-        nx_duration ended = nx__clock_monotonic();
         nx_duration started = atomic_load_explicit(&loop->turn_started, memory_order_relaxed);
         if (started) latency_count(loop, ended - started);
         atomic_store_explicit(&loop->turn_started, 0, memory_order_relaxed);
