@@ -128,6 +128,41 @@ nx_err nx_response_error(nx_response *res, int status, const char *message)
                          .size = sizeof(nx_http_failure), .status = status, .message = message});
 }
 
+/* What is returned for a status: the code that says the same elsewhere in the runtime. */
+static nx_err code_of(int status)
+{
+    switch (status) {
+    case 401: return NX_EACCES;
+    case 403: return NX_EPERM;
+    case 404:
+    case 410: return NX_ENOENT;
+    case 408:
+    case 504: return NX_ETIMEDOUT;
+    case 409: return NX_EEXIST;
+    case 413:
+    case 414:
+    case 431: return NX_ETOOBIG;
+    case 415:
+    case 501: return NX_ENOTSUP;
+    case 429: return NX_ELIMIT;
+    case 503: return NX_EAGAIN;
+    default: return status < 500 ? NX_EPROTO : NX_EFAILED;
+    }
+}
+
+nx_err nx_http_error(int status, const char *format, ...)
+{
+    if (status < 400 || status > 999)
+        return nx__error_set(NX_EINVAL, "cannot make an error of status %d: it is below 400",
+                             status);
+    va_list args;
+    va_start(args, format);
+    nx_err err = nx__error_peer_v(code_of(status), format, args);
+    va_end(args);
+    (void)nx__error_status_set((unsigned)status);
+    return err;
+}
+
 nx_err nx__response_failed(nx_response *res, const nx_http_failure *failure)
 {
     /* Whatever the handler had set up belongs to an answer that is not given. */

@@ -32,13 +32,11 @@ size_t nx_request_header_count(const nx_request *req)
 nx_err nx__request_unsupported(nx_request *req, nx_bytes coding)
 {
     char name[32], printable[32];
+    (void)req;
     (void)snprintf(name, sizeof name, "%.*s", (int)(coding.len < 31 ? coding.len : 31),
                    coding.data);
-    req->response.error_status = 415;
-    return nx__error_set(NX_ENOTSUP,
-                         "cannot read the body: its content-encoding is \"%s\"; gzip, br and zstd "
-                         "are decoded after nx_http_decode_bodies",
-                         nx__printable(printable, sizeof printable, name));
+    return nx__error_peer(NX_ENOTSUP, "cannot read the body: its content-encoding is \"%s\"",
+                          nx__printable(printable, sizeof printable, name));
 }
 
 /* A body that is encoded is read by who decodes it; a handler would take it for what it is not. */
@@ -115,12 +113,15 @@ static nx_err params_decode(nx_request *req)
 
 static int status_of(nx_err err)
 {
+    unsigned status = nx__error_status(err);
+    if (status) return (int)status;
+    if (err == NX_ECANCELED) return 503;
+    if (!nx__error_is_peers(err)) return 500;
     switch (err) {
     case NX_EPROTO: return 400;
     case NX_ETIMEDOUT: return 408;
     case NX_ETOOBIG: return 413;
-    case NX_ECANCELED: return 503;
-    case NX_ENOTSUP: return nx__error_is_peers(err) ? 415 : 500;
+    case NX_ENOTSUP: return 415;
     default: return 500;
     }
 }
@@ -140,7 +141,8 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     char detail[NX__ERROR_MESSAGE_MAX]; /* the error handler's own errors take its place */
     (void)snprintf(detail, sizeof detail, "%s",
                    last->code == err && last->message[0] ? last->message : nx_err_text(err));
-    int status = res->error_status ? res->error_status : status_of(err);
+    int status = status_of(err);
+    bool told = nx__error_is_peers(err);
     /* That a peer has left in the middle is no failure of the handler. */
     bool left = err == NX_ERESET && res->state != NX__RESPONSE_OPEN;
     if (status >= 500 && err != NX_ECANCELED && !left) nx__request_log_failure(req, err, "handler");
@@ -150,7 +152,7 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     const nx_http_failure failure = {.size = sizeof failure,
                                      .err = err,
                                      .status = status,
-                                     .message = nx__error_is_peers(err) ? detail : NULL,
+                                     .message = told ? detail : NULL,
                                      .detail = detail};
     NX_IGNORE(nx__response_failed(res, &failure));
 }

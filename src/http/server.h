@@ -85,8 +85,6 @@ struct nx_response {
     bool subscribed; /* that goes on without the handler */
     nx_err failed;   /* the first mistake of a builder; its message is `failure` */
     const char *failure;
-    int error_status; /* what an error that the handler hands on becomes, where its code does not
-                         say it; else 0 */
     struct nx__fields fields, trailers;
     const struct nx__line *content_type; /* what the call that sends brings, where no field says */
     uint64_t sent;                       /* bytes of the body */

@@ -410,10 +410,7 @@ nx_err nx_join(nx_fiber *fiber)
         }
     }
     nx_err result = fiber->result;
-    if (result) {
-        (void)nx__error_set(result, "%s", nx__fiber_message(fiber, result));
-        nx__context()->looked_at = fiber->context.looked_at && fiber->context.error.code == result;
-    }
+    if (result) (void)nx__error_take(&fiber->context, result);
     nx__list_remove(&fiber->sibling);
     nx__fiber_release(fiber);
     return result;

@@ -163,10 +163,5 @@ nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg)
     if (result == -ECANCELED)
         return nx__error_set(NX_ECANCELED, "cancelled before the blocking call");
     nx_err err = (nx_err)result;
-    if (err) {
-        const nx_error *error = &blocking.context.error;
-        (void)nx__error_set(err, "%s", error->code == err ? error->message : nx_err_text(err));
-        nx__context()->looked_at = error->code == err && blocking.context.looked_at;
-    }
-    return err;
+    return err ? nx__error_take(&blocking.context, err) : NX_OK;
 }

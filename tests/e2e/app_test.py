@@ -193,6 +193,24 @@ class Errors(AppTest):
         self.assertEqual((r.status, r.body), (500, b'{"error":"Internal Server Error"}'))
         self.assertEqual(self.get("/pages/usual").status, 418)
 
+    def test_errors_that_the_client_is_told(self):
+        for how in ("plain", "fiber", "blocking"):
+            for status in (400, 401, 403, 404, 409, 410, 418, 422, 429, 500, 503, 599):
+                with self.subTest(how=how, status=status):
+                    r = self.get(f"/told/{how}/{status}")
+                    self.assertEqual((r.status, json.loads(r.body)["message"]), (status, f"there is no <item> {status}"))
+                    self.assertEqual(("x-half-done" in r.headers, r.headers["retry-after"]), (False, "7"))
+        self.assertIn(b"<p>there is no &lt;item&gt; 404</p>", self.get("/told/plain/404", "accept: text/html").body)
+        self.assertEqual(self.get("/pages/told/plain/404").body, b"own page: 404 NX_ENOENT there is no <item> 404 there is no <item> 404")
+
+    def test_errors_that_the_client_is_not_told(self):
+        for path in ("/told/plain/399", "/told/plain/1000", "/told/lost/404", "/told/other/404", *(f"/own-fault?code={i}" for i in range(4))):
+            with self.subTest(path):
+                r = self.get(path)
+                self.assertEqual((r.status, r.body), (500, b'{"error":"Internal Server Error"}'))
+        self.assertIn("cannot make an error of status 399", self.app.output())
+        self.assertIn("the database talks nonsense", self.app.output())
+
     def test_not_found(self):
         r = self.get("/lost/and/found")
         self.assertEqual((r.status, r.body), (404, b"nothing here"))

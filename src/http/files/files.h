@@ -125,7 +125,7 @@ NX_MUST_CHECK nx_err nx__file_answer(nx_response *res, const struct nx__file_ent
 void nx__file_cache_control(char *out, size_t size, nx_duration max_age, bool immutable);
 
 /* Records the error of a lookup, and which status it is to become. */
-NX_MUST_CHECK nx_err nx__file_failed(nx_response *res, int error, const char *path);
+NX_MUST_CHECK nx_err nx__file_failed(int error, const char *path);
 
 /* ---- list.c */
 

@@ -55,10 +55,10 @@ static bool path_of(nx_bytes rest, bool dotfiles, char out[NX__FILE_PATH_MOST], 
 
 /* ---- Answering */
 
-static nx_err not_found(nx_response *res)
+static nx_err not_found(void)
 {
-    res->error_status = 404;
-    return nx__error_set(NX_ENOENT, "there is no such file");
+    (void)nx__error_set(NX_ENOENT, "there is no such file");
+    return nx__error_status_set(404);
 }
 
 /* To the same with a slash, so that what the page names is beside it. */
@@ -94,9 +94,9 @@ static nx_err spa(nx_response *res, const struct nx__mount *mount, const char *p
 {
     const char *slash = strrchr(path, '/');
     struct nx__file_entry *entry;
-    if (!mount->options.spa || strchr(slash ? slash : path, '.')) return not_found(res);
+    if (!mount->options.spa || strchr(slash ? slash : path, '.')) return not_found();
     int error = find(mount, mount->index, &entry);
-    if (error || !entry) return not_found(res);
+    if (error || !entry) return not_found();
     return answer(res, mount, entry);
 }
 
@@ -105,7 +105,7 @@ static nx_err serve(nx_request *req, nx_response *res, const struct nx__mount *m
     char path[NX__FILE_PATH_MOST];
     size_t len;
     if (res->failed) return nx_response_end(res);
-    if (!path_of(rest, mount->options.dotfiles, path, &len)) return not_found(res);
+    if (!path_of(rest, mount->options.dotfiles, path, &len)) return not_found();
     struct nx__file_entry *entry;
     bool directory = !len || path[len - 1] == '/';
     int error = -ENOENT;
@@ -114,7 +114,7 @@ static nx_err serve(nx_request *req, nx_response *res, const struct nx__mount *m
         if (!error && !entry) return redirect(req, res);
     } else if (*mount->index) {
         size_t index_len = strlen(mount->index);
-        if (len + index_len >= sizeof path) return not_found(res);
+        if (len + index_len >= sizeof path) return not_found();
         memcpy(path + len, mount->index, index_len + 1);
         error = find(mount, path, &entry);
         path[len] = '\0';
@@ -123,8 +123,8 @@ static nx_err serve(nx_request *req, nx_response *res, const struct nx__mount *m
     if (!error) return answer(res, mount, entry);
     if (error == -ENOENT && directory && mount->options.list)
         return nx__file_list(res, &mount->dir, path, mount->options.dotfiles);
-    nx_err err = nx__file_failed(res, error, path);
-    return res->error_status == 404 ? spa(res, mount, path) : err;
+    nx_err err = nx__file_failed(error, path);
+    return nx__error_status(err) == 404 ? spa(res, mount, path) : err;
 }
 
 /* The mount with the longest prefix that the path has: the router has found one of them. */
@@ -137,7 +137,7 @@ static nx_err handler(nx_request *req, nx_response *res)
                    (req->path.len == m->prefix_len || req->path.data[m->prefix_len] == '/');
         if (has && (!best || m->prefix_len > best->prefix_len)) best = m;
     }
-    if (!best) return not_found(res);
+    if (!best) return not_found();
     if (req->path.len == best->prefix_len) return redirect(req, res);
     size_t skipped = best->prefix_len + 1;
     return serve(req, res, best, nx_slice(req->path.data + skipped, req->path.len - skipped));

@@ -94,8 +94,8 @@ nx_err nx__h1_wait_writable(struct nx__h1_conn *conn)
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     return err == NX_ETIMEDOUT
-               ? nx__error_set(err,
-                               "cannot send the answer: the peer has taken nothing for too long")
+               ? nx__error_peer(err,
+                                "cannot send the answer: the peer has taken nothing for too long")
                : err;
 }
 

@@ -48,6 +48,42 @@ static nx_err refuse(nx_request *req, nx_response *res)
     return nx_response_error(res, 422, "<b>\"name\" & more</b>");
 }
 
+/* The client's fault, found where no request is at hand, in this fiber or another. */
+static nx_err item_find(void *arg)
+{
+    const char *status = arg;
+    return nx_http_error((int)strtol(status, NULL, 10), "there is no <item> %s", status);
+}
+
+static nx_err told(nx_request *req, nx_response *res)
+{
+    (void)res;
+    const char *how = nx_copy(nx_request_param(req, "how"));
+    char *status = nx_copy(nx_request_param(req, "status"));
+    if (!how || !status) return NX_ENOMEM;
+    nx_response_header(res, "x-half-done", "yes");
+    nx_response_header_always(res, "retry-after", "7");
+    if (strcmp(how, "blocking") == 0) return nx_blocking(item_find, status);
+    if (strcmp(how, "fiber") == 0) {
+        nx_fiber *fiber;
+        NX_TRY(nx_spawn(&fiber, item_find, status));
+        return nx_join(fiber);
+    }
+    nx_err err = item_find(status);
+    if (strcmp(how, "lost") == 0) NX_IGNORE(nx_fail(NX_EIO, "another one"));
+    if (strcmp(how, "other") == 0) return NX_ETIMEDOUT; /* whose message is not the last one's */
+    return err;
+}
+
+/* Errors of the program's own: not the client's, whatever their code. */
+static nx_err own_fault(nx_request *req, nx_response *res)
+{
+    (void)res;
+    static const nx_err codes[] = {NX_EPROTO, NX_ETIMEDOUT, NX_ETOOBIG, NX_ENOTSUP};
+    size_t which = (size_t)nx_request_query_int(req, "code", 0);
+    return nx_fail(codes[which % 4], "the database talks nonsense");
+}
+
 static nx_err nothing(nx_request *req, nx_response *res)
 {
     (void)req;
@@ -219,6 +255,8 @@ int main(int argc, char **argv)
     nx_http_post(server, "/refuse", refuse);
     nx_http_get(server, "/refuse", refuse);
     nx_http_get(server, "/split", split);
+    nx_http_get(server, "/told/:how/:status", told);
+    nx_http_get(server, "/own-fault", own_fault);
     nx_http_get(server, "/next", next_in_handler);
     nx_http_get(server, "/trace", send_params);
     nx_http_get(server, "/files/*path", ok);
@@ -282,6 +320,7 @@ int main(int argc, char **argv)
     nx_http_get(pages, "/refuse", refuse);
     nx_http_get(pages, "/worse", fail);
     nx_http_get(pages, "/usual", fail);
+    nx_http_get(pages, "/told/:how/:status", told);
     nx_http_router *lost = nx_http_group(server, "/lost");
     nx_http_not_found(lost, not_found);
 
