@@ -133,6 +133,16 @@ void nx__router_bare(nx_http_router *router, const char *path, nx_http_handler h
     entry->app = app;
 }
 
+void nx__router_serve(nx_http_router *router, const char *path, nx_http_handler handler,
+                      const void *context, bool late)
+{
+    struct nx__entry *entry = entry_add(router, NX__ENTRY_ROUTE, "GET", path);
+    if (!entry) return;
+    entry->handler = handler;
+    entry->context = context;
+    entry->late = late;
+}
+
 /* A new router below another. */
 static nx_http_router *router_below(nx_http_router *router, enum nx__entry_kind kind,
                                     const char *path)

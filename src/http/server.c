@@ -112,10 +112,10 @@ void nx_http_server_free(nx_http_server *server)
 {
     if (!server) return;
     nx__sites_free(&server->sites);
+    nx__static_close(server);
     nx__router_release(server->root);
     nx__proxies_free(server->proxies);
     nx__cookie_keys_free(server->cookie_keys);
-    nx__static_free(server);
     free(server->coding);
     free(server->host);
     free(server);

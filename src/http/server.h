@@ -132,7 +132,7 @@ struct nx_request {
 };
 
 struct nx__h1_conn;
-struct nx__mount;
+struct nx__opened;
 struct nx__coding_config;
 
 enum nx__conn_list {
@@ -152,7 +152,7 @@ struct nx_http_server {
     struct nx__sites sites;              /* made of it by nx__server_prepare */
     struct nx__proxies *proxies;         /* that are trusted; NULL: none */
     struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
-    struct nx__mount *mounts;            /* directories that are served */
+    struct nx__opened *opened;           /* directories that are served */
     struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
     nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];

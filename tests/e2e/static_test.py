@@ -189,6 +189,50 @@ class Files(StaticTest):
         self.assertNotIn("vary", self.get("/files/plain.txt", "accept-encoding: br").headers)
 
 
+class Below(StaticTest):
+    """Directories of groups, sub-apps and hosts."""
+
+    KEY = ("x-key: 1",)
+
+    def test_group(self):
+        r = self.ask("GET", "/orgs/a/plain.txt", headers=self.KEY)
+        self.assertEqual((r.status, r.body, r.headers["x-gate"]), (200, TEXT, "org"))
+        for path in ("/orgs/a/plain.txt", "/orgs/a/none", "/orgs/a", "/orgs/a/", "/orgs/a/..%2fplain.txt", "/orgs/a/deep/er/main.js"):
+            self.assertEqual(self.ask("GET", path).status, 401, path)
+        self.assertEqual(self.ask("GET", "/orgs/a%2fb/index.html", headers=self.KEY).body, b"<p>root</p>")
+        r = self.ask("HEAD", "/orgs/a/large.bin", headers=self.KEY)
+        self.assertEqual((r.status, r.headers["content-length"], r.headers["x-gate"]), (200, str(len(LARGE)), "org"))
+
+    def test_the_directory_itself(self):
+        for path, location in (("/orgs/a", "/orgs/a/"), ("/orgs/a?q=1", "/orgs/a/?q=1"), ("/orgs/a/dir", "/orgs/a/dir/"),
+                               ("/orgs/a/deep/er", "/orgs/a/deep/er/")):
+            r = self.ask("GET", path, headers=self.KEY)
+            self.assertEqual((r.status, r.headers["location"]), (308, location))
+        self.assertEqual(self.ask("GET", "/orgs/a/", headers=self.KEY).body, b"<p>root</p>")
+        self.assertEqual(self.ask("GET", "/orgs/a/deep/er/", headers=self.KEY).body, b"<p>app</p>")
+
+    def test_the_longest_prefix(self):
+        self.assertEqual(self.ask("GET", "/orgs/a/deep/er/main.js", headers=self.KEY).body, b"let a;")
+        self.assertEqual(self.ask("GET", "/orgs/a/deep/er/some/page", headers=self.KEY).body, b"<p>app</p>")
+        self.assertEqual(self.ask("GET", "/orgs/a/deep/main.js", headers=self.KEY).status, 404)
+
+    def test_a_sub_app_mounted_twice(self):
+        self.assertEqual(self.ask("GET", "/sub1/plain.txt").body, TEXT)
+        self.assertEqual(self.ask("GET", "/orgs/a/sub2/plain.txt").status, 401)
+        r = self.ask("GET", "/orgs/a/sub2/plain.txt", headers=self.KEY)
+        self.assertEqual((r.body, r.headers["x-gate"]), (TEXT, "org"))
+        for path in ("/sub1", "/orgs/a/sub2"):  # a route of its own goes first
+            self.assertIn(b"Hello", self.ask("GET", path, headers=self.KEY).body)
+        for path in ("/sub1/../plain.txt", "/sub1/%2e%2e/plain.txt", "/sub1//plain.txt", "/sub1/out/secret.txt"):
+            self.assertEqual(self.ask("GET", path).status, 404, path)
+
+    def test_host(self):
+        host = "GET %s HTTP/1.1\r\nhost: files.example.com:80\r\n\r\n"
+        self.assertEqual(self.exchange((host % "/").encode()).body, b"<p>app</p>")
+        self.assertEqual(self.exchange((host % "/main.js").encode()).body, b"let a;")
+        self.assertEqual(self.exchange((host % "/plain.txt").encode()).status, 404)
+
+
 class Conditions(StaticTest):
     def setUp(self):
         self.headers = self.get("/files/plain.txt").headers

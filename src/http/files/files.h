@@ -135,9 +135,9 @@ NX_MUST_CHECK nx_err nx__file_list(nx_response *res, const struct nx__dir *dir, 
 
 /* ---- static.c */
 
-/* Opens the directories of the server's mounts. NX_EPERM, NX_ENOENT, NX_EINVAL, recorded. */
+/* Opens the directories of the server's routers, those that are not open yet. NX_EPERM, NX_ENOENT,
+ * NX_EACCES, NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__static_open(nx_http_server *server);
 void nx__static_close(nx_http_server *server);
-void nx__static_free(nx_http_server *server);
 
 #endif
