@@ -23,6 +23,9 @@ typedef struct nx_response nx_response;
  * returns. */
 typedef nx_err (*nx_http_handler)(nx_request *req, nx_response *res);
 
+/* What error pages are where the peer's Accept likes nothing better. */
+typedef enum nx_http_pages { NX_HTTP_PAGES_JSON = 1, NX_HTTP_PAGES_TEXT } nx_http_pages;
+
 /* Zero means the default, which is named in the comment. Deadlines: NX_FOREVER for none. */
 typedef struct nx_http_server_options {
     size_t size;
@@ -50,6 +53,8 @@ typedef struct nx_http_server_options {
                                    nx_http_ready says 503; none */
     nx_duration heartbeat;      /* between comments on a silent stream of events, 15 s (250 ms at
                                    least); NX_FOREVER: none, and dead peers are not noticed */
+    nx_http_pages pages;        /* error pages; always so where no request could be read of what the
+                                   peer has sent. NX_HTTP_PAGES_JSON */
 } nx_http_server_options;
 
 #define NX_HTTP_ANY_PORT UINT16_MAX

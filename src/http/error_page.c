@@ -72,11 +72,13 @@ static nx_err usual_page(nx_response *res, const char *message)
     nx_bytes text = nx__status_text(res->status);
     nx_response_header_add(res, "vary", "accept");
     res->failed = NX_OK; /* a page without that field is better than none */
-    switch (nx_request_accepts(res->req, "application/json", "text/plain", "text/html")) {
-    case 1: return send_text(res, text, message);
-    case 2: return send_html(res, text, message);
-    default: return send_json(res, text, message); /* also where nothing is acceptable */
-    }
+    /* The first is also for who likes nothing of it. */
+    bool plain = res->req->server->options.pages == NX_HTTP_PAGES_TEXT;
+    const char *const json = "application/json", *const text_plain = "text/plain";
+    int liked = nx_request_accepts(res->req, plain ? text_plain : json, plain ? json : text_plain,
+                                   "text/html");
+    if (liked == 2) return send_html(res, text, message);
+    return plain == (liked == 1) ? send_json(res, text, message) : send_text(res, text, message);
 }
 
 /* Takes out the fields that describe another content, or all but those that always stay. */

@@ -182,7 +182,7 @@ NX__HOT void nx__request_serve(nx_request *req)
         if (err == NX_EINVAL) {
             err = NX_OK;
             handler = NULL;
-            req->match->outcome = NX__ROUTE_BAD;
+            if (req->match->outcome == NX__ROUTE_FOUND) req->match->outcome = NX__ROUTE_BAD;
             req->match->param_count = 0;
         }
     }

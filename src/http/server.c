@@ -67,6 +67,7 @@ static void defaults(nx_http_server_options *o)
     DEFAULT(max_trailer, NX__H1_DEFAULT_MAX_TRAILER);
     DEFAULT(max_requests, UINT32_MAX);
     DEFAULT(heartbeat, HEARTBEAT);
+    DEFAULT(pages, NX_HTTP_PAGES_JSON);
     if (o->heartbeat < HEARTBEAT_LEAST) o->heartbeat = HEARTBEAT_LEAST;
 }
 
@@ -90,6 +91,8 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
     const nx_duration *deadlines = &o->head_deadline;
     for (int i = 0; i < 6; i++)
         if (deadlines[i] < 0) nx__server_mistake(server, NX_EINVAL, "a deadline is negative");
+    if ((unsigned)o->pages > NX_HTTP_PAGES_TEXT)
+        nx__server_mistake(server, NX_EINVAL, "there are no such pages");
     if (o->stop_delay < 0) nx__server_mistake(server, NX_EINVAL, "stop_delay is negative");
     server->host = strdup(o->host);
     server->options.host = server->host;

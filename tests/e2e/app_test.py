@@ -211,10 +211,49 @@ class Errors(AppTest):
         self.assertIn("cannot make an error of status 399", self.app.output())
         self.assertIn("the database talks nonsense", self.app.output())
 
+    def too_large(self, path, *more):
+        head = f"POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 9000000\r\n" + "".join(f"{h}\r\n" for h in more)
+        with self.app.connect() as s:
+            s.sendall(head.encode() + b"\r\nabc")
+            with s.makefile("rb") as f:
+                r = read_response(f)
+                self.assertEqual((r.status, r.headers["connection"], f.read()), (413, "close", b""))
+                return r
+
+    def test_too_large_a_body(self):
+        # It is not read, but the page is that of where it would have gone, behind the middleware there.
+        self.assertEqual(self.too_large("/pages/upload/x").body, b"own page: 413 NX_OK the body is larger than max_body -")
+        for path in ("/refuse", "/none", "/files/%zz", "/lost/x"):
+            r = self.too_large(path)
+            self.assertEqual(json.loads(r.body), {"error": "Content Too Large", "message": "the body is larger than max_body"})
+            self.assertIn("x-request-id", r.headers)
+        self.assertIn("<p>the body is larger", self.too_large("/refuse", "accept: text/html").body.decode())
+        self.assertEqual(self.too_large("/pages/upload/x", "expect: 100-continue").status, 413)
+        for how in ("whole", "piece"):
+            self.assertEqual(self.too_large("/pages/peeked?" + how).headers["x-peek"], "NX_ETOOBIG")
+
     def test_not_found(self):
         r = self.get("/lost/and/found")
         self.assertEqual((r.status, r.body), (404, b"nothing here"))
         self.assertEqual(self.get("/lostandfound").body, b'{"error":"Not Found"}')
+
+
+class TextPages(AppTest):
+    app_args = ("text",)
+
+    def test_pages(self):
+        r = self.get("/none")
+        self.assertEqual((r.status, r.body, r.headers["content-type"]), (404, b"404 Not Found\n", "text/plain; charset=utf-8"))
+        for accept, wanted in (("accept: */*", "plain"), ("accept: application/json", "json"), ("accept: text/html", "html"), ("accept: image/png", "plain"),
+                               ("accept: application/json;q=0.5, text/plain;q=0.4", "json")):
+            self.assertIn(wanted, self.get("/none", accept).headers["content-type"], accept)
+
+    def test_refused(self):
+        r = self.exchange(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n")
+        self.assertEqual((r.status, r.headers["content-type"], r.headers["connection"]), (400, "text/plain; charset=utf-8", "close"))
+        self.assertRegex(r.body, rb"^400 Bad Request\n[\x20-\x7e]+\n$")
+        self.assertEqual(self.exchange(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n").body.split(b"\n")[0], b"414 URI Too Long")
+        self.assertEqual(self.exchange(b"GET / HT").body, b"408 Request Timeout\nthe request head did not come in time\n")
 
 
 class Cors(AppTest):

@@ -226,6 +226,23 @@ class Below(StaticTest):
         for path in ("/sub1/../plain.txt", "/sub1/%2e%2e/plain.txt", "/sub1//plain.txt", "/sub1/out/secret.txt"):
             self.assertEqual(self.ask("GET", path).status, 404, path)
 
+    def test_error_pages_of_the_group(self):
+        etag = self.ask("GET", "/orgs/a/plain.txt", headers=self.KEY).headers["etag"]
+        for method, path, headers, status in (
+                ("GET", "/orgs/a/none", (), 404), ("POST", "/orgs/a/plain.txt", (), 405), ("GET", "/orgs/a/out/secret.txt", (), 404),
+                ("GET", "/orgs/a/plain.txt", ('if-match: "x"',), 412), ("GET", "/orgs/a/plain.txt", ("range: bytes=999999-",), 416)):
+            with self.subTest(path=path, status=status):
+                r = self.ask(method, path, headers=self.KEY + headers)
+                self.assertEqual((r.status, r.body, r.headers["x-gate"]), (status, b"own page: %d" % status, "org"))
+                if status == 416:
+                    self.assertEqual(r.headers["content-range"], f"bytes */{len(TEXT)}")
+                if status == 412:
+                    self.assertEqual(r.headers["etag"], etag)
+        for status, header in ((412, 'if-match: "x"'), (416, "range: bytes=999999-")):  # and by what the client likes
+            r = self.ask("GET", "/files/plain.txt", headers=[header, "accept: text/html"])
+            self.assertEqual((r.status, r.headers["content-type"]), (status, "text/html; charset=utf-8"))
+            self.assertEqual(self.ask("HEAD", "/files/plain.txt", headers=[header]).body, b"")
+
     def test_host(self):
         host = "GET %s HTTP/1.1\r\nhost: files.example.com:80\r\n\r\n"
         self.assertEqual(self.exchange((host % "/").encode()).body, b"<p>app</p>")

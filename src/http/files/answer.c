@@ -169,9 +169,7 @@ static nx_err send_ranges(nx_response *res, const struct nx__file_variant *v, nx
     case NX__RANGES_UNSATISFIABLE:
         res->fields.count = own;
         NX_TRY(range_field(res, NULL, v->size));
-        res->status = 416;
-        res->content_type = &nx__type_json;
-        return res->req->driver->send_json(res, nx_obj("error", nx__status_text(416)));
+        return nx_response_error(res, 416, NULL);
     case NX__RANGES_SOME: break;
     }
     if (count > 1) return send_parts(res, v, ranges, count);
@@ -204,9 +202,7 @@ NX__HOT nx_err nx__file_answer(nx_response *res, const struct nx__file_entry *en
         return res->req->driver->send(res, (nx_bytes){0});
     case NX__CONDITION_FAILED:
         fields_keep_validators(res, own);
-        res->status = 412;
-        res->content_type = &nx__type_json;
-        return res->req->driver->send_json(res, nx_obj("error", nx__status_text(412)));
+        return nx_response_error(res, 412, NULL);
     case NX__CONDITION_RANGE: {
         bool all = false;
         nx_err err = send_ranges(res, v, conditions.range, own, &all);

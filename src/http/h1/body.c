@@ -193,6 +193,7 @@ nx_err nx__h1_read(nx_request *base, nx_bytes *chunk)
     struct nx__h1_request *req = of(base);
     *chunk = (nx_bytes){0};
     if (req->body_done) return NX_OK;
+    if (nx__unlikely(base->match->outcome == NX__ROUTE_TOO_LARGE)) return too_large(req);
     if (req->chunked) return read_chunked(req, chunk);
     if (!memory(req, &req->body.piece, NX__H1_PIECE)) return NX_ENOMEM;
     size_t got = 0, most = req->body.length_left < NX__H1_PIECE ? (size_t)req->body.length_left
@@ -211,6 +212,7 @@ nx_err nx__h1_body(nx_request *base, nx_bytes *body)
     uint64_t most = req->conn->server->options.max_body;
     *body = nx_slice("", 0);
     if (req->body_done) return NX_OK;
+    if (nx__unlikely(base->match->outcome == NX__ROUTE_TOO_LARGE)) return too_large(req);
     if (!req->chunked) {
         /* The length was held against max_body with the head. Memory is touched only as bytes come.
          */

@@ -211,10 +211,6 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
         nx__h1_refuse(conn, 501, "CONNECT is not served");
         return;
     }
-    if (head->has_content_length && head->content_length > server->options.max_body) {
-        nx__h1_refuse(conn, 413, "the body is larger than max_body");
-        return;
-    }
     struct nx__h1_request *req = request_new(conn, data, head);
     if (!req) {
         nx__h1_refuse(conn, 503, "out of memory or fibers");
@@ -226,6 +222,13 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
         site = nx__site_find(&server->sites, slice_at(data, head->host.off, head->host.len));
     nx__router_match(site->routes, base->method, base->path, base->match);
     base->handler = (nx_http_handler)base->match->handler;
+    if (nx__unlikely(head->content_length > server->options.max_body)) {
+        /* It gets an error page, in the style of where it leads, and is not read. */
+        base->match->outcome = NX__ROUTE_TOO_LARGE;
+        base->handler = NULL;
+        conn->close_after = true;
+        server->stats.bad++;
+    }
     conn->req = req;
     nx__fiber_resume(base->fiber);
     if (conn->req && !conn->streaming) nx__h1_list(conn, NX__CONN_HANDLER);

@@ -418,10 +418,13 @@ void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
     if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM)
         return; /* what waits already is more than the peer takes */
     char body[256], *at = shared->out + shared->out_len;
-    int len = snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}",
-                       NX_FMT(nx__status_text(status)), reason ? reason : "");
+    nx_bytes text = nx__status_text(status);
+    bool plain = conn->server->options.pages == NX_HTTP_PAGES_TEXT;
+    int len = plain ? snprintf(body, sizeof body, "%d %.*s\n%s\n", status, NX_FMT(text), reason)
+                    : snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}",
+                               NX_FMT(text), reason);
     at = put_line(at, nx__status_line(status));
-    at = put_line(at, &nx__type_json);
+    at = put_line(at, plain ? &nx__type_text : &nx__type_json);
     nx_duration until;
     at = put_line(at, nx__date_line(conn->server->loop, &until));
     at = put(at, LITERAL("connection: close\r\ncontent-length: "));

@@ -227,11 +227,25 @@ static nx_http_router *admin(void)
     return router;
 }
 
+/* Middleware that looks at what the body says. */
+static nx_err peek(nx_request *req, nx_response *res, void *context)
+{
+    (void)context;
+    nx_bytes piece = {0};
+    nx_err err = nx_bytes_is(nx_request_query(req), "piece") ? nx_request_read(req, &piece)
+                                                            : nx_request_body(req, &piece);
+    nx_response_header_always(res, "x-peek", err ? nx_err_name(err) : "NX_OK");
+    return nx_http_next(req, res);
+}
+
 int main(int argc, char **argv)
 {
     static nx_http_server *server;
     server = nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
-                                .stop_delay = NX_MS(400));
+                                .stop_delay = NX_MS(400), .head_deadline = NX_MS(1500),
+                                .pages = argc > 2 && strcmp(argv[2], "text") == 0
+                                             ? NX_HTTP_PAGES_TEXT
+                                             : NX_HTTP_PAGES_JSON);
     nx_http_set_app(server, "server");
     bool json = argc > 2 && strcmp(argv[2], "json") == 0;
     nx_http_access_log(server, .format = json ? NX_HTTP_LOG_JSON : NX_HTTP_LOG_COMBINED);
@@ -321,6 +335,10 @@ int main(int argc, char **argv)
     nx_http_get(pages, "/worse", fail);
     nx_http_get(pages, "/usual", fail);
     nx_http_get(pages, "/told/:how/:status", told);
+    nx_http_post(pages, "/upload/:name", ok);
+    nx_http_router *peeked = nx_http_group(pages, "/peeked");
+    nx_http_use(peeked, peek, NULL);
+    nx_http_post(peeked, "/", ok);
     nx_http_router *lost = nx_http_group(server, "/lost");
     nx_http_not_found(lost, not_found);
 
