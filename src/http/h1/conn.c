@@ -289,7 +289,14 @@ static bool settle(struct nx__h1_conn *conn)
         conn_finish(conn);
         return false;
     }
-    nx__h1_list(conn, conn->in.len ? NX__CONN_HEAD : NX__CONN_IDLE);
+    /* A head has its deadline from its first byte on, however many follow. */
+    if (nx__unlikely(conn->in.len != 0)) {
+        if (conn->list == NX__CONN_HEAD && conn->waited == conn->requests) return true;
+        conn->waited = conn->requests;
+        nx__h1_list(conn, NX__CONN_HEAD);
+    } else {
+        nx__h1_list(conn, NX__CONN_IDLE);
+    }
     return true;
 }
 

@@ -31,6 +31,7 @@ struct nx__h1_conn {
     struct nx__post post;       /* goes on in the loop's context */
     uint32_t requests;
     uint32_t scanned; /* of `in`: known to hold no whole head */
+    uint32_t waited;  /* `requests` when the head that is in `in` began */
     uint8_t list;
     bool half_closed : 1; /* the peer sends no more */
     bool close_after : 1; /* no more requests on this connection */
