@@ -188,12 +188,16 @@ static void accept_resume(struct nx__timer *timer)
     if (server->listener.fd >= 0) accept_more(server);
 }
 
+static bool is_over(const nx_http_server *server)
+{
+    return !server->stats.connections && !server->notices && server->closed;
+}
+
 void nx__server_closed(nx_http_server *server)
 {
     if (server->accept_paused && server->listener.fd >= 0 && !server->accept_timer.place)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->accept_timer, server->loop->now));
-    if (server->draining && !server->stats.connections && server->closed)
-        nx__op_complete(server->closed, 0);
+    if (server->draining && is_over(server)) nx__op_complete(server->closed, 0);
 }
 
 /* ---- Deadlines */
@@ -307,7 +311,7 @@ static void drain(nx_http_server *server)
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
                                 server->loop->now + server->options.drain_deadline));
-    if (!server->stats.connections && server->closed) nx__op_complete(server->closed, 0);
+    if (is_over(server)) nx__op_complete(server->closed, 0);
 }
 
 static void stop_due(struct nx__timer *timer)

@@ -165,8 +165,20 @@ struct nx_http_server {
     struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
+    uint32_t notices;                      /* and for who writes down a refusal */
     nx_err outcome;
     nx_http_stats stats;
+};
+
+/* A request that was refused before it was one: malformed, too large, not there in time. */
+struct nx__refusal {
+    nx_http_server *server;
+    int status;
+    const char *reason; /* static */
+    nx_bytes peer;      /* as nx_request_peer has it, whoever is trusted */
+    nx_bytes head;      /* what has come of it, as it came */
+    uint64_t sent;      /* bytes of the answer's body */
+    nx_duration took;   /* since its first byte, as far as that is known */
 };
 
 /* ---- Between server.c and the drivers */
@@ -174,7 +186,8 @@ struct nx_http_server {
 /* Takes over an accepted socket. False when memory is out: the caller closes it. */
 bool nx__h1_accept(nx_http_server *server, int fd);
 
-/* A connection is gone; `server->stats.connections` has been lowered. */
+/* A connection is gone, or a notice: `server->stats.connections`, or `notices`, has been lowered.
+ */
 void nx__server_closed(nx_http_server *server);
 
 /* Makes sure that the sweep comes no later than `at`. */

@@ -111,7 +111,8 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
     if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining))
         server->stats.timed_out++;
     if (list == NX__CONN_HEAD && conn->in.len) {
-        nx__h1_refuse(conn, 408, "the request head did not come in time");
+        nx__h1_refuse(conn, 408, "the request head did not come in time",
+                      nx_slice(conn->in.data, conn->in.len));
         if (conn->out.len)
             nx__h1_list(conn, NX__CONN_WRITE);
         else
@@ -208,12 +209,12 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
     nx_http_server *server = conn->server;
     conn->requests++;
     if (head->form == NX__TARGET_AUTHORITY) {
-        nx__h1_refuse(conn, 501, "CONNECT is not served");
+        nx__h1_refuse(conn, 501, "CONNECT is not served", nx_slice(data, head->head_len));
         return;
     }
     struct nx__h1_request *req = request_new(conn, data, head);
     if (!req) {
-        nx__h1_refuse(conn, 503, "out of memory or fibers");
+        nx__h1_refuse(conn, 503, "out of memory or fibers", nx_slice(data, head->head_len));
         return;
     }
     nx_request *base = &req->base;
@@ -255,7 +256,7 @@ static NX__HOT size_t handle(struct nx__h1_conn *conn, const char *data, size_t 
         conn->scanned = 0;
         if (status == NX__H1_ERROR) {
             conn->server->stats.bad++;
-            nx__h1_refuse(conn, head.error, head.reason);
+            nx__h1_refuse(conn, head.error, head.reason, nx_slice(data + at, len - at));
             break;
         }
         shared->window = nx_slice(data + at + head.head_len, len - at - head.head_len);
@@ -450,21 +451,29 @@ bool nx__h1_accept(nx_http_server *server, int fd)
 
 /* ---- The seam */
 
-static nx_bytes peer(nx_request *base)
+_Static_assert(NX__H1_PEER >= INET6_ADDRSTRLEN, "an address has room");
+
+nx_bytes nx__h1_peer(const struct nx__h1_conn *conn, char out[NX__H1_PEER])
 {
-    struct nx__h1_request *req = (struct nx__h1_request *)base;
-    if (req->peer) return nx_str(req->peer);
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
-    if (getpeername(req->conn->watch.fd, (struct sockaddr *)&address, &len) != 0) return nx_str("");
+    if (getpeername(conn->watch.fd, (struct sockaddr *)&address, &len) != 0) return nx_str("");
     if (address.ss_family == AF_UNIX) return nx_str("unix");
     const void *ip = address.ss_family == AF_INET6
                          ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
                          : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
-    char *text = nx__arena_alloc(&base->fiber->own.arena, INET6_ADDRSTRLEN);
-    if (!text || !inet_ntop(address.ss_family, ip, text, INET6_ADDRSTRLEN)) return nx_str("");
-    req->peer = text;
-    return nx_str(text);
+    return nx_str(inet_ntop(address.ss_family, ip, out, NX__H1_PEER));
+}
+
+static nx_bytes peer(nx_request *base)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)base;
+    if (req->peer) return nx_str(req->peer);
+    char *memory = nx__arena_alloc(&base->fiber->own.arena, NX__H1_PEER);
+    if (!memory) return nx_str("");
+    nx_bytes text = nx__h1_peer(req->conn, memory);
+    if (text.data == memory) req->peer = memory;
+    return text;
 }
 
 static nx_bytes protocol(const nx_request *base)

@@ -410,13 +410,13 @@ nx_err nx__h1_end(nx_response *res)
     return flush_or_defer(req->conn);
 }
 
-void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
+/* Puts the answer into the shared output; returns the length of its body. */
+static size_t put_refusal(struct nx__h1_conn *conn, int status, const char *reason)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
-    conn->close_after = true;
-    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM && !nx__h1_flush(conn)) return;
+    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM && !nx__h1_flush(conn)) return 0;
     if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM)
-        return; /* what waits already is more than the peer takes */
+        return 0; /* what waits already is more than the peer takes */
     char body[256], *at = shared->out + shared->out_len;
     nx_bytes text = nx__status_text(status);
     bool plain = conn->server->options.pages == NX_HTTP_PAGES_TEXT;
@@ -432,5 +432,24 @@ void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
     at = put(at, LITERAL("\r\n\r\n"));
     at = put(at, body, (size_t)len);
     shared->out_len = (size_t)(at - shared->out);
-    if (shared->active != conn) (void)nx__h1_flush(conn);
+    return (size_t)len;
+}
+
+void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason, nx_bytes head)
+{
+    conn->close_after = true;
+    size_t sent = put_refusal(conn, status, reason);
+    if (nx__h1_shared->active != conn) (void)nx__h1_flush(conn);
+    const struct nx__refusal_observer *observer = conn->server->root->refusal_observers;
+    if (!observer) return;
+    char peer[NX__H1_PEER];
+    bool waited = conn->list == NX__CONN_HEAD;
+    const struct nx__refusal refusal = {.server = conn->server,
+                                        .status = status,
+                                        .reason = reason,
+                                        .peer = nx__h1_peer(conn, peer),
+                                        .head = head,
+                                        .sent = sent,
+                                        .took = waited ? nx__loop()->now - conn->since : 0};
+    for (; observer; observer = observer->next) observer->fn(&refusal, observer->context);
 }

@@ -227,13 +227,20 @@ static nx_http_router *admin(void)
     return router;
 }
 
+static void write_slowly(nx_bytes line, void *context)
+{
+    (void)context;
+    NX_IGNORE(nx_sleep(NX_MS(200)));
+    NX_IGNORE(nx_print_bytes(NX_STDOUT, line));
+}
+
 /* Middleware that looks at what the body says. */
 static nx_err peek(nx_request *req, nx_response *res, void *context)
 {
     (void)context;
     nx_bytes piece = {0};
     nx_err err = nx_bytes_is(nx_request_query(req), "piece") ? nx_request_read(req, &piece)
-                                                            : nx_request_body(req, &piece);
+                                                             : nx_request_body(req, &piece);
     nx_response_header_always(res, "x-peek", err ? nx_err_name(err) : "NX_OK");
     return nx_http_next(req, res);
 }
@@ -241,14 +248,16 @@ static nx_err peek(nx_request *req, nx_response *res, void *context)
 int main(int argc, char **argv)
 {
     static nx_http_server *server;
-    server = nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
-                                .stop_delay = NX_MS(400), .head_deadline = NX_MS(1500),
-                                .pages = argc > 2 && strcmp(argv[2], "text") == 0
-                                             ? NX_HTTP_PAGES_TEXT
-                                             : NX_HTTP_PAGES_JSON);
+    server =
+        nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
+                           .stop_delay = NX_MS(400), .head_deadline = NX_MS(1500),
+                           .pages = argc > 2 && strcmp(argv[2], "text") == 0 ? NX_HTTP_PAGES_TEXT
+                                                                             : NX_HTTP_PAGES_JSON);
     nx_http_set_app(server, "server");
     bool json = argc > 2 && strcmp(argv[2], "json") == 0;
-    nx_http_access_log(server, .format = json ? NX_HTTP_LOG_JSON : NX_HTTP_LOG_COMBINED);
+    bool slowly = argc > 2 && strcmp(argv[2], "slowly") == 0;
+    nx_http_access_log(server, .format = json ? NX_HTTP_LOG_JSON : NX_HTTP_LOG_COMBINED,
+                       .write = slowly ? write_slowly : NULL);
     if (argc > 3) {
         nx_http_compress(server, .min = 1);
         nx_http_static(server, "/assets", argv[3]);
