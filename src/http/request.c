@@ -31,12 +31,23 @@ size_t nx_request_header_count(const nx_request *req)
 
 nx_err nx__request_unsupported(nx_request *req, nx_bytes coding)
 {
+    static const char decoded[] = "gzip, br, zstd", none[] = "identity";
+    const struct nx__coding_config *config = req->server->coding;
     char name[32], printable[32];
-    (void)req;
+    nx_response_header_always(&req->response, "accept-encoding",
+                              config && config->decode ? decoded : none);
     (void)snprintf(name, sizeof name, "%.*s", (int)(coding.len < 31 ? coding.len : 31),
                    coding.data);
     return nx__error_peer(NX_ENOTSUP, "cannot read the body: its content-encoding is \"%s\"",
                           nx__printable(printable, sizeof printable, name));
+}
+
+void nx__response_accept(nx_request *req, const char *types)
+{
+    nx_response *res = &req->response;
+    nx_response_header_always(res, "accept", types);
+    if (nx_bytes_is(req->method, "POST")) nx_response_header_always(res, "accept-post", types);
+    if (nx_bytes_is(req->method, "PATCH")) nx_response_header_always(res, "accept-patch", types);
 }
 
 /* A body that is encoded is read by who decodes it; a handler would take it for what it is not. */

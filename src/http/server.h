@@ -235,6 +235,10 @@ NX_MUST_CHECK nx_err nx__response_field(nx_response *res, nx_bytes name, nx_byte
 /* The body has a content-encoding that is not decoded: NX_ENOTSUP, which becomes 415. */
 nx_err nx__request_unsupported(nx_request *req, nx_bytes coding);
 
+/* For a 415 whose request has a body of a type that is not understood: fields that say which are
+ * (RFC 9110 15.5.16), as they have it for the method. `types` is a list; copied. */
+void nx__response_accept(nx_request *req, const char *types);
+
 /* What the routes of the request's router share. */
 static inline const struct nx__scope *nx__request_scope(const nx_request *req)
 {
