@@ -419,15 +419,48 @@ class File(Folder):
         self.assertIn(b"afterwards", self.read("log"))
 
 
+STANDARD = """
+#include <nexus.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    FILE *file = fopen(argv[1], "w"); /* takes the lowest descriptor that is free */
+    nx_log_error("for nobody");
+    NX_IGNORE(nx_println("for nobody"));
+    puts("for nobody");
+    if (!file || fputs("mine", file) < 0 || fclose(file)) return NX_EIO;
+    return nx_fail(NX_EEXIST, "for nobody");
+}
+"""
+
+
 class Library(Folder):
-    def test_without_the_command(self):
-        """A program linked with libnexus.a keeps its lines too."""
+    """Programs linked with libnexus.a."""
+
+    def build(self, source):
         archive = os.path.join(os.path.dirname(NEXUS), "../lib/libnexus.a")
         if not os.path.exists(archive) or not shutil.which("cc"):
             self.skipTest("libnexus.a is not built")
-        program = self.path("log")
-        subprocess.run(["cc", "-O1", f"-I{HERE}/../../include", "-D_GNU_SOURCE", APP, "-o", program, archive, "-Wl,--wrap=main", "-Wl,--gc-sections", "-pthread", "-ldl"],
+        program = self.path("program")
+        subprocess.run(["cc", "-O1", f"-I{HERE}/../../include", "-D_GNU_SOURCE", source, "-o", program, archive, "-Wl,--wrap=main", "-Wl,--gc-sections", "-pthread", "-ldl"],
                        check=True)
+        return program
+
+    def test_closed_standard_descriptors(self):
+        with open(self.path("standard.c"), "w") as f:
+            f.write(STANDARD)
+        program = self.build(self.path("standard.c"))
+        for closed in ("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            with self.subTest(closed):
+                code = subprocess.run(["sh", "-c", f'exec "{program}" "{self.path("file")}" {closed}'], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL, timeout=60).returncode
+                self.assertEqual((code, self.read("file")), (9, b"mine"))
+
+    def test_without_the_command(self):
+        """Such a program keeps its lines too."""
+        program = self.build(APP)
         for way, code in (("exit", 3), ("abort", -signal.SIGABRT), ("crash", -signal.SIGSEGV)):
             r = subprocess.run([program, "end", way], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
             self.assertEqual(r.returncode, code)
