@@ -2,6 +2,7 @@
 #include "cli/launcher.h"
 
 #include "cli/cli.h"
+#include "console/log.h"
 #include "loop/crash.h"
 #include "loop/loop.h"
 #include "permission/broker.h"
@@ -43,6 +44,7 @@ void nx__app_run(const struct nx__launcher *l, int broker)
     const char *name = strrchr(l->run->file, '/');
     (void)prctl(PR_SET_NAME, name ? name + 1 : l->run->file); /* for ps and top */
     (void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
+    nx__say_to = nx__log_say;
     int (*entry)(int, char **);
     nx_err err = prepare(l, broker, &entry);
     if (err) _exit(nx__cli_fail(err));

@@ -2,6 +2,7 @@
 #include "http/server.h"
 
 #include "base/arena.h"
+#include "base/say.h"
 #include "http/coding/coding.h"
 #include "http/events.h"
 #include "http/h1/parser.h"
@@ -140,9 +141,9 @@ static int status_of(nx_err err)
 void nx__request_log_failure(nx_request *req, nx_err err, const char *what)
 {
     const nx_error *last = nx_error_last();
-    (void)fprintf(stderr, "nexus: %s of %.*s %.*s failed: %s\n", what, NX_FMT(req->method),
-                  (int)(req->path.len < 200 ? req->path.len : 200), req->path.data,
-                  last->code == err && last->message[0] ? last->message : nx_err_text(err));
+    nx__say(NX__SAY_ERROR, "%s of %.*s %.*s failed: %s", what, NX_FMT(req->method),
+            (int)(req->path.len < 200 ? req->path.len : 200), req->path.data,
+            last->code == err && last->message[0] ? last->message : nx_err_text(err));
 }
 
 static NX__COLD void handler_failed(nx_request *req, nx_err err)

@@ -267,7 +267,7 @@ void nx__response_vary(nx_response *res, const char *names);
  * complete. */
 nx_err nx__response_failed(nx_response *res, const nx_http_failure *failure);
 
-/* Writes to the standard error what has failed, with the error's message. */
+/* Says what has failed, with the error's message. */
 void nx__request_log_failure(nx_request *req, nx_err err, const char *what);
 
 /* Whether the peer is a trusted proxy. */

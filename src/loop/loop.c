@@ -2,6 +2,7 @@
 #include "loop/loop.h"
 
 #include "base/clock.h"
+#include "base/say.h"
 #include "loop/fiber.h"
 #include "loop/files.h"
 #include "loop/signals.h"
@@ -361,7 +362,7 @@ static void loop_free(struct nx_loop *loop)
 static void error_say(const struct nx__context *context, int code)
 {
     if (code && (int)context->error.code == code && !context->looked_at)
-        (void)fprintf(stderr, "nexus: %s\n", context->message);
+        nx__say(NX__SAY_ERROR, "%s", context->message);
 }
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
@@ -373,7 +374,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     bool limited = err == NX_OK;
     if (limited) err = loop_init(&loop);
     if (err) {
-        (void)fprintf(stderr, "nexus: %s\n", nx__error_last()->message);
+        nx__say(NX__SAY_ERROR, "%s", nx__error_last()->message);
         if (limited) loop_free(&loop);
         return (int)err;
     }
@@ -386,7 +387,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     if (code != NX_ECANCELED) error_say(&context, code);
     nx_err scope_err = nx__scopes_end(&loop.main, NX_OK);
     if (scope_err && (code == 0 || code == NX_ECANCELED)) {
-        (void)fprintf(stderr, "nexus: %s\n", nx__fiber_message(&loop.main, scope_err));
+        nx__say(NX__SAY_ERROR, "%s", nx__fiber_message(&loop.main, scope_err));
         code = (int)scope_err;
     } else if (code == NX_ECANCELED) {
         error_say(&context, code);

@@ -2,6 +2,7 @@
 #include "loop/waits.h"
 
 #include "base/clock.h"
+#include "base/say.h"
 #include "loop/signals.h"
 #include "loop/threads.h"
 #include "loop/watchdog.h"
@@ -79,8 +80,8 @@ static void linger_fire(struct nx__timer *timer)
     if (fibers) add(&text, "fiber%s ", fibers == 1 ? "" : "s");
     fibers_add(&text, loop);
     bool second = loop->stopping || nx__broker_fd() >= 0;
-    (void)fprintf(stderr, "nexus: still waiting for %s%s\n", text.bytes,
-                  second ? "; a second signal ends it" : "");
+    nx__say(NX__SAY_WARNING, "still waiting for %s%s", text.bytes,
+            second ? "; a second signal ends it" : "");
 }
 
 void nx__waits_watch(struct nx_loop *loop, bool stopping)
@@ -136,9 +137,9 @@ void nx__waits_check(struct nx_loop *loop)
     fibers_add(&text, loop);
     size_t count = fibers_count(loop);
     (void)fflush(stdout);
-    (void)fprintf(stderr, "nexus: %s: %s\n",
-                  count == 1 ? "the program waits for what nothing can bring"
-                             : "all fibers wait for each other",
-                  text.bytes);
+    nx__say(NX__SAY_LAST, "%s: %s",
+            count == 1 ? "the program waits for what nothing can bring"
+                       : "all fibers wait for each other",
+            text.bytes);
     exit(NX_EDEADLOCK);
 }
