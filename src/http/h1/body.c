@@ -55,9 +55,9 @@ static nx_duration deadline(const struct nx__h1_request *req)
 static nx_err broken(struct nx__h1_request *req, nx_err err, const char *why)
 {
     req->conn->close_after = true; /* where the next request would begin is unknown */
-    if (err == NX_EPROTO || err == NX_ETOOBIG || err == NX_ETIMEDOUT)
-        return nx__error_peer(err, "cannot read the body: %s", why);
-    return nx__error_set(err, "cannot read the body: %s", why);
+    if (err == NX_ENOMEM) return nx__error_set(err, "cannot read the body: %s", why);
+    (void)nx__error_peer(err, "cannot read the body: %s", why);
+    return err == NX_ERESET ? nx__error_status_set(400) : err; /* RFC 9112 8 */
 }
 
 /* Reads up to `cap` bytes of what the peer sends, waiting for at least one. */
