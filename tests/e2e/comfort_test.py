@@ -13,7 +13,8 @@ import sys
 import time
 import unittest
 
-from cli_test import NEXUS, SERVER, SLOW, Base, free_port, get, sanitized, wait_for
+from command import NEXUS, SERVER, SLOW, Base, get, sanitized, wait_for
+from support import free_port
 
 LISTENS = r"""
 #include <nexus/http.h>
