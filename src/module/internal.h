@@ -148,7 +148,7 @@ bool nx__object_is_whole(int fd, uint64_t size);
 NX_MUST_CHECK nx_err nx__object_into_memory(int from, uint64_t size, const char *hash,
                                             struct nx__compiled *out);
 
-/* ---- compile.c */
+/* ---- attempt.c */
 /* How compilers are told a file, so that their messages name it as the user would: below the folder
  * of the path `given` of the program, whose real path is `main_path`. The caller frees it; NULL
  * when memory is out. */
