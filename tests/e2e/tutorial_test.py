@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import struct
 import subprocess
 import tempfile
@@ -192,10 +193,14 @@ class Tutorial(unittest.TestCase):
 
     def wait_listening(self, service, port):
         end = time.time() + 60
-        while subprocess.run(["curl", "-s", "-o", os.devnull, f"localhost:{port}/"]).returncode:
-            self.assertIsNone(service.process.poll(), service.output())
-            self.assertLess(time.time(), end, service.output())
-            time.sleep(0.05)
+        while True:  # without a request, which would be in the log
+            try:
+                socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+                return
+            except OSError:
+                self.assertIsNone(service.process.poll(), service.output())
+                self.assertLess(time.time(), end, service.output())
+                time.sleep(0.02)
 
     def end_server(self):
         if self.server:
@@ -383,8 +388,9 @@ class Tutorial(unittest.TestCase):
                 self.write(*step[1:])
             elif step[0] == "commands":
                 for command, shown in step[1]:
-                    if "nginx" in command and not shutil.which("nginx", path=self.env["PATH"]):
-                        self.skipTest("nginx is not installed: the page was followed up to there")
+                    if re.search("nginx|8080", command) and not shutil.which("nginx", path=self.env["PATH"]):
+                        print(f"left out, since nginx is not installed: {command}")
+                        continue
                     found = self.run_command(self.mapped(command) if command.startswith(SERVERS) else command)
                     if shown:
                         self.compare(command, shown, found)
