@@ -1,9 +1,9 @@
 /* A URL shortener:
  *   export SHORTENER_TOKEN=s3cret
  *   nexus run --allow-net=127.0.0.1:3000 --allow-read=. --allow-write=.
- *   curl localhost:3000/api/links -H 'content-type: application/json' -d
- * '{"url":"https://example.com"}' and a form at http://localhost:3000/. README.md has the whole
- * API. */
+ *   curl -d url=https://example.com -d alias=short localhost:3000
+ *   curl -i localhost:3000/short
+ * and a form at http://localhost:3000/. README.md has the whole API. */
 #include "./page.h"
 #include "./store.h"
 #include "./url.h"

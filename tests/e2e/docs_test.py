@@ -1,4 +1,4 @@
-"""The programs in docs/: each whole one compiles without a warning and does what it is there for: a server serves and stops, and answers
+"""The examples, and the programs in docs/: each whole one compiles without a warning and does what it is there for: a server serves and stops, and answers
 the curl commands below it; a test passes; another program ends with 0. (tutorial_test.py has the tutorial.)"""
 import glob
 import json
@@ -17,6 +17,7 @@ import unittest
 from support import HERE, NEXUS, free_port
 
 DOCS = os.path.abspath(os.path.join(HERE, "../../docs"))
+EXAMPLES = os.path.abspath(os.path.join(HERE, "../../examples"))
 NEXUS = os.path.abspath(NEXUS)
 # What a program finds where it runs.
 FILES = {"config.json": json.dumps({"server": {"host": "localhost"}, "users": [{"name": "Ada", "age": 36}]}), "avatars/none": "",
@@ -50,7 +51,8 @@ class Docs(unittest.TestCase):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as f:
                 f.write(contents)
-        self.env = {**os.environ, "COOKIE_KEY": "0123456789abcdef" * 4, "COOKIE_KEY_OLD": "fedcba9876543210" * 4, "NO_COLOR": "1"}
+        self.env = {**os.environ, "COOKIE_KEY": "0123456789abcdef" * 4, "COOKIE_KEY_OLD": "fedcba9876543210" * 4, "NO_COLOR": "1",
+                    "SHORTENER_TOKEN": "s3cret"}
 
     def save(self, name, code):
         path = os.path.join(self.folder, name)
@@ -58,9 +60,9 @@ class Docs(unittest.TestCase):
             f.write(code)
         return path
 
-    def server(self, code, curls):
+    def server(self, code, curls, fail=()):
         port = str(free_port())
-        path = self.save("app.c", code.replace("3000", port))
+        path = self.save("app.c", code.replace("3000", port).replace("nx_http_server_new()", f"nx_http_server_new(.port = {port})"))
         with tempfile.TemporaryFile() as log:
             app = subprocess.Popen([NEXUS, "run", "--allow-all", path], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
                                    stdout=log, stderr=log)
@@ -75,9 +77,9 @@ class Docs(unittest.TestCase):
                             log.seek(0)
                             self.fail(log.read().decode())
                         time.sleep(0.02)
-                for command in [f"curl localhost:{port}/", *curls]:
+                for command in curls or [f"curl localhost:{port}/"]:
                     words = shlex.split(command.replace("3000", port), comments=True)
-                    run = subprocess.run([words[0], "-sS", "-m", "3", *words[1:]], cwd=self.folder, capture_output=True, text=True)
+                    run = subprocess.run([words[0], "-sS", "-m", "3", *fail, *words[1:]], cwd=self.folder, capture_output=True, text=True)
                     streams = "-N" in words or "events" in command  # these go on until somebody hangs up
                     self.assertIn(run.returncode, (0, 28) if streams else (0,), f"{command}\n{run.stderr}")
                 app.send_signal(signal.SIGTERM)
@@ -88,6 +90,23 @@ class Docs(unittest.TestCase):
                 if app.poll() is None:
                     app.kill()
                     app.wait()
+
+    def test_examples(self):
+        """Each serves, answers the curl commands that it begins with by no error, and stops; its tests pass."""
+        for name in sorted(os.listdir(EXAMPLES)):
+            with self.subTest(name):
+                folder = os.path.join(EXAMPLES, name)
+                shutil.copytree(folder, self.folder, dirs_exist_ok=True)
+                with open(os.path.join(folder, "app.c")) as f:
+                    code = f.read()
+                curls = re.findall(r"^ \*\s+(curl .*?)(?: \*/)?$", code, re.M)
+                if os.path.exists(os.path.join(folder, "README.md")):
+                    with open(os.path.join(folder, "README.md")) as f:
+                        curls += re.findall(r"^    (curl .*)$", f.read(), re.M)
+                self.server(code, curls, ["--fail"] if curls else [])
+                if glob.glob(f"{folder}/*_test.c"):
+                    run = subprocess.run([NEXUS, "test", folder], env=self.env, capture_output=True, text=True, timeout=200)
+                    self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
 
     def asking(self, path):
         """On a terminal it is answered; off one it fails, and says why though the program does not."""
