@@ -55,7 +55,7 @@ nx_err page_link(nx_response *res, const char *shown, const char *url, int64_t h
     const char *to = nx_html_escape(nx_str(url)), *at = nx_html_escape(nx_str(shown));
     return send(res, nx_format("%s<h1>A short link</h1>\n<dl>\n"
                                "<dt>Short</dt><dd><a href=\"%s\">%s</a></dd>\n"
-                               "<dt>leads to</dt><dd><a href=\"%s\" rel=\"nofollow\">%s</a></dd>\n"
+                               "<dt>Leads to</dt><dd><a href=\"%s\" rel=\"nofollow\">%s</a></dd>\n"
                                "<dt>Followed</dt><dd>%lld ×</dd>\n"
                                "<dt>Made</dt><dd>%s</dd>\n<dt>Ends</dt><dd>%s</dd>\n</dl>\n"
                                "<p><a href=\"/\">Another one</a>\n",

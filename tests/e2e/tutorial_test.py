@@ -17,6 +17,7 @@ import tempfile
 import time
 import unittest
 
+from chat_test import CHROMIUM, Chromium, Tab
 from support import HERE, NEXUS, free_port
 
 ROOT = os.path.abspath(os.path.join(HERE, "../.."))
@@ -254,6 +255,22 @@ class Tutorial(unittest.TestCase):
                 continue
             self.fail(f"$ {command}\n--- the page shows\n{shown}\n--- what came\n{self.unmapped(found)}")
 
+    def browse(self):
+        """Two windows: what is sent in one shows in the other, as text."""
+        if not CHROMIUM:
+            print("the page is not tried in a browser: no chromium, chromium-browser or google-chrome in PATH")
+            return
+        browser = Chromium()
+        self.addCleanup(browser.close)
+        url = f"http://localhost:{self.ports['3000']}/"
+        ann, bob = Tab(browser, url), Tab(browser, url)
+        for tab in ann, bob:
+            tab.wait('document.querySelectorAll("li").length === 2')
+        ann.run('for (const [name, value] of [["name", "Ann"], ["text", "<b>Hello</b>"]]) document.forms[0].elements[name].value = value; '
+                'document.querySelector("button").click()')
+        for tab in ann, bob:
+            tab.wait('document.querySelector("li").textContent === "Ann: <b>Hello</b>" && document.querySelectorAll("li").length === 3')
+
     # ---- systemd and nginx
 
     def systemctl(self, words):
@@ -394,6 +411,8 @@ class Tutorial(unittest.TestCase):
                     found = self.run_command(self.mapped(command) if command.startswith(SERVERS) else command)
                     if shown:
                         self.compare(command, shown, found)
+                    if command == "curl localhost:3000/healthz" and not self.service:
+                        self.browse()
             elif step[1][0].startswith("docker "):
                 docker = step[1]
             else:  # what the server has said
