@@ -30,8 +30,9 @@ typedef struct options {
 } options;
 
 typedef struct app {
-    store *store;
-    const char *base; /* "https://sho.rt"; NULL: as the client has it */
+    store *store;       /* NULL until it is open */
+    nx_channel *opened; /* closed then */
+    const char *base;   /* "https://sho.rt"; NULL: as the client has it */
 } app;
 
 /* ---- What is said about a link */
@@ -225,10 +226,30 @@ static nx_err drop(nx_request *req, nx_response *res)
 
 /* ---- The server */
 
+/* The store opens while the server listens already: at a restart the program before keeps the file
+ * until it hears that its successor listens. Who asks meanwhile waits, and gets his answer. */
+static nx_err when_open(nx_request *req, nx_response *res, void *context)
+{
+    const app *a = context;
+    char nothing;
+    if (!a->store) {
+        nx_err err = nx_recv(a->opened, &nothing);
+        if (err != NX_ECLOSED) return err;
+        if (!a->store) return nx_response_error(res, 503, NULL);
+    }
+    return nx_http_next(req, res);
+}
+
 static nx_err health(void *context)
 {
     const app *a = context;
-    return store_check(a->store);
+    return a->store ? store_check(a->store) : NX_OK;
+}
+
+static nx_err ready(void *context)
+{
+    const app *a = context;
+    return a->store ? NX_OK : nx_fail(NX_EAGAIN, "the links are not read yet");
 }
 
 static nx_http_server *shortener(app *a, const options *o)
@@ -241,7 +262,8 @@ static nx_http_server *shortener(app *a, const options *o)
     nx_http_access_log(server,
                        .format = isatty(STDOUT_FILENO) ? NX_HTTP_LOG_COMBINED : NX_HTTP_LOG_JSON);
     nx_http_health(server, "/healthz", health, a);
-    nx_http_ready(server, "/readyz", NULL, NULL);
+    nx_http_ready(server, "/readyz", ready, a);
+    nx_http_use(server, when_open, a);
 
     nx_http_get(server, "/", form);
     nx_http_get(server, "/:code", follow);
@@ -259,15 +281,41 @@ static nx_http_server *shortener(app *a, const options *o)
     return server;
 }
 
+typedef struct opening {
+    app *app;
+    const char *data;
+    nx_http_server *server;
+} opening;
+
+static nx_err open_links(void *arg)
+{
+    const opening *o = arg;
+    nx_err err = store_open(&o->app->store, o->data, now());
+    nx_channel_close(o->app->opened);
+    if (err)
+        nx_http_stop(o->server);
+    else
+        nx_log_info("ready", "links", store_count(o->app->store));
+    return err;
+}
+
 static nx_err serve(const options *o)
 {
     app a = {.base = o->base};
-    NX_TRY(store_open(&a.store, o->data, now()));
+    nx_fiber *opener;
+    NX_TRY(nx_channel_new(&a.opened, 1, 0));
     nx_http_server *server = shortener(&a, o);
-    nx_log_info("listening", "host", o->host, "port", o->port, "links", store_count(a.store));
-    nx_err err = nx_http_listen(server);
+    opening what = {&a, o->data, server};
+    nx_err err = nx_spawn(&opener, open_links, &what, .name = "opening");
+    if (!err) {
+        err = nx_http_listen(server);
+        nx_cancel(opener);
+        nx_err opened = nx_join(opener);
+        if (!err && opened != NX_ECANCELED) err = opened;
+    }
     nx_http_server_free(server);
     store_close(a.store);
+    nx_channel_free(a.opened);
     return err;
 }
 

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -19,12 +20,12 @@ FORM = {"content-type": "application/x-www-form-urlencoded"}
 
 
 class Site(App):
-    def __init__(self, directory, *args, **more):
+    def __init__(self, directory, *args, source=os.path.join(SHORTENER, "app.c"), flags=(), **more):
         self.directory = directory
         self.file = os.path.join(directory, "links.log")
-        super().__init__(os.path.join(SHORTENER, "app.c"), f"--data={self.file}", *args, port="--port={}",
+        super().__init__(source, f"--data={self.file}", *args, port="--port={}",
                          flags=("--no-prompt", "--allow-net=127.0.0.1", f"--allow-read={directory}",
-                                f"--allow-write={directory}"),
+                                f"--allow-write={directory}", *flags),
                          env={"SHORTENER_TOKEN": "s3cret"}, **more)
 
     def client(self):
@@ -153,6 +154,53 @@ class Shortener(unittest.TestCase):
         after = json.loads(site.client().ask("GET", f"/api/links/{code}", headers=AUTH)[2])["hits"]
         self.assertEqual(after, before)
         self.stop(site)
+
+    def test_started_anew_while_it_is_used(self):
+        """A save under --watch: no request fails, and nothing is lost between the two programs."""
+        copy = os.path.join(self.directory, "copy")
+        shutil.copytree(SHORTENER, copy)
+        data = os.path.join(self.directory, "data")
+        os.mkdir(data)
+        site = Site(data, "--rate=1000000", source=os.path.join(copy, "app.c"), flags=("--watch",))
+        self.addCleanup(site.kill)
+        stopping, made, wrong = threading.Event(), [], []
+
+        def create():
+            while not stopping.is_set():
+                try:
+                    status, link = site.client().create("https://example.com")  # a connection each
+                    (made if status == 201 else wrong).append((status, link))
+                except (OSError, http.client.HTTPException) as e:
+                    wrong.append(e)
+
+        thread = threading.Thread(target=create)
+        thread.start()
+        try:
+            for i in range(3):
+                time.sleep(0.3)
+                with open(os.path.join(copy, "page.c"), "a") as f:
+                    f.write(f"/* {i} */\nint again{i};\n")
+                end = time.time() + 30
+                while site.output().count("started anew") <= i:
+                    self.assertLess(time.time(), end, site.output())
+                    time.sleep(0.02)
+            time.sleep(0.3)
+        finally:
+            stopping.set()
+            thread.join()
+        self.assertEqual(wrong, [])
+        c = site.client()
+        for _, link in made:
+            self.assertIsNotNone(c.target(link["code"]))
+        self.stop(site)
+
+    def test_a_damaged_file(self):
+        """Nothing is served from it, and what is wrong is said."""
+        with open(os.path.join(self.directory, "links.log"), "w") as f:
+            f.write("+ one 1 0 0 0 http://a\nrubbish\n+ two 1 0 0 0 http://b\n")
+        site = self.site(wait=False)
+        self.assertEqual(site.process.wait(20), 14)
+        self.assertIn("line 2 of", site.output())
 
     def test_a_full_disk(self):
         """No space: the wish is refused, what is there stays, and once there is space it goes on."""
