@@ -287,6 +287,13 @@ typedef struct opening {
     nx_http_server *server;
 } opening;
 
+/* Logs an error, while its message is the last. */
+static nx_err told(nx_err err)
+{
+    if (err) nx_log_error(nx_error_last()->message);
+    return err;
+}
+
 static nx_err open_links(void *arg)
 {
     const opening *o = arg;
@@ -308,10 +315,10 @@ static nx_err serve(const options *o)
     opening what = {&a, o->data, server};
     nx_err err = nx_spawn(&opener, open_links, &what, .name = "opening");
     if (!err) {
-        err = nx_http_listen(server);
+        err = told(nx_http_listen(server));
         nx_cancel(opener);
         nx_err opened = nx_join(opener);
-        if (!err && opened != NX_ECANCELED) err = opened;
+        if (!err && opened != NX_ECANCELED) err = told(opened);
     }
     nx_http_server_free(server);
     store_close(a.store);
@@ -382,7 +389,5 @@ int main(int argc, char **argv)
     o.token = getenv("SHORTENER_TOKEN");
     if (!o.token || !*o.token) o.token = token_draw(token);
     if (!o.token) return NX_EFAILED;
-    nx_err err = serve(&o);
-    if (err) nx_log_error(nx_error_last()->message);
-    return err;
+    return serve(&o);
 }
