@@ -224,8 +224,8 @@ class Tutorial(unittest.TestCase):
         return ""
 
     def run_command(self, command):
-        if command in ("make", "make setup"):
-            return self.shell(f"make -n -C {shlex.quote(ROOT)} {command[4:]} >/dev/null")  # there is such a target
+        if command == "make demo":
+            return self.shell(f"make -n -C {shlex.quote(ROOT)} demo >/dev/null")  # it has a test of its own, in .ci/run
         if command == "sudo make install":
             return self.install()
         if command.startswith("cd "):
