@@ -9,7 +9,10 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-enum { SPARE_LINES = 10000 }; /* that the file may have beyond twice what a snapshot needs */
+enum {
+    SPARE_LINES = 10000, /* that the file may have beyond twice those of a snapshot */
+    LINES_A_TURN = 4096  /* of the loop, in the replay */
+};
 
 /* Lines that go to the disk together. */
 typedef struct batch {
@@ -27,9 +30,9 @@ struct journal {
     journal_owner owner;
     char *path;
     int file, lock;
-    off_t size; /* of the file, up to the end of its last whole line */
-    size_t lines, snapshot_at;
-    nx_err broken; /* nothing is written any more: what the file has is not certain */
+    off_t size;            /* of the file, up to the end of its last whole line */
+    size_t lines, long_at; /* at least so many are left alone, since a snapshot has failed */
+    nx_err broken;         /* nothing is written any more: what the file has is not certain */
     batch *next;
     nx_channel *wake;
     nx_fiber *writer;
@@ -139,21 +142,26 @@ static void journal_free(journal *j)
     free(j);
 }
 
-/* Puts a snapshot in the place of the file, where that is worth it. */
+static bool is_long(const journal *j)
+{
+    return j->lines > 2 * j->owner.needed(j->owner.context) + SPARE_LINES && j->lines > j->long_at;
+}
+
+/* Puts a snapshot in the place of the file. */
 static nx_err compact(journal *j)
 {
     nx_scope *scope = NULL;
     nx_bytes text;
-    size_t count;
     NX_TRY(nx_scope_open(&scope));
-    nx_err err = j->owner.snapshot(j->owner.context, &text, &count);
-    if (!err) j->snapshot_at = 2 * count + SPARE_LINES;
-    if (!err && j->lines > j->snapshot_at && !(err = nx_fs_write_file(j->path, text))) {
+    size_t lines = j->owner.needed(j->owner.context);
+    nx_err err = j->owner.snapshot(j->owner.context, &text);
+    if (!err && !(err = nx_fs_write_file(j->path, text))) {
         j->size = (off_t)text.len;
-        j->lines = count;
+        j->lines = lines;
         err = nx_blocking(open_file, j);
         if (err) j->broken = err; /* what is open is no longer the file of that name */
     }
+    if (err) j->long_at = 2 * j->lines;
     nx_err closed = nx_scope_close(&scope);
     return err ? err : closed;
 }
@@ -194,10 +202,8 @@ static nx_err writer(void *arg)
             j->next = NULL; /* what comes from now on is of the next one */
             batch_write(j, b);
         }
-        if (!err && !j->broken && j->lines > j->snapshot_at && compact(j)) {
-            j->snapshot_at = 2 * j->lines; /* it goes on growing: later, again */
+        if (!err && !j->broken && is_long(j) && compact(j))
             nx_log_error("the journal stays long", "why", nx_error_last()->message);
-        }
     } while (!err);
     journal_free(j);
     return NX_OK;
@@ -236,6 +242,7 @@ static nx_err replay(journal *j)
                            j->path);
         line = end + 1;
         j->size = line - file.data;
+        if (j->lines % LINES_A_TURN == 0) NX_TRY(nx_sleep(0)); /* a turn of the loop */
     }
     if (file.len > (size_t)j->size)
         nx_log_warn("the last line was not whole and is cut off", "file", j->path, "bytes",
@@ -250,7 +257,7 @@ static nx_err open_all(journal *j, const char *path)
     NX_TRY(lock_take(j));
     NX_TRY(replay(j));
     NX_TRY(nx_blocking(open_file, j));
-    NX_TRY(compact(j));
+    if (is_long(j)) NX_TRY(compact(j));
     NX_TRY(nx_channel_new(&j->wake, 1, 1));
     /* Detached: it ends when it is told to, and not with the scope that it happens to be made in.
      */

@@ -11,9 +11,10 @@ typedef struct journal_owner {
     void *context;
     /* Takes a line of the file, at the start. An error ends the opening. */
     nx_err (*replay)(void *context, nx_bytes line);
-    /* All that is to be kept as lines, which then replace the file, and how many they are. Memory
-     * of the current scope. */
-    nx_err (*snapshot)(void *context, nx_bytes *lines, size_t *count);
+    /* All that is to be kept as lines, which then replace the file: memory of the current scope. */
+    nx_err (*snapshot)(void *context, nx_bytes *lines);
+    /* How many lines that would be. */
+    size_t (*needed)(const void *context);
     /* A line is on the disk, or could not be brought there. Called in the order of the lines, also
      * where the fiber that waited for it was cancelled. */
     void (*written)(void *context, void *arg, nx_err err);

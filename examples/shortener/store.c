@@ -176,11 +176,10 @@ static nx_err replay(void *context, nx_bytes line)
     return NX_OK;
 }
 
-static nx_err snapshot(void *context, nx_bytes *lines, size_t *count)
+static nx_err snapshot(void *context, nx_bytes *lines)
 {
     const store *s = context;
     size_t size = 1, len = 0;
-    *count = 0;
     enum { BESIDE_URL = CODE_MOST + 4 * 20 + 16 };
     for (const shortlink *l = s->oldest; l; l = l->newer) size += BESIDE_URL + strlen(l->url);
     char *text = nx_alloc(size);
@@ -190,10 +189,14 @@ static nx_err snapshot(void *context, nx_bytes *lines, size_t *count)
         len += (size_t)snprintf(text + len, size - len,
                                 "+ %s %" PRId64 " %" PRId64 " %" PRId64 " %" PRId64 " %s\n",
                                 l->code, l->created, l->expires, l->hits, l->last_hit, l->url);
-        ++*count;
     }
     *lines = nx_slice(text, len);
     return NX_OK;
+}
+
+static size_t needed(const void *context)
+{
+    return store_count(context);
 }
 
 static void written(void *context, void *arg, nx_err err)
@@ -330,9 +333,12 @@ nx_err store_open(store **out, const char *path, int64_t now)
     *out = NULL;
     store *s = calloc(1, sizeof *s);
     if (!s) return nx_fail(NX_ENOMEM, "no memory for a store");
-    nx_err err = journal_open(
-        &s->journal, path,
-        &(journal_owner){.context = s, .replay = replay, .snapshot = snapshot, .written = written});
+    nx_err err = journal_open(&s->journal, path,
+                              &(journal_owner){.context = s,
+                                               .replay = replay,
+                                               .snapshot = snapshot,
+                                               .needed = needed,
+                                               .written = written});
     drop_expired(s, now);
     if (!err && !(s->sweeping = nx_set_interval(sweep, s, SWEEP))) err = nx_error_last()->code;
     if (err)
