@@ -353,7 +353,6 @@ class Shortener(unittest.TestCase):
             after = page["next"]
         self.assertEqual(seen, count)
         self.stop(site)
-        self.assertNotIn("blocked", site.output())  # the watchdog found no handler that held the loop up
 
 
 if __name__ == "__main__":

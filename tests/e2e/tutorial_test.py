@@ -247,7 +247,7 @@ class Tutorial(unittest.TestCase):
         return found
 
     def compare(self, command, shown, found):
-        end = time.time() + (5 if command.startswith(SERVERS) else 0)  # what a server says may come a little later
+        end = time.time() + (30 if command.startswith(SERVERS) else 0)  # what a server says may come a little later
         while not re.fullmatch(pattern(shown), self.unmapped(found).strip() + "\n"):
             if time.time() < end:
                 time.sleep(0.1)
