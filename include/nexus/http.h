@@ -310,6 +310,21 @@ NX_API NX_MUST_CHECK nx_err nx_response_send(nx_response *res, const char *text)
 NX_API NX_MUST_CHECK nx_err nx_response_send_bytes(nx_response *res, nx_bytes body);
 /* The same with a value, as application/json. */
 NX_API NX_MUST_CHECK nx_err nx_response_json(nx_response *res, nx_value value);
+/* The same with a page, as text/html; what comes from outside goes into it by nx_html_escape. */
+NX_API NX_MUST_CHECK nx_err nx_response_html(nx_response *res, const char *page);
+
+/* The text as it goes between tags and into quoted attributes of a page, `&`, `<`, `>`, `"` and `'`
+ * as entities, NUL as U+FFFD; NUL-terminated, in memory of the current scope. No help inside of
+ * <script> and <style>, nor against a link that begins with "javascript:". NULL when memory is out.
+ * Does not suspend. */
+NX_API char *nx_html_escape(nx_bytes text);
+
+/* Sends the peer elsewhere: 303 to a page after a form, 302 or 307 for now, 301 or 308 for good
+ * (browsers keep these two and don't ask again); 307 and 308 keep method and body. `location` is a
+ * URL or a path, in ASCII without spaces. NX_EINVAL for another status and another location, else
+ * errors as nx_response_send. May suspend. */
+NX_API NX_MUST_CHECK nx_err nx_response_redirect(nx_response *res, int status,
+                                                 const char *location);
 
 /* Answers with an error page: `return nx_response_error(res, 404, "there is no such todo")`. It is
  * JSON, {"error":"Not Found","message":"..."}, or HTML or plain text where the peer likes those

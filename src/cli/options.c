@@ -208,7 +208,8 @@ static nx_err value_check(const struct nx__run *run, int i, int argc, char **arg
         if (extension && (strcmp(extension, ".c") == 0 || strcmp(extension, ".wasm") == 0))
             return NX_OK;
         char *file = NULL;
-        bool alone = words_from(i + 1, argc, argv) == 1 && nx__run_find(word, &file) == NX_OK;
+        bool alone = words_from(i + 1, argc, argv) == 1 && nx__run_find(word, &file) == NX_OK &&
+                     access(file, F_OK) == 0;
         free(file);
         if (alone) return NX_OK;
     }

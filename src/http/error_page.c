@@ -6,43 +6,18 @@
 
 /* ---- The pages */
 
-/* Puts the text into `out` as far as `cap` bytes reach, harmless in HTML. Returns its length. */
-static size_t escape(char *out, size_t cap, const char *text)
-{
-    size_t len = 0;
-    for (; *text; text++) {
-        char plain[2] = {*text, '\0'};
-        const char *put = *text == '&'    ? "&amp;"
-                          : *text == '<'  ? "&lt;"
-                          : *text == '>'  ? "&gt;"
-                          : *text == '"'  ? "&quot;"
-                          : *text == '\'' ? "&#39;"
-                                          : plain;
-        size_t more = strlen(put);
-        if (len + more > cap) break;
-        memcpy(out + len, put, more);
-        len += more;
-    }
-    return len;
-}
-
 static nx_err send_html(nx_response *res, nx_bytes text, const char *message)
 {
     static const char format[] =
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width\">\n<title>%d %.*s</title>\n"
         "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:15vh auto;max-width:36rem;"
-        "padding:0 1rem;color-scheme:light dark}</style>\n<h1>%d %.*s</h1>\n<p>%.*s</p>\n";
-    size_t cap = message ? strlen(message) * 6 : 0, size = sizeof format + 2 * text.len + 64 + cap;
-    char *page = nx__arena_alloc(&res->req->fiber->own.arena, size),
-         *safe = nx__arena_alloc(&res->req->fiber->own.arena, cap + 1);
-    if (!page || !safe)
-        return nx__error_set(NX_ENOMEM, "cannot make the error page: out of memory");
-    size_t len = message ? escape(safe, cap, message) : 0;
-    int used = snprintf(page, size, format, res->status, NX_FMT(text), res->status, NX_FMT(text),
-                        (int)len, safe);
-    res->content_type = &nx__type_html;
-    return res->req->driver->send(res, nx_slice(page, (size_t)used));
+        "padding:0 1rem;color-scheme:light dark}</style>\n<h1>%d %.*s</h1>\n<p>%s</p>\n";
+    const char *safe = nx_html_escape(nx_str(message));
+    char *page =
+        safe ? nx_format(format, res->status, NX_FMT(text), res->status, NX_FMT(text), safe) : NULL;
+    if (!page) return nx__error_set(NX_ENOMEM, "cannot make the error page: out of memory");
+    return nx_response_html(res, page);
 }
 
 static nx_err send_text(nx_response *res, nx_bytes text, const char *message)

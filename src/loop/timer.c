@@ -35,7 +35,10 @@ static void sleep_cancel(struct nx__op *op)
 nx_err nx_sleep(nx_duration span)
 {
     struct nx_loop *loop = nx__loop();
-    if (span <= 0) return nx_yield();
+    if (span <= 0) {
+        loop->budget = 0; /* no other fiber before the loop has looked at descriptors and timers */
+        return nx_yield();
+    }
     struct sleep s = {.op.cancel = sleep_cancel, .timer.fire = sleep_fire};
     if (span != NX_FOREVER) NX_TRY(nx__timer_set(&loop->timers, &s.timer, nx__deadline(span)));
     int64_t result = nx__op_wait(&s.op);
