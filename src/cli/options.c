@@ -298,7 +298,8 @@ nx_err nx__run_parse(struct nx__run *run, int argc, char **argv)
         }
     }
     run->argv[run->argc] = NULL;
-    /* Who steps through a handler, or has a condition looked at a thousand times, blocks the loop. */
+    /* Who steps through a handler, or has a condition looked at a thousand times, blocks the loop.
+     */
     if (run->inspect.on && !run->limits.watchdog) run->limits.watchdog = NX_FOREVER;
     if (!named) return project_run(run);
     char *file;
