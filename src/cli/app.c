@@ -36,7 +36,7 @@ static nx_err prepare(const struct nx__launcher *l, int broker, int (**entry)(in
     NX_TRY(nx__crash_install(BROKER_FD));
     NX_TRY(nx__module_load_app(program, l->so_path, entry));
     nx__crash_modules_changed();
-    return NX_OK;
+    return l->run->inspect.on ? nx__inspect_enter(l) : NX_OK;
 }
 
 void nx__app_run(const struct nx__launcher *l, int broker)

@@ -6,6 +6,7 @@
 #define NX__LAUNCHER_H
 
 #include "base/compiler.h"
+#include "cli/inspect.h"
 #include "cli/options.h"
 #include "module/compdb.h"
 #include "module/module.h"
@@ -144,6 +145,9 @@ bool nx__serve_packet(struct nx__launcher *launcher, struct nx__generation *gene
 
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
+
+/* The generation numbered so, which has asked to begin, may. */
+void nx__serve_begin(struct nx__launcher *launcher, uint32_t number);
 
 /* The generation has ended: what it held is free for the next. */
 void nx__serve_forget(struct nx__launcher *launcher, const struct nx__generation *generation);

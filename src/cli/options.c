@@ -52,6 +52,8 @@ const struct nx__flag nx__run_flags[] = {
     {.name = "--release", .summary = "compile for speed"},
     NX__FLAG_COMPILER,
     {.name = "--refresh", .summary = "compile even if the result is in the cache"},
+    {.name = "--inspect", .summary = "let a debugger connect", .takes = NX__TAKES_EITHER},
+    {.name = "--inspect-wait", .summary = "and wait for it", .takes = NX__TAKES_EITHER},
     {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"},
     NX__FLAGS_PERMISSIONS,
     {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"},
@@ -162,6 +164,10 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
                 limits[i].name, limits[i].name, limits[i].example);
         return NX_OK;
     }
+    if (is_flag(argument, "--inspect", &value))
+        return nx__inspect_parse(&run->inspect, "--inspect", value);
+    if (is_flag(argument, "--inspect-wait", &value))
+        return nx__inspect_parse(&run->inspect, "--inspect-wait", value);
     if (is_flag(argument, "--watchdog", &value)) {
         if (value && milliseconds_parse(value, &run->limits.watchdog)) return NX_OK;
         return nx__error_set(
@@ -293,6 +299,9 @@ nx_err nx__run_parse(struct nx__run *run, int argc, char **argv)
         }
     }
     run->argv[run->argc] = NULL;
+    /* Who steps through a handler, or has a condition looked at a thousand times, blocks the loop.
+     */
+    if (run->inspect.on && !run->limits.watchdog) run->limits.watchdog = NX_FOREVER;
     if (!named) return project_run(run);
     char *file;
     NX_TRY(nx__run_find(run->argv[0], &file));

@@ -2,6 +2,7 @@
 #ifndef NX__OPTIONS_H
 #define NX__OPTIONS_H
 
+#include "cli/inspect.h"
 #include "permission/permission.h"
 #include <nexus/runtime.h>
 
@@ -13,6 +14,7 @@ struct nx__run {
     const char *compiler_by; /* "--compiler" or "CC" */
     int log_level;           /* --log-level, 0: not given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
+    struct nx__inspect_options inspect;
     nx_limits limits;
     struct nx__permissions permissions;
 };

@@ -63,6 +63,7 @@ const struct nx__command nx__command_run = {
         "  --release                compile for speed instead of a quick start\n"
         "  --compiler=NAME          tcc, gcc, clang, \"zig cc\" or a path (default: $CC, else the first found)\n"
         "  --refresh                compile even if the result is in the cache\n"
+        "  --inspect[=[HOST:]PORT]  let an editor's debugger connect (127.0.0.1:4711); --inspect-wait also waits for it before main\n"
         "  --no-warnings            keep the compiler's warnings to itself\n"
         "\n"
         "  --allow-net[=LIST]       listen: HOST, HOST:PORT, :PORT, unix:/PATH, separated by commas; without a list, anywhere\n"

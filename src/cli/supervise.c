@@ -52,6 +52,7 @@ void nx__generation_retire(struct nx__launcher *l)
         (void)waitpid(place->pid, NULL, 0);
         if (place->broker >= 0) (void)close(place->broker);
     }
+    nx__inspect_retire(&l->current);
     *place = l->current;
     place->kill_at = nx__clock_monotonic() + PATIENCE;
     (void)kill(place->pid, SIGTERM);
@@ -126,9 +127,14 @@ static bool plan_restart(struct nx__launcher *l, int signo)
     return true;
 }
 
+static int exit_code(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 static void current_ended(struct nx__launcher *l, bool listened, int status)
 {
-    int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    int code = exit_code(status);
     bool crash = is_crash(status);
     if (l->done) return;
     if (l->stop_signal) { /* the loop ends when the old ones have too */
@@ -163,6 +169,7 @@ static void ended(struct nx__launcher *l, struct nx__generation *generation, int
     if (generation->broker >= 0) nx__serve(l, generation);
     if (generation->broker >= 0) (void)close(generation->broker);
     bool listened = generation->listened, current = generation == &l->current;
+    uint32_t number = generation->number;
     if (l->asking == generation->number) nx__serve_asked(l, false);
     if (current) {
         nx__serve_forget(l, generation);
@@ -170,6 +177,7 @@ static void ended(struct nx__launcher *l, struct nx__generation *generation, int
     }
     *generation = (struct nx__generation){.broker = -1};
     if (current) current_ended(l, listened, status);
+    nx__inspect_ended(number, exit_code(status), !l->done && !l->stop_signal);
 }
 
 void nx__generations_reap(struct nx__launcher *l)

@@ -43,9 +43,10 @@ static nx_err manifest_place(struct nx__job *job)
 {
     struct nx__buffer text = {0};
     const char *chosen = job->request->compiler;
-    nx_err err = nx__buffer_printf(&text, 1 << 16, "%d %d %s %d %s\n%s\n", NX_ABI,
-                                   NX__COMPILER_ARGUMENTS, nx__headers_hash, job->request->release,
-                                   job->main_path, chosen ? chosen : "");
+    int way = job->request->release | job->request->debug << 1;
+    nx_err err =
+        nx__buffer_printf(&text, 1 << 16, "%d %d %s %d %s\n%s\n", NX_ABI, NX__COMPILER_ARGUMENTS,
+                          nx__headers_hash, way, job->main_path, chosen ? chosen : "");
     for (const char *const *flag = job->request->flags; flag && *flag && !err; flag++)
         err = nx__buffer_printf(&text, 1 << 16, "%s\n", *flag);
     char hash[NX__HASH_TEXT];
@@ -182,7 +183,7 @@ static nx_err search(struct nx__job *job)
 {
     if (job->compilers.count) return NX_OK;
     return nx__compilers_find(&job->compilers, job->request->compiler, job->request->compiler_by,
-                              job->request->release);
+                              nx__wanted(job->request));
 }
 
 /* NX_OK when the compiler that made it would be taken again, NX_EAGAIN when another. `*touched`

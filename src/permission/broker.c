@@ -96,6 +96,15 @@ bool nx__broker_ask(const char *address)
     return call(&request, address, &answer, &fd) == NX_OK;
 }
 
+nx_err nx__broker_begin(void)
+{
+    if (launcher < 0) return NX_OK;
+    struct nx__broker_request request = {.kind = NX__BROKER_BEGIN};
+    struct nx__broker_answer answer;
+    int fd;
+    return call(&request, "", &answer, &fd);
+}
+
 nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode,
                          int *fd, uint16_t *bound_port)
 {
