@@ -129,6 +129,8 @@ static void signals_read(struct nx__launcher *l)
             info.ssi_code != SI_KERNEL; /* what the terminal sends, the app gets by itself */
         if (signo == SIGTERM || signo == SIGINT)
             stop(l, signo, forward);
+        else if (signo == SIGQUIT && forward && l->current.pid && nx__generation_tell(l))
+            continue;
         else if (forward && l->current.pid)
             (void)kill(l->current.pid, signo);
     }

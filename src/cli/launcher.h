@@ -73,6 +73,7 @@ struct nx__launcher {
     bool compiled;  /* it is the latest source */
     bool unchecked; /* nobody knows yet what compilers warn of in it */
     pid_t checker;  /* finds that out, 0: nobody */
+    pid_t dumper;   /* says what the program does, 0: nobody */
     pid_t pid;      /* our own */
     sigset_t mask;  /* of signals, before ours were blocked; the app gets it back */
     int signals;    /* signalfd */
@@ -197,6 +198,12 @@ void nx__warnings_check(struct nx__launcher *launcher);
 
 /* Waits a moment for such a process, at the end. */
 void nx__warnings_finish(struct nx__launcher *launcher);
+
+/* ---- supervise.c, again */
+
+/* True when it has taken SIGQUIT, by which one asks what the program does: a process says it on
+ * stderr. False when the program handles that signal by itself. */
+bool nx__generation_tell(struct nx__launcher *launcher);
 
 /* ---- app.c */
 

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/dump.h"
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -179,8 +180,38 @@ void nx__generations_reap(struct nx__launcher *l)
     /* Any child: as the first process of a container, strangers' orphans are ours too. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == l->checker) l->checker = 0;
+        if (pid == l->dumper) l->dumper = 0;
         if (pid == l->current.pid) ended(l, &l->current, status);
         for (size_t i = 0; i < NX__DRAINING_MAX; i++)
             if (pid == l->draining[i].pid) ended(l, &l->draining[i], status);
     }
+}
+
+/* Has the process a handler for the signal? */
+static bool catches(pid_t pid, int signo)
+{
+    char path[64], line[256];
+    unsigned long long mask = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (!f) return true;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "SigCgt: %llx", &mask) == 1) break;
+    (void)fclose(f);
+    return mask >> (signo - 1) & 1;
+}
+
+bool nx__generation_tell(struct nx__launcher *l)
+{
+    if (catches(l->current.pid, SIGQUIT)) return false;
+    if (l->dumper) return true;
+    /* Not here: what lies in the program's memory may be anything. */
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
+        nx_err err = nx__dump_write(l->current.pid, false, STDERR_FILENO);
+        _exit(err ? nx__cli_fail(err) : 0);
+    }
+    if (pid > 0) l->dumper = pid;
+    return true;
 }

@@ -70,6 +70,10 @@ void nx__crash_send(const struct nx__crash_report *report);
  * are free of control characters. False when it is no report. */
 bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *out);
 
+/* True for the function of a frame that is the runtime's own machinery below the program's first
+ * function: it says nothing to the reader. */
+bool nx__crash_is_bottom(const char *function);
+
 /* Checks the packet and prints it, with file and line, to `fd`. Anything else than a report is told
  * as such. Debug information is read in a process of its own, for a few seconds at most. */
 void nx__crash_print(const void *report, size_t len, int fd);

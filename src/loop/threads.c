@@ -155,7 +155,9 @@ static int64_t blocking_run(struct nx__job *job)
 nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg)
 {
     struct blocking blocking = {
-        .job = {.run = blocking_run, .op.cancel = nx__job_cancel}, .fn = fn, .arg = arg};
+        .job = {.run = blocking_run, .op = {.cancel = nx__job_cancel, .kind = NX__WAIT_BLOCKING}},
+        .fn = fn,
+        .arg = arg};
     if (nx_canceled()) return nx__error_set(NX_ECANCELED, "cancelled before the blocking call");
     NX_TRY(nx__job_submit(&blocking.job));
     int64_t result = nx__op_wait(&blocking.job.op);

@@ -57,7 +57,7 @@ static void fibers_add(struct text *text, const struct nx_loop *loop)
         const nx_fiber *fiber = nx__container_of(link, nx_fiber, all);
         if (!is_own(loop, fiber)) continue;
         add(text, "%s\"%s\"", named++ ? ", " : "", fiber->name);
-        if (fiber->state == NX__FIBER_WAITING && fiber->call) add(text, " %s", fiber->call);
+        if (fiber->state == NX__FIBER_WAITING && fiber->op->call) add(text, " %s", fiber->op->call);
     }
     if (count > named) add(text, " and %zu more", count - named);
 }
@@ -128,7 +128,7 @@ void nx__waits_check(struct nx_loop *loop)
         const nx_fiber *fiber = nx__container_of(link, nx_fiber, all);
         bool drains = fiber->main && loop->drain;
         if (fiber->state != NX__FIBER_ENDED && !drains &&
-            (fiber->state != NX__FIBER_WAITING || !fiber->call))
+            (fiber->state != NX__FIBER_WAITING || !fiber->op->call))
             return;
     }
     if (has_threads() || has_handlers()) return;
