@@ -268,6 +268,9 @@ int nx__launch(struct nx__run *run)
         err = nx__error_system(errno, "cannot watch files");
         return nx__cli_fail(err);
     }
+    l->profiling.rate = run->profile_rate;
+    if (run->profile) err = nx__profiling_prepare(&l->profiling, run->profile, run->file);
+    if (err) return nx__cli_fail(err);
     bool same;
     err = compile(l, &same);
     if (err) nx__launcher_tell_editors(l);
@@ -282,6 +285,7 @@ int nx__launch(struct nx__run *run)
     memory_trim();
     while (!l->done) turn(l);
     nx__serve_sweep(l, true);
+    nx__generations_profile(l);
     nx__warnings_finish(l);
     return l->code;
 }

@@ -21,18 +21,35 @@ nx_err nx__generation_start(struct nx__launcher *l)
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return nx__error_system(errno, "cannot start the program");
+    struct nx__profile *profile = l->profiling.path ? nx__profile_new(l->profiling.rate) : NULL;
     pid_t pid = fork();
     if (pid < 0) {
         nx_err err = nx__error_system(errno, "cannot start the program");
+        nx__profile_free(profile);
         (void)close(pair[0]);
         (void)close(pair[1]);
         return err;
     }
-    if (pid == 0) nx__app_run(l, pair[1]);
+    if (pid == 0) nx__app_run(l, pair[1], profile);
     (void)close(pair[1]);
     l->import_error[0] = '\0';
-    l->current = (struct nx__generation){.pid = pid, .broker = pair[0], .number = ++l->generations};
+    l->current = (struct nx__generation){
+        .pid = pid, .broker = pair[0], .number = ++l->generations, .profile = profile};
     return NX_OK;
+}
+
+/* Writes what was sampled in it. */
+static void profile_take(struct nx__launcher *l, struct nx__generation *generation)
+{
+    nx__profiling_add(&l->profiling, generation->profile, l->so_path, l->so_fd);
+    nx__profile_free(generation->profile);
+    generation->profile = NULL;
+}
+
+void nx__generations_profile(struct nx__launcher *l)
+{
+    profile_take(l, &l->current);
+    for (size_t i = 0; i < NX__DRAINING_MAX; i++) profile_take(l, &l->draining[i]);
 }
 
 void nx__generation_retire(struct nx__launcher *l)
@@ -51,6 +68,7 @@ void nx__generation_retire(struct nx__launcher *l)
                        */
         (void)kill(place->pid, SIGKILL);
         (void)waitpid(place->pid, NULL, 0);
+        profile_take(l, place);
         if (place->broker >= 0) (void)close(place->broker);
     }
     *place = l->current;
@@ -165,6 +183,7 @@ static void ended(struct nx__launcher *l, struct nx__generation *generation, int
     if (generation->broker >= 0) (void)close(generation->broker);
     bool listened = generation->listened, current = generation == &l->current;
     if (l->asking == generation->number) nx__serve_asked(l, false);
+    profile_take(l, generation);
     if (current) {
         nx__serve_forget(l, generation);
         l->sweep_at = 0;

@@ -2,8 +2,8 @@
  */
 #include "loop/crash.h"
 
+#include "loop/profile.h"
 #include "loop/stack.h"
-#include "loop/unwind.h"
 #include "permission/broker.h"
 #include <dlfcn.h>
 #include <errno.h>
@@ -64,9 +64,31 @@ void nx__crash_modules_changed(void)
     map.module_count = 0;
     map.range_count = 0;
     (void)dl_iterate_phdr(note_module, NULL);
+    nx__profile_modules(map.modules, map.module_count);
 }
 
 /* ---- In the handler */
+
+const struct nx__code *nx__crash_code(size_t *count)
+{
+    *count = map.range_count;
+    return map.ranges;
+}
+
+void nx__crash_stack(struct nx__machine m, uintptr_t *low, uintptr_t *high)
+{
+    const struct nx_loop *loop = nx__loop_current;
+    const nx_fiber *fiber = loop ? loop->running ? loop->running : &loop->context : NULL;
+    if (fiber && fiber->stack && !fiber->main) {
+        *low = (uintptr_t)fiber->stack;
+        *high = *low + fiber->stack_size;
+        return;
+    }
+    /* The main stack, up to where the program began on it. Of another thread's only the page at
+     * hand is known to be there. */
+    *low = m.sp;
+    *high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
+}
 
 static bool add_frame(void *arg, uintptr_t pc, const struct nx__code *code, bool is_return)
 {
@@ -95,11 +117,8 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     memcpy(r->modules, map.modules, sizeof r->modules);
     struct nx_loop *loop = nx__loop_current;
     const nx_fiber *fiber = loop ? loop->running : NULL;
-    /* The main stack, up to where the program began on it. Of another thread's only the page at
-     * hand is known to be there. */
-    uintptr_t low = m.sp, high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
-    /* Overflowed by more than a page at once: what is below the fault is not there. */
-    if (r->fault >= low && r->fault < high) low = m.sp = ((uintptr_t)r->fault | 4095) + 1;
+    uintptr_t low, high;
+    nx__crash_stack(m, &low, &high);
     r->fiber[0] = r->activity[0] = '\0';
     r->stack_size = main_stack;
     if (loop && !fiber) fiber = &loop->context;
@@ -108,12 +127,13 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
         copy_text(r->fiber, sizeof r->fiber, name, strnlen(name, sizeof fiber->own_name));
         if (fiber->activity.data)
             copy_text(r->activity, sizeof r->activity, fiber->activity.data, fiber->activity.len);
-        if (fiber->stack && !fiber->main) {
-            low = (uintptr_t)fiber->stack;
-            high = low + fiber->stack_size;
-            r->stack_size = fiber->stack_size;
-            if (m.sp < low || m.sp > high) m.sp = low; /* overflowed: begin at its end */
-        }
+    }
+    if (fiber && fiber->stack && !fiber->main) {
+        r->stack_size = fiber->stack_size;
+        if (m.sp < low || m.sp > high) m.sp = low; /* overflowed: begin at its end */
+    } else if (r->fault >= low && r->fault < high) {
+        /* Overflowed by more than a page at once: what is below the fault is not there. */
+        low = m.sp = ((uintptr_t)r->fault | 4095) + 1;
     }
     const struct nx__unwind unwind = {.code = map.ranges,
                                       .code_count = map.range_count,

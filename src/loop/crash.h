@@ -4,6 +4,7 @@
 #define NX__CRASH_H
 
 #include "loop/loop.h"
+#include "loop/unwind.h"
 
 enum {
     NX__CRASH_MAGIC = 0x4e584352,
@@ -50,6 +51,13 @@ NX_MUST_CHECK nx_err nx__crash_install(int report_fd);
 /* The same for the calling thread, which otherwise has every signal blocked. Its handlers run in
  * the `size` bytes at `stack`, which stay valid until the thread ends; NX__CRASH_STACK will do. */
 void nx__crash_thread(void *stack, size_t size);
+
+/* The stack that the calling thread runs on, as far as it is known to be there, for the machine
+ * state of a signal handler. Async-signal-safe. */
+void nx__crash_stack(struct nx__machine machine, uintptr_t *low, uintptr_t *high);
+
+/* Where the loaded modules are, as noted last. Async-signal-safe. */
+const struct nx__code *nx__crash_code(size_t *count);
 
 /* Notes where the loaded modules are; call it after each dlopen, since the handler can't ask. */
 void nx__crash_modules_changed(void);

@@ -5,6 +5,7 @@
 #include "loop/fiber.h"
 #include "loop/files.h"
 #include "loop/loops.h"
+#include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
 #include "loop/threads.h"
@@ -336,12 +337,14 @@ static nx_err loop_init(struct nx_loop *loop)
     nx__loop_current = loop;
     nx__context_current = &loop->main.context;
     nx__loops_add(loop);
+    nx__profile_thread_begin("loop");
     return NX_OK;
 }
 
 static void loop_free(struct nx_loop *loop)
 {
     nx__loops_remove(loop);
+    nx__profile_thread_end();
     nx__watchdog_stop(loop);
     nx__threads_stop();
     nx__files_free(loop);

@@ -2,6 +2,7 @@
 #include "loop/threads.h"
 
 #include "loop/crash.h"
+#include "loop/profile.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ static void *thread_main(void *arg)
     (void)arg;
     char crash_stack[NX__CRASH_STACK];
     nx__crash_thread(crash_stack, sizeof crash_stack);
+    nx__profile_thread_begin("blocking");
     (void)pthread_mutex_lock(&pool.lock);
     for (;;) {
         while (!pool.head && !pool.stopping) {
@@ -47,6 +49,7 @@ static void *thread_main(void *arg)
         (void)pthread_mutex_lock(&pool.lock);
     }
     (void)pthread_mutex_unlock(&pool.lock);
+    nx__profile_thread_end();
     return NULL;
 }
 

@@ -2,6 +2,7 @@
 #include "loop/waits.h"
 
 #include "base/clock.h"
+#include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/threads.h"
 #include "loop/watchdog.h"
@@ -108,6 +109,7 @@ static bool has_handlers(void)
     static const int ours[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     uint64_t known = nx__signals_handled();
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) known |= UINT64_C(1) << ours[i];
+    if (nx__profile_runs()) known |= UINT64_C(1) << SIGPROF;
     for (int signo = 1; signo < 64; signo++) {
         struct sigaction action;
         if ((known & UINT64_C(1) << signo) || signo == SIGRTMIN + 3 ||
