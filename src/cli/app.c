@@ -39,7 +39,7 @@ static nx_err prepare(const struct nx__launcher *l, int broker, int (**entry)(in
     return l->run->inspect.on ? nx__inspect_enter(l) : NX_OK;
 }
 
-void nx__app_run(const struct nx__launcher *l, int broker)
+void nx__app_run(const struct nx__launcher *l, int broker, struct nx__profile *profile)
 {
     const char *name = strrchr(l->run->file, '/');
     (void)prctl(PR_SET_NAME, name ? name + 1 : l->run->file); /* for ps and top */
@@ -47,6 +47,7 @@ void nx__app_run(const struct nx__launcher *l, int broker)
     nx__say_to = nx__log_say;
     int (*entry)(int, char **);
     nx_err err = prepare(l, broker, &entry);
+    if (!err && profile) err = nx__profile_begin(profile);
     if (err) _exit(nx__cli_fail(err));
     exit(nx__program_run(entry, l->run->argc, l->run->argv));
 }

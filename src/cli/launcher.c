@@ -134,6 +134,8 @@ static void signals_read(struct nx__launcher *l)
             info.ssi_code != SI_KERNEL; /* what the terminal sends, the app gets by itself */
         if (signo == SIGTERM || signo == SIGINT)
             stop(l, signo, forward);
+        else if (signo == SIGQUIT && forward && l->current.pid && nx__generation_tell(l))
+            continue;
         else if (forward && l->current.pid)
             (void)kill(l->current.pid, signo);
     }
@@ -274,6 +276,9 @@ int nx__launch(struct nx__run *run)
         return nx__cli_fail(err);
     }
     if (run->inspect.on && (err = nx__inspect_prepare(&run->inspect))) return nx__cli_fail(err);
+    l->profiling.rate = run->profile_rate;
+    if (run->profile) err = nx__profiling_prepare(&l->profiling, run->profile, run->file);
+    if (err) return nx__cli_fail(err);
     bool same;
     err = compile(l, &same);
     if (err) nx__launcher_tell_editors(l);
@@ -289,6 +294,7 @@ int nx__launch(struct nx__run *run)
     memory_trim();
     while (!l->done) turn(l);
     nx__serve_sweep(l, true);
+    nx__generations_profile(l);
     nx__warnings_finish(l);
     return l->code;
 }

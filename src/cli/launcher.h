@@ -8,6 +8,7 @@
 #include "base/compiler.h"
 #include "cli/inspect.h"
 #include "cli/options.h"
+#include "cli/profile.h"
 #include "module/compdb.h"
 #include "module/module.h"
 #include "permission/listen.h"
@@ -24,11 +25,12 @@ enum {
 
 /* One process of the app. */
 struct nx__generation {
-    pid_t pid;           /* 0: none */
-    int broker;          /* our end of the socket pair, -1 once closed */
-    uint32_t number;     /* from 1 */
-    bool listened;       /* has listened on something: it is a server */
-    nx_duration kill_at; /* when patience ends, 0: never */
+    pid_t pid;                   /* 0: none */
+    int broker;                  /* our end of the socket pair, -1 once closed */
+    uint32_t number;             /* from 1 */
+    bool listened;               /* has listened on something: it is a server */
+    nx_duration kill_at;         /* when patience ends, 0: never */
+    struct nx__profile *profile; /* what is sampled in it, NULL: nothing is */
 };
 
 /* A listening socket that outlives the generations. */
@@ -74,9 +76,11 @@ struct nx__launcher {
     bool compiled;  /* it is the latest source */
     bool unchecked; /* nobody knows yet what compilers warn of in it */
     pid_t checker;  /* finds that out, 0: nobody */
+    pid_t dumper;   /* says what the program does, 0: nobody */
     pid_t pid;      /* our own */
     sigset_t mask;  /* of signals, before ours were blocked; the app gets it back */
     int signals;    /* signalfd */
+    struct nx__profiling profiling;
     struct nx__generation current, draining[NX__DRAINING_MAX];
     uint32_t generations;
     struct nx__held held[NX__HELD_MAX];
@@ -130,6 +134,9 @@ bool nx__generations_draining(const struct nx__launcher *launcher);
 
 /* Kills generations whose patience has ended at `now`. */
 void nx__generations_expire(struct nx__launcher *launcher, nx_duration now);
+
+/* Writes what was sampled in those that are left, at the end. */
+void nx__generations_profile(struct nx__launcher *launcher);
 
 /* Sends the signal to every generation. */
 void nx__generations_signal(struct nx__launcher *launcher, int signo);
@@ -202,9 +209,17 @@ void nx__warnings_check(struct nx__launcher *launcher);
 /* Waits a moment for such a process, at the end. */
 void nx__warnings_finish(struct nx__launcher *launcher);
 
+/* ---- supervise.c, again */
+
+/* True when it has taken SIGQUIT, by which one asks what the program does: a process says it on
+ * stderr. False when the program handles that signal by itself. */
+bool nx__generation_tell(struct nx__launcher *launcher);
+
 /* ---- app.c */
 
-/* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end. */
-NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, int broker);
+/* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end;
+ * `profile` is where it is sampled, or NULL. */
+NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, int broker,
+                              struct nx__profile *profile);
 
 #endif

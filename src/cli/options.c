@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include "loop/profile.h"
 #include "module/module.h"
 #include <limits.h>
 #include <nexus/log.h>
@@ -70,6 +71,11 @@ const struct nx__flag nx__run_flags[] = {
      .takes = NX__TAKES_VALUE,
      .offer = NX__OFFER_WORDS,
      .words = level_words},
+    {.name = "--profile",
+     .summary = "write a flame graph",
+     .takes = NX__TAKES_EITHER,
+     .offer = NX__OFFER_PATHS},
+    {.name = "--profile-rate", .summary = "samples a second", .takes = NX__TAKES_VALUE},
     NX__FLAG_HELP,
     NX__FLAGS_END,
 };
@@ -187,6 +193,23 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         if (run->log_level) return NX_OK;
         return nx__error_set(
             NX_EUSAGE, "--log-level needs one of trace, debug, info, warn, error, fatal and off");
+    }
+    if (is_flag(argument, "--profile", &value)) {
+        if (value && !*value)
+            return nx__error_set(NX_EUSAGE, "--profile needs a file, as in --profile=app.svg");
+        run->profile = value ? value : "";
+        return NX_OK;
+    }
+    if (is_flag(argument, "--profile-rate", &value)) {
+        uint64_t rate;
+        if (!value || !size_parse(value, &rate) || rate > NX__PROFILE_RATE_MOST)
+            return nx__error_set(
+                NX_EUSAGE,
+                "--profile-rate needs samples a second, 1 to %d, as in --profile-rate=200",
+                NX__PROFILE_RATE_MOST);
+        run->profile_rate = (uint32_t)rate;
+        if (!run->profile) run->profile = "";
+        return NX_OK;
     }
     bool taken;
     NX_TRY(nx__permissions_parse(&run->permissions, argument, &taken));

@@ -85,6 +85,8 @@ const struct nx__command nx__command_run = {
         "  --blocking-threads=N     for work that blocks (4)\n"
         "  --watchdog=MS            milliseconds that the event loop may be blocked before stderr says by what (100); 0: never\n"
         "  --log-level=LEVEL        trace, debug, info, warn, error, fatal or off (info); NEXUS_LOG=LEVEL does the same\n"
+        "  --profile[=FILE]         where CPU time goes, as a flame graph (app.svg) or for other tools (FILE.folded)\n"
+        "  --profile-rate=N         samples a second of CPU time (997)\n"
         "\n"
         "Exit code: the program's own, 128 plus the signal that ended it, 2 for wrong usage, 18 when it does not compile, or\n"
         "another error's number.\n"

@@ -23,6 +23,7 @@ struct nx__target {
     nx_http_handler handler;
     const struct nx__scope *scope;
     const void *context; /* of nx__router_serve */
+    nx_bytes route; /* "GET /users/:id", for profiles; empty where no route serves the request */
 };
 
 /* What the routes of a router share; what it does not say itself, it has of the one above it. */

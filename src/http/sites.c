@@ -49,6 +49,20 @@ static nx_err route_refused(nx_err err, const struct nx__entry *entry, const cha
                          entry->method ? entry->method : "(null)", path ? path : "(null)", reason);
 }
 
+/* "GET /users/:id", in the sites' memory. */
+static bool route_name(struct build *build, const struct nx__entry *entry, nx_bytes *out)
+{
+    const char *method = entry->method ? entry->method : "*";
+    size_t method_len = strlen(method), path_len = strlen(build->path);
+    char *text = nx__arena_alloc(&build->sites->arena, method_len + 1 + path_len);
+    if (!text) return false;
+    memcpy(text, method, method_len);
+    text[method_len] = ' ';
+    memcpy(text + method_len + 1, build->path, path_len);
+    *out = nx_slice(text, method_len + 1 + path_len);
+    return true;
+}
+
 static nx_err route_make(struct build *build, size_t len, const struct nx__entry *entry,
                          const struct nx__scope *scope)
 {
@@ -59,7 +73,9 @@ static nx_err route_make(struct build *build, size_t len, const struct nx__entry
         return route_refused(NX_EINVAL, entry, entry->path, "the path is too long");
     struct nx__target *target = nx__arena_alloc(&build->sites->arena, sizeof *target);
     if (!target) return out_of_memory();
-    *target = (struct nx__target){entry->handler, scope, entry->context};
+    *target =
+        (struct nx__target){.handler = entry->handler, .scope = scope, .context = entry->context};
+    if (!route_name(build, entry, &target->route)) return out_of_memory();
     nx_http_handler first = scope->count ? nx__chain_run : entry->handler;
     const char *reason;
     nx_err err = nx__router_add(build->site->routes, entry->method, build->path,

@@ -5,6 +5,8 @@
 #include "base/say.h"
 #include "loop/fiber.h"
 #include "loop/files.h"
+#include "loop/loops.h"
+#include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
 #include "loop/threads.h"
@@ -57,7 +59,8 @@ static int64_t wait(struct nx__op *op, bool cancelable)
     if (op->state != NX__OP_DONE) {
         op->state = NX__OP_WAITING;
         op->fiber = fiber;
-        fiber->call = op->call;
+        fiber->op = op;
+        fiber->since = loop->now;
         if (cancelable) {
             fiber->waiting = op;
             if (nx__unlikely(nx__fiber_canceled(fiber)) && op->cancel) op->cancel(op);
@@ -152,16 +155,10 @@ static void wake_ready(struct nx__watch *watch, uint32_t events)
 
 /* ---- Descriptors */
 
-struct fd_wait {
-    struct nx__op op;
-    struct nx__timer timer;
-    struct nx__watch *watch;
-};
-
 static void fd_wait_end(struct nx__op *op, int64_t result)
 {
-    struct fd_wait *wait = nx__container_of(op, struct fd_wait, op);
-    if (wait->watch->waiter == op) wait->watch->waiter = NULL;
+    struct nx__watch *watch = nx__container_of(op, struct nx__timed_op, op)->on;
+    if (watch->waiter == op) watch->waiter = NULL;
     nx__op_complete(op, result);
 }
 
@@ -172,13 +169,15 @@ static void fd_wait_cancel(struct nx__op *op)
 
 static void fd_wait_timeout(struct nx__timer *timer)
 {
-    fd_wait_end(&nx__container_of(timer, struct fd_wait, timer)->op, -ETIMEDOUT);
+    fd_wait_end(&nx__container_of(timer, struct nx__timed_op, timer)->op, -ETIMEDOUT);
 }
 
 nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline)
 {
     struct nx_loop *loop = nx__loop();
-    struct fd_wait w = {.op.cancel = fd_wait_cancel, .timer.fire = fd_wait_timeout, .watch = watch};
+    struct nx__timed_op w = {.op = {.cancel = fd_wait_cancel, .kind = NX__WAIT_FD},
+                             .timer.fire = fd_wait_timeout,
+                             .on = watch};
     watch->waiter = &w.op;
     watch->waiting = (uint8_t)events;
     if (deadline != NX_FOREVER) {
@@ -332,11 +331,15 @@ static nx_err loop_init(struct nx_loop *loop)
     loop->running = &loop->main;
     nx__loop_current = loop;
     nx__context_current = &loop->main.context;
+    nx__loops_add(loop);
+    nx__profile_thread_begin("loop");
     return NX_OK;
 }
 
 static void loop_free(struct nx_loop *loop)
 {
+    nx__loops_remove(loop);
+    nx__profile_thread_end();
     nx__watchdog_stop(loop);
     nx__threads_stop();
     nx__files_free(loop);

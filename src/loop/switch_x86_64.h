@@ -6,7 +6,13 @@
  * The low six bits of mxcsr are status, which no call preserves.
  *
  * Low to high: control words, rbp, where to go on; for a new stack then the function to call. */
-enum { NX__SWITCH_FRAME = 24, NX__SWITCH_CONTROL = 0, NX__SWITCH_RETURN = 16, NX__SWITCH_FN = 24 };
+enum {
+    NX__SWITCH_FRAME = 24,
+    NX__SWITCH_CONTROL = 0,
+    NX__SWITCH_FP = 8,
+    NX__SWITCH_RETURN = 16,
+    NX__SWITCH_FN = 24
+};
 
 static inline __attribute__((always_inline)) void nx__switch(void **save, void *load)
 {

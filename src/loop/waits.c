@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/threads.h"
 #include "loop/watchdog.h"
@@ -58,7 +59,7 @@ static void fibers_add(struct text *text, const struct nx_loop *loop)
         const nx_fiber *fiber = nx__container_of(link, nx_fiber, all);
         if (!is_own(loop, fiber)) continue;
         add(text, "%s\"%s\"", named++ ? ", " : "", fiber->name);
-        if (fiber->state == NX__FIBER_WAITING && fiber->call) add(text, " %s", fiber->call);
+        if (fiber->state == NX__FIBER_WAITING && fiber->op->call) add(text, " %s", fiber->op->call);
     }
     if (count > named) add(text, " and %zu more", count - named);
 }
@@ -109,6 +110,7 @@ static bool has_handlers(void)
     static const int ours[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     uint64_t known = nx__signals_handled();
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) known |= UINT64_C(1) << ours[i];
+    if (nx__profile_runs()) known |= UINT64_C(1) << SIGPROF;
     for (int signo = 1; signo < 64; signo++) {
         struct sigaction action;
         if ((known & UINT64_C(1) << signo) || signo == SIGRTMIN + 3 ||
@@ -129,7 +131,7 @@ void nx__waits_check(struct nx_loop *loop)
         const nx_fiber *fiber = nx__container_of(link, nx_fiber, all);
         bool drains = fiber->main && loop->drain;
         if (fiber->state != NX__FIBER_ENDED && !drains &&
-            (fiber->state != NX__FIBER_WAITING || !fiber->call))
+            (fiber->state != NX__FIBER_WAITING || !fiber->op->call))
             return;
     }
     if (has_threads() || has_handlers()) return;

@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/syscall.h"
 #include "loop/fiber.h"
+#include "loop/profile.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -140,6 +141,17 @@ static NX__HOT nx_err request_main(void *arg)
         nx__loop_post(conn->server->loop, &conn->post);
     }
     return NX_OK;
+}
+
+/* In a signal handler of the thread that serves it: what is there says `activity`, which is set
+ * last and cleared first. */
+static nx_bytes route_of(const nx_fiber *fiber)
+{
+    if (fiber->fn != request_main || !fiber->activity.data || !fiber->own.arena.chunks)
+        return (nx_bytes){0};
+    const struct nx__route_match *match = ((const struct nx__h1_request *)fiber->arg)->base.match;
+    return match->outcome == NX__ROUTE_FOUND ? ((const struct nx__target *)match->data)->route
+                                             : (nx_bytes){0};
 }
 
 static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len)
@@ -419,6 +431,7 @@ static bool shared_new(void)
         return false;
     }
     nx__h1_shared = shared;
+    nx__profile_label = route_of;
     return true;
 }
 
