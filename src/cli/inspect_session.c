@@ -195,7 +195,7 @@ static void attach(struct nx__bridge *b, const struct nx__dap_message *m)
     s->target = b->program;
     s->idle_at = 0;
     s->on_entry = nx_json_bool(nx_json_get(m->root, "arguments", "stopOnEntry"), false);
-    (void)snprintf(s->attach_as, sizeof s->attach_as, "%s", m->name);
+    (void)snprintf(s->attach_as, sizeof s->attach_as, "%.7s", m->name);
     if (nx__dap_put_request(&s->to_adapter, m->seq, "attach", nx_json_get(m->root, "arguments"),
                             without, more))
         refuse(s, m, "there is no memory for the request");
