@@ -1,5 +1,5 @@
-"""The examples, and the programs in docs/: each whole one compiles without a warning and does what it is there for: a server serves and stops, and answers
-the curl commands below it; a test passes; another program ends with 0. (tutorial_test.py has the tutorial.)"""
+"""The examples, and the programs in docs/, do what they are there for: a server serves and stops, and answers the curl commands below
+it; a test passes; another program ends with 0. (scripts/check-docs compiles them, tutorial_test.py has the tutorial.)"""
 import glob
 import json
 import os
@@ -129,11 +129,6 @@ class Docs(unittest.TestCase):
         for page, line, code, curls in programs():
             count += 1
             with self.subTest(f"docs/{page}:{line}"):
-                for compiler in filter(shutil.which, ("gcc", "clang")):
-                    path = self.save("checked.c", code)
-                    run = subprocess.run([compiler, "-std=gnu17", "-O1", "-Wall", "-Wextra", "-Werror", f"-I{DOCS}/../include", "-c", path,
-                                          "-o", os.devnull], capture_output=True, text=True)
-                    self.assertEqual(run.returncode, 0, run.stderr)
                 if "nx_http_listen(" in code:
                     self.server(code, curls)
                 elif "nx_prompt(" in code:
@@ -141,7 +136,7 @@ class Docs(unittest.TestCase):
                 elif "int main(" in code:
                     run = subprocess.run([NEXUS, "run", "--allow-all", self.save("app.c", code)], cwd=self.folder, env=self.env,
                                          input='[{"name":"Ada"}]', capture_output=True, text=True, timeout=60)
-                    self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+                    self.assertEqual(run.returncode, 8 if "nx_test_main(" in code else 0, run.stdout + run.stderr)  # 8: it has no tests
                 else:
                     run = subprocess.run([NEXUS, "test", self.save("app_test.c", code)], cwd=self.folder, env=self.env,
                                          capture_output=True, text=True, timeout=60)

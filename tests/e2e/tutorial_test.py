@@ -419,6 +419,8 @@ class Tutorial(unittest.TestCase):
                 for line in step[1]:
                     self.assertRegex(self.unmapped(self.server.output()), "(?m)^" + pattern(line))
         self.end_server()
+        for compiler in filter(shutil.which, ("gcc", "clang")):
+            self.shell(f"{compiler} -std=gnu17 -Wall -Wextra -Werror -fsyntax-only -I{self.prefix}/include *.c")
         self.assertEqual(self.service.end(), 0, self.service.output())
         self.assertIn('"peer":"127.0.0.1"', self.service.output())
         self.assertEqual(len(docker), 2)
