@@ -71,8 +71,9 @@ static nx_err no_form(nx_request *req, nx_bytes type, const char *types)
     char quoted[NX__QUOTED];
     nx__response_accept(req, types);
     if (!type.data) return wrong(NX_ENOTSUP, "the request has no content-type");
-    return nx__error_peer(NX_ENOTSUP, "cannot read the form: \"%s\" is none; send %s",
-                          nx__quoted(quoted, type), types);
+    (void)nx__error_peer(NX_ENOTSUP, "cannot read the form: \"%s\" is none; send %s",
+                         nx__quoted(quoted, type), types);
+    return NX_ENOTSUP;
 }
 
 /* ---- Part by part */
