@@ -5,7 +5,7 @@
 
 #include <ctype.h>
 
-enum { ORIGINS_MOST = 4 };
+enum { ORIGINS_MOST = 4, ORIGIN_LONGEST = 512 };
 
 struct allowed {
     const char *origins[ORIGINS_MOST + 1];
@@ -17,6 +17,10 @@ struct allowed {
 static bool is_allowed(const struct allowed *allowed, nx_bytes origin)
 {
     if (!allowed->count) return true;
+    /* No browser sends others. */
+    if (origin.len > ORIGIN_LONGEST) return false;
+    for (size_t i = 0; i < origin.len; i++)
+        if (!isgraph((unsigned char)origin.data[i])) return false;
     for (size_t i = 0; i < allowed->count; i++) {
         const char *wanted = allowed->origins[i], *star = strstr(wanted, "://*.");
         if (!star) {
