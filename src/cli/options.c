@@ -238,7 +238,7 @@ static nx_err value_check(const struct nx__run *run, int i, int argc, char **arg
             return NX_OK;
         char *file = NULL;
         bool alone = words_from(i + 1, argc, argv) == 1 && nx__run_find(word, &file) == NX_OK &&
-                     access(file, F_OK) == 0;
+                     file && access(file, F_OK) == 0;
         free(file);
         if (alone) return NX_OK;
     }
