@@ -87,6 +87,8 @@ nx_err nx__inspect_prepare(const struct nx__inspect_options *options)
     NX_TRY(err);
     NX_TRY(nx__listen_address(options->host, port, inspect.address));
     start->wait = options->wait;
+    if (start->adapter.kind != NX__ADAPTER_LLDB || !nx__fibers_script(start->fibers))
+        start->fibers[0] = '\0';
     start->loopback = is_loopback(start->listener);
     return NX_OK;
 }

@@ -197,6 +197,7 @@ void nx__bridge_run(const struct nx__bridge_start *start)
     bridge.session.client = -1;
     bridge.session.adapter.in = bridge.session.adapter.out = -1;
     (void)prctl(PR_SET_NAME, "nexus inspect");
+    nx__fibers_describe();
     descriptors_close(start->launcher, start->listener);
     bool listening = true;
     while (!bridge.stopping || bridge.session.state != NX__SESSION_NONE) {

@@ -95,6 +95,15 @@ NX_MUST_CHECK nx_err nx__dap_put_event(struct nx__buffer *out, const char *event
 /* Adds a string as JSON, in quotes. */
 NX_MUST_CHECK nx_err nx__dap_put_string(struct nx__buffer *out, nx_bytes text);
 
+/* ---- inspect_fibers.c: fibers as lldb's threads. */
+
+/* Lays the script that lldb is to load into the cache; false where there is none to be had. */
+bool nx__fibers_script(char path[PATH_MAX]);
+
+/* Puts into the environment what it has to know: where fibers are in the app, which is a fork of
+ * the launcher as the calling process is. */
+void nx__fibers_describe(void);
+
 /* ---- inspect_peer.c */
 
 /* True when a connection of the loopback interface was made by this user (or by root). Where the
@@ -121,6 +130,8 @@ struct nx__session {
     int64_t attach;    /* the client's request for the program; 0: none is under way */
     char attach_as[8]; /* what it has called that: attach or launch */
     uint32_t target;   /* the program that the adapter was given, 0: none */
+    bool signaled;     /* it has stopped for a signal */
+    bool plain;        /* fibers are not shown any more */
     bool on_entry;     /* it is to be stopped there */
     bool attached, configured;
     bool holding;           /* the client has asked for a program, and there is none */
@@ -170,7 +181,8 @@ struct nx__bridge_start {
     int launcher, listener;
     bool loopback; /* others than this user are refused */
     bool wait;
-    sigset_t mask; /* of signals, for the adapter */
+    sigset_t mask;         /* of signals, for the adapter */
+    char fibers[PATH_MAX]; /* nx__fibers_script; empty: none */
 };
 
 /* The bridge's process, to its end. Descriptors from 3 on but for the two named are closed. */

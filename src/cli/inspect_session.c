@@ -10,7 +10,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { READ_STEP = 64 * 1024, WAITING_MOST = 8 << 20 /* bytes; then the other side is not read */ };
+enum {
+    READ_STEP = 64 * 1024,
+    WAITING_MOST = 8 << 20, /* bytes; then the other side is not read */
+    LINE_MOST = 16 * 1024,  /* of a command for the debugger */
+};
 
 /* A client that has connected and asks for nothing. */
 static const nx_duration IDLE = NX_S(10);
@@ -201,25 +205,45 @@ static void attach(struct nx__bridge *b, const struct nx__dap_message *m)
         refuse(s, m, "there is no memory for the request");
 }
 
-/* Tells lldb what gdb is told when it starts: the signals that reach the program as ever pass
- * unseen. And from a handler's last line a step goes to the next that has a source, not into the
- * runtime.
- */
+/* A command for lldb, whose answer nobody is told of. */
+static nx_err lldb_command(struct nx__session *s, const char *command)
+{
+    struct nx__buffer more = {0};
+    nx_err err = nx__buffer_printf(&more, LINE_MOST, "\"context\":\"repl\",\"expression\":");
+    if (!err) err = nx__dap_put_string(&more, nx_str(command));
+    if (!err) err = nx__buffer_append(&more, "", 1, LINE_MOST);
+    if (!err)
+        err = nx__dap_put_request(&s->to_adapter, ++s->own, "evaluate", (nx_json){0}, NULL,
+                                  more.data);
+    nx__buffer_free(&more);
+    return err;
+}
+
+/* What gdb is told when it starts: the signals that reach the program as ever pass unseen. Besides,
+ * a step from a handler's last line goes to the next that has a source, not into the runtime; and
+ * fibers are threads. */
 static nx_err lldb_prepare(struct nx__bridge *b)
 {
-    static const char *const commands[] = {
-        "process handle --pass true --stop false --notify false "
-        "SIGINT SIGTERM SIGHUP SIGQUIT SIGPIPE SIGUSR1 SIGUSR2",
-        "settings set target.process.thread.step-out-avoid-nodebug true"};
     struct nx__session *s = &b->session;
     if (b->start->adapter.kind != NX__ADAPTER_LLDB) return NX_OK;
-    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
-        char more[256];
-        (void)snprintf(more, sizeof more, "\"context\":\"repl\",\"expression\":\"`%s\"",
-                       commands[i]);
-        NX_TRY(nx__dap_put_request(&s->to_adapter, ++s->own, "evaluate", (nx_json){0}, NULL, more));
-    }
-    return NX_OK;
+    NX_TRY(lldb_command(s, "`process handle --pass true --stop false --notify false "
+                           "SIGINT SIGTERM SIGHUP SIGQUIT SIGPIPE SIGUSR1 SIGUSR2"));
+    NX_TRY(lldb_command(s, "`settings set target.process.thread.step-out-avoid-nodebug true"));
+    if (!b->start->fibers[0]) return NX_OK;
+    char command[PATH_MAX + 64];
+    (void)snprintf(command, sizeof command,
+                   "`settings set target.process.python-os-plugin-path \"%s\"", b->start->fibers);
+    return lldb_command(s, command);
+}
+
+/* lldb hands a signal to threads, not to what stands in for one: so that it is delivered, fibers
+ * are none for the rest of the session, which a crash is about to end. */
+static nx_err lldb_deliver(struct nx__bridge *b)
+{
+    struct nx__session *s = &b->session;
+    if (!b->start->fibers[0] || s->plain) return NX_OK;
+    s->plain = true;
+    return lldb_command(s, "`settings clear target.process.python-os-plugin-path");
 }
 
 static void request(struct nx__bridge *b, const struct nx__dap_message *m)
@@ -262,6 +286,7 @@ static void request(struct nx__bridge *b, const struct nx__dap_message *m)
         attach(b, m);
     } else {
         if (is(m, "configurationDone")) err = lldb_prepare(b);
+        if (is(m, "continue") && s->signaled) err = lldb_deliver(b);
         if (!err) err = nx__dap_put(&s->to_adapter, m->text);
     }
     if (err) fail(b, "there is too little memory for what the editor asks");
@@ -385,6 +410,13 @@ static bool runs_on(struct nx__bridge *b, const struct nx__dap_message *m)
     return !nx__dap_put_request(&s->to_adapter, ++s->own, "continue", (nx_json){0}, NULL, more);
 }
 
+static bool stopped(struct nx__bridge *b, const struct nx__dap_message *m)
+{
+    nx_bytes reason = nx_json_string(nx_json_get(m->root, "body", "reason"), "");
+    b->session.signaled = nx_bytes_is(reason, "exception");
+    return runs_on(b, m);
+}
+
 /* True for what the client is not to hear, at least not from the adapter. */
 static bool keep(struct nx__bridge *b, const struct nx__dap_message *m)
 {
@@ -404,7 +436,7 @@ static bool keep(struct nx__bridge *b, const struct nx__dap_message *m)
     /* The launcher knows better: lldb may have lost it in the last moment. */
     if (m->type == NX__DAP_EVENT && is(m, "exited")) return true;
     if (m->type == NX__DAP_EVENT && is(m, "stopped") && s->state == NX__SESSION_OPEN)
-        return runs_on(b, m);
+        return stopped(b, m);
     return s->state != NX__SESSION_OPEN;
 }
 

@@ -368,11 +368,14 @@ static void error_say(const struct nx__context *context, int code)
         nx__say(NX__SAY_ERROR, "%s", context->message);
 }
 
+struct nx_loop *nx__program_loop;
+
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
     /* Not on the stack: what a signal handler or the watchdog looks at has to outlive everything.
      */
     static struct nx_loop loop;
+    nx__program_loop = &loop;
     nx_err err = nx__limits_apply();
     bool limited = err == NX_OK;
     if (limited) err = loop_init(&loop);

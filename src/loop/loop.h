@@ -186,6 +186,9 @@ struct nx_loop {
 
 extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 
+/* The one that nx__program_run has made, for debuggers. */
+extern struct nx_loop *nx__program_loop;
+
 /* The calling thread's loop. Never NULL: ends the program with a message where there is none. */
 struct nx_loop *nx__loop(void);
 

@@ -40,6 +40,16 @@ def lldb():
     return found[0] if found else None
 
 
+def lldb_has_python():
+    """Asks the lldb beside the adapter."""
+    adapter = os.environ.get("NEXUS_DEBUGGER") or lldb() or ""
+    program = os.path.join(os.path.dirname(adapter), re.sub(r"lldb-(dap|vscode)", "lldb", os.path.basename(adapter)))
+    if not os.access(program, os.X_OK):
+        return False
+    said = subprocess.run([program, "--batch", "-o", "script print('py' + 'thon')"], capture_output=True, text=True).stdout
+    return "\npython\n" in "\n" + said
+
+
 class Inspected(App):
     """An app under --inspect, and questions to it that may have to wait."""
 
@@ -267,10 +277,10 @@ class Basics:
         reason, thread, frames = client.stopped()
         self.assertIn(reason, ("exception", "signal"))
         self.assert_at(frames, "crash", line("CRASH"))
-        while True:  # the runtime reports it and raises it anew
-            client.ask("continue", threadId=thread)  # gdb may find it gone
+        for _ in range(3):  # the fault itself, the fault again without fibers, the runtime raising it anew
+            client.ask("continue", threadId=thread)
             try:
-                client.event("stopped", 2)
+                _, thread, _ = client.stopped(2)
             except AssertionError:
                 break
         asking.join(10)
@@ -299,7 +309,52 @@ class Basics:
 
 @unittest.skipUnless(lldb(), "there is no lldb-dap and no lldb-vscode")
 class LldbTest(InspectCase, Basics):
-    pass
+    @unittest.skipUnless(lldb_has_python(), "this lldb has no Python, which shows fibers")
+    def test_fibers_are_threads(self):
+        app = self.start()
+        client = self.session(app, {SOURCE: [line("RESUMED")]})
+        waiting = [app.asking("/wait/700") for _ in range(3)]
+        time.sleep(0.2)
+        asking = app.asking("/wait/10")
+        _, thread, frames = client.stopped()
+        self.assert_at(frames, "wait", line("RESUMED"))
+        threads = {t["id"]: t["name"] for t in client.get("threads")["threads"]}
+        self.assertEqual(threads[thread], "http GET /wait/10")
+        self.assertEqual(sorted(threads.values()).count("http GET /wait/700"), 3)
+        self.assertIn("main", threads.values())
+        for other, name in threads.items():
+            if name != "http GET /wait/700":
+                continue
+            own = [f for f in client.frames(other) if f.get("source", {}).get("path", "").endswith("inspect.c")]
+            self.assertEqual([(f["name"].split("(")[0], f["line"]) for f in own], [("wait", line("SUSPENDS"))])
+            self.assertEqual(client.locals(own[0]["id"])["own"], "700")
+        client.breakpoints(SOURCE, [])
+        client.get("continue", threadId=thread)
+        self.assertEqual(asking.json()["own"], 10)
+        for asked in waiting:
+            self.assertEqual(asked.json()["own"], 700)
+        client.disconnect()
+        self.assert_serving(app)
+        self.assert_stops(app)
+
+    @unittest.skipUnless(lldb_has_python(), "this lldb has no Python, which shows fibers")
+    def test_a_step_stays_with_its_fiber_among_others_in_the_same_call(self):
+        app = self.start()
+        client = self.session(app, {SOURCE: [line("WAIT")]})
+        asking = app.asking("/wait/500")
+        _, thread, _ = client.stopped()
+        client.breakpoints(SOURCE, [])
+        others = [app.asking("/wait/20") for _ in range(4)]
+        for expected in ("SUSPENDS", "RESUMED"):
+            client.get("next", threadId=thread)
+            _, thread, frames = client.stopped()
+            self.assert_at(frames, "wait", line(expected))
+            self.assertEqual(client.locals(frames[0]["id"])["own"], "500")
+        client.get("continue", threadId=thread)
+        self.assertEqual(asking.json()["own"], 500)
+        for other in others:
+            self.assertEqual(other.json()["own"], 20)
+        self.assert_stops(app)
 
 
 GDB = os.environ.get("NEXUS_TEST_GDB") or shutil.which("gdb")
