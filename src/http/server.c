@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "http/coding/coding.h"
 #include "http/data.h"
+#include "http/dev.h"
 #include "http/files/files.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
@@ -30,6 +31,8 @@ enum {
 #define LINGER_DEADLINE NX_S(2)
 #define HEARTBEAT       NX_S(15)
 #define HEARTBEAT_LEAST NX_MS(250) /* lists are that exact */
+
+const struct nx__http_dev *nx__http_dev;
 
 /* ---- Building */
 
@@ -202,10 +205,17 @@ void nx__server_closed(nx_http_server *server)
 
 /* ---- Deadlines */
 
+/* Under nexus dev a page that loads again after a change would ask the program before by such a
+ * connection. */
+static nx_duration drain_grace(void)
+{
+    return nx__http_dev ? 0 : DRAIN_GRACE;
+}
+
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list)
 {
     switch (list) {
-    case NX__CONN_IDLE: return server->draining ? DRAIN_GRACE : server->options.idle_deadline;
+    case NX__CONN_IDLE: return server->draining ? drain_grace() : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
     case NX__CONN_EVENTS: return NX_FOREVER; /* see events_due */
@@ -306,7 +316,7 @@ static void drain(nx_http_server *server)
     int fd = server->listener.fd;
     nx__poller_remove(&server->loop->poller, &server->listener);
     nx__broker_unlisten(fd);
-    nx__server_sweep_by(server, server->loop->now + DRAIN_GRACE);
+    nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
@@ -346,6 +356,7 @@ nx_err nx__server_prepare(nx_http_server *server)
 static nx_err start(nx_http_server *server)
 {
     if (server->listening) return nx__error_set(NX_ESTATE, "this server listens already");
+    if (nx__http_dev) NX_TRY(nx__http_dev->prepare(server));
     NX_TRY(nx__server_prepare(server));
     const nx_http_server_options *o = &server->options;
     uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;

@@ -28,6 +28,7 @@ static struct {
 } map;
 
 void (*_Atomic nx__crash_flush)(void);
+void (*_Atomic nx__crash_farewell)(void);
 
 static uint64_t main_stack; /* its limit, bytes; 0: none */
 
@@ -145,6 +146,18 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     nx__unwind(&unwind, m);
 }
 
+void nx__crash_addresses(struct nx__crash_report *r, const uintptr_t *addresses, size_t count,
+                         bool is_entry)
+{
+    r->frame_count = 0;
+    r->module_count = map.module_count;
+    memcpy(r->modules, map.modules, sizeof r->modules);
+    for (size_t i = 0; i < count; i++) {
+        const struct nx__code *code = nx__code_at(map.ranges, map.range_count, addresses[i]);
+        if (!add_frame(r, addresses[i], code, !is_entry)) break;
+    }
+}
+
 void nx__crash_send(const struct nx__crash_report *report)
 {
     if (report_fd >= 0 && nx__broker_report(report, sizeof *report)) return;
@@ -214,6 +227,8 @@ static void handler(int signo, siginfo_t *info, void *ucontext)
     void (*flush)(void) = atomic_load(&nx__crash_flush);
     if (flush) flush();
     nx__crash_send(&report);
+    void (*farewell)(void) = atomic_load(&nx__crash_farewell);
+    if (farewell) farewell();
     /* The same signal again, by default, so that the exit status tells it and a core file can be
      * made. */
     (void)raise(signo);
