@@ -210,19 +210,51 @@ static bool field_has(const char *head, size_t len, const char *name, const char
     return false;
 }
 
+/* What follows the path in the target, where the target has it: a query or nothing; else NULL. */
+static const char *query_of(nx_bytes target, const char *path)
+{
+    size_t len = strlen(path);
+    if (target.len <= len || memcmp(target.data, path, len) != 0) return NULL;
+    return strchr("? ", target.data[len]) ? target.data + len : NULL;
+}
+
+/* The digits behind the "?" of a query. */
+static void version_copy(char out[24], const char *query, const char *end)
+{
+    size_t len = 0;
+    for (query++; query < end && len < 20 && *query >= '0' && *query <= '9'; query++)
+        out[len++] = *query;
+    out[len] = '\0';
+}
+
+/* For a page of the program before: it is not to miss the change. */
+static void answer_script(struct nx__guest *guest, const char *version)
+{
+    char head[256], script[160];
+    int len = snprintf(script, sizeof script, NX__DEV_LIVE_CODE, (int)strlen(version), version);
+    int n = snprintf(head, sizeof head,
+                     "HTTP/1.1 200 OK\r\ncontent-type: text/javascript; charset=utf-8\r\n"
+                     "content-length: %d\r\ncache-control: no-store\r\nconnection: close\r\n\r\n",
+                     len);
+    put(guest, head, (size_t)n, nx_slice(script, (size_t)len));
+    guest->answered = true;
+}
+
 static void answer_request(struct nx__launcher *l, struct nx__guest *guest)
 {
     const char *head = guest->in.data, *end = head + guest->in.len;
-    const char *space = memchr(head, ' ', guest->in.len), *target = space ? space + 1 : end;
-    static const char live[] = NX__DEV_LIVE;
-    if ((size_t)(end - target) > sizeof live && memcmp(target, live, sizeof live - 1) == 0 &&
-        strchr(" ?", target[sizeof live - 1])) {
-        char since[24] = "";
-        const char *version = target + sizeof live;
-        if (version[-1] == '?')
-            (void)snprintf(since, sizeof since, "%.*s",
-                           (int)(end - version < 20 ? end - version : 20), version);
-        become_live(l, guest, since);
+    const char *space = memchr(head, ' ', guest->in.len);
+    nx_bytes target = space ? nx_slice(space + 1, (size_t)(end - space - 1)) : (nx_bytes){0};
+    const char *query;
+    char version[24];
+    if ((query = query_of(target, NX__DEV_LIVE)) != NULL) {
+        version_copy(version, query, end);
+        become_live(l, guest, version);
+        return;
+    }
+    if ((query = query_of(target, NX__DEV_LIVE_SCRIPT)) != NULL) {
+        version_copy(version, query, end);
+        answer_script(guest, version);
         return;
     }
     struct nx__dev_page page;

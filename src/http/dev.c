@@ -142,10 +142,8 @@ static nx_err live_script(nx_request *req, nx_response *res)
 {
     char script[160];
     size_t digits = req->query.len ? strspn(req->query.data, "0123456789") : 0;
-    (void)snprintf(script, sizeof script,
-                   "new EventSource('" NX__DEV_LIVE "?%.*s')"
-                   ".addEventListener('change', () => location.reload());\n",
-                   (int)(digits < 20 ? digits : 20), req->query.data ? req->query.data : "");
+    (void)snprintf(script, sizeof script, NX__DEV_LIVE_CODE, (int)(digits < 20 ? digits : 20),
+                   req->query.data ? req->query.data : "");
     nx_response_header(res, "content-type", "text/javascript; charset=utf-8");
     nx_response_header(res, "cache-control", "no-store");
     return nx_response_send(res, script);

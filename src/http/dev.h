@@ -12,6 +12,11 @@
 /* The script that loads a page again then; "?N" tells what the page was made by. */
 #define NX__DEV_LIVE_SCRIPT NX__DEV_PATH "live.js"
 
+/* It, with %.*s for the digits of N. */
+#define NX__DEV_LIVE_CODE                                                                          \
+    "new EventSource('" NX__DEV_LIVE "?%.*s').addEventListener('change', () => "                   \
+    "location.reload());\n"
+
 /* What a page of `nexus dev` may do: a format of its nonce, twice. */
 #define NX__DEV_POLICY                                                                             \
     "default-src 'none'; style-src 'nonce-%.40s'; script-src 'nonce-%.40s'; "                      \

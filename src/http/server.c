@@ -26,6 +26,7 @@ enum {
 };
 #define ACCEPT_PAUSE    NX_MS(100) /* when descriptors or memory are out */
 #define DRAIN_GRACE     NX_MS(250) /* an idle connection may bring one more request while we stop */
+#define DRAIN_GRACE_DEV NX_MS(30)  /* under nexus dev, where the answer would be out of date */
 #define CANCEL_GRACE    NX_S(1) /* between two looks at what the end of the drain has cancelled */
 #define SWEEP_LEAST     NX_MS(100)
 #define LINGER_DEADLINE NX_S(2)
@@ -205,11 +206,9 @@ void nx__server_closed(nx_http_server *server)
 
 /* ---- Deadlines */
 
-/* Under nexus dev a page that loads again after a change would ask the program before by such a
- * connection. */
 static nx_duration drain_grace(void)
 {
-    return nx__http_dev ? 0 : DRAIN_GRACE;
+    return nx__http_dev ? DRAIN_GRACE_DEV : DRAIN_GRACE;
 }
 
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list)
@@ -302,9 +301,21 @@ static void drain_expired(struct nx__timer *timer)
         NX_IGNORE(nx__timer_set(&server->loop->timers, timer, server->loop->now + CANCEL_GRACE));
 }
 
+/* Under nexus dev a page that loads again after a change would ask the program before by a
+ * connection that it has used already. */
+static void used_close(nx_http_server *server)
+{
+    struct nx__list *list = &server->lists[NX__CONN_IDLE];
+    for (struct nx__list *link = list->next, *next; link != list; link = next) {
+        next = link->next;
+        if (nx__h1_is_used(link)) nx__h1_expire(link, NX__CONN_IDLE);
+    }
+}
+
 static void drain(nx_http_server *server)
 {
     server->loop->now = nx__clock_monotonic();
+    if (nx__http_dev) used_close(server);
     /* Whoever has connected already is served. */
     while (server->stats.connections < server->options.max_connections) {
         uint64_t before = server->stats.accepted;

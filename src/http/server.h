@@ -213,6 +213,9 @@ void nx__h1_beat(struct nx__list *link);
 /* Sees to it that streams of events get their comments, and their end when the server stops. */
 void nx__server_events(nx_http_server *server);
 
+/* It has had a request. */
+bool nx__h1_is_used(const struct nx__list *link);
+
 /* When it came into its list (monotonic). */
 nx_duration nx__h1_since(const struct nx__list *link);
 

@@ -43,7 +43,7 @@ static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
     if (!name[0] && map.module_count == 0) name = "/proc/self/exe";
     if (!name[0]) return 0;
     /* The program is loaded through a descriptor; its name is where that leads. */
-    if (strncmp(name, "/proc/self/", 11) == 0) n = readlink(name, path, NX__CRASH_PATH - 1);
+    if (strncmp(name, "/proc/", 6) == 0) n = readlink(name, path, NX__CRASH_PATH - 1);
     if (n <= 0) n = snprintf(path, NX__CRASH_PATH, "%s", name);
     path[n < NX__CRASH_PATH ? n : NX__CRASH_PATH - 1] = '\0';
     for (int i = 0; i < info->dlpi_phnum; i++) {

@@ -255,6 +255,7 @@ class Project:
         before = self.output().count("waiting for a change")
         self.write(name, text)
         self.wait_for(lambda: self.output().count("waiting for a change") > before)
+        time.sleep(0.15 * SLOW)  # connections that were open already may bring one more request to the old program
 
     def close(self):
         if self.process.poll() is None:
@@ -648,6 +649,9 @@ class Live(DevTest):
         p = self.project("--allow-all", "--reload")
         body = p.browse("/").body
         script = re.search(r'<script src="(/\.nexus/live\.js\?(\d+))" async></script>\n$', body)
+        self.assertIn(f"EventSource('/.nexus/live?{script[2]}')", p.ask(script[1]).body)
+        self.assertIn("EventSource('/.nexus/live?')", p.ask("/.nexus/live.js?');alert('").body)
+        p.break_it(BROKEN)
         self.assertIn(f"EventSource('/.nexus/live?{script[2]}')", p.ask(script[1]).body)
         self.assertIn("EventSource('/.nexus/live?')", p.ask("/.nexus/live.js?');alert('").body)
         self.assertNotIn("script", self.project().browse("/").body)

@@ -43,6 +43,11 @@ NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
     }
 }
 
+bool nx__h1_is_used(const struct nx__list *link)
+{
+    return nx__container_of(link, const struct nx__h1_conn, link)->requests != 0;
+}
+
 nx_duration nx__h1_since(const struct nx__list *link)
 {
     return nx__container_of(link, const struct nx__h1_conn, link)->since;
