@@ -78,8 +78,8 @@ enum nx__broker_kind {
 struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port;
+    uint32_t wants;  /* NX__BROKER_CRASHED: an enum nx__broker_wants */
     uint64_t socket; /* which is given back: its inode */
-    uint32_t wants;  /* NX__BROKER_CRASHED */
     char text[NX__PATH_MAX];
 };
 
