@@ -299,13 +299,13 @@ def _edit_project(name):
     return folder / "app.js", lambda edit: _padded(text.replace("%d", str(edit)), "// line %d\n", 112)
 
 
-def _edit(name, row, compiler, quick):
+def _edit(name, row, compiler, quick, nexus=("run", "--watch")):
     if name == "nexus" and not shutil.which(compiler):
         raise Failed(f"{compiler} is not installed")
     path, text = _edit_project(name)
     path.write_text(text(0))
     watch = {
-        "nexus": ["run", "--watch", "--allow-all", str(path), "--"],
+        "nexus": [*nexus, "--allow-all", str(path), "--"],
         "node": ["--watch", str(path)],
         "bun": ["--watch", str(path)],
         "deno": ["run", "--watch", "--allow-net", str(path)],
@@ -428,6 +428,12 @@ GROUPS = [
           not_for="it has no watch mode"),
     Group([Row("edit_to_answer_gcc", "edit to first answer, gcc", "ms", "lower", "at most 150", _below(150))],
           ["nexus"], lambda name, wanted, quick: _edit(name, "edit_to_answer_gcc", "gcc", quick),
+          not_for="no compiler: its value is in edit_to_answer_tcc"),
+    Group([Row("edit_to_answer_dev", "the same under nexus dev, tcc", "ms", "lower", "at most 50", _below(50))],
+          ["nexus"], lambda name, wanted, quick: _edit(name, "edit_to_answer_dev", "tcc", quick, ["dev"]),
+          not_for="its value is in edit_to_answer_tcc"),
+    Group([Row("edit_to_answer_dev_gcc", "the same under nexus dev, gcc", "ms", "lower", "at most 150", _below(150))],
+          ["nexus"], lambda name, wanted, quick: _edit(name, "edit_to_answer_dev_gcc", "gcc", quick, ["dev"]),
           not_for="no compiler: its value is in edit_to_answer_tcc"),
     Group([Row("binary_size", "size of the program, stripped", "bytes", "lower", "below 2,700,000", _below(2_699_999))],
           ["nexus", "node", "bun", "deno", "nginx"], _size, rounds=1, not_for="it is no product"),

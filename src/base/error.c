@@ -7,6 +7,7 @@
 
 NX__THREAD_LOCAL struct nx__context *nx__context_current;
 bool nx__memory_limited;
+void (*nx__error_trace)(nx_err code);
 
 /* For threads that run no fiber. */
 static NX__THREAD_LOCAL struct nx__context thread_context;
@@ -86,6 +87,7 @@ static size_t record(nx_err code, int system, const char *format, va_list args)
     context->error = (nx_error){.code = code, .system = system, .message = context->message};
     context->of_peer = false;
     context->status = 0;
+    if (nx__unlikely(nx__error_trace != NULL)) nx__error_trace(code);
     return len;
 }
 

@@ -20,6 +20,9 @@ struct nx__context {
  * nx__context(). */
 extern NX__THREAD_LOCAL struct nx__context *nx__context_current;
 
+/* Called with each error that is recorded, by `nexus dev`; else NULL. */
+extern void (*nx__error_trace)(nx_err code);
+
 /* Set where --max-memory holds the process: then errors for want of memory name it. */
 extern bool nx__memory_limited;
 

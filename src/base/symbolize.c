@@ -124,8 +124,10 @@ bool nx__symbolize(const char *path, uint64_t address, struct nx__symbol *out)
     /* For a file that is not there libbacktrace would answer with this program's own names. */
     struct stat st;
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0) return false;
-    dwarf_find(path, address, out);
-    if (!out->file[0]) stabs_find(path, address, out);
+    /* First what is cheap: libbacktrace reads the debug information of every library that this
+     * process has loaded too. */
+    stabs_find(path, address, out);
+    if (!out->file[0]) dwarf_find(path, address, out);
     nx__utf8_clean(out->function, sizeof out->function);
     /* libc's own name for what a program calls. */
     if (strncmp(out->function, "__GI_", 5) == 0)

@@ -31,7 +31,9 @@ static nx_err prepare(const struct nx__launcher *l, int broker, int (**entry)(in
 {
     int program = l->so_fd < 0 ? -1 : PROGRAM_FD;
     NX_TRY(descriptors_place(broker, l->so_fd));
-    NX_TRY(nx__seal(l->pid, program < 0 ? PROGRAM_FD : FIRST_CLOSED));
+    int first_closed = program < 0 ? PROGRAM_FD : FIRST_CLOSED;
+    if (l->dev) NX_TRY(nx__dev_app_begin(l, first_closed++));
+    NX_TRY(nx__seal(l->pid, first_closed));
     nx__broker_connect(BROKER_FD);
     NX_TRY(nx__crash_install(BROKER_FD));
     NX_TRY(nx__module_load_app(program, l->so_path, entry));

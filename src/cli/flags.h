@@ -73,8 +73,8 @@ struct nx__flag {
 /* The C compilers that `--compiler` knows by name. */
 nx__words nx__compiler_words;
 
-/* The flags of `nexus run`, in options.c. */
-extern const struct nx__flag nx__run_flags[];
+/* The flags of `nexus run` and `nexus dev`, in options.c. */
+extern const struct nx__flag nx__run_flags[], nx__dev_flags[];
 
 /* The flag that an argument is ("--name" or "--name=VALUE"), NULL when the table has none such.
  * `*value` is what follows "=", NULL without one. */

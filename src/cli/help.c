@@ -31,7 +31,7 @@ static int run(int argc, char **argv)
                    "\nExamples:\n"
                    "  nexus init hello                        make a project that runs\n"
                    "  nexus app.c --allow-net=:3000           run it, free to listen on port 3000\n"
-                   "  nexus app.c --allow-net=:3000 --watch   and start it anew on each change\n"
+                   "  nexus dev app.c --allow-net=:3000       the same while you work on it\n"
                    "\nnexus COMMAND --help says more about a command.\n");
     return nx__cli_write(text);
 }

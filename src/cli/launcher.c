@@ -46,13 +46,16 @@ static nx_err compile(struct nx__launcher *l, bool *same)
                                           .refresh = l->run->refresh && l->generations == 0,
                                           .no_warnings = l->run->no_warnings,
                                           .compiler = l->run->compiler,
-                                          .compiler_by = l->run->compiler_by};
+                                          .compiler_by = l->run->compiler_by,
+                                          .said = nx__dev_said(l)};
+    if (l->dev) nx__buffer_free(request.said);
     nx_err err = nx__module_compile(&request, &fresh);
     nx__launcher_warn(&fresh);
     nx__compdb_note(&l->compdb, &fresh);
     *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;
     bool import_failed = !err && (err = nx__serve_reimport(l, &fresh, *same)) != NX_OK;
     l->compiled = !err;
+    if (l->dev) nx__dev_compiled(l, &fresh, err);
     if (l->watcher.fd >= 0) {
         if (!err && !*same) nx__watch_clear(&l->watcher);
         nx__watch_add(&l->watcher, &fresh, false);
@@ -130,6 +133,7 @@ static void signals_read(struct nx__launcher *l)
             nx__generations_reap(l);
             continue;
         }
+        if (signo == SIGWINCH && l->dev) nx__dev_resized(l);
         bool forward =
             info.ssi_code != SI_KERNEL; /* what the terminal sends, the app gets by itself */
         if (signo == SIGTERM || signo == SIGINT)
@@ -157,6 +161,7 @@ static void recompile(struct nx__launcher *l)
     if (err) {
         nx__launcher_tell_editors(l);
         (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
+        if (l->dev) nx__dev_refused(l);
         nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
                                    : "waiting for a change");
         return;
@@ -206,18 +211,20 @@ static int next_timeout(const struct nx__launcher *l)
 
 static void turn(struct nx__launcher *l)
 {
-    enum { OWN = 5 + NX__DRAINING_MAX };
-    struct pollfd fds[OWN + NX__HELD_MAX + NX__GUESTS_MAX];
+    enum { OWN = 7 + NX__DRAINING_MAX };
+    struct pollfd fds[OWN + NX__STANDIN_POLL_MAX];
     fds[0] = (struct pollfd){.fd = l->signals, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = l->watcher.fd, .events = POLLIN};
     fds[2] = (struct pollfd){.fd = l->asking ? STDIN_FILENO : -1, .events = POLLIN};
     fds[3] = (struct pollfd){.fd = l->current.pid ? l->current.broker : -1, .events = POLLIN};
+    nx__dev_poll(l, &fds[OWN - 3]);
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         fds[4 + i] = (struct pollfd){.fd = l->draining[i].pid ? l->draining[i].broker : -1,
                                      .events = POLLIN};
     fds[OWN - 1] = (struct pollfd){.fd = nx__inspect_fd(), .events = POLLIN};
     size_t count = OWN + nx__standin_poll(l, fds + OWN);
     if (poll(fds, count, next_timeout(l)) < 0) return;
+    if (fds[OWN - 3].revents || fds[OWN - 2].revents) nx__dev_relay(l);
     if (fds[3].revents) nx__serve(l, &l->current);
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         if (fds[4 + i].revents) nx__serve(l, &l->draining[i]);
@@ -279,6 +286,7 @@ int nx__launch(struct nx__run *run)
     l->profiling.rate = run->profile_rate;
     if (run->profile) err = nx__profiling_prepare(&l->profiling, run->profile, run->file);
     if (err) return nx__cli_fail(err);
+    if (run->dev && (err = nx__dev_open(l)) != NX_OK) return nx__cli_fail(err);
     bool same;
     err = compile(l, &same);
     if (err) nx__launcher_tell_editors(l);
@@ -296,5 +304,6 @@ int nx__launch(struct nx__run *run)
     nx__serve_sweep(l, true);
     nx__generations_profile(l);
     nx__warnings_finish(l);
+    if (l->dev) nx__dev_relay(l);
     return l->code;
 }

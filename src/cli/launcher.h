@@ -5,6 +5,7 @@
 #ifndef NX__LAUNCHER_H
 #define NX__LAUNCHER_H
 
+#include "base/buffer.h"
 #include "base/compiler.h"
 #include "cli/inspect.h"
 #include "cli/options.h"
@@ -21,6 +22,8 @@ enum {
     NX__HELD_MAX = 64,     /* listening sockets */
     NX__IMPORTED_MAX = 64, /* sources that a program imports; others are not compiled beforehand */
     NX__GUESTS_MAX = 16,   /* connections that are answered at once for a program that has failed */
+    NX__LIVE_MAX = 32,     /* connections that wait for a change; the oldest makes room */
+    NX__GUEST_HEAD_MOST = 16 * 1024, /* bytes of a request's head that are kept */
 };
 
 /* One process of the app. */
@@ -51,7 +54,9 @@ struct nx__imported {
 struct nx__guest {
     int fd;
     bool answered;
+    bool live;         /* it waits for a change */
     nx_duration until; /* it is closed then, if not before */
+    struct nx__buffer in, out;
 };
 
 struct nx__watcher {
@@ -92,7 +97,7 @@ struct nx__launcher {
     size_t imported_count;
     char import_error[160]; /* why its last import has failed; empty when it has not */
     char down[320];         /* with --watch: why the program does not run, while it does not */
-    struct nx__guest guests[NX__GUESTS_MAX];
+    struct nx__guest guests[NX__GUESTS_MAX + NX__LIVE_MAX];
     size_t guest_count;
     int stop_signal;        /* that ends it all, 0: none yet */
     nx_duration stopped_at; /* when it came */
@@ -105,7 +110,12 @@ struct nx__launcher {
     char question[NX__LISTEN_ADDRESS_MAX];
     bool done;
     int code;
+    struct nx__dev *dev; /* nexus dev; else NULL */
 };
+
+struct nx__command;
+/* `nexus run`, or what is like it: `*options` is all zero but for what the command sets. */
+int nx__run_with(struct nx__run *options, const struct nx__command *command, int argc, char **argv);
 
 /* Runs the program and everything around it until it has ended; returns the exit code. */
 int nx__launch(struct nx__run *run);
@@ -173,13 +183,72 @@ void nx__serve_sweep(struct nx__launcher *launcher, bool all);
 
 /* ---- standin.c */
 
-/* What to poll for connections to a program that has failed; at most NX__HELD_MAX + NX__GUESTS_MAX.
- */
+/* What to poll for connections to a program that has failed; at most NX__STANDIN_POLL_MAX. */
+enum { NX__STANDIN_POLL_MAX = NX__HELD_MAX + NX__GUESTS_MAX + NX__LIVE_MAX };
 size_t nx__standin_poll(const struct nx__launcher *launcher, struct pollfd *fds);
 
 /* Tells them so with a 503, as long as it does not run and a change is waited for. Does not wait.
  */
 void nx__standin_turn(struct nx__launcher *launcher, nx_duration now);
+
+/* nexus dev: takes over a connection whose request is read, and answers it with the page. */
+struct nx__dev_page;
+void nx__standin_answer(struct nx__launcher *launcher, int fd, const struct nx__dev_page *page,
+                        unsigned wants);
+
+/* nexus dev: takes over a connection that is to be told of changes since version `since`, which may
+ * be empty: from now on. */
+void nx__standin_live(struct nx__launcher *launcher, int fd, const char *since);
+
+/* Tells them that there is one. */
+void nx__standin_tell(struct nx__launcher *launcher);
+
+/* ---- dev.c: nexus dev. All but the first two and nx__dev_poll need `launcher->dev`. */
+
+/* Makes it. NX_EMFILE and others, recorded. */
+NX_MUST_CHECK nx_err nx__dev_open(struct nx__launcher *launcher);
+
+/* Where the words of a compiler that refuses something go; NULL without nexus dev. */
+struct nx__buffer *nx__dev_said(struct nx__launcher *launcher);
+
+/* The program was compiled, or was not. */
+void nx__dev_compiled(struct nx__launcher *launcher, const struct nx__compiled *compiled,
+                      nx_err err);
+
+/* It was not, after a change: the one that runs is stopped. */
+void nx__dev_refused(struct nx__launcher *launcher);
+
+/* A generation starts, listens for the first time, has ended for good (`status` from waitpid). */
+void nx__dev_starting(struct nx__launcher *launcher);
+void nx__dev_listening(struct nx__launcher *launcher);
+void nx__dev_ended(struct nx__launcher *launcher, int status);
+
+/* What to poll for what the program says: two descriptors. */
+void nx__dev_poll(const struct nx__launcher *launcher, struct pollfd *fds);
+
+/* Shows what it has said. */
+void nx__dev_relay(struct nx__launcher *launcher);
+
+/* The terminal has another size. */
+void nx__dev_resized(const struct nx__launcher *launcher);
+
+/* Says where the program listens. */
+void nx__dev_banner(struct nx__launcher *launcher, const char *url);
+
+/* As recv; `*fd` is the descriptor that came along, or -1. */
+ssize_t nx__dev_receive(int broker, void *packet, size_t size, int *fd);
+
+/* Takes a report of the program's. True when it waits for a page: `*page` is a file with it, or -1.
+ */
+bool nx__dev_report(struct nx__launcher *launcher, const struct nx__generation *generation,
+                    const void *packet, size_t len, int *page);
+
+/* The connection's request has crashed the program, and its client wants a kind of answer. */
+void nx__dev_crashed(struct nx__launcher *launcher, int fd, uint32_t wants);
+
+/* In the program's process, before it is sealed: takes stderr, and `log` as the place of another
+ * descriptor. */
+NX_MUST_CHECK nx_err nx__dev_app_begin(const struct nx__launcher *launcher, int log);
 
 /* ---- watch.c */
 

@@ -40,7 +40,7 @@ int main(int argc, char **argv)
         return nx__command_version.run(1, argv + 1);
     const struct nx__command *command = nx__command_find(argv[1]);
     if (!command) return is_program(argv[1]) ? nx__command_run.run(argc, argv) : unknown(argv[1]);
-    if (command != &nx__command_run)
+    if (command != &nx__command_run && command != &nx__command_dev)
         for (int i = 2; i < argc; i++)
             if (nx__cli_is_help(argv[i])) return nx__cli_help(command);
     return command->run(argc - 1, argv + 1);

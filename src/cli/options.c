@@ -37,6 +37,9 @@ static const struct {
     {"--refresh", offsetof(struct nx__run, refresh)},
     {"--no-prompt", offsetof(struct nx__run, no_prompt)},
     {"--no-warnings", offsetof(struct nx__run, no_warnings)},
+    {"--open", offsetof(struct nx__run, open)},
+    {"--no-log", offsetof(struct nx__run, no_log)},
+    {"--reload", offsetof(struct nx__run, reload)},
     {"--help", offsetof(struct nx__run, help)},
 };
 
@@ -47,38 +50,54 @@ static const char *level_words(size_t index, const char **summary)
     return index < sizeof levels / sizeof *levels ? levels[index] : NULL;
 }
 
+/* clang-format off */
+#define FLAGS_OF_RUN \
+    {.name = "--watch", .summary = "start it anew when a file changes"}, \
+    {.name = "--release", .summary = "compile for speed"}, \
+    NX__FLAG_COMPILER, \
+    {.name = "--refresh", .summary = "compile even if the result is in the cache"}, \
+    {.name = "--inspect", .summary = "let a debugger connect", .takes = NX__TAKES_EITHER}, \
+    {.name = "--inspect-wait", .summary = "and wait for it", .takes = NX__TAKES_EITHER}, \
+    {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"}, \
+    NX__FLAGS_PERMISSIONS, \
+    {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"}, \
+    {.name = "--max-open-files", .summary = "at once", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-memory", .summary = "bytes of data, such as 512M", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-operations", .summary = "in flight at once", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-fibers", .summary = "alive at once", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-iterations", .summary = "turns of the event loop", .takes = NX__TAKES_VALUE}, \
+    {.name = "--stack-size", .summary = "of a fiber, such as 256K", .takes = NX__TAKES_VALUE}, \
+    {.name = "--blocking-threads", .summary = "for work that blocks", .takes = NX__TAKES_VALUE}, \
+    {.name = "--watchdog", .summary = "milliseconds, 0: never", .takes = NX__TAKES_VALUE}, \
+    {.name = "--log-level", \
+     .summary = "the least that is logged", \
+     .takes = NX__TAKES_VALUE, \
+     .offer = NX__OFFER_WORDS, \
+     .words = level_words}, \
+    {.name = "--profile", \
+     .summary = "write a flame graph", \
+     .takes = NX__TAKES_EITHER, \
+     .offer = NX__OFFER_PATHS}, \
+    {.name = "--profile-rate", .summary = "samples a second", .takes = NX__TAKES_VALUE}
+/* clang-format on */
+
 /* All of them: one that is not here is refused before it is parsed. */
-const struct nx__flag nx__run_flags[] = {
-    {.name = "--watch", .summary = "start it anew when a file changes"},
-    {.name = "--release", .summary = "compile for speed"},
-    NX__FLAG_COMPILER,
-    {.name = "--refresh", .summary = "compile even if the result is in the cache"},
-    {.name = "--inspect", .summary = "let a debugger connect", .takes = NX__TAKES_EITHER},
-    {.name = "--inspect-wait", .summary = "and wait for it", .takes = NX__TAKES_EITHER},
-    {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"},
-    NX__FLAGS_PERMISSIONS,
-    {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"},
-    {.name = "--max-open-files", .summary = "at once", .takes = NX__TAKES_VALUE},
-    {.name = "--max-memory", .summary = "bytes of data, such as 512M", .takes = NX__TAKES_VALUE},
-    {.name = "--max-operations", .summary = "in flight at once", .takes = NX__TAKES_VALUE},
-    {.name = "--max-fibers", .summary = "alive at once", .takes = NX__TAKES_VALUE},
-    {.name = "--max-iterations", .summary = "turns of the event loop", .takes = NX__TAKES_VALUE},
-    {.name = "--stack-size", .summary = "of a fiber, such as 256K", .takes = NX__TAKES_VALUE},
-    {.name = "--blocking-threads", .summary = "for work that blocks", .takes = NX__TAKES_VALUE},
-    {.name = "--watchdog", .summary = "milliseconds, 0: never", .takes = NX__TAKES_VALUE},
-    {.name = "--log-level",
-     .summary = "the least that is logged",
-     .takes = NX__TAKES_VALUE,
-     .offer = NX__OFFER_WORDS,
-     .words = level_words},
-    {.name = "--profile",
-     .summary = "write a flame graph",
-     .takes = NX__TAKES_EITHER,
-     .offer = NX__OFFER_PATHS},
-    {.name = "--profile-rate", .summary = "samples a second", .takes = NX__TAKES_VALUE},
+const struct nx__flag nx__run_flags[] = {FLAGS_OF_RUN, NX__FLAG_HELP, NX__FLAGS_END};
+
+const struct nx__flag nx__dev_flags[] = {
+    {.name = "--open", .summary = "open the browser"},
+    {.name = "--no-log", .summary = "no line for each request"},
+    {.name = "--reload", .summary = "the program's own pages load again after a change"},
+    FLAGS_OF_RUN,
     NX__FLAG_HELP,
     NX__FLAGS_END,
 };
+
+/* Those that the command takes. */
+static const struct nx__flag *flags_of(const struct nx__run *run)
+{
+    return run->dev ? nx__dev_flags : nx__run_flags;
+}
 
 /* Reads the digits that the text begins with; the rest, or NULL where there are none or too many.
  */
@@ -136,14 +155,15 @@ static bool is_flag(const char *argument, const char *name, const char **value)
     return argument[len] == '\0' || *value;
 }
 
-static NX__COLD nx_err unknown(const char *argument)
+static NX__COLD nx_err unknown(const struct nx__run *run, const char *argument)
 {
     char otherwise[160], clean[64];
     size_t len = strcspn(argument, "=");
     nx__printable(clean, len < sizeof clean ? len + 1 : sizeof clean, argument);
     (void)snprintf(otherwise, sizeof otherwise,
-                   "the program's own flags go after --, as in: nexus run app.c -- %s", clean);
-    return nx__flag_unknown(nx__run_flags, argument, otherwise);
+                   "the program's own flags go after --, as in: nexus %s app.c -- %s",
+                   run->dev ? "dev" : "run", clean);
+    return nx__flag_unknown(flags_of(run), argument, otherwise);
 }
 
 static nx_err flag_parse(struct nx__run *run, const char *argument)
@@ -153,7 +173,7 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         run->help = true;
         return NX_OK;
     }
-    if (!nx__flag_find(nx__run_flags, argument, &value)) return unknown(argument);
+    if (!nx__flag_find(flags_of(run), argument, &value)) return unknown(run, argument);
     for (size_t i = 0; i < sizeof switches / sizeof *switches; i++) {
         if (!is_flag(argument, switches[i].name, &value)) continue;
         if (value) return nx__error_set(NX_EUSAGE, "%s takes no value", switches[i].name);
@@ -213,7 +233,7 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
     }
     bool taken;
     NX_TRY(nx__permissions_parse(&run->permissions, argument, &taken));
-    return taken ? NX_OK : unknown(argument);
+    return taken ? NX_OK : unknown(run, argument);
 }
 
 /* The words on the command line that are no flags, up to "--", from argv[i] on. */
@@ -295,7 +315,8 @@ static nx_err project_run(struct nx__run *run)
     if (err == NX_ENOENT)
         return nx__error_set(
             NX_EUSAGE,
-            "nexus run needs a file, as in: nexus run app.c (or a nexus.toml with main = \"app.c\")");
+            "nexus %s needs a file, as in: nexus %s app.c (or a nexus.toml with main = \"app.c\")",
+            run->dev ? "dev" : "run", run->dev ? "dev" : "run");
     NX_TRY(err);
     run->argv--; /* where the command's own name was */
     run->argc++;

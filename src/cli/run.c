@@ -29,22 +29,27 @@ static nx_err check_file(const char *file)
     return NX_OK;
 }
 
-static int run(int argc, char **argv)
+int nx__run_with(struct nx__run *options, const struct nx__command *command, int argc, char **argv)
 {
-    static struct nx__run options;
-    nx_err err = nx__run_parse(&options, argc, argv);
-    if (options.help) return nx__cli_help(&nx__command_run);
-    if (!err) err = check_file(options.file);
-    if (!err && nx_limits_set_with(&options.limits))
+    nx_err err = nx__run_parse(options, argc, argv);
+    if (options->help) return nx__cli_help(command);
+    if (!err) err = check_file(options->file);
+    if (!err && nx_limits_set_with(&options->limits))
         err = nx__error_set(NX_EUSAGE, "%s", nx__error_last()->message);
     if (err) return nx__cli_fail(err);
     const char *cc = getenv("CC");
-    if (!options.compiler && cc && *cc) {
-        options.compiler = cc;
-        options.compiler_by = "CC";
+    if (!options->compiler && cc && *cc) {
+        options->compiler = cc;
+        options->compiler_by = "CC";
     }
-    nx__log_preset((nx_log_level)options.log_level); /* the app's process inherits it */
-    return nx__launch(&options);
+    nx__log_preset((nx_log_level)options->log_level); /* the app's process inherits it */
+    return nx__launch(options);
+}
+
+static int run(int argc, char **argv)
+{
+    static struct nx__run options;
+    return nx__run_with(&options, &nx__command_run, argc, argv);
 }
 
 const struct nx__command nx__command_run = {

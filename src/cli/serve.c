@@ -112,7 +112,7 @@ static nx_err held_new(struct nx__launcher *l, const struct nx__broker_request *
 
 /* The start of a server is silent else. Not in a log, which a plain run may write; nor when a
  * restart takes the socket over. */
-static void say_listening(const struct nx__launcher *l, const struct nx__generation *generation,
+static void say_listening(struct nx__launcher *l, const struct nx__generation *generation,
                           const char *host, uint16_t port)
 {
     char address[NX__LISTEN_ADDRESS_MAX], clean[NX__LISTEN_ADDRESS_MAX], watching[64] = "";
@@ -123,6 +123,13 @@ static void say_listening(const struct nx__launcher *l, const struct nx__generat
     bool local = strncmp(address, "unix:", 5) == 0;
     bool every = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
     if (every) (void)snprintf(address, sizeof address, "localhost:%u", port);
+    if (l->dev) {
+        char url[NX__LISTEN_ADDRESS_MAX + 8];
+        (void)snprintf(url, sizeof url, "%s%s", local ? "" : "http://",
+                       nx__printable(clean, sizeof clean, address));
+        nx__dev_banner(l, url);
+        return;
+    }
     size_t files = nx__watch_count(&l->watcher);
     if (watch && !generation->listened)
         (void)snprintf(watching, sizeof watching, ", watching %zu file%s", files,
@@ -166,6 +173,7 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
     if (fresh) say_listening(l, generation, request->text, held->bound_port);
     if (!generation->listened && generation == &l->current && l->generations > 1)
         l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
+    if (l->dev && generation == &l->current && !generation->listened) nx__dev_listening(l);
     generation->listened = true;
     answer(generation, NX_OK, held->bound_port, held->fd);
     /* While it stops, or when it is an old one, ours would only keep connections waiting. */
@@ -257,7 +265,8 @@ static nx_err import_compile(struct nx__launcher *l, const char *path, struct nx
                                           .debug = l->run->inspect.on,
                                           .no_warnings = l->run->no_warnings,
                                           .compiler = l->run->compiler,
-                                          .compiler_by = l->run->compiler_by};
+                                          .compiler_by = l->run->compiler_by,
+                                          .said = nx__dev_said(l)};
     nx_err err = nx__module_compile(&request, out);
     nx__launcher_warn(out);
     nx__compdb_note(&l->compdb, out);
@@ -341,6 +350,8 @@ static void serve_request(struct nx__launcher *l, struct nx__generation *generat
     case NX__BROKER_ASK: serve_ask(l, generation, request->text); break;
     case NX__BROKER_IMPORT: serve_import(l, generation, request->text); break;
     case NX__BROKER_BEGIN: nx__inspect_begin(l, generation); break;
+    case NX__BROKER_CRASHED:
+    case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */
     default:
         answer(generation, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), 0, -1);
         break;
@@ -357,6 +368,32 @@ static void report_path(const struct nx__launcher *l, struct nx__crash_report *r
             (void)snprintf(report->modules[i], NX__CRASH_PATH, "/proc/self/fd/%d", l->so_fd);
 }
 
+/* nexus dev: takes over a connection. False when the request is another, and the descriptor closed.
+ */
+static bool serve_connection(struct nx__launcher *l, const struct nx__broker_request *request,
+                             int fd)
+{
+    if (request->kind == NX__BROKER_CRASHED)
+        nx__dev_crashed(l, fd, request->wants);
+    else if (request->kind == NX__BROKER_LIVE)
+        nx__standin_live(l, fd, request->text);
+    else
+        (void)close(fd);
+    return request->kind == NX__BROKER_CRASHED || request->kind == NX__BROKER_LIVE;
+}
+
+static void serve_report(struct nx__launcher *l, const struct nx__generation *generation,
+                         const void *report, size_t len)
+{
+    int page;
+    if (!l->dev) {
+        nx__crash_print(report, len, STDERR_FILENO);
+    } else if (nx__dev_report(l, generation, report, len, &page)) {
+        answer(generation, page < 0 ? NX_EIO : NX_OK, 0, page);
+        if (page >= 0) (void)close(page);
+    }
+}
+
 bool nx__serve_packet(struct nx__launcher *l, struct nx__generation *generation)
 {
     static union {
@@ -365,7 +402,9 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__generation *generation)
         char bytes[NX__BROKER_PACKET_MAX];
     } buffer; /* what it does not use is never touched, and so costs no memory */
     /* Descriptors that come along are not taken, and the kernel closes them. */
-    ssize_t n = recv(generation->broker, buffer.bytes, sizeof buffer, MSG_DONTWAIT);
+    int came = -1;
+    ssize_t n = l->dev ? nx__dev_receive(generation->broker, buffer.bytes, sizeof buffer, &came)
+                       : recv(generation->broker, buffer.bytes, sizeof buffer, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
         (void)close(generation->broker);
@@ -374,11 +413,12 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__generation *generation)
     }
     size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
     if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
-        if (len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0')
+        if (len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0' &&
+            !(came >= 0 && serve_connection(l, &buffer.request, came)))
             serve_request(l, generation, &buffer.request);
     } else {
         report_path(l, &buffer.report, len);
-        nx__crash_print(buffer.bytes, len, STDERR_FILENO);
+        serve_report(l, generation, buffer.bytes, len);
     }
     return true;
 }

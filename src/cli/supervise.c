@@ -19,6 +19,7 @@ static const nx_duration FIRST_BACKOFF = NX_MS(50);
 nx_err nx__generation_start(struct nx__launcher *l)
 {
     int pair[2];
+    if (l->dev) nx__dev_starting(l);
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return nx__error_system(errno, "cannot start the program");
     struct nx__profile *profile = l->profiling.path ? nx__profile_new(l->profiling.rate) : NULL;
@@ -179,6 +180,7 @@ static void current_ended(struct nx__launcher *l, bool listened, int status)
     else
         (void)snprintf(l->down, sizeof l->down, "%.100s ended with exit code %d%s%s", l->run->file,
                        code, code && l->import_error[0] ? ": " : "", code ? l->import_error : "");
+    if (l->dev) nx__dev_ended(l, status);
     nx__cli_say("%s; waiting for a change", l->down);
 }
 

@@ -1,4 +1,5 @@
 /* Error pages: JSON, or what the peer likes better, or what the app makes of it. */
+#include "http/dev.h"
 #include "http/server.h"
 
 #include <stdio.h>
@@ -91,6 +92,9 @@ static nx_err page(nx_response *res, const nx_http_failure *failure)
             message = NULL;
         }
     }
+    if (nx__unlikely(nx__http_dev != NULL) && failure->err && res->status >= 500 &&
+        nx__http_dev->page(res, failure) == NX_OK)
+        return NX_OK;
     return usual_page(res, message);
 }
 

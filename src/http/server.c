@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "http/coding/coding.h"
 #include "http/data.h"
+#include "http/dev.h"
 #include "http/files/files.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
@@ -25,11 +26,14 @@ enum {
 };
 #define ACCEPT_PAUSE    NX_MS(100) /* when descriptors or memory are out */
 #define DRAIN_GRACE     NX_MS(250) /* an idle connection may bring one more request while we stop */
+#define DRAIN_GRACE_DEV NX_MS(30)  /* under nexus dev, where the answer would be out of date */
 #define CANCEL_GRACE    NX_S(1) /* between two looks at what the end of the drain has cancelled */
 #define SWEEP_LEAST     NX_MS(100)
 #define LINGER_DEADLINE NX_S(2)
 #define HEARTBEAT       NX_S(15)
 #define HEARTBEAT_LEAST NX_MS(250) /* lists are that exact */
+
+const struct nx__http_dev *nx__http_dev;
 
 /* ---- Building */
 
@@ -202,10 +206,15 @@ void nx__server_closed(nx_http_server *server)
 
 /* ---- Deadlines */
 
+static nx_duration drain_grace(void)
+{
+    return nx__http_dev ? DRAIN_GRACE_DEV : DRAIN_GRACE;
+}
+
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list)
 {
     switch (list) {
-    case NX__CONN_IDLE: return server->draining ? DRAIN_GRACE : server->options.idle_deadline;
+    case NX__CONN_IDLE: return server->draining ? drain_grace() : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
     case NX__CONN_EVENTS: return NX_FOREVER; /* see events_due */
@@ -292,9 +301,21 @@ static void drain_expired(struct nx__timer *timer)
         NX_IGNORE(nx__timer_set(&server->loop->timers, timer, server->loop->now + CANCEL_GRACE));
 }
 
+/* Under nexus dev a page that loads again after a change would ask the program before by a
+ * connection that it has used already. */
+static void used_close(nx_http_server *server)
+{
+    struct nx__list *list = &server->lists[NX__CONN_IDLE];
+    for (struct nx__list *link = list->next, *next; link != list; link = next) {
+        next = link->next;
+        if (nx__h1_is_used(link)) nx__h1_expire(link, NX__CONN_IDLE);
+    }
+}
+
 static void drain(nx_http_server *server)
 {
     server->loop->now = nx__clock_monotonic();
+    if (nx__http_dev) used_close(server);
     /* Whoever has connected already is served. */
     while (server->stats.connections < server->options.max_connections) {
         uint64_t before = server->stats.accepted;
@@ -306,7 +327,7 @@ static void drain(nx_http_server *server)
     int fd = server->listener.fd;
     nx__poller_remove(&server->loop->poller, &server->listener);
     nx__broker_unlisten(fd);
-    nx__server_sweep_by(server, server->loop->now + DRAIN_GRACE);
+    nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
@@ -346,6 +367,7 @@ nx_err nx__server_prepare(nx_http_server *server)
 static nx_err start(nx_http_server *server)
 {
     if (server->listening) return nx__error_set(NX_ESTATE, "this server listens already");
+    if (nx__http_dev) NX_TRY(nx__http_dev->prepare(server));
     NX_TRY(nx__server_prepare(server));
     const nx_http_server_options *o = &server->options;
     uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;

@@ -57,6 +57,12 @@ struct nx__http_driver {
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
 
+    /* For `nexus dev`: the connection's descriptor as long as nothing of the answer has gone out,
+     * and what goes before has; else -1. Async-signal-safe. */
+    int (*descriptor)(const nx_request *req);
+    /* For `nexus dev`: the connection is somebody else's, and closed here without a word. */
+    void (*leave)(nx_request *req);
+
     /* The head of a stream of events has been sent, or one more event: no handler_deadline from
      * here on, comments while it is silent, and the peer's leaving or the server's stop cancels the
      * fiber. Does not suspend. */
@@ -126,6 +132,7 @@ struct nx_request {
     nx_response response;
     nx_bytes body; /* once read whole */
     bool body_whole, body_streamed;
+    bool logged;                   /* on the standard output, by an access log of the app's own */
     struct nx__request_data *data; /* parsed at first use */
     struct nx__coded *coded;       /* what compresses the answer or decodes the body; mostly NULL */
     struct nx__request_extra *extra; /* NULL for most */
@@ -205,6 +212,9 @@ void nx__h1_beat(struct nx__list *link);
 
 /* Sees to it that streams of events get their comments, and their end when the server stops. */
 void nx__server_events(nx_http_server *server);
+
+/* It has had a request. */
+bool nx__h1_is_used(const struct nx__list *link);
 
 /* When it came into its list (monotonic). */
 nx_duration nx__h1_since(const struct nx__list *link);

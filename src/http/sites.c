@@ -1,6 +1,7 @@
 /* From what the app said to what is run: for each host one table of routes, for each router the
  * middleware down to it as one array. */
 #include "http/app.h"
+#include "http/dev.h"
 #include "http/h1/parse.h"
 
 #include <stdlib.h>
@@ -187,7 +188,8 @@ static nx_err router_make(struct build *build, size_t len, const nx_http_router 
     if (build->depth == NX__APP_MAX_DEPTH)
         return nx__error_set(NX_EINVAL, "there are more than %d routers within each other",
                              NX__APP_MAX_DEPTH);
-    if (above->count + router->step_count > NX__APP_MAX_MIDDLEWARE)
+    /* That of nexus dev takes no place of the app's. */
+    if (above->count + router->step_count > NX__APP_MAX_MIDDLEWARE + (nx__http_dev ? 1u : 0u))
         return nx__error_set(NX_EINVAL, "there are more than %d middleware before a handler",
                              NX__APP_MAX_MIDDLEWARE);
     const struct nx__scope *scope = scope_make(build, router, above);

@@ -28,6 +28,7 @@ static struct {
 } map;
 
 void (*_Atomic nx__crash_flush)(void);
+void (*_Atomic nx__crash_farewell)(void);
 
 static uint64_t main_stack; /* its limit, bytes; 0: none */
 
@@ -42,7 +43,7 @@ static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
     if (!name[0] && map.module_count == 0) name = "/proc/self/exe";
     if (!name[0]) return 0;
     /* The program is loaded through a descriptor; its name is where that leads. */
-    if (strncmp(name, "/proc/self/", 11) == 0) n = readlink(name, path, NX__CRASH_PATH - 1);
+    if (strncmp(name, "/proc/", 6) == 0) n = readlink(name, path, NX__CRASH_PATH - 1);
     if (n <= 0) n = snprintf(path, NX__CRASH_PATH, "%s", name);
     path[n < NX__CRASH_PATH ? n : NX__CRASH_PATH - 1] = '\0';
     for (int i = 0; i < info->dlpi_phnum; i++) {
@@ -145,6 +146,18 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     nx__unwind(&unwind, m);
 }
 
+void nx__crash_addresses(struct nx__crash_report *r, const uintptr_t *addresses, size_t count,
+                         bool is_entry)
+{
+    r->frame_count = 0;
+    r->module_count = map.module_count;
+    memcpy(r->modules, map.modules, sizeof r->modules);
+    for (size_t i = 0; i < count; i++) {
+        const struct nx__code *code = nx__code_at(map.ranges, map.range_count, addresses[i]);
+        if (!add_frame(r, addresses[i], code, !is_entry)) break;
+    }
+}
+
 void nx__crash_send(const struct nx__crash_report *report)
 {
     if (report_fd >= 0 && nx__broker_report(report, sizeof *report)) return;
@@ -214,6 +227,8 @@ static void handler(int signo, siginfo_t *info, void *ucontext)
     void (*flush)(void) = atomic_load(&nx__crash_flush);
     if (flush) flush();
     nx__crash_send(&report);
+    void (*farewell)(void) = atomic_load(&nx__crash_farewell);
+    if (farewell) farewell();
     /* The same signal again, by default, so that the exit status tells it and a core file can be
      * made. */
     (void)raise(signo);

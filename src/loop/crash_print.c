@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -18,6 +19,7 @@ enum { EXCERPT_MOST = 120 };
 /* Without memory of the heap, as dprintf has it: the caller may be a signal handler. */
 static NX_PRINTF(2, 3) void say(int fd, const char *format, ...)
 {
+    if (fd < 0) return;
     char text[1024];
     va_list args;
     va_start(args, format);
@@ -31,7 +33,7 @@ static NX_PRINTF(2, 3) void say(int fd, const char *format, ...)
     }
 }
 
-static const char *what(int signo)
+const char *nx__crash_what(int signo)
 {
     switch (signo) {
     case SIGSEGV: return "segmentation fault";
@@ -124,7 +126,22 @@ static bool describe(const struct nx__crash_report *r, const struct nx__crash_fr
     return true;
 }
 
-static void print_frames(const struct nx__crash_report *r, int fd)
+/* Notes for a story what is known of the frame; `path` tells where its code lies. */
+static void note(struct nx__crash_story *story, const struct nx__crash_report *r,
+                 const struct nx__crash_frame *f, const struct nx__symbol *symbol)
+{
+    if (!story || story->count == NX__CRASH_FRAMES) return;
+    struct nx__crash_told *told = &story->frames[story->count++];
+    const char *path = f->module < r->module_count ? r->modules[f->module] : "";
+    const char *base = strrchr(path, '/');
+    (void)snprintf(told->function, sizeof told->function, "%s", symbol->function);
+    (void)snprintf(told->file, sizeof told->file, "%s", symbol->file);
+    (void)snprintf(told->module, sizeof told->module, "%s", base ? base + 1 : path);
+    told->line = symbol->line;
+    told->runtime = f->module == 0;
+}
+
+static void print_frames(const struct nx__crash_report *r, int fd, struct nx__crash_story *story)
 {
     uint32_t told = frames_told(r);
     char line[640], last[640] = "";
@@ -136,6 +153,7 @@ static void print_frames(const struct nx__crash_report *r, int fd)
                    (i >= told && told && !symbol.function[0]);
         if (!end && strcmp(line, last) == 0) {
             same++;
+            if (story && story->count) story->frames[story->count - 1].same++;
             continue;
         }
         if (same) say(fd, "    ... %u more of the same\n", same);
@@ -143,8 +161,9 @@ static void print_frames(const struct nx__crash_report *r, int fd)
         same = 0;
         memcpy(last, line, sizeof last);
         say(fd, "    %s\n", line);
+        note(story, r, &r->frames[i], &symbol);
         if (!excerpted && r->frames[i].module != 0 && symbol.file[0] == '/') {
-            excerpt(fd, symbol.file, symbol.line);
+            if (fd >= 0) excerpt(fd, symbol.file, symbol.line);
             excerpted = true;
         }
     }
@@ -172,7 +191,7 @@ static void print_head(const struct nx__crash_report *r, int fd)
             (unsigned long long)(r->stack_size / 1024));
         break;
     default:
-        say(fd, "nexus: the program crashed in %s: %s", where, what(r->signal));
+        say(fd, "nexus: the program crashed in %s: %s", where, nx__crash_what(r->signal));
         if (r->signal == SIGSEGV || r->signal == SIGBUS)
             say(fd, " at address %#llx", (unsigned long long)r->fault);
     }
@@ -187,9 +206,38 @@ bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *ou
     if (out->module_count > NX__CRASH_MODULES || out->frame_count > NX__CRASH_FRAMES) return false;
     nx__utf8_clean(out->fiber, sizeof out->fiber);
     nx__utf8_clean(out->activity, sizeof out->activity);
+    nx__utf8_clean(out->message, sizeof out->message);
     for (uint32_t i = 0; i < out->module_count; i++)
         nx__utf8_clean(out->modules[i], NX__CRASH_PATH);
     return true;
+}
+
+/* What the child has noted, which may have gone wrong anywhere. */
+static void story_check(struct nx__crash_story *story)
+{
+    if (story->count > NX__CRASH_FRAMES) story->count = 0;
+    for (uint32_t i = 0; i < story->count; i++) {
+        struct nx__crash_told *told = &story->frames[i];
+        nx__utf8_clean(told->function, sizeof told->function);
+        nx__utf8_clean(told->file, sizeof told->file);
+        nx__utf8_clean(told->module, sizeof told->module);
+    }
+}
+
+/* False when the names could not be found out. */
+static bool frames_tell(const struct nx__crash_report *report, int fd,
+                        struct nx__crash_story *shared)
+{
+    pid_t pid = _Fork();
+    if (pid == 0) {
+        nx__symbolize_apart();
+        print_frames(report, fd, shared);
+        _exit(0);
+    }
+    int status = -1;
+    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
+    /* Where SIGCHLD is ignored the status is not known, but then the lines are most likely out. */
+    return pid > 0 && (status == 0 || status == -1);
 }
 
 void nx__crash_print(const void *report, size_t len, int fd)
@@ -200,14 +248,19 @@ void nx__crash_print(const void *report, size_t len, int fd)
         return;
     }
     print_head(&copy, fd);
-    pid_t pid = _Fork();
-    if (pid == 0) {
-        nx__symbolize_apart();
-        print_frames(&copy, fd);
-        _exit(0);
-    }
-    int status = -1;
-    while (pid > 0 && waitpid(pid, &status, 0) < 0 && errno == EINTR) {}
-    /* Where SIGCHLD is ignored the status is not known, but then the lines are most likely out. */
-    if (pid < 0 || (status != 0 && status != -1)) print_addresses(&copy, fd);
+    if (!frames_tell(&copy, fd, NULL)) print_addresses(&copy, fd);
+}
+
+void nx__crash_tell(const struct nx__crash_report *report, int fd, struct nx__crash_story *story)
+{
+    memset(story, 0, sizeof *story);
+    struct nx__crash_story *shared =
+        mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) shared = NULL;
+    print_head(report, fd);
+    if (!frames_tell(report, fd, shared) && fd >= 0) print_addresses(report, fd);
+    if (!shared) return;
+    memcpy(story, shared, sizeof *story);
+    (void)munmap(shared, sizeof *shared);
+    story_check(story);
 }

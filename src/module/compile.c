@@ -291,6 +291,16 @@ static void warnings_keep(const struct nx__compiled *out, int output)
     if (len) (void)munmap(text, len);
 }
 
+/* The same for who shows it elsewhere; what is too long is cut. */
+static void say_to(struct nx__buffer *said, int output)
+{
+    enum { SAID_MOST = 1 << 20 };
+    char chunk[4096];
+    off_t at = 0;
+    for (ssize_t n; said && (n = pread(output, chunk, sizeof chunk, at)) > 0; at += n)
+        if (nx__buffer_append(said, chunk, (size_t)n, SAID_MOST)) return;
+}
+
 static void say(int output)
 {
     char chunk[4096];
@@ -343,8 +353,13 @@ static nx_err make(struct nx__job *job, struct nx__compiled *out)
             err = no_place(job, nx__cache_error(ENOSPC, job->cache));
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;
-        if ((!err && !job->request->no_warnings) || (err == NX_ECOMPILE && last)) say(output);
-        if (err == NX_ECOMPILE && last) nx__compile_hints(job->main_path, job->root, output);
+        bool refused = err == NX_ECOMPILE && last;
+        if (refused) nx__compile_hints(job->main_path, job->root, output);
+        if ((!err && !job->request->no_warnings) || refused) say(output);
+        if (refused) {
+            say_to(job->request->said, output);
+            out->compiler = strdup(compiler->path);
+        }
         if (!err) err = nx__found_note(&m.found, &job->compilers, i + 1);
         if (!err && job->request->notes) err = nx__notes_keep(staging, job->request->notes);
         if (!err) {

@@ -58,7 +58,7 @@ NX_MUST_CHECK nx_err nx__symbols_check(const struct nx__build *build, const char
 /* True when the compiler has said so. */
 bool nx__output_says(int output, const char *words);
 
-/* Adds to what the compiler said of a program that does not compile, on stderr, what it does not
+/* Adds to what the compiler said in `output` of a program that does not compile what it does not
  * know: where packages are looked for, and what it may read. */
 void nx__compile_hints(const char *main_path, const char *root, int output);
 

@@ -47,16 +47,16 @@ static void package_hint(const char *main_path, int output)
     (void)snprintf(folder, sizeof folder, "%s", main_path);
     *strrchr(folder, '/') = '\0';
     nx__modules_list(folder, folders, sizeof folders);
-    (void)dprintf(STDERR_FILENO, "nexus: <%s> is in no package %s\n", name, folders);
+    (void)dprintf(output, "nexus: <%s> is in no package %s\n", name, folders);
 }
 
-static void wasm_header_hint(const char *path)
+static void wasm_header_hint(const char *path, int output)
 {
     struct nx__buffer text = {0};
     if (nx__read_small(path, NX__SOURCE_MOST, &text) == NX_OK && text.len &&
         memmem(text.data, text.len, ".wasm.h\"", 8))
         (void)dprintf(
-            STDERR_FILENO,
+            output,
             "nexus: %s includes a .wasm.h header: WebAssembly modules come with a later version\n",
             path);
     nx__buffer_free(&text);
@@ -66,9 +66,9 @@ void nx__compile_hints(const char *main_path, const char *root, int output)
 {
     if (nx__output_says(output, "Permission denied"))
         (void)dprintf(
-            STDERR_FILENO,
+            output,
             "nexus: the compiler may read what lies below \"%s\", and packages; a nexus.toml in a folder above moves that up\n",
             root);
     package_hint(main_path, output);
-    wasm_header_hint(main_path);
+    wasm_header_hint(main_path, output);
 }

@@ -17,6 +17,7 @@ struct nx__compile_request {
     const char *compiler_by;  /* who chose it, for messages: "CC" (as NULL is) or a flag */
     const char *const *flags; /* more for the compiler, not for tcc; NULL at the end; may be NULL */
     const char *notes;        /* folder for the *.gcno that it makes; may be NULL */
+    struct nx__buffer *said;  /* gets what the compiler has said of what it refuses; may be NULL */
 };
 
 /* A file that went in. */

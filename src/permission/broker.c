@@ -29,6 +29,27 @@ bool nx__broker_report(const void *report, size_t len)
            send(launcher, report, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
 }
 
+bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text)
+{
+    struct nx__broker_request request = {.magic = NX__BROKER_MAGIC, .kind = kind, .wants = wants};
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof(int))];
+    } control = {.header = {.cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS,
+                            .cmsg_len = CMSG_LEN(sizeof(int))}};
+    size_t len = strnlen(text, sizeof request.text - 1);
+    memcpy(request.text, text, len);
+    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    struct iovec part = {.iov_base = &request,
+                         .iov_len = offsetof(struct nx__broker_request, text) + len + 1};
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = sizeof control};
+    return launcher >= 0 && sendmsg(launcher, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+}
+
 static nx_err lost(int system)
 {
     return nx__error_system(system, "cannot reach the launcher");
@@ -85,6 +106,19 @@ static nx_err call(struct nx__broker_request *request, const char *text,
     NX_IGNORE(nx__error_set((nx_err)answer->code, "%s", answer->message));
     nx__context()->error.system = answer->system;
     return (nx_err)answer->code;
+}
+
+nx_err nx__broker_page(const void *report, size_t len, int *fd)
+{
+    struct nx__broker_answer answer = {.code = NX_ENOTSUP};
+    *fd = -1;
+    if (launcher < 0) return NX_ENOTSUP;
+    (void)pthread_mutex_lock(&turn);
+    nx_err err = nx__broker_report(report, len) ? answer_receive(&answer, fd) : NX_EIO;
+    (void)pthread_mutex_unlock(&turn);
+    if (!err) err = (nx_err)answer.code;
+    if (!err && *fd < 0) err = NX_EIO;
+    return err;
 }
 
 bool nx__broker_ask(const char *address)

@@ -46,6 +46,20 @@ NX_MUST_CHECK nx_err nx__broker_begin(void);
  * it does not take it. */
 bool nx__broker_report(const void *report, size_t len);
 
+/* ---- nexus dev */
+
+/* What the client of a request likes to read. */
+enum nx__broker_wants { NX__WANTS_TEXT, NX__WANTS_JSON, NX__WANTS_HTML };
+
+/* Hands the launcher a connection, NX__BROKER_CRASHED or NX__BROKER_LIVE, with a word about it; the
+ * descriptor stays the caller's. Never blocks, async-signal-safe. False when it does not take it.
+ */
+bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text);
+
+/* Sends a report (NX__CRASH_FAILED) and gets the page that shows it, in a file that the caller
+ * closes. Waits for the launcher. NX_ENOTSUP without one, NX_EIO and others. */
+NX_MUST_CHECK nx_err nx__broker_page(const void *report, size_t len, int *fd);
+
 /* ---- The packets, for the launcher. What does not begin with the magic number is a report. */
 
 enum { NX__BROKER_MAGIC = 0x4e58424b, NX__BROKER_PACKET_MAX = 65536 };
@@ -55,13 +69,16 @@ enum nx__broker_kind {
     NX__BROKER_UNLISTEN,
     NX__BROKER_ASK,
     NX__BROKER_IMPORT,
-    NX__BROKER_BEGIN
+    NX__BROKER_BEGIN,
+    NX__BROKER_CRASHED, /* a connection whose request has crashed the program */
+    NX__BROKER_LIVE     /* one that wants to be told of changes */
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */
 struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port;
+    uint32_t wants;  /* NX__BROKER_CRASHED: an enum nx__broker_wants */
     uint64_t socket; /* which is given back: its inode */
     char text[NX__PATH_MAX];
 };

@@ -80,7 +80,7 @@ class Commands(Base):
     def test_init(self):
         result = self.nexus("init", "hello there")
         self.assertEqual(result.returncode, 0, result.stderr)
-        self.assertIn("nexus run app.c --allow-net", result.stdout)
+        self.assertIn("nexus dev app.c --allow-net", result.stdout)
         made = os.path.join(self.dir, "hello there")
         self.assertEqual(sorted(os.listdir(made)), [".gitignore", "README.md", "app.c", "compile_commands.json", "nexus.toml"])
         with open(os.path.join(made, "nexus.toml")) as f:

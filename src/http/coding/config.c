@@ -13,6 +13,16 @@ static nx_bytes protocol(const nx_request *req)
     return req->coded->wire->protocol(req);
 }
 
+static int descriptor(const nx_request *req)
+{
+    return req->coded->wire->descriptor(req);
+}
+
+static void leave(nx_request *req)
+{
+    req->coded->wire->leave(req);
+}
+
 static const struct nx__http_driver driver = {
     .send = nx__coded_send,
     .send_json = nx__coded_send_json,
@@ -23,6 +33,8 @@ static const struct nx__http_driver driver = {
     .body = nx__coded_body,
     .peer = peer,
     .protocol = protocol,
+    .descriptor = descriptor,
+    .leave = leave,
 };
 
 static void begin(nx_request *req)

@@ -43,6 +43,11 @@ NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
     }
 }
 
+bool nx__h1_is_used(const struct nx__list *link)
+{
+    return nx__container_of(link, const struct nx__h1_conn, link)->requests != 0;
+}
+
 nx_duration nx__h1_since(const struct nx__list *link)
 {
     return nx__container_of(link, const struct nx__h1_conn, link)->since;
@@ -494,6 +499,28 @@ static nx_bytes protocol(const nx_request *base)
     return nx_str(((const struct nx__h1_request *)base)->minor ? "HTTP/1.1" : "HTTP/1.0");
 }
 
+static int descriptor(const nx_request *base)
+{
+    const struct nx__h1_conn *conn = ((const struct nx__h1_request *)base)->conn;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    if (base->response.state != NX__RESPONSE_OPEN || conn->broken || conn->out.len) return -1;
+    if (shared->active != conn) return conn->watch.fd;
+    /* Answers to requests that came before in the same batch. */
+    while (shared->out_len) {
+        long n = nx__send(conn->watch.fd, shared->out, shared->out_len);
+        if (n <= 0) return -1;
+        shared->out_len -= (size_t)n;
+        memmove(shared->out, shared->out + n, shared->out_len);
+    }
+    return conn->watch.fd;
+}
+
+static void leave(nx_request *base)
+{
+    ((struct nx__h1_request *)base)->conn->broken = true;
+    base->response.state = NX__RESPONSE_DONE;
+}
+
 const struct nx__http_driver nx__h1_driver = {
     .send = nx__h1_send,
     .send_json = nx__h1_send_json,
@@ -504,6 +531,8 @@ const struct nx__http_driver nx__h1_driver = {
     .body = nx__h1_body,
     .peer = peer,
     .protocol = protocol,
+    .descriptor = descriptor,
+    .leave = leave,
     .events = nx__h1_events,
     .hold = nx__h1_hold,
     .stream_send = nx__h1_stream_send,

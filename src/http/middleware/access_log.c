@@ -340,6 +340,7 @@ static nx_err access_run(nx_request *req, nx_response *res, void *context)
     if (!log) return nx__error_set(NX_ENOMEM, "cannot log the request: out of memory");
     *log = (struct request_log){context, nx__clock_monotonic()};
     NX_TRY(nx_request_on_end(req, request_ended, log));
+    req->logged |= !log->access->write;
     return nx_http_next(req, res);
 }
 

@@ -1,4 +1,4 @@
-/* Notes over HTTP, as JSON: nexus run app.c --allow-net=127.0.0.1:3000 --watch */
+/* Notes over HTTP, as JSON: nexus dev app.c --allow-net=127.0.0.1:3000 */
 #include "./notes.h"
 
 #include <nexus/http.h>

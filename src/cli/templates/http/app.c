@@ -1,4 +1,4 @@
-/* A web server: nexus run app.c --allow-net=127.0.0.1:3000 --watch */
+/* A web server: nexus dev app.c --allow-net=127.0.0.1:3000 */
 #include <nexus/http.h>
 
 static nx_err root(nx_request *req, nx_response *res)
