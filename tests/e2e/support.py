@@ -30,7 +30,11 @@ class App:
                                         stdout=self.log, stderr=self.log, env={**os.environ, **(env or {})}, cwd=cwd,
                                         preexec_fn=preexec)
         if wait:
-            self.wait_listening()
+            try:
+                self.wait_listening()
+            except AssertionError:
+                self.kill()  # under --watch it would wait for a change, long after the test
+                raise
 
     def wait_listening(self, seconds=15):
         end = time.time() + seconds
