@@ -21,6 +21,7 @@ void nx__text_printf(struct nx__dev_text *out, const char *format, ...)
     char text[1024];
     va_list args;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start has made it */
     int n = vsnprintf(text, sizeof text, format, args);
     va_end(args);
     if (n > 0)

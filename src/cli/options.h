@@ -17,7 +17,7 @@ struct nx__run {
     uint32_t profile_rate;   /* --profile-rate, samples a second; 0: not given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
     struct nx__inspect_options inspect;
-    bool dev;                  /* nexus dev, which has the next three */
+    bool dev; /* nexus dev, which has the next three */
     bool open, no_log, reload;
     nx_limits limits;
     struct nx__permissions permissions;
@@ -27,8 +27,9 @@ struct nx__run {
  * the project in a folder. The caller frees it. NX_ENOENT, NX_EUSAGE, NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__run_find(const char *word, char **out);
 
-/* Reads argv[1] to argv[argc - 1] into `*run`, which is all zero but for `dev` and `watch`; strings stay argv's, and argv is
- * reordered. With `help` set nothing else counts. NX_EUSAGE (recorded), NX_ENOMEM. */
+/* Reads argv[1] to argv[argc - 1] into `*run`, which is all zero but for `dev` and `watch`; strings
+ * stay argv's, and argv is reordered. With `help` set nothing else counts. NX_EUSAGE (recorded),
+ * NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__run_parse(struct nx__run *run, int argc, char **argv);
 
 #endif
