@@ -65,7 +65,7 @@ static bool is_loopback(int fd)
         struct sockaddr any;
         struct sockaddr_in v4;
         struct sockaddr_in6 v6;
-    } a;
+    } a = {0};
     socklen_t len = sizeof a;
     if (getsockname(fd, &a.any, &len) != 0) return false;
     return a.any.sa_family == AF_INET ? ntohl(a.v4.sin_addr.s_addr) >> 24 == 127

@@ -61,7 +61,7 @@ static enum owner owner_find(const union address *own, const union address *peer
 
 bool nx__peer_is_own(int fd)
 {
-    union address own, peer;
+    union address own = {0}, peer = {0};
     socklen_t own_len = sizeof own, peer_len = sizeof peer;
     if (getsockname(fd, &own.any, &own_len) != 0 || getpeername(fd, &peer.any, &peer_len) != 0)
         return false;

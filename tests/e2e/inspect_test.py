@@ -318,7 +318,8 @@ class LldbTest(InspectCase, Basics):
         asking = app.asking("/wait/10")
         _, thread, frames = client.stopped()
         self.assert_at(frames, "wait", line("RESUMED"))
-        threads = {t["id"]: t["name"] for t in client.get("threads")["threads"]}
+        # lldb-vscode numbers them.
+        threads = {t["id"]: re.sub(r"^Thread #\d+ ", "", t["name"]) for t in client.get("threads")["threads"]}
         self.assertEqual(threads[thread], "http GET /wait/10")
         self.assertEqual(sorted(threads.values()).count("http GET /wait/700"), 3)
         self.assertIn("main", threads.values())
