@@ -79,7 +79,9 @@ static void linger_fire(struct nx__timer *timer)
     if (fibers) add(&text, "fiber%s ", fibers == 1 ? "" : "s");
     fibers_add(&text, loop);
     bool second = loop->stopping || nx__broker_fd() >= 0;
-    (void)fprintf(stderr, "nexus: still waiting for %s%s\n", text.bytes,
+    char who[32] = "";
+    if (loop->first) (void)snprintf(who, sizeof who, "worker %u is ", loop->worker);
+    (void)fprintf(stderr, "nexus: %sstill waiting for %s%s\n", who, text.bytes,
                   second ? "; a second signal ends it" : "");
 }
 

@@ -1,6 +1,7 @@
 /* What the tests of routers and middleware talk to. argv[1] is the port, argv[2] "json" for a JSON
  * access log, "forwarded" for proxies that speak Forwarded; argv[3] a directory to serve,
  * compressed. */
+#include "several.h"
 #include <nexus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -195,7 +196,7 @@ int main(int argc, char **argv)
 {
     static nx_http_server *server;
     server = nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
-                                .stop_delay = NX_MS(400));
+                                .stop_delay = NX_MS(400), .workers = several());
     nx_http_set_app(server, "server");
     bool json = argc > 2 && strcmp(argv[2], "json") == 0;
     nx_http_access_log(server, .format = json ? NX_HTTP_LOG_JSON : NX_HTTP_LOG_COMBINED);
