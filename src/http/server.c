@@ -319,18 +319,21 @@ static void socket_leave(nx_http_server *server)
 {
     struct nx__socket *socket = server->socket;
     if (!socket) return;
+    bool last = atomic_fetch_sub(&socket->listening, 1) == 1;
+    if (last) nx__broker_leave(socket->fd);
+    /* Whoever connects between the last look and the close is lost to the kernel. */
+    if (server->listening) accept_all(server);
+    nx__poller_remove(&server->loop->poller, &server->listener);
+    if (last) (void)close(socket->fd);
     server->socket = NULL;
     nx__timer_clear(&server->loop->timers, &server->accept_timer);
-    nx__poller_remove(&server->loop->poller, &server->listener);
-    if (atomic_fetch_sub(&socket->listening, 1) == 1) nx__broker_unlisten(socket->fd);
 }
 
 static void drain(nx_http_server *server)
 {
     server->loop->now = nx__clock_monotonic();
-    accept_all(server);
-    server->draining = true;
     socket_leave(server);
+    server->draining = true;
     nx__server_sweep_by(server, server->loop->now + DRAIN_GRACE);
     nx__server_events(server);
     if (server->options.drain_deadline != NX_FOREVER)

@@ -135,6 +135,7 @@ static void note(struct nx__worker *worker, nx_err err)
 /* All but serving. */
 static void worker_open(struct nx__worker *worker)
 {
+    worker->open = true;
     nx_err err = nx__serving_open(worker->server, socket_of(worker));
     if (!err) err = nx__worker_begin(worker->server);
     if (err) note(worker, err);
@@ -165,6 +166,7 @@ static void worker_serve(struct nx__worker *worker)
 
 static void worker_close(struct nx__worker *worker)
 {
+    worker->open = false;
     nx__serving_close(worker->server);
     nx__worker_end(worker->server);
     nx__server_release(worker->server);
@@ -237,7 +239,7 @@ static nx_err all_close(nx_http_server *server)
     struct nx__workers *all = server->workers;
     nx_err outcome = server->outcome;
     if (!all->serve) all_order(all, false);
-    if (server->socket) worker_close(&all->items[0]);
+    if (all->items[0].open) worker_close(&all->items[0]);
     for (uint32_t i = 1; i < all->count; i++) {
         struct nx__worker *worker = &all->items[i];
         nx__loop_thread_join(&worker->thread);

@@ -21,6 +21,7 @@ struct nx__worker {
     struct nx__post ordered;  /* to its own: it is to serve, or to end */
     struct nx__post stop;     /* to its own: the graceful stop */
     struct nx__op order;
+    bool open;  /* worker_close is owed */
     nx_err err; /* why it can't serve; the message is `message` */
     char message[NX__ERROR_MESSAGE_MAX];
 };

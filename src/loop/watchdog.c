@@ -172,7 +172,7 @@ void nx__watchdog_stop(struct nx_loop *loop)
     /* A signal that has not come yet may not come any more: the thread ends. */
     struct nx_loop *same = loop;
     (void)atomic_compare_exchange_strong(&looking, &same, NULL);
-    bool last = dog.known && nx__list_empty(&dog.loops);
+    bool last = dog.known && !loop->first; /* workers have ended before */
     dog.stopping = last && dog.started;
     if (dog.stopping) (void)pthread_cond_signal(&dog.wake);
     (void)pthread_mutex_unlock(&dog.lock);

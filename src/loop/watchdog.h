@@ -25,7 +25,7 @@ static inline void nx__watchdog_turn(struct nx_loop *loop)
 /* Is the thread there? */
 bool nx__watchdog_runs(void);
 
-/* Watches the loop no longer; ends the thread with the last. */
+/* Watches the loop no longer; ends the thread with the program's first. */
 void nx__watchdog_stop(struct nx_loop *loop);
 
 #endif

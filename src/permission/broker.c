@@ -136,7 +136,7 @@ nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog, unsi
     return NX_OK;
 }
 
-void nx__broker_unlisten(int fd)
+void nx__broker_leave(int fd)
 {
     union {
         struct sockaddr any;
@@ -157,6 +157,11 @@ void nx__broker_unlisten(int fd)
                        MSG_NOSIGNAL | MSG_DONTWAIT);
         }
     }
+}
+
+void nx__broker_unlisten(int fd)
+{
+    nx__broker_leave(fd);
     (void)close(fd);
 }
 

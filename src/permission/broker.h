@@ -27,9 +27,12 @@ NX_MUST_CHECK nx_err nx__broker_listen(const char *host, uint16_t port, unsigned
                                        unsigned unix_mode, unsigned want,
                                        struct nx__listeners *listeners);
 
-/* Closes a descriptor of nx__broker_listen and lets the launcher do so with its own; nobody listens
- * there any more, unless the next generation does. Removes the file of a Unix socket. Does not
- * block. Never shut such a socket down: it is shared. */
+/* Lets the launcher close its own of a descriptor of nx__broker_listen, which the caller is about
+ * to close: nobody listens there any more then, unless the next generation does. Removes the file
+ * of a Unix socket. Does not block. Never shut such a socket down: it is shared. */
+void nx__broker_leave(int fd);
+
+/* The same, and closes it. */
 void nx__broker_unlisten(int fd);
 
 /* Asks the user to allow listening on `address`, where he can be asked; false at once where not. */
