@@ -319,12 +319,14 @@ static void socket_leave(nx_http_server *server)
 {
     struct nx__socket *socket = server->socket;
     if (!socket) return;
-    bool last = atomic_fetch_sub(&socket->listening, 1) == 1;
-    if (last) nx__broker_leave(socket->fd);
-    /* Whoever connects between the last look and the close is lost to the kernel. */
-    if (server->listening) accept_all(server);
     nx__poller_remove(&server->loop->poller, &server->listener);
-    if (last) (void)close(socket->fd);
+    if (atomic_fetch_sub(&socket->listening, 1) == 1) { /* no other looks at it any more */
+        nx__broker_leave(socket->fd);
+        /* Whoever connects between the last look and the close is lost to the kernel. */
+        if (server->listening) accept_all(server);
+        nx__poller_remove(&server->loop->poller, &server->listener);
+        (void)close(socket->fd);
+    }
     server->socket = NULL;
     nx__timer_clear(&server->loop->timers, &server->accept_timer);
 }
