@@ -10,6 +10,7 @@ QUICK ?=
 
 all: ## Build a release tree in dist/
 	@scripts/setup --check build
+	@scripts/train --if-missing || echo "going on without a profile: the program will be about a tenth slower"
 	@test -f build/release/build.ninja || cmake --preset release
 	@cmake --build build/release --target nexus nexus_archive
 	@rm -rf dist/include

@@ -28,6 +28,7 @@ static nx_err put(store *s, int64_t id, bool done, nx_bytes text, todo **out)
 nx_err store_open(store *s, const char *path)
 {
     *s = (store){.path = path};
+    NX_TRY(nx_channel_new(&s->saving, 1, 1));
     nx_bytes file;
     nx_err err = nx_fs_read_file(path, &file);
     if (err == NX_ENOENT) return NX_OK;
@@ -63,7 +64,7 @@ void store_remove(store *s, todo *t)
     memmove(t, t + 1, (--s->count - i) * sizeof *t);
 }
 
-nx_err store_save(const store *s)
+static nx_err write_all(const store *s)
 {
     size_t size = s->count * (sizeof(todo) + 24) + 1, len = 0;
     char *text = nx_alloc(size);
@@ -76,7 +77,17 @@ nx_err store_save(const store *s)
     return nx_fs_write_file(s->path, nx_slice(text, len));
 }
 
+nx_err store_save(store *s)
+{
+    char turn = 0;
+    NX_TRY(nx_send(s->saving, &turn)); /* waits while the channel is full */
+    nx_err err = write_all(s);
+    NX_IGNORE(nx_recv(s->saving, &turn));
+    return err;
+}
+
 void store_close(store *s)
 {
+    nx_channel_free(s->saving);
     free(s->todos);
 }

@@ -2,7 +2,7 @@
 #ifndef STORE_H
 #define STORE_H
 
-#include <nexus/base.h>
+#include <nexus/channel.h>
 
 typedef struct todo {
     int64_t id;
@@ -15,6 +15,7 @@ typedef struct store {
     size_t count, capacity;
     int64_t last_id;
     const char *path;
+    nx_channel *saving; /* full while somebody saves */
 } store;
 
 /* Reads the file; none yet is an empty store. */
@@ -29,8 +30,8 @@ todo *store_find(store *s, int64_t id);
 
 void store_remove(store *s, todo *t);
 
-/* Writes the file anew. */
-nx_err store_save(const store *s);
+/* Writes the file anew; one at a time, or an older list could end up in place of a newer one. */
+nx_err store_save(store *s);
 
 void store_close(store *s);
 

@@ -48,7 +48,8 @@ NX_API NX_MUST_CHECK nx_err nx_join(nx_fiber *fiber);
  * NX_ECANCELED; scopes that it opened are cancelled with it. Does not suspend. */
 NX_API void nx_cancel(nx_fiber *fiber);
 
-/* Lets the other runnable fibers run first. NX_ECANCELED. Suspends. */
+/* Lets the other runnable fibers run first. What waits for descriptors and timers comes after up to
+ * 256 such switches; nx_sleep(0) lets it come at once. NX_ECANCELED. Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_yield(void);
 
 /* True once the calling fiber, or a scope that it is in, is cancelled: for long computations. */

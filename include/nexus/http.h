@@ -16,11 +16,15 @@ typedef struct nx_http_router nx_http_router;
 typedef struct nx_request nx_request;
 typedef struct nx_response nx_response;
 
-/* Answers one request. An error that it returns before it has answered becomes an error page: 500
- * (or 400, 408, 413 for NX_EPROTO, NX_ETIMEDOUT, NX_ETOOBIG from reading the body); one in the
- * middle of an answer made of pieces closes the connection. A handler that answers nothing gives
- * 204. Memory of nx_alloc and all slices of the request last until it returns. */
+/* Answers one request. An error that it returns before it has answered becomes an error page: what
+ * nx_http_error says, 400, 408, 413 or 415 where a call that reads what the peer has sent failed
+ * for it, else 500; one in the middle of an answer made of pieces closes the connection. A handler
+ * that answers nothing gives 204. Memory of nx_alloc and all slices of the request last until it
+ * returns. */
 typedef nx_err (*nx_http_handler)(nx_request *req, nx_response *res);
+
+/* What error pages are where the peer's Accept likes nothing better. */
+typedef enum nx_http_pages { NX_HTTP_PAGES_JSON = 1, NX_HTTP_PAGES_TEXT } nx_http_pages;
 
 /* Zero means the default, which is named in the comment. Deadlines: NX_FOREVER for none. */
 typedef struct nx_http_server_options {
@@ -61,6 +65,8 @@ typedef struct nx_http_server_options {
     nx_err (*worker_start)(void **state, void *context);
     void (*worker_stop)(void *state, void *context);
     void *worker_context; /* what both are given */
+    nx_http_pages pages;  /* error pages; always so where no request could be read of what the
+                             peer has sent. NX_HTTP_PAGES_JSON */
 } nx_http_server_options;
 
 #define NX_ALL_CORES        UINT32_MAX
@@ -324,6 +330,21 @@ NX_API NX_MUST_CHECK nx_err nx_response_send(nx_response *res, const char *text)
 NX_API NX_MUST_CHECK nx_err nx_response_send_bytes(nx_response *res, nx_bytes body);
 /* The same with a value, as application/json. */
 NX_API NX_MUST_CHECK nx_err nx_response_json(nx_response *res, nx_value value);
+/* The same with a page, as text/html; what comes from outside goes into it by nx_html_escape. */
+NX_API NX_MUST_CHECK nx_err nx_response_html(nx_response *res, const char *page);
+
+/* The text as it goes between tags and into quoted attributes of a page, `&`, `<`, `>`, `"` and `'`
+ * as entities, NUL as U+FFFD; NUL-terminated, in memory of the current scope. No help inside of
+ * <script> and <style>, nor against a link that begins with "javascript:". NULL when memory is out.
+ * Does not suspend. */
+NX_API char *nx_html_escape(nx_bytes text);
+
+/* Sends the peer elsewhere: 303 to a page after a form, 302 or 307 for now, 301 or 308 for good
+ * (browsers keep these two and don't ask again); 307 and 308 keep method and body. `location` is a
+ * URL or a path, in ASCII without spaces. NX_EINVAL for another status and another location, else
+ * errors as nx_response_send. May suspend. */
+NX_API NX_MUST_CHECK nx_err nx_response_redirect(nx_response *res, int status,
+                                                 const char *location);
 
 /* Answers with an error page: `return nx_response_error(res, 404, "there is no such todo")`. It is
  * JSON, {"error":"Not Found","message":"..."}, or HTML or plain text where the peer likes those
@@ -331,6 +352,19 @@ NX_API NX_MUST_CHECK nx_err nx_response_json(nx_response *res, nx_value value);
  * content-type. `message` may be NULL. Errors as nx_response_send; NX_EINVAL for a status below
  * 400. May suspend. */
 NX_API NX_MUST_CHECK nx_err nx_response_error(nx_response *res, int status, const char *message);
+
+/* An error for handlers, middleware and what they call to return: it becomes an error page with
+ * this status and the message, which the peer is told (unlike that of nx_fail):
+ *
+ *     if (!item) return nx_http_error(404, "there is no item %d", id);
+ *
+ * Needs no request at hand, passes through nx_join and nx_blocking, and is lost when the fiber
+ * records another error before it returns. The code is one that middleware may look for: NX_EACCES
+ * for 401, NX_EPERM for 403, NX_ENOENT for 404 and 410, NX_ETIMEDOUT for 408 and 504, NX_EEXIST for
+ * 409, NX_ETOOBIG for 413, 414 and 431, NX_ENOTSUP for 415 and 501, NX_ELIMIT for 429, NX_EAGAIN
+ * for 503, else NX_EPROTO below 500 and NX_EFAILED from there on; NX_EINVAL if the status is below
+ * 400 or above 999. Text past 240 bytes is cut. Never suspends; any thread. */
+NX_API NX_MUST_CHECK nx_err nx_http_error(int status, const char *format, ...) NX_PRINTF(2, 3);
 
 /* Sends a piece of an answer whose length is not known; the first piece sends the head. Chunked in
  * HTTP/1.1. Sent at once; suspends while the peer is slow, so nothing piles up. Errors as

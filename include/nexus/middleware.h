@@ -113,8 +113,10 @@ NX_API void nx_http_request_id_with(nx_http_router *router,
 /* The request's id; `data` is NULL if it has none. */
 NX_API nx_bytes nx_request_id(const nx_request *req);
 
-/* ---- The access log: a line for each request, once it is answered, to the standard output. All
- * that comes from the peer is escaped and cut, so that it makes no line and steers no terminal. */
+/* ---- The access log: a line for each request, once it is answered, to the standard output. One at
+ * a server also has what was refused before it was a request (malformed, too large, not there in
+ * time), with its first line as far as it came in place of method and path. All that comes from the
+ * peer is escaped and cut, so that it makes no line and steers no terminal. */
 typedef enum nx_http_log_format {
     NX_HTTP_LOG_COMBINED, /* as Apache's and nginx's "combined", and behind it milliseconds and id
                            */
@@ -125,7 +127,9 @@ typedef enum nx_http_log_format {
 typedef struct nx_http_access_log_options {
     size_t size;
     nx_http_log_format format;
-    /* Takes the line, with its newline, in place of the standard output. May suspend. */
+    /* Takes the line, with its newline, in place of the standard output. May suspend; the server's
+     * stop waits for it. While 64 lines of refused requests wait in there, more of these are lost.
+     */
     void (*write)(nx_bytes line, void *context);
     void *context;
 } nx_http_access_log_options;

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-typedef struct nx_http_server nx_http_server;
+typedef struct nx_http_router nx_http_router;
 typedef struct nx_response nx_response;
 
 /* Zero means the default, which is named in the comment. */
@@ -26,15 +26,16 @@ typedef struct nx_static_options {
     bool dotfiles; /* serves names that begin with a dot; ".well-known" is served without */
 } nx_static_options;
 
-/* Serves the files below `directory` under the path `prefix` ("/" or "/assets"), for GET and HEAD.
- * The directory is opened by nx_http_listen and held: a request never leaves it, by dots or by
- * links. A route of its own for a path goes first. Validators, ranges and content types are seen
- * to; what is no plain file is 404. The strings are copied. Mistakes come out of nx_http_listen:
- * NX_EPERM (needs --allow-read), NX_ENOENT, NX_EINVAL (the prefix). Does not suspend. */
-NX_API void nx_http_static_with(nx_http_server *server, const char *prefix, const char *directory,
+/* Serves the files below `directory` under the path `prefix` ("/" or "/assets") of a server or a
+ * router, for GET and HEAD, behind its middleware. The directory is opened by nx_http_listen and
+ * held: a request never leaves it, by dots or by links. A route of its own for a path goes first.
+ * Validators, ranges and content types are seen to; what is no plain file is 404. The strings are
+ * copied. Mistakes come out of nx_http_listen: NX_EPERM (needs --allow-read), NX_ENOENT, NX_EINVAL
+ * (the prefix). Does not suspend. */
+NX_API void nx_http_static_with(nx_http_router *router, const char *prefix, const char *directory,
                                 const nx_static_options *options);
-#define nx_http_static(server, prefix, directory, ...)                                             \
-    nx_http_static_with((server), (prefix), (directory),                                           \
+#define nx_http_static(at, prefix, directory, ...)                                                 \
+    nx_http_static_with(NX__HTTP_ROUTER(at), (prefix), (directory),                                \
                         &(nx_static_options){.size = sizeof(nx_static_options), __VA_ARGS__})
 
 typedef struct nx_file_options {

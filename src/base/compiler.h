@@ -16,7 +16,9 @@
 /* Part of every request: the linker puts these side by side. */
 #define NX__HOT      __attribute__((hot))
 #define NX__NORETURN __attribute__((noreturn))
-#define NX__UNUSED   __attribute__((unused))
+/* Gives way to another definition, where the linker meets one. */
+#define NX__WEAK   __attribute__((weak))
+#define NX__UNUSED __attribute__((unused))
 /* Local-exec would be wrong in a shared object; initial-exec costs the same single instruction. */
 #define NX__THREAD_LOCAL _Thread_local __attribute__((tls_model("initial-exec")))
 /* Reads memory that is nobody's variable: a stack, word by word. */

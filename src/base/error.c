@@ -85,6 +85,7 @@ static size_t record(nx_err code, int system, const char *format, va_list args)
     context->looked_at = false;
     context->error = (nx_error){.code = code, .system = system, .message = context->message};
     context->of_peer = false;
+    context->status = 0;
     return len;
 }
 
@@ -106,12 +107,9 @@ nx_err nx_fail(nx_err code, const char *format, ...)
     return code;
 }
 
-nx_err nx__error_peer(nx_err code, const char *format, ...)
+nx_err nx__error_peer_v(nx_err code, const char *format, va_list args)
 {
-    va_list args;
-    va_start(args, format);
     record(code, 0, format, args);
-    va_end(args);
     struct nx__context *context = nx__context();
     context->of_peer = true;
     /* Cut in the middle of a character it could not be told. */
@@ -121,10 +119,43 @@ nx_err nx__error_peer(nx_err code, const char *format, ...)
     return code;
 }
 
+nx_err nx__error_peer(nx_err code, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    nx__error_peer_v(code, format, args);
+    va_end(args);
+    return code;
+}
+
 bool nx__error_is_peers(nx_err code)
 {
     const struct nx__context *context = nx__context();
     return context->of_peer && context->error.code == code;
+}
+
+nx_err nx__error_status_set(unsigned status)
+{
+    struct nx__context *context = nx__context();
+    context->status = (uint16_t)status;
+    return context->error.code;
+}
+
+unsigned nx__error_status(nx_err code)
+{
+    const struct nx__context *context = nx__context();
+    return context->error.code == code ? context->status : 0;
+}
+
+nx_err nx__error_take(const struct nx__context *from, nx_err code)
+{
+    bool its = from->error.code == code && from->error.message;
+    nx__error_set(code, "%s", its ? from->error.message : nx_err_text(code));
+    struct nx__context *context = nx__context();
+    context->looked_at = its && from->looked_at;
+    context->of_peer = its && from->of_peer;
+    context->status = its ? from->status : 0;
+    return code;
 }
 
 const char *nx__quoted(char out[NX__QUOTED], nx_bytes text)

@@ -10,8 +10,9 @@
 /* The part of a fiber that the lowest floor knows. A thread without fibers has one of its own. */
 struct nx__context {
     nx_error error;
-    bool of_peer;   /* see nx__error_peer */
-    bool looked_at; /* by the program, which has had its say then */
+    bool of_peer;    /* see nx__error_peer */
+    bool looked_at;  /* by the program, which has had its say then */
+    uint16_t status; /* see nx__error_status_set */
     char message[NX__ERROR_MESSAGE_MAX];
 };
 
@@ -37,8 +38,21 @@ nx_err nx__error_set(nx_err code, const char *format, ...) NX_PRINTF(2, 3);
  * returns the error answers 400 (NX_EPROTO), 413 (NX_ETOOBIG) or 415 (NX_ENOTSUP) with it. */
 nx_err nx__error_peer(nx_err code, const char *format, ...) NX_PRINTF(2, 3);
 
+nx_err nx__error_peer_v(nx_err code, const char *format, va_list args);
+
 /* Whether the calling fiber's last error is `code`, and was recorded by nx__error_peer. */
 bool nx__error_is_peers(nx_err code);
+
+/* Says which status the error that was just recorded becomes where a protocol has such, instead of
+ * the one that goes with its code. Returns the code. */
+nx_err nx__error_status_set(unsigned status);
+
+/* That status, if the calling fiber's last error is `code`; else 0. */
+unsigned nx__error_status(nx_err code);
+
+/* Records what another context, such as that of a fiber that has ended with `code`, says of it.
+ * Returns the code. */
+nx_err nx__error_take(const struct nx__context *from, nx_err code);
 
 /* Text of a peer's for a message: what is not printable ASCII becomes "?", and past 40 bytes it is
  * cut. The memory is `out`. */

@@ -1,6 +1,7 @@
 /* From an address in a file to function, file and line. */
 #include "base/symbolize.h"
 
+#include "base/utf8.h"
 #include <backtrace.h>
 #include <elf.h>
 #include <fcntl.h>
@@ -24,10 +25,14 @@ static int line_found(void *data, uintptr_t pc, const char *file, int line, cons
 {
     struct nx__symbol *out = data;
     (void)pc;
+    if (out->file[0]) { /* from the innermost of inlined functions outwards */
+        (void)snprintf(out->outer, sizeof out->outer, "%s", function ? function : "");
+        return 0;
+    }
     if (function) (void)snprintf(out->function, sizeof out->function, "%s", function);
     if (file) (void)snprintf(out->file, sizeof out->file, "%s", file);
     if (file) out->line = line;
-    return file != NULL; /* the innermost of inlined functions will do */
+    return 0;
 }
 
 static void symbol_found(void *data, uintptr_t pc, const char *name, uintptr_t value,
@@ -121,5 +126,14 @@ bool nx__symbolize(const char *path, uint64_t address, struct nx__symbol *out)
     if (stat(path, &st) != 0 || !S_ISREG(st.st_mode) || access(path, R_OK) != 0) return false;
     dwarf_find(path, address, out);
     if (!out->file[0]) stabs_find(path, address, out);
+    nx__utf8_clean(out->function, sizeof out->function);
+    /* libc's own name for what a program calls. */
+    if (strncmp(out->function, "__GI_", 5) == 0)
+        memmove(out->function, out->function + 5, strlen(out->function + 5) + 1);
+    nx__utf8_clean(out->outer, sizeof out->outer);
+    nx__utf8_clean(out->file, sizeof out->file);
+    /* clang's folder comes before a path that is absolute already. */
+    const char *twice = strstr(out->file, "//");
+    if (twice) memmove(out->file, twice + 1, strlen(twice));
     return out->function[0] || out->file[0];
 }

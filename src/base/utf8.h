@@ -134,4 +134,19 @@ static inline size_t nx__json_copy_plain(char *out, const char *s, size_t len)
     return n;
 }
 
+/* Ends the text at `size`, and puts "?" where it has a control character or is no UTF-8: what came
+ * from outside must not steer the terminal. */
+static inline void nx__utf8_clean(char *text, size_t size)
+{
+    text[size - 1] = '\0';
+    const char *end = text + strlen(text);
+    for (size_t n; text < end; text += n) {
+        n = nx__utf8_sequence(text, end);
+        unsigned char first = (unsigned char)text[0], second = (unsigned char)text[1];
+        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && second < 0xa0);
+        if (!n) n = control = 1;
+        if (control) memset(text, '?', n);
+    }
+}
+
 #endif

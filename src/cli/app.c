@@ -2,6 +2,7 @@
 #include "cli/launcher.h"
 
 #include "cli/cli.h"
+#include "console/log.h"
 #include "loop/crash.h"
 #include "loop/loop.h"
 #include "permission/broker.h"
@@ -35,16 +36,18 @@ static nx_err prepare(const struct nx__launcher *l, int broker, int (**entry)(in
     NX_TRY(nx__crash_install(BROKER_FD));
     NX_TRY(nx__module_load_app(program, l->so_path, entry));
     nx__crash_modules_changed();
-    return NX_OK;
+    return l->run->inspect.on ? nx__inspect_enter(l) : NX_OK;
 }
 
-void nx__app_run(const struct nx__launcher *l, int broker)
+void nx__app_run(const struct nx__launcher *l, int broker, struct nx__profile *profile)
 {
     const char *name = strrchr(l->run->file, '/');
     (void)prctl(PR_SET_NAME, name ? name + 1 : l->run->file); /* for ps and top */
     (void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
+    nx__say_to = nx__log_say;
     int (*entry)(int, char **);
     nx_err err = prepare(l, broker, &entry);
+    if (!err && profile) err = nx__profile_begin(profile);
     if (err) _exit(nx__cli_fail(err));
     exit(nx__program_run(entry, l->run->argc, l->run->argv));
 }

@@ -234,6 +234,7 @@ static int run(int argc, char **argv)
     nx__doctor_compilers(d);
     nx__doctor_cache(d);
     nx__doctor_building(d);
+    nx__doctor_debugger(d);
     nx__doctor_kernel(d);
     nx__doctor_limits(d);
     probe_terminal(d);

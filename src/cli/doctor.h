@@ -45,10 +45,11 @@ bool nx__doctor_read(const char *path, char *out, size_t size);
 /* Finds a program on the PATH. */
 bool nx__doctor_find(const char *name, char *out, size_t size);
 
-/* ---- The probes: doctor_compilers.c, doctor_kernel.c, doctor_limits.c */
+/* ---- The probes: doctor_compilers.c, doctor_debugger.c, doctor_kernel.c, doctor_limits.c */
 void nx__doctor_compilers(struct nx__doctor *doctor);
 void nx__doctor_cache(struct nx__doctor *doctor);
 void nx__doctor_building(struct nx__doctor *doctor);
+void nx__doctor_debugger(struct nx__doctor *doctor);
 void nx__doctor_kernel(struct nx__doctor *doctor);
 void nx__doctor_limits(struct nx__doctor *doctor);
 

@@ -198,7 +198,7 @@ static void probe_chosen(struct nx__doctor *d, struct nx__compiler *out, bool *c
     const char *cc = getenv("CC");
     *chosen = cc && *cc;
     if (!*chosen) return;
-    if (nx__compilers_find(&c, cc, "CC", false)) {
+    if (nx__compilers_find(&c, cc, "CC", NX__WANTED_ANY)) {
         nx__doctor_fix(nx__doctor_add(d, NX__HEALTH_PROBLEM, "$CC", why,
                                       "%.60s: there is no such compiler", cc),
                        "unset CC");
@@ -222,7 +222,7 @@ void nx__doctor_compilers(struct nx__doctor *d)
     bool chosen, tcc = false, optimises = false;
     d->group = "compilers";
     probe_chosen(d, &cc, &chosen);
-    if (nx__compilers_find(&all, NULL, NULL, false)) all.count = 0;
+    if (nx__compilers_find(&all, NULL, NULL, NX__WANTED_ANY)) all.count = 0;
     for (size_t i = 0; i < all.count; i++) {
         tcc |= all.items[i].kind == NX__COMPILER_TCC;
         optimises |= all.items[i].kind != NX__COMPILER_TCC;

@@ -42,6 +42,7 @@ static nx_err compile(struct nx__launcher *l, bool *same)
     struct nx__compile_request request = {.path = l->run->file,
                                           .program = true,
                                           .release = l->run->release,
+                                          .debug = l->run->inspect.on,
                                           .refresh = l->run->refresh && l->generations == 0,
                                           .no_warnings = l->run->no_warnings,
                                           .compiler = l->run->compiler,
@@ -109,11 +110,15 @@ static void stop(struct nx__launcher *l, int signo, bool forward)
     l->stopped_at = now;
     l->restart_at = 0;
     l->watcher.changed_at = 0;
+    nx__inspect_stop();
     /* The app has its own; when it closes them nobody listens any more, rather than nobody answers.
      */
     nx__serve_sweep(l, true);
     if (!l->current.pid) l->code = 128 + signo;
     if (l->current.pid && forward) (void)kill(l->current.pid, signo);
+    /* gdb keeps SIGINT for itself. */
+    if (l->current.pid && l->run->inspect.on && signo == SIGINT)
+        (void)kill(l->current.pid, SIGTERM);
 }
 
 static void signals_read(struct nx__launcher *l)
@@ -129,6 +134,8 @@ static void signals_read(struct nx__launcher *l)
             info.ssi_code != SI_KERNEL; /* what the terminal sends, the app gets by itself */
         if (signo == SIGTERM || signo == SIGINT)
             stop(l, signo, forward);
+        else if (signo == SIGQUIT && forward && l->current.pid && nx__generation_tell(l))
+            continue;
         else if (forward && l->current.pid)
             (void)kill(l->current.pid, signo);
     }
@@ -199,7 +206,7 @@ static int next_timeout(const struct nx__launcher *l)
 
 static void turn(struct nx__launcher *l)
 {
-    enum { OWN = 4 + NX__DRAINING_MAX };
+    enum { OWN = 5 + NX__DRAINING_MAX };
     struct pollfd fds[OWN + NX__HELD_MAX + NX__GUESTS_MAX];
     fds[0] = (struct pollfd){.fd = l->signals, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = l->watcher.fd, .events = POLLIN};
@@ -208,12 +215,14 @@ static void turn(struct nx__launcher *l)
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         fds[4 + i] = (struct pollfd){.fd = l->draining[i].pid ? l->draining[i].broker : -1,
                                      .events = POLLIN};
+    fds[OWN - 1] = (struct pollfd){.fd = nx__inspect_fd(), .events = POLLIN};
     size_t count = OWN + nx__standin_poll(l, fds + OWN);
     if (poll(fds, count, next_timeout(l)) < 0) return;
     if (fds[3].revents) nx__serve(l, &l->current);
     for (size_t i = 0; i < NX__DRAINING_MAX; i++)
         if (fds[4 + i].revents) nx__serve(l, &l->draining[i]);
     if (fds[2].revents) nx__serve_asked(l, true);
+    if (fds[OWN - 1].revents) nx__inspect_serve(l);
     if (fds[1].revents && !l->stop_signal) nx__watch_read(&l->watcher, !l->compiled);
     /* Last: it moves generations. */
     if (fds[0].revents) signals_read(l);
@@ -266,6 +275,10 @@ int nx__launch(struct nx__run *run)
         err = nx__error_system(errno, "cannot watch files");
         return nx__cli_fail(err);
     }
+    if (run->inspect.on && (err = nx__inspect_prepare(&run->inspect))) return nx__cli_fail(err);
+    l->profiling.rate = run->profile_rate;
+    if (run->profile) err = nx__profiling_prepare(&l->profiling, run->profile, run->file);
+    if (err) return nx__cli_fail(err);
     bool same;
     err = compile(l, &same);
     if (err) nx__launcher_tell_editors(l);
@@ -273,6 +286,7 @@ int nx__launch(struct nx__run *run)
     nx__permissions_seal(&run->permissions);
     nx_err ready = signals_init(l);
     if (!ready && l->compiled) ready = nx__generation_start(l);
+    if (!ready && run->inspect.on) ready = nx__inspect_start(l);
     if (ready) return nx__cli_fail(ready);
     if (!l->compiled) nx__cli_say("waiting for a change");
     nx__launcher_tell_editors(l);
@@ -280,6 +294,7 @@ int nx__launch(struct nx__run *run)
     memory_trim();
     while (!l->done) turn(l);
     nx__serve_sweep(l, true);
+    nx__generations_profile(l);
     nx__warnings_finish(l);
     return l->code;
 }

@@ -6,7 +6,9 @@
 #define NX__LAUNCHER_H
 
 #include "base/compiler.h"
+#include "cli/inspect.h"
 #include "cli/options.h"
+#include "cli/profile.h"
 #include "module/compdb.h"
 #include "module/module.h"
 #include "permission/listen.h"
@@ -23,11 +25,12 @@ enum {
 
 /* One process of the app. */
 struct nx__generation {
-    pid_t pid;           /* 0: none */
-    int broker;          /* our end of the socket pair, -1 once closed */
-    uint32_t number;     /* from 1 */
-    bool listened;       /* has listened on something: it is a server */
-    nx_duration kill_at; /* when patience ends, 0: never */
+    pid_t pid;                   /* 0: none */
+    int broker;                  /* our end of the socket pair, -1 once closed */
+    uint32_t number;             /* from 1 */
+    bool listened;               /* has listened on something: it is a server */
+    nx_duration kill_at;         /* when patience ends, 0: never */
+    struct nx__profile *profile; /* what is sampled in it, NULL: nothing is */
 };
 
 /* A listening socket that outlives the generations. */
@@ -73,9 +76,11 @@ struct nx__launcher {
     bool compiled;  /* it is the latest source */
     bool unchecked; /* nobody knows yet what compilers warn of in it */
     pid_t checker;  /* finds that out, 0: nobody */
+    pid_t dumper;   /* says what the program does, 0: nobody */
     pid_t pid;      /* our own */
     sigset_t mask;  /* of signals, before ours were blocked; the app gets it back */
     int signals;    /* signalfd */
+    struct nx__profiling profiling;
     struct nx__generation current, draining[NX__DRAINING_MAX];
     uint32_t generations;
     struct nx__held held[NX__HELD_MAX];
@@ -130,6 +135,9 @@ bool nx__generations_draining(const struct nx__launcher *launcher);
 /* Kills generations whose patience has ended at `now`. */
 void nx__generations_expire(struct nx__launcher *launcher, nx_duration now);
 
+/* Writes what was sampled in those that are left, at the end. */
+void nx__generations_profile(struct nx__launcher *launcher);
+
 /* Sends the signal to every generation. */
 void nx__generations_signal(struct nx__launcher *launcher, int signo);
 
@@ -144,6 +152,9 @@ bool nx__serve_packet(struct nx__launcher *launcher, struct nx__generation *gene
 
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
+
+/* The generation numbered so, which has asked to begin, may. */
+void nx__serve_begin(struct nx__launcher *launcher, uint32_t number);
 
 /* The generation has ended: what it held is free for the next. */
 void nx__serve_forget(struct nx__launcher *launcher, const struct nx__generation *generation);
@@ -198,9 +209,17 @@ void nx__warnings_check(struct nx__launcher *launcher);
 /* Waits a moment for such a process, at the end. */
 void nx__warnings_finish(struct nx__launcher *launcher);
 
+/* ---- supervise.c, again */
+
+/* True when it has taken SIGQUIT, by which one asks what the program does: a process says it on
+ * stderr. False when the program handles that signal by itself. */
+bool nx__generation_tell(struct nx__launcher *launcher);
+
 /* ---- app.c */
 
-/* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end. */
-NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, int broker);
+/* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end;
+ * `profile` is where it is sampled, or NULL. */
+NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, int broker,
+                              struct nx__profile *profile);
 
 #endif

@@ -1,22 +1,10 @@
 /* The command line: finds the command and runs it. */
+#include "base/standard.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-/* A descriptor among the first three that came closed would be taken by the next file opened, and
- * written to. */
-static void open_standard(void)
-{
-    struct pollfd fds[3] = {{.fd = 0}, {.fd = 1}, {.fd = 2}};
-    if (poll(fds, 3, 0) <= 0) return;
-    for (int i = 0; i < 3; i++)
-        if ((fds[i].revents & POLLNVAL) && open("/dev/null", O_RDWR) < 0) _exit(NX_EFAILED);
-}
 
 /* `nexus app.c` means `nexus run app.c`: what looks like a file, or is one, or is a flag. */
 static bool is_program(const char *word)
@@ -41,7 +29,7 @@ static int unknown(const char *word)
 
 int main(int argc, char **argv)
 {
-    open_standard();
+    nx__standard_open();
     if (argc < 2) {
         (void)nx__command_help.run(1, (char *[]){"help", NULL});
         return NX_EUSAGE;

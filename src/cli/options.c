@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include "loop/profile.h"
 #include "module/module.h"
 #include <limits.h>
 #include <nexus/log.h>
@@ -52,6 +53,8 @@ const struct nx__flag nx__run_flags[] = {
     {.name = "--release", .summary = "compile for speed"},
     NX__FLAG_COMPILER,
     {.name = "--refresh", .summary = "compile even if the result is in the cache"},
+    {.name = "--inspect", .summary = "let a debugger connect", .takes = NX__TAKES_EITHER},
+    {.name = "--inspect-wait", .summary = "and wait for it", .takes = NX__TAKES_EITHER},
     {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"},
     NX__FLAGS_PERMISSIONS,
     {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"},
@@ -68,6 +71,11 @@ const struct nx__flag nx__run_flags[] = {
      .takes = NX__TAKES_VALUE,
      .offer = NX__OFFER_WORDS,
      .words = level_words},
+    {.name = "--profile",
+     .summary = "write a flame graph",
+     .takes = NX__TAKES_EITHER,
+     .offer = NX__OFFER_PATHS},
+    {.name = "--profile-rate", .summary = "samples a second", .takes = NX__TAKES_VALUE},
     NX__FLAG_HELP,
     NX__FLAGS_END,
 };
@@ -162,6 +170,10 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
                 limits[i].name, limits[i].name, limits[i].example);
         return NX_OK;
     }
+    if (is_flag(argument, "--inspect", &value))
+        return nx__inspect_parse(&run->inspect, "--inspect", value);
+    if (is_flag(argument, "--inspect-wait", &value))
+        return nx__inspect_parse(&run->inspect, "--inspect-wait", value);
     if (is_flag(argument, "--watchdog", &value)) {
         if (value && milliseconds_parse(value, &run->limits.watchdog)) return NX_OK;
         return nx__error_set(
@@ -181,6 +193,23 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         if (run->log_level) return NX_OK;
         return nx__error_set(
             NX_EUSAGE, "--log-level needs one of trace, debug, info, warn, error, fatal and off");
+    }
+    if (is_flag(argument, "--profile", &value)) {
+        if (value && !*value)
+            return nx__error_set(NX_EUSAGE, "--profile needs a file, as in --profile=app.svg");
+        run->profile = value ? value : "";
+        return NX_OK;
+    }
+    if (is_flag(argument, "--profile-rate", &value)) {
+        uint64_t rate;
+        if (!value || !size_parse(value, &rate) || rate > NX__PROFILE_RATE_MOST)
+            return nx__error_set(
+                NX_EUSAGE,
+                "--profile-rate needs samples a second, 1 to %d, as in --profile-rate=200",
+                NX__PROFILE_RATE_MOST);
+        run->profile_rate = (uint32_t)rate;
+        if (!run->profile) run->profile = "";
+        return NX_OK;
     }
     bool taken;
     NX_TRY(nx__permissions_parse(&run->permissions, argument, &taken));
@@ -208,7 +237,8 @@ static nx_err value_check(const struct nx__run *run, int i, int argc, char **arg
         if (extension && (strcmp(extension, ".c") == 0 || strcmp(extension, ".wasm") == 0))
             return NX_OK;
         char *file = NULL;
-        bool alone = words_from(i + 1, argc, argv) == 1 && nx__run_find(word, &file) == NX_OK;
+        bool alone = words_from(i + 1, argc, argv) == 1 && nx__run_find(word, &file) == NX_OK &&
+                     access(file, F_OK) == 0;
         free(file);
         if (alone) return NX_OK;
     }
@@ -292,6 +322,9 @@ nx_err nx__run_parse(struct nx__run *run, int argc, char **argv)
         }
     }
     run->argv[run->argc] = NULL;
+    /* Who steps through a handler, or has a condition looked at a thousand times, blocks the loop.
+     */
+    if (run->inspect.on && !run->limits.watchdog) run->limits.watchdog = NX_FOREVER;
     if (!named) return project_run(run);
     char *file;
     NX_TRY(nx__run_find(run->argv[0], &file));

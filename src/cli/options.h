@@ -2,6 +2,7 @@
 #ifndef NX__OPTIONS_H
 #define NX__OPTIONS_H
 
+#include "cli/inspect.h"
 #include "permission/permission.h"
 #include <nexus/runtime.h>
 
@@ -12,7 +13,10 @@ struct nx__run {
     const char *compiler;    /* NULL: not given */
     const char *compiler_by; /* "--compiler" or "CC" */
     int log_level;           /* --log-level, 0: not given */
+    const char *profile;     /* --profile: the file, "" where none was named, NULL: not given */
+    uint32_t profile_rate;   /* --profile-rate, samples a second; 0: not given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
+    struct nx__inspect_options inspect;
     nx_limits limits;
     struct nx__permissions permissions;
 };

@@ -55,6 +55,11 @@ static void answer(const struct nx__generation *generation, nx_err code, int fd)
     answer_with(generation, code, &(struct nx__listeners){.fds = {fd}, .count = fd >= 0});
 }
 
+void nx__serve_begin(struct nx__launcher *l, uint32_t number)
+{
+    if (l->current.pid && l->current.number == number) answer(&l->current, NX_OK, -1);
+}
+
 /* ---- Listening sockets */
 
 static void held_close(struct nx__launcher *l, size_t index)
@@ -268,6 +273,7 @@ static nx_err import_compile(struct nx__launcher *l, const char *path, struct nx
 {
     struct nx__compile_request request = {.path = path,
                                           .release = l->run->release,
+                                          .debug = l->run->inspect.on,
                                           .no_warnings = l->run->no_warnings,
                                           .compiler = l->run->compiler,
                                           .compiler_by = l->run->compiler_by};
@@ -353,6 +359,7 @@ static void serve_request(struct nx__launcher *l, struct nx__generation *generat
     case NX__BROKER_UNLISTEN: serve_unlisten(l, generation, request->socket); break;
     case NX__BROKER_ASK: serve_ask(l, generation, request->text); break;
     case NX__BROKER_IMPORT: serve_import(l, generation, request->text); break;
+    case NX__BROKER_BEGIN: nx__inspect_begin(l, generation); break;
     default:
         answer(generation, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), -1);
         break;

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "cli/cli.h"
+#include "cli/dump.h"
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -20,18 +21,35 @@ nx_err nx__generation_start(struct nx__launcher *l)
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return nx__error_system(errno, "cannot start the program");
+    struct nx__profile *profile = l->profiling.path ? nx__profile_new(l->profiling.rate) : NULL;
     pid_t pid = fork();
     if (pid < 0) {
         nx_err err = nx__error_system(errno, "cannot start the program");
+        nx__profile_free(profile);
         (void)close(pair[0]);
         (void)close(pair[1]);
         return err;
     }
-    if (pid == 0) nx__app_run(l, pair[1]);
+    if (pid == 0) nx__app_run(l, pair[1], profile);
     (void)close(pair[1]);
     l->import_error[0] = '\0';
-    l->current = (struct nx__generation){.pid = pid, .broker = pair[0], .number = ++l->generations};
+    l->current = (struct nx__generation){
+        .pid = pid, .broker = pair[0], .number = ++l->generations, .profile = profile};
     return NX_OK;
+}
+
+/* Writes what was sampled in it. */
+static void profile_take(struct nx__launcher *l, struct nx__generation *generation)
+{
+    nx__profiling_add(&l->profiling, generation->profile, l->so_path, l->so_fd);
+    nx__profile_free(generation->profile);
+    generation->profile = NULL;
+}
+
+void nx__generations_profile(struct nx__launcher *l)
+{
+    profile_take(l, &l->current);
+    for (size_t i = 0; i < NX__DRAINING_MAX; i++) profile_take(l, &l->draining[i]);
 }
 
 void nx__generation_retire(struct nx__launcher *l)
@@ -50,8 +68,10 @@ void nx__generation_retire(struct nx__launcher *l)
                        */
         (void)kill(place->pid, SIGKILL);
         (void)waitpid(place->pid, NULL, 0);
+        profile_take(l, place);
         if (place->broker >= 0) (void)close(place->broker);
     }
+    nx__inspect_retire(&l->current);
     *place = l->current;
     place->kill_at = nx__clock_monotonic() + PATIENCE;
     (void)kill(place->pid, SIGTERM);
@@ -126,9 +146,14 @@ static bool plan_restart(struct nx__launcher *l, int signo)
     return true;
 }
 
+static int exit_code(int status)
+{
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 static void current_ended(struct nx__launcher *l, bool listened, int status)
 {
-    int code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+    int code = exit_code(status);
     bool crash = is_crash(status);
     if (l->done) return;
     if (l->stop_signal) { /* the loop ends when the old ones have too */
@@ -163,13 +188,16 @@ static void ended(struct nx__launcher *l, struct nx__generation *generation, int
     if (generation->broker >= 0) nx__serve(l, generation);
     if (generation->broker >= 0) (void)close(generation->broker);
     bool listened = generation->listened, current = generation == &l->current;
+    uint32_t number = generation->number;
     if (l->asking == generation->number) nx__serve_asked(l, false);
+    profile_take(l, generation);
     if (current) {
         nx__serve_forget(l, generation);
         l->sweep_at = 0;
     }
     *generation = (struct nx__generation){.broker = -1};
     if (current) current_ended(l, listened, status);
+    nx__inspect_ended(number, exit_code(status), !l->done && !l->stop_signal);
 }
 
 void nx__generations_reap(struct nx__launcher *l)
@@ -179,8 +207,38 @@ void nx__generations_reap(struct nx__launcher *l)
     /* Any child: as the first process of a container, strangers' orphans are ours too. */
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == l->checker) l->checker = 0;
+        if (pid == l->dumper) l->dumper = 0;
         if (pid == l->current.pid) ended(l, &l->current, status);
         for (size_t i = 0; i < NX__DRAINING_MAX; i++)
             if (pid == l->draining[i].pid) ended(l, &l->draining[i], status);
     }
+}
+
+/* Has the process a handler for the signal? */
+static bool catches(pid_t pid, int signo)
+{
+    char path[64], line[256];
+    unsigned long long mask = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *f = fopen(path, "re");
+    if (!f) return true;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "SigCgt: %llx", &mask) == 1) break;
+    (void)fclose(f);
+    return mask >> (signo - 1) & 1;
+}
+
+bool nx__generation_tell(struct nx__launcher *l)
+{
+    if (catches(l->current.pid, SIGQUIT)) return false;
+    if (l->dumper) return true;
+    /* Not here: what lies in the program's memory may be anything. */
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
+        nx_err err = nx__dump_write(l->current.pid, false, STDERR_FILENO);
+        _exit(err ? nx__cli_fail(err) : 0);
+    }
+    if (pid > 0) l->dumper = pid;
+    return true;
 }

@@ -59,7 +59,7 @@ nx_err nx__tool_output(const char *const *argv, struct nx__buffer *out)
 static nx_err choose(struct nx__tester *t, const char *what)
 {
     struct nx__compilers compilers;
-    nx_err err = nx__compilers_find(&compilers, t->compiler, NULL, true);
+    nx_err err = nx__compilers_find(&compilers, t->compiler, NULL, NX__WANTED_RELEASE);
     if (err == NX_EINVAL || (err == NX_ENOENT && !t->compiler) ||
         (!err && compilers.items[0].kind == NX__COMPILER_ZIG))
         return nx__error_set(

@@ -239,6 +239,17 @@ void nx_log_format(nx_log_level level, const char *format, ...)
     errno = saved;
 }
 
+bool nx__log_say(enum nx__say kind, const char *text)
+{
+    static const nx_log_level levels[] = {[NX__SAY_WARNING] = NX_LOG_WARN,
+                                          [NX__SAY_ERROR] = NX_LOG_ERROR,
+                                          [NX__SAY_LAST] = NX_LOG_FATAL};
+    bool logs = NX_LOAD_RELAXED(&nx_log_least) || settings.preset || getenv("NEXUS_LOG");
+    if (!logs || !sink()) return false;
+    nx_log_fields(levels[kind], text, NULL, 0);
+    return true;
+}
+
 nx_err nx_log_flush(void)
 {
     struct nx__outlet *o = atomic_load(&settings.sink);

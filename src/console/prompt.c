@@ -198,7 +198,7 @@ nx_err nx_prompt_with(nx_bytes *answer, const char *question, const nx_prompt_op
     size_t len;
     *answer = (nx_bytes){0};
     struct nx__outlet *o = begin(question);
-    if (!o) return nx_error_last()->code;
+    if (!o) return nx__error_last()->code;
     question_write(text, question, options->fallback);
     nx_err err = ask(o, text, false, line, &len);
     if (!err && !len && options->fallback)
@@ -215,7 +215,7 @@ nx_err nx_prompt_secret(nx_bytes *secret, const char *question)
     size_t len;
     *secret = (nx_bytes){0};
     struct nx__outlet *o = begin(question);
-    if (!o) return nx_error_last()->code;
+    if (!o) return nx__error_last()->code;
     question_write(text, question, NULL);
     nx_err err = ask(o, text, true, line, &len);
     if (!err) err = keep(line, len, secret);
@@ -257,7 +257,7 @@ nx_err nx_prompt_yes_with(bool *yes, const char *question, const nx_prompt_optio
         return nx__error_set(NX_EINVAL, "cannot ask \"%.*s\": the fallback is neither yes nor no",
                              QUOTE_MOST, question);
     struct nx__outlet *o = begin(question);
-    if (!o) return nx_error_last()->code;
+    if (!o) return nx__error_last()->code;
     question_write(text, question, !options->fallback ? "y/n" : fallback ? "Y/n" : "y/N");
     nx_err err = ask_until(o, question, text, options->fallback, accept_yes, yes,
                            "Please answer yes or no.\n");
@@ -306,7 +306,7 @@ nx_err nx_prompt_choice_with(size_t *index, const char *question, const char *co
         return nx__error_set(NX_EINVAL, "cannot ask \"%.*s\": %s", QUOTE_MOST, question,
                              count ? "the fallback is no choice" : "there is nothing to choose");
     struct nx__outlet *o = begin(question);
-    if (!o) return nx_error_last()->code;
+    if (!o) return nx__error_last()->code;
     nx_err err = say_choices(o, question, &c);
     question_write(text, "Number or text", options->fallback);
     if (!err)

@@ -133,6 +133,26 @@ void nx__router_bare(nx_http_router *router, const char *path, nx_http_handler h
     entry->app = app;
 }
 
+void nx__router_on_refusal(nx_http_router *router,
+                           void (*fn)(const struct nx__refusal *refusal, const void *context),
+                           const void *context)
+{
+    struct nx__refusal_observer *observer = nx__router_keep(router, sizeof *observer, NULL);
+    if (!observer) return;
+    *observer = (struct nx__refusal_observer){router->refusal_observers, fn, context};
+    router->refusal_observers = observer;
+}
+
+void nx__router_serve(nx_http_router *router, const char *path, nx_http_handler handler,
+                      const void *context, bool late)
+{
+    struct nx__entry *entry = entry_add(router, NX__ENTRY_ROUTE, "GET", path);
+    if (!entry) return;
+    entry->handler = handler;
+    entry->context = context;
+    entry->late = late;
+}
+
 /* A new router below another. */
 static nx_http_router *router_below(nx_http_router *router, enum nx__entry_kind kind,
                                     const char *path)

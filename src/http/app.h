@@ -22,6 +22,8 @@ struct nx__scope;
 struct nx__target {
     nx_http_handler handler;
     const struct nx__scope *scope;
+    const void *context; /* of nx__router_serve */
+    nx_bytes route; /* "GET /users/:id", for profiles; empty where no route serves the request */
 };
 
 /* What the routes of a router share; what it does not say itself, it has of the one above it. */
@@ -77,6 +79,8 @@ struct nx__entry {
     bool bare; /* a route of every host, without middleware */
     nx_http_handler handler;
     void *app;              /* of a bare route */
+    const void *context;    /* for a handler of ours */
+    bool late;              /* left out where a route is that the app has added */
     nx_http_router *router; /* mounted or a host's */
     char *method;           /* NULL where NULL was given */
     char *path;             /* prefix or host; NULL where NULL was given */
@@ -90,6 +94,15 @@ struct nx__kept {
     _Alignas(16) char memory[];
 };
 
+struct nx__refusal; /* http/server.h */
+
+/* Who is told of requests that were refused before they were any. */
+struct nx__refusal_observer {
+    struct nx__refusal_observer *next;
+    void (*fn)(const struct nx__refusal *refusal, const void *context);
+    const void *context;
+};
+
 struct nx_http_router {
     uint32_t mounts; /* how often it is mounted, groups and hosts included; freed with the last */
     struct nx__entry *entries, **entries_end;
@@ -98,6 +111,8 @@ struct nx_http_router {
     nx_http_error_handler on_error;
     nx_http_handler not_found;
     void *app;
+    struct nx__directory *directories;              /* of files, see http/files */
+    struct nx__refusal_observer *refusal_observers; /* only a server's own router has a say */
     struct nx__kept *kept;
     nx_err failed; /* the first mistake */
     char failure[NX__ERROR_MESSAGE_MAX];
@@ -116,6 +131,17 @@ char *nx__router_keep_text(nx_http_router *router, const char *text);
 /* Adds a GET route that is on every host, runs without middleware, and finds `app` by
  * nx_request_app. */
 void nx__router_bare(nx_http_router *router, const char *path, nx_http_handler handler, void *app);
+
+/* Calls fn(refusal, context) for each request that the server refuses before it is one, in the
+ * loop's context, where nothing may suspend. Without effect where the router is not a server's. */
+void nx__router_on_refusal(nx_http_router *router,
+                           void (*fn)(const struct nx__refusal *refusal, const void *context),
+                           const void *context);
+
+/* Adds a GET route whose handler finds `context`, which has to last as long as the router, in its
+ * target. With `late`, any other route for the path takes its place. */
+void nx__router_serve(nx_http_router *router, const char *path, nx_http_handler handler,
+                      const void *context, bool late);
 
 /* Forgets one mount. NULL is fine. */
 void nx__router_release(nx_http_router *router);

@@ -28,6 +28,8 @@ nx_err nx__unrouted(nx_request *req, nx_response *res)
     nx_http_handler not_found = nx__request_scope(req)->not_found;
     if (req->match->outcome == NX__ROUTE_BAD)
         return nx_response_error(res, 400, "bad percent-encoding in the path");
+    if (req->match->outcome == NX__ROUTE_TOO_LARGE)
+        return nx_response_error(res, 413, "the body is larger than max_body");
     if (req->match->outcome == NX__ROUTE_NOT_FOUND) {
         if (!not_found) return nx_response_error(res, 404, NULL);
         nx_response_status(res, 404);

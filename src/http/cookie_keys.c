@@ -19,8 +19,9 @@ _Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == 32, "a key for enc
 
 /* libsodium calls this where it is used against its contract. Its own stands beside sodium_init,
  * which would bring 150 KB of what is not used here: randomness is the kernel's, and for cookies
- * the portable implementations are quick enough. */
-void sodium_misuse(void)
+ * the portable implementations are quick enough. Weak: it is there, so that the linker looks for no
+ * other, and gives way where something else brings sodium_init and libsodium's own with it. */
+NX__WEAK void sodium_misuse(void)
 {
     __builtin_trap();
 }

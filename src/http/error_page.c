@@ -6,43 +6,18 @@
 
 /* ---- The pages */
 
-/* Puts the text into `out` as far as `cap` bytes reach, harmless in HTML. Returns its length. */
-static size_t escape(char *out, size_t cap, const char *text)
-{
-    size_t len = 0;
-    for (; *text; text++) {
-        char plain[2] = {*text, '\0'};
-        const char *put = *text == '&'    ? "&amp;"
-                          : *text == '<'  ? "&lt;"
-                          : *text == '>'  ? "&gt;"
-                          : *text == '"'  ? "&quot;"
-                          : *text == '\'' ? "&#39;"
-                                          : plain;
-        size_t more = strlen(put);
-        if (len + more > cap) break;
-        memcpy(out + len, put, more);
-        len += more;
-    }
-    return len;
-}
-
 static nx_err send_html(nx_response *res, nx_bytes text, const char *message)
 {
     static const char format[] =
         "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
         "<meta name=\"viewport\" content=\"width=device-width\">\n<title>%d %.*s</title>\n"
         "<style>body{font:1rem/1.5 system-ui,sans-serif;margin:15vh auto;max-width:36rem;"
-        "padding:0 1rem;color-scheme:light dark}</style>\n<h1>%d %.*s</h1>\n<p>%.*s</p>\n";
-    size_t cap = message ? strlen(message) * 6 : 0, size = sizeof format + 2 * text.len + 64 + cap;
-    char *page = nx__arena_alloc(&res->req->fiber->own.arena, size),
-         *safe = nx__arena_alloc(&res->req->fiber->own.arena, cap + 1);
-    if (!page || !safe)
-        return nx__error_set(NX_ENOMEM, "cannot make the error page: out of memory");
-    size_t len = message ? escape(safe, cap, message) : 0;
-    int used = snprintf(page, size, format, res->status, NX_FMT(text), res->status, NX_FMT(text),
-                        (int)len, safe);
-    res->content_type = &nx__type_html;
-    return res->req->driver->send(res, nx_slice(page, (size_t)used));
+        "padding:0 1rem;color-scheme:light dark}</style>\n<h1>%d %.*s</h1>\n<p>%s</p>\n";
+    const char *safe = nx_html_escape(nx_str(message));
+    char *page =
+        safe ? nx_format(format, res->status, NX_FMT(text), res->status, NX_FMT(text), safe) : NULL;
+    if (!page) return nx__error_set(NX_ENOMEM, "cannot make the error page: out of memory");
+    return nx_response_html(res, page);
 }
 
 static nx_err send_text(nx_response *res, nx_bytes text, const char *message)
@@ -72,11 +47,13 @@ static nx_err usual_page(nx_response *res, const char *message)
     nx_bytes text = nx__status_text(res->status);
     nx_response_header_add(res, "vary", "accept");
     res->failed = NX_OK; /* a page without that field is better than none */
-    switch (nx_request_accepts(res->req, "application/json", "text/plain", "text/html")) {
-    case 1: return send_text(res, text, message);
-    case 2: return send_html(res, text, message);
-    default: return send_json(res, text, message); /* also where nothing is acceptable */
-    }
+    /* The first is also for who likes nothing of it. */
+    bool plain = res->req->server->options.pages == NX_HTTP_PAGES_TEXT;
+    const char *const json = "application/json", *const text_plain = "text/plain";
+    int liked = nx_request_accepts(res->req, plain ? text_plain : json, plain ? json : text_plain,
+                                   "text/html");
+    if (liked == 2) return send_html(res, text, message);
+    return plain == (liked == 1) ? send_json(res, text, message) : send_text(res, text, message);
 }
 
 /* Takes out the fields that describe another content, or all but those that always stay. */
@@ -126,6 +103,41 @@ nx_err nx_response_error(nx_response *res, int status, const char *message)
     fields_drop(&res->fields, false);
     return page(res, &(nx_http_failure){
                          .size = sizeof(nx_http_failure), .status = status, .message = message});
+}
+
+/* What is returned for a status: the code that says the same elsewhere in the runtime. */
+static nx_err code_of(int status)
+{
+    switch (status) {
+    case 401: return NX_EACCES;
+    case 403: return NX_EPERM;
+    case 404:
+    case 410: return NX_ENOENT;
+    case 408:
+    case 504: return NX_ETIMEDOUT;
+    case 409: return NX_EEXIST;
+    case 413:
+    case 414:
+    case 431: return NX_ETOOBIG;
+    case 415:
+    case 501: return NX_ENOTSUP;
+    case 429: return NX_ELIMIT;
+    case 503: return NX_EAGAIN;
+    default: return status < 500 ? NX_EPROTO : NX_EFAILED;
+    }
+}
+
+nx_err nx_http_error(int status, const char *format, ...)
+{
+    if (status < 400 || status > 999)
+        return nx__error_set(NX_EINVAL, "cannot make an error of status %d: it is below 400",
+                             status);
+    va_list args;
+    va_start(args, format);
+    nx_err err = nx__error_peer_v(code_of(status), format, args);
+    va_end(args);
+    (void)nx__error_status_set((unsigned)status);
+    return err;
 }
 
 nx_err nx__response_failed(nx_response *res, const nx_http_failure *failure)

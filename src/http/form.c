@@ -62,21 +62,23 @@ static nx_err wrong(nx_err err, const char *reason)
     return err;
 }
 
-static nx_err no_form(nx_bytes type)
+static const char multipart_type[] = "multipart/form-data",
+                  both_types[] = "multipart/form-data, application/x-www-form-urlencoded";
+
+/* `types` are those that would do. */
+static nx_err no_form(nx_request *req, nx_bytes type, const char *types)
 {
     char quoted[NX__QUOTED];
+    nx__response_accept(req, types);
     if (!type.data) return wrong(NX_ENOTSUP, "the request has no content-type");
-    (void)nx__error_peer(
-        NX_ENOTSUP,
-        "cannot read the form: \"%s\" is none; send multipart/form-data or application/x-www-form-urlencoded",
-        nx__quoted(quoted, type));
-    return NX_ENOTSUP;
+    return nx__error_peer(NX_ENOTSUP, "cannot read the form: \"%s\" is none; send %s",
+                          nx__quoted(quoted, type), types);
 }
 
 /* ---- Part by part */
 
-nx_err nx_request_multipart_with(nx_request *req, nx_multipart **out,
-                                 const nx_form_options *options)
+static nx_err multipart_begin(nx_request *req, nx_multipart **out, const nx_form_options *options,
+                              const char *types)
 {
     *out = NULL;
     nx_form_options o = options_of(req, options);
@@ -86,10 +88,16 @@ nx_err nx_request_multipart_with(nx_request *req, nx_multipart **out,
     nx_bytes type = nx_request_header(req, "content-type");
     nx_err err =
         nx__multipart_init(&m->parser, type, o.max_part_head, o.max_name, nx__request_arena(req));
-    if (err == NX_ENOTSUP) return no_form(type);
+    if (err == NX_ENOTSUP) return no_form(req, type, types);
     if (err) return wrong(err, m->parser.reason);
     *out = m;
     return NX_OK;
+}
+
+nx_err nx_request_multipart_with(nx_request *req, nx_multipart **out,
+                                 const nx_form_options *options)
+{
+    return multipart_begin(req, out, options, multipart_type);
 }
 
 static nx_err input(nx_multipart *m)
@@ -296,7 +304,7 @@ static nx_err read_file(nx_form *form, nx_multipart *m, const nx_part *part)
 static nx_err read_multipart(nx_form *form, nx_request *req)
 {
     nx_multipart *m;
-    NX_TRY(nx_request_multipart_with(req, &m, &form->options));
+    NX_TRY(multipart_begin(req, &m, &form->options, both_types));
     for (;;) {
         const nx_part *part;
         NX_TRY(nx_multipart_next(m, &part));

@@ -21,6 +21,7 @@ nx_err nx_request_json_with(nx_request *req, nx_json *out, const nx_json_options
     nx_bytes type = nx_request_header(req, "content-type");
     if (!o.any_type && !is_json(type)) {
         char quoted[NX__QUOTED];
+        nx__response_accept(req, "application/json");
         return nx__error_peer(
             NX_ENOTSUP,
             "cannot read the JSON body: its content-type is %s%s%s, not application/json",

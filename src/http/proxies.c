@@ -29,7 +29,7 @@ static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
 static bool address_parse(nx_bytes text, uint8_t out[16])
 {
     char copy[ADDRESS_TEXT];
-    if (!text.len || text.len >= sizeof copy) return false;
+    if (!text.len || text.len >= sizeof copy || memchr(text.data, '\0', text.len)) return false;
     memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';
     memcpy(out, mapped, sizeof mapped);
@@ -197,10 +197,10 @@ static struct hop hop_parse(nx_bytes element)
 /* An address with or without a port: "1.2.3.4:5", "[::1]:5", "::1". */
 static bool node_parse(nx_bytes text, uint8_t out[16])
 {
+    if (!text.len) return false;
     nx_bytes address = text;
-    const char *colon = text.len ? memchr(text.data, ':', text.len) : NULL,
-               *end = text.data + text.len, *port = end;
-    if (text.len && text.data[0] == '[') {
+    const char *colon = memchr(text.data, ':', text.len), *end = text.data + text.len, *port = end;
+    if (text.data[0] == '[') {
         const char *close = memchr(text.data, ']', text.len);
         if (!close) return false;
         address = nx_slice(text.data + 1, (size_t)(close - text.data) - 1);

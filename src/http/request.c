@@ -2,6 +2,7 @@
 #include "http/server.h"
 
 #include "base/arena.h"
+#include "base/say.h"
 #include "http/coding/coding.h"
 #include "http/events.h"
 #include "http/h1/parser.h"
@@ -31,14 +32,23 @@ size_t nx_request_header_count(const nx_request *req)
 
 nx_err nx__request_unsupported(nx_request *req, nx_bytes coding)
 {
+    static const char decoded[] = "gzip, br, zstd", none[] = "identity";
+    const struct nx__coding_config *config = req->server->coding;
     char name[32], printable[32];
+    nx_response_header_always(&req->response, "accept-encoding",
+                              config && config->decode ? decoded : none);
     (void)snprintf(name, sizeof name, "%.*s", (int)(coding.len < 31 ? coding.len : 31),
                    coding.data);
-    req->response.error_status = 415;
-    return nx__error_set(NX_ENOTSUP,
-                         "cannot read the body: its content-encoding is \"%s\"; gzip, br and zstd "
-                         "are decoded after nx_http_decode_bodies",
-                         nx__printable(printable, sizeof printable, name));
+    return nx__error_peer(NX_ENOTSUP, "cannot read the body: its content-encoding is \"%s\"",
+                          nx__printable(printable, sizeof printable, name));
+}
+
+void nx__response_accept(nx_request *req, const char *types)
+{
+    nx_response *res = &req->response;
+    nx_response_header_always(res, "accept", types);
+    if (nx_bytes_is(req->method, "POST")) nx_response_header_always(res, "accept-post", types);
+    if (nx_bytes_is(req->method, "PATCH")) nx_response_header_always(res, "accept-patch", types);
 }
 
 /* A body that is encoded is read by who decodes it; a handler would take it for what it is not. */
@@ -115,12 +125,15 @@ static nx_err params_decode(nx_request *req)
 
 static int status_of(nx_err err)
 {
+    unsigned status = nx__error_status(err);
+    if (status) return (int)status;
+    if (err == NX_ECANCELED) return 503;
+    if (!nx__error_is_peers(err)) return 500;
     switch (err) {
     case NX_EPROTO: return 400;
     case NX_ETIMEDOUT: return 408;
     case NX_ETOOBIG: return 413;
-    case NX_ECANCELED: return 503;
-    case NX_ENOTSUP: return nx__error_is_peers(err) ? 415 : 500;
+    case NX_ENOTSUP: return 415;
     default: return 500;
     }
 }
@@ -128,9 +141,9 @@ static int status_of(nx_err err)
 void nx__request_log_failure(nx_request *req, nx_err err, const char *what)
 {
     const nx_error *last = nx_error_last();
-    (void)fprintf(stderr, "nexus: %s of %.*s %.*s failed: %s\n", what, NX_FMT(req->method),
-                  (int)(req->path.len < 200 ? req->path.len : 200), req->path.data,
-                  last->code == err && last->message[0] ? last->message : nx_err_text(err));
+    nx__say(NX__SAY_ERROR, "%s of %.*s %.*s failed: %s", what, NX_FMT(req->method),
+            (int)(req->path.len < 200 ? req->path.len : 200), req->path.data,
+            last->code == err && last->message[0] ? last->message : nx_err_text(err));
 }
 
 static NX__COLD void handler_failed(nx_request *req, nx_err err)
@@ -140,7 +153,8 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     char detail[NX__ERROR_MESSAGE_MAX]; /* the error handler's own errors take its place */
     (void)snprintf(detail, sizeof detail, "%s",
                    last->code == err && last->message[0] ? last->message : nx_err_text(err));
-    int status = res->error_status ? res->error_status : status_of(err);
+    int status = status_of(err);
+    bool told = nx__error_is_peers(err);
     /* That a peer has left in the middle is no failure of the handler. */
     bool left = err == NX_ERESET && res->state != NX__RESPONSE_OPEN;
     if (status >= 500 && err != NX_ECANCELED && !left) nx__request_log_failure(req, err, "handler");
@@ -150,7 +164,7 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     const nx_http_failure failure = {.size = sizeof failure,
                                      .err = err,
                                      .status = status,
-                                     .message = nx__error_is_peers(err) ? detail : NULL,
+                                     .message = told ? detail : NULL,
                                      .detail = detail};
     NX_IGNORE(nx__response_failed(res, &failure));
 }
@@ -180,7 +194,7 @@ NX__HOT void nx__request_serve(nx_request *req)
         if (err == NX_EINVAL) {
             err = NX_OK;
             handler = NULL;
-            req->match->outcome = NX__ROUTE_BAD;
+            if (req->match->outcome == NX__ROUTE_FOUND) req->match->outcome = NX__ROUTE_BAD;
             req->match->param_count = 0;
         }
     }

@@ -201,6 +201,29 @@ NX__HOT nx_err nx_response_json(nx_response *res, nx_value value)
     return res->req->driver->send_json(res, value);
 }
 
+static bool is_location(const char *s)
+{
+    if (!*s) return false;
+    for (; *s; s++)
+        if (*s <= ' ' || *s > '~') return false; /* where char has a sign, UTF-8 is negative */
+    return true;
+}
+
+nx_err nx_response_redirect(nx_response *res, int status, const char *location)
+{
+    NX_TRY(nx__response_ready(res));
+    if (status != 301 && status != 302 && status != 303 && status != 307 && status != 308)
+        return nx__error_set(
+            NX_EINVAL, "cannot redirect with status %d: 301, 302, 303, 307 and 308 do", status);
+    if (!location || !is_location(location))
+        return nx__error_set(
+            NX_EINVAL,
+            "cannot redirect: a location is not empty, and all of it printable ASCII without spaces");
+    nx_response_header(res, "location", location);
+    res->status = status;
+    return nx_response_send(res, "");
+}
+
 nx_err nx_response_write(nx_response *res, nx_bytes piece)
 {
     if (res->state == NX__RESPONSE_DONE) return answered();

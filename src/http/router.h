@@ -18,7 +18,9 @@ enum nx__route_outcome {
     NX__ROUTE_FOUND,
     NX__ROUTE_NOT_FOUND, /* no route has this path */
     NX__ROUTE_METHOD,    /* some have, for other methods: `allow` lists them */
-    NX__ROUTE_BAD,       /* found, but the path can't be decoded; never said by the router */
+    /* Never said by the router: */
+    NX__ROUTE_BAD,       /* found, but the path can't be decoded */
+    NX__ROUTE_TOO_LARGE, /* the request's body is larger than max_body, wherever it leads */
 };
 
 struct nx__route_param {

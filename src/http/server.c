@@ -66,6 +66,7 @@ static void defaults(nx_http_server_options *o)
     DEFAULT(max_requests, UINT32_MAX);
     DEFAULT(heartbeat, HEARTBEAT);
     DEFAULT(workers, 1);
+    DEFAULT(pages, NX_HTTP_PAGES_JSON);
     if (o->heartbeat < HEARTBEAT_LEAST) o->heartbeat = HEARTBEAT_LEAST;
 }
 
@@ -86,6 +87,8 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
     const nx_duration *deadlines = &o->head_deadline;
     for (int i = 0; i < 6; i++)
         if (deadlines[i] < 0) nx__server_mistake(server, NX_EINVAL, "a deadline is negative");
+    if ((unsigned)o->pages > NX_HTTP_PAGES_TEXT)
+        nx__server_mistake(server, NX_EINVAL, "there are no such pages");
     if (o->workers > NX_HTTP_MAX_WORKERS && o->workers != NX_ALL_CORES)
         nx__server_mistake(server, NX_EINVAL, "workers is %u, more than %d", o->workers,
                            NX_HTTP_MAX_WORKERS);
@@ -107,10 +110,10 @@ void nx_http_server_free(nx_http_server *server)
     if (!server) return;
     nx__worker_end(server);
     nx__sites_free(&server->sites);
+    nx__static_close(server);
     nx__router_release(server->root);
     nx__proxies_free(server->proxies);
     nx__cookie_keys_free(server->cookie_keys);
-    nx__static_free(server);
     free(server->coding);
     free(server->host);
     free(server);
@@ -214,12 +217,16 @@ static void accept_resume(struct nx__timer *timer)
     if (server->socket) accept_more(server);
 }
 
+static bool is_over(const nx_http_server *server)
+{
+    return !server->stats.connections && !server->notices && server->closed;
+}
+
 void nx__server_closed(nx_http_server *server)
 {
     if (server->accept_paused && server->socket && !server->accept_timer.place)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->accept_timer, server->loop->now));
-    if (server->draining && !server->stats.connections && server->closed)
-        nx__op_complete(server->closed, 0);
+    if (server->draining && is_over(server)) nx__op_complete(server->closed, 0);
 }
 
 /* ---- Deadlines */
@@ -341,7 +348,7 @@ static void drain(nx_http_server *server)
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
                                 server->loop->now + server->options.drain_deadline));
-    if (!server->stats.connections && server->closed) nx__op_complete(server->closed, 0);
+    if (is_over(server)) nx__op_complete(server->closed, 0);
 }
 
 static void stop_due(struct nx__timer *timer)

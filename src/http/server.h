@@ -85,8 +85,6 @@ struct nx_response {
     bool subscribed; /* that goes on without the handler */
     nx_err failed;   /* the first mistake of a builder; its message is `failure` */
     const char *failure;
-    int error_status; /* what an error that the handler hands on becomes, where its code does not
-                         say it; else 0 */
     struct nx__fields fields, trailers;
     const struct nx__line *content_type; /* what the call that sends brings, where no field says */
     uint64_t sent;                       /* bytes of the body */
@@ -134,7 +132,7 @@ struct nx_request {
 };
 
 struct nx__h1_conn;
-struct nx__mount;
+struct nx__opened;
 struct nx__coding_config;
 struct nx__socket;
 struct nx__workers;
@@ -158,7 +156,7 @@ struct nx_http_server {
     struct nx__sites sites;              /* made of it by nx__server_prepare */
     struct nx__proxies *proxies;         /* that are trusted; NULL: none */
     struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
-    struct nx__mount *mounts;            /* directories that are served */
+    struct nx__opened *opened;           /* directories that are served */
     struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
     nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];
@@ -178,8 +176,20 @@ struct nx_http_server {
     struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
+    uint32_t notices;                      /* and for who writes down a refusal */
     nx_err outcome;
     nx_http_stats stats;
+};
+
+/* A request that was refused before it was one: malformed, too large, not there in time. */
+struct nx__refusal {
+    nx_http_server *server;
+    int status;
+    const char *reason; /* static */
+    nx_bytes peer;      /* as nx_request_peer has it, whoever is trusted */
+    nx_bytes head;      /* what has come of it, as it came */
+    uint64_t sent;      /* bytes of the answer's body */
+    nx_duration took;   /* since its first byte, as far as that is known */
 };
 
 /* ---- Between server.c and the drivers */
@@ -193,7 +203,8 @@ static inline void nx__count(uint64_t *number, int by)
 /* Takes over an accepted socket. False when memory is out: the caller closes it. */
 bool nx__h1_accept(nx_http_server *server, int fd);
 
-/* A connection is gone; `server->stats.connections` has been lowered. */
+/* A connection is gone, or a notice: `server->stats.connections`, or `notices`, has been lowered.
+ */
 void nx__server_closed(nx_http_server *server);
 
 /* Makes sure that the sweep comes no later than `at`. */
@@ -246,6 +257,10 @@ NX_MUST_CHECK nx_err nx__response_field(nx_response *res, nx_bytes name, nx_byte
 /* The body has a content-encoding that is not decoded: NX_ENOTSUP, which becomes 415. */
 nx_err nx__request_unsupported(nx_request *req, nx_bytes coding);
 
+/* For a 415 whose request has a body of a type that is not understood: fields that say which are
+ * (RFC 9110 15.5.16), as they have it for the method. `types` is a list; copied. */
+void nx__response_accept(nx_request *req, const char *types);
+
 /* What the routes of the request's router share. */
 static inline const struct nx__scope *nx__request_scope(const nx_request *req)
 {
@@ -274,7 +289,7 @@ void nx__response_vary(nx_response *res, const char *names);
  * complete. */
 nx_err nx__response_failed(nx_response *res, const nx_http_failure *failure);
 
-/* Writes to the standard error what has failed, with the error's message. */
+/* Says what has failed, with the error's message. */
 void nx__request_log_failure(nx_request *req, nx_err err, const char *what);
 
 /* Whether the peer is a trusted proxy. */

@@ -5,11 +5,21 @@
 
 #include <stdlib.h>
 
+/* A route that is made when all others of the site are. */
+struct late {
+    struct late *next;
+    const struct nx__entry *entry;
+    const struct nx__scope *scope;
+    size_t len; /* of the prefix */
+    char prefix[];
+};
+
 /* What is being made. */
 struct build {
     struct nx__sites *sites;
     struct nx__site *site;
     unsigned depth;
+    struct late *late;                  /* of the site */
     char path[NX__ROUTER_MAX_PATH + 2]; /* the prefix so far, and a route's path behind it */
 };
 
@@ -39,6 +49,20 @@ static nx_err route_refused(nx_err err, const struct nx__entry *entry, const cha
                          entry->method ? entry->method : "(null)", path ? path : "(null)", reason);
 }
 
+/* "GET /users/:id", in the sites' memory. */
+static bool route_name(struct build *build, const struct nx__entry *entry, nx_bytes *out)
+{
+    const char *method = entry->method ? entry->method : "*";
+    size_t method_len = strlen(method), path_len = strlen(build->path);
+    char *text = nx__arena_alloc(&build->sites->arena, method_len + 1 + path_len);
+    if (!text) return false;
+    memcpy(text, method, method_len);
+    text[method_len] = ' ';
+    memcpy(text + method_len + 1, build->path, path_len);
+    *out = nx_slice(text, method_len + 1 + path_len);
+    return true;
+}
+
 static nx_err route_make(struct build *build, size_t len, const struct nx__entry *entry,
                          const struct nx__scope *scope)
 {
@@ -49,12 +73,35 @@ static nx_err route_make(struct build *build, size_t len, const struct nx__entry
         return route_refused(NX_EINVAL, entry, entry->path, "the path is too long");
     struct nx__target *target = nx__arena_alloc(&build->sites->arena, sizeof *target);
     if (!target) return out_of_memory();
-    *target = (struct nx__target){entry->handler, scope};
+    *target =
+        (struct nx__target){.handler = entry->handler, .scope = scope, .context = entry->context};
+    if (!route_name(build, entry, &target->route)) return out_of_memory();
     nx_http_handler first = scope->count ? nx__chain_run : entry->handler;
     const char *reason;
     nx_err err = nx__router_add(build->site->routes, entry->method, build->path,
                                 (void (*)(void))first, target, &reason);
     return err ? route_refused(err, entry, build->path, reason) : NX_OK;
+}
+
+static nx_err route_put_off(struct build *build, size_t len, const struct nx__entry *entry,
+                            const struct nx__scope *scope)
+{
+    struct late *late = nx__arena_alloc(&build->sites->arena, sizeof *late + len);
+    if (!late) return out_of_memory();
+    *late = (struct late){.next = build->late, .entry = entry, .scope = scope, .len = len};
+    memcpy(late->prefix, build->path, len);
+    build->late = late;
+    return NX_OK;
+}
+
+static nx_err routes_make_late(struct build *build)
+{
+    for (; build->late; build->late = build->late->next) {
+        memcpy(build->path, build->late->prefix, build->late->len);
+        nx_err err = route_make(build, build->late->len, build->late->entry, build->late->scope);
+        if (err && err != NX_EEXIST) return err;
+    }
+    return NX_OK;
 }
 
 /* A route without middleware; `above` says how its error pages look. */
@@ -150,8 +197,9 @@ static nx_err router_make(struct build *build, size_t len, const nx_http_router 
     build->depth++;
     for (const struct nx__entry *entry = router->entries; entry; entry = entry->next) {
         if (entry->kind == NX__ENTRY_ROUTE) {
-            NX_TRY(entry->bare ? route_make_bare(build, entry, scope)
-                               : route_make(build, len, entry, scope));
+            NX_TRY(entry->bare   ? route_make_bare(build, entry, scope)
+                   : entry->late ? route_put_off(build, len, entry, scope)
+                                 : route_make(build, len, entry, scope));
         } else if (entry->kind == NX__ENTRY_MOUNT) {
             size_t below = len;
             NX_TRY(prefix_put(build, entry->path, &below));
@@ -269,6 +317,7 @@ static nx_err host_make(struct build *build, const nx_http_router *root,
     hosts[at].routes = nx__router_new();
     if (!hosts[at].routes) return out_of_memory();
     NX_TRY(router_make(build, 0, entry->router, rest, &hosts[at].scope));
+    NX_TRY(routes_make_late(build));
     for (const struct nx__entry *bare = root->entries; bare; bare = bare->next) {
         if (!bare->bare) continue;
         nx_err err = route_make_bare(build, bare, hosts[at].scope);
@@ -289,6 +338,7 @@ static nx_err sites_make(struct build *build, const nx_http_router *root)
     rest->routes = nx__router_new();
     if (!rest->routes) return out_of_memory();
     NX_TRY(router_make(build, 0, root, &nothing, &rest->scope));
+    NX_TRY(routes_make_late(build));
     for (const struct nx__entry *entry = root->entries; entry; entry = entry->next)
         if (entry->kind == NX__ENTRY_HOST) NX_TRY(host_make(build, root, entry, rest->scope));
     return NX_OK;

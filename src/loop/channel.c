@@ -1,7 +1,7 @@
 /* Channels, and waiting for the first of several. */
 #include <nexus/channel.h>
 
-#include "loop/loop.h"
+#include "loop/channel.h"
 #include <errno.h>
 #include <nexus/timer.h>
 #include <stdlib.h>
@@ -18,18 +18,10 @@ struct waiter {
 
 /* A fiber that waits for one of its cases. */
 struct wait {
-    struct nx__op op;
-    struct nx__timer timer;
+    struct nx__timed_op timed;
     struct waiter *waiters;
     size_t count;
     size_t which; /* the one that went ahead */
-};
-
-struct nx_channel {
-    size_t value_size, capacity, first, len;
-    bool closed;
-    struct nx__list senders, receivers;
-    char values[];
 };
 
 enum { CHANNEL_MOST = 1 << 30 /* bytes of queued values */ };
@@ -61,7 +53,7 @@ static void finish(struct wait *wait, size_t which, int64_t result)
 {
     for (size_t i = 0; i < wait->count; i++) nx__list_remove(&wait->waiters[i].link);
     wait->which = which;
-    nx__op_complete(&wait->op, result);
+    nx__op_complete(&wait->timed.op, result);
 }
 
 static struct waiter *first(struct nx__list *queue)
@@ -126,12 +118,12 @@ static nx_err closed(void)
 
 static void wait_cancel(struct nx__op *op)
 {
-    finish(nx__container_of(op, struct wait, op), 0, -ECANCELED);
+    finish(nx__container_of(op, struct wait, timed.op), 0, -ECANCELED);
 }
 
 static void wait_timeout(struct nx__timer *timer)
 {
-    struct wait *wait = nx__container_of(timer, struct wait, timer);
+    struct wait *wait = nx__container_of(timer, struct wait, timed.timer);
     finish(wait, wait->which, 0);
 }
 
@@ -167,25 +159,28 @@ nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count)
     const char *call = count > 1                       ? "in nx_select"
                        : cases[0].kind == NX_CASE_SEND ? "in nx_send"
                                                        : "in nx_recv";
-    struct wait wait = {.op = {.cancel = wait_cancel, .call = call},
-                        .timer.fire = wait_timeout,
-                        .waiters = waiters,
-                        .count = count,
-                        .which = timeout};
+    struct wait wait = {
+        .timed = {.op = {.cancel = wait_cancel, .call = call, .kind = NX__WAIT_CHANNEL},
+                  .timer.fire = wait_timeout,
+                  .on = cases[0].channel},
+        .waiters = waiters,
+        .count = count,
+        .which = timeout};
     for (size_t i = 0; i < count; i++) {
         waiters[i] = (struct waiter){.wait = &wait, .value = cases[i].value, .which = i};
         nx__list_init(&waiters[i].link);
     }
     if (timeout < count && cases[timeout].timeout != NX_FOREVER)
-        NX_TRY(nx__timer_set(&loop->timers, &wait.timer, nx__deadline(cases[timeout].timeout)));
+        NX_TRY(
+            nx__timer_set(&loop->timers, &wait.timed.timer, nx__deadline(cases[timeout].timeout)));
     for (size_t i = 0; i < count; i++) {
         if (!cases[i].channel) continue;
         nx__list_insert(cases[i].kind == NX_CASE_SEND ? &cases[i].channel->senders
                                                       : &cases[i].channel->receivers,
                         &waiters[i].link);
     }
-    int64_t result = nx__op_wait(&wait.op);
-    nx__timer_clear(&loop->timers, &wait.timer);
+    int64_t result = nx__op_wait(&wait.timed.op);
+    nx__timer_clear(&loop->timers, &wait.timed.timer);
     *which = wait.which;
     if (result == 0) return NX_OK;
     if (result == -EPIPE) return closed();

@@ -2,6 +2,7 @@
  */
 #include "loop/crash.h"
 
+#include "loop/profile.h"
 #include "loop/stack.h"
 #include "permission/broker.h"
 #include <dlfcn.h>
@@ -15,21 +16,12 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <ucontext.h>
 #include <unistd.h>
 
-enum {
-    LIBRARY_DEPTH = 16 * 1024, /* of stack that is searched for who called a library */
-};
-
-/* Executable ranges, noted when nothing is wrong. */
-struct range {
-    uintptr_t from, to, base;
-    uint32_t module;
-};
+static int report_fd = -1;
 
 static struct {
-    struct range ranges[NX__CRASH_MODULES * 4];
+    struct nx__code ranges[NX__CRASH_MODULES * 4]; /* noted when nothing is wrong */
     size_t range_count;
     char modules[NX__CRASH_MODULES][NX__CRASH_PATH];
     uint32_t module_count;
@@ -60,7 +52,8 @@ static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
             continue;
         uintptr_t from = info->dlpi_addr + p->p_vaddr;
         map.ranges[map.range_count++] =
-            (struct range){from, from + p->p_memsz, info->dlpi_addr, map.module_count};
+            (struct nx__code){from, from + p->p_memsz, info->dlpi_addr, map.module_count,
+                              nx__code_kind(path, map.module_count, report_fd < 0)};
     }
     map.module_count++;
     return 0;
@@ -73,46 +66,42 @@ void nx__crash_modules_changed(void)
     map.module_count = 0;
     map.range_count = 0;
     (void)dl_iterate_phdr(note_module, NULL);
+    nx__profile_modules(map.modules, map.module_count);
     (void)pthread_mutex_unlock(&lock);
 }
 
 /* ---- In the handler */
 
-static bool add_frame(struct nx__crash_report *r, uintptr_t pc, bool is_return)
+const struct nx__code *nx__crash_code(size_t *count)
 {
-    if (r->frame_count == NX__CRASH_FRAMES) return false;
-    struct nx__crash_frame *f = &r->frames[r->frame_count];
-    *f = (struct nx__crash_frame){
-        .address = pc, .module = NX__CRASH_MODULES, .is_return = is_return};
-    for (size_t i = 0; i < map.range_count; i++) {
-        if (pc >= map.ranges[i].from && pc < map.ranges[i].to) {
-            f->address = pc - map.ranges[i].base;
-            f->module = map.ranges[i].module;
-        }
-    }
-    if (is_return && f->module == NX__CRASH_MODULES)
-        return false; /* no code: the chain is broken */
-    r->frame_count++;
-    return true;
+    *count = map.range_count;
+    return map.ranges;
 }
 
-struct machine {
-    uintptr_t pc, sp, fp;
-};
-
-static struct machine machine(const void *ucontext)
+void nx__crash_stack(struct nx__machine m, uintptr_t *low, uintptr_t *high)
 {
-    const ucontext_t *u = ucontext;
-#if defined(__x86_64__)
-    return (struct machine){(uintptr_t)u->uc_mcontext.gregs[REG_RIP],
-                            (uintptr_t)u->uc_mcontext.gregs[REG_RSP],
-                            (uintptr_t)u->uc_mcontext.gregs[REG_RBP]};
-#elif defined(__aarch64__)
-    return (struct machine){u->uc_mcontext.pc, u->uc_mcontext.sp, u->uc_mcontext.regs[29]};
-#else
-    return (struct machine){u->uc_mcontext.__gregs[0], u->uc_mcontext.__gregs[2],
-                            u->uc_mcontext.__gregs[8]};
-#endif
+    const struct nx_loop *loop = nx__loop_current;
+    const nx_fiber *fiber = loop ? loop->running ? loop->running : &loop->context : NULL;
+    if (fiber && fiber->stack && !fiber->main) {
+        *low = (uintptr_t)fiber->stack;
+        *high = *low + fiber->stack_size;
+        return;
+    }
+    /* The main stack, up to where the program began on it. Of another thread's only the page at
+     * hand is known to be there. */
+    *low = m.sp;
+    *high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
+}
+
+static bool add_frame(void *arg, uintptr_t pc, const struct nx__code *code, bool is_return)
+{
+    struct nx__crash_report *r = arg;
+    if (r->frame_count == NX__CRASH_FRAMES) return false;
+    r->frames[r->frame_count++] =
+        (struct nx__crash_frame){.address = code ? pc - code->base : pc,
+                                 .module = code ? code->module : NX__CRASH_MODULES,
+                                 .is_return = is_return};
+    return true;
 }
 
 static void copy_text(char *out, size_t size, const char *text, size_t len)
@@ -122,98 +111,17 @@ static void copy_text(char *out, size_t size, const char *text, size_t len)
     out[len] = '\0';
 }
 
-/* Module of the code at `pc`, NX__CRASH_MODULES if there is none. */
-static uint32_t module_at(uintptr_t pc)
-{
-    for (size_t i = 0; i < map.range_count; i++)
-        if (pc >= map.ranges[i].from && pc < map.ranges[i].to) return map.ranges[i].module;
-    return NX__CRASH_MODULES;
-}
-
-/* Code of the program or the runtime, which keeps frame pointers; libraries of the system do not.
- */
-static bool keeps_frames(uintptr_t pc)
-{
-    uint32_t module = module_at(pc);
-    if (module == NX__CRASH_MODULES) return false;
-    const char *path = map.modules[module];
-    return strncmp(path, "/lib", 4) != 0 && strncmp(path, "/usr/lib", 8) != 0;
-}
-
-#if defined(__riscv)
-enum { NEXT = -2, RETURN = -1 };
-#else
-enum { NEXT = 0, RETURN = 1 };
-#endif
-
-/* True when the instruction before is a call, as far as is known for the architecture: a stack is
- * full of old addresses that are none of a return. The range of a module holds its headers too. */
-static NX__READS_ANYTHING bool follows_call(uintptr_t pc)
-{
-    enum { LONGEST = 7 };
-    if (module_at(pc - LONGEST) != module_at(pc)) return false;
-#if defined(__x86_64__)
-    const unsigned char *end = (const unsigned char *)pc;
-    if (end[-5] == 0xe8) return true;        /* call relative */
-    for (int len = 2; len <= LONGEST; len++) /* call through a register or memory: ff /2 */
-        if (end[-len] == 0xff && (end[1 - len] & 0x38) == 0x10) return true;
-    return false;
-#elif defined(__aarch64__)
-    uint32_t instruction = *(const uint32_t *)(pc - 4);
-    return (instruction & 0xfc000000) == 0x94000000 || (instruction & 0xfffffc1f) == 0xd63f0000;
-#else
-    return true;
-#endif
-}
-
-/* Stopped inside a library: looks up the stack for where it was called from, and returns the frame
- * to go on with, 0 if there is none. */
-static NX__READS_ANYTHING uintptr_t leave_library(struct nx__crash_report *r, uintptr_t sp,
-                                                  uintptr_t low, uintptr_t high)
-{
-    bool called = false;
-    for (uintptr_t at = sp; at >= low && at + 16 <= high && at < sp + LIBRARY_DEPTH; at += 8) {
-        const uintptr_t *word = (const uintptr_t *)at;
-        /* The program's code: addresses in the runtime may be left over from deeper calls before.
-         */
-        if (!called && module_at(word[0]) != 0 && keeps_frames(word[0]) && follows_call(word[0]))
-            called = add_frame(r, word[0], true);
-        if (called && word[0] > at && word[0] + 16 <= high && word[0] % 8 == 0 &&
-            keeps_frames(word[1]))
-            return at - (uintptr_t)(NEXT * 8);
-    }
-    return 0;
-}
-
-static NX__READS_ANYTHING void backtrace(struct nx__crash_report *r, struct machine m,
-                                         uintptr_t low, uintptr_t high)
-{
-    (void)add_frame(r, m.pc, false);
-    uintptr_t fp = m.fp;
-    if (!keeps_frames(m.pc) && m.sp % 8 == 0) fp = leave_library(r, m.sp, low, high);
-    while (fp >= low + 16 && fp + 16 <= high && fp % 8 == 0) {
-        const uintptr_t *frame = (const uintptr_t *)fp;
-        uintptr_t next =
-            frame[NEXT]; /* NOLINT(clang-analyzer-core.NullDereference): inside the stack */
-        if (!frame[RETURN] || !add_frame(r, frame[RETURN], true) || next <= fp) break;
-        fp = next;
-    }
-}
-
 void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
 {
-    struct machine m = machine(ucontext);
+    struct nx__machine m = nx__machine_interrupted(ucontext);
     r->magic = NX__CRASH_MAGIC;
     r->frame_count = 0;
     r->module_count = map.module_count;
     memcpy(r->modules, map.modules, sizeof r->modules);
     struct nx_loop *loop = nx__loop_current;
     const nx_fiber *fiber = loop ? loop->running : NULL;
-    /* The main stack, up to where the program began on it. Of another thread's only the page at
-     * hand is known to be there. */
-    uintptr_t low = m.sp, high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
-    /* Overflowed by more than a page at once: what is below the fault is not there. */
-    if (r->fault >= low && r->fault < high) low = m.sp = ((uintptr_t)r->fault | 4095) + 1;
+    uintptr_t low, high;
+    nx__crash_stack(m, &low, &high);
     r->fiber[0] = r->activity[0] = '\0';
     r->worker = loop ? loop->worker : 0;
     r->workers = loop ? loop->workers : 0;
@@ -224,17 +132,23 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
         copy_text(r->fiber, sizeof r->fiber, name, strnlen(name, sizeof fiber->own_name));
         if (fiber->activity.data)
             copy_text(r->activity, sizeof r->activity, fiber->activity.data, fiber->activity.len);
-        if (fiber->stack && !fiber->main) {
-            low = (uintptr_t)fiber->stack;
-            high = low + fiber->stack_size;
-            r->stack_size = fiber->stack_size;
-            if (m.sp < low || m.sp > high) m.sp = low; /* overflowed: begin at its end */
-        }
     }
-    backtrace(r, m, low, high);
+    if (fiber && fiber->stack && !fiber->main) {
+        r->stack_size = fiber->stack_size;
+        if (m.sp < low || m.sp > high) m.sp = low; /* overflowed: begin at its end */
+    } else if (r->fault >= low && r->fault < high) {
+        /* Overflowed by more than a page at once: what is below the fault is not there. */
+        low = m.sp = ((uintptr_t)r->fault | 4095) + 1;
+    }
+    const struct nx__unwind unwind = {.code = map.ranges,
+                                      .code_count = map.range_count,
+                                      .low = low,
+                                      .high = high,
+                                      .read = nx__unwind_read_own,
+                                      .frame = add_frame,
+                                      .arg = r};
+    nx__unwind(&unwind, m);
 }
-
-static int report_fd = -1;
 
 void nx__crash_send(const struct nx__crash_report *report)
 {
@@ -302,7 +216,7 @@ static void handler(int signo, siginfo_t *info, void *ucontext)
     report.fault = signo == SIGSEGV || signo == SIGBUS ? (uint64_t)(uintptr_t)info->si_addr : 0;
     nx__crash_gather(&report, ucontext);
     if (signo == SIGSEGV && info->si_code > 0)
-        report.kind = segfault_kind((uintptr_t)info->si_addr, machine(ucontext).sp);
+        report.kind = segfault_kind((uintptr_t)info->si_addr, nx__machine_interrupted(ucontext).sp);
     void (*flush)(void) = atomic_load(&nx__crash_flush);
     if (flush) flush();
     nx__crash_send(&report);

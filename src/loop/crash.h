@@ -4,6 +4,7 @@
 #define NX__CRASH_H
 
 #include "loop/loop.h"
+#include "loop/unwind.h"
 
 enum {
     NX__CRASH_MAGIC = 0x4e584352,
@@ -53,6 +54,13 @@ NX_MUST_CHECK nx_err nx__crash_install(int report_fd);
  * the `size` bytes at `stack`, which stay valid until the thread ends; NX__CRASH_STACK will do. */
 void nx__crash_thread(void *stack, size_t size);
 
+/* The stack that the calling thread runs on, as far as it is known to be there, for the machine
+ * state of a signal handler. Async-signal-safe. */
+void nx__crash_stack(struct nx__machine machine, uintptr_t *low, uintptr_t *high);
+
+/* Where the loaded modules are, as noted last. Async-signal-safe. */
+const struct nx__code *nx__crash_code(size_t *count);
+
 /* Notes where the loaded modules are; call it after each dlopen, since the handler can't ask. */
 void nx__crash_modules_changed(void);
 
@@ -71,6 +79,10 @@ void nx__crash_send(const struct nx__crash_report *report);
 /* Copies the packet and makes it safe to read and to show: counts within bounds, texts that end and
  * are free of control characters. False when it is no report. */
 bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *out);
+
+/* True for the function of a frame that is the runtime's own machinery below the program's first
+ * function: it says nothing to the reader. */
+bool nx__crash_is_bottom(const char *function);
 
 /* Checks the packet and prints it, with file and line, to `fd`. Anything else than a report is told
  * as such. Debug information is read in a process of its own, for a few seconds at most. */

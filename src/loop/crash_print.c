@@ -13,10 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum {
-    EXCERPT_MOST = 120,
-    SECONDS_MOST = 5, /* for reading debug information, which may be anything */
-};
+enum { EXCERPT_MOST = 120 };
 
 /* Without memory of the heap, as dprintf has it: the caller may be a signal handler. */
 static NX_PRINTF(2, 3) void say(int fd, const char *format, ...)
@@ -46,20 +43,6 @@ static const char *what(int signo)
     }
 }
 
-/* What came from outside must not steer the terminal. */
-static void clean(char *text, size_t size)
-{
-    text[size - 1] = '\0';
-    const char *end = text + strlen(text);
-    for (size_t n; text < end; text += n) {
-        n = nx__utf8_sequence(text, end);
-        unsigned char first = (unsigned char)text[0], second = (unsigned char)text[1];
-        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && second < 0xa0);
-        if (!n) n = control = 1;
-        if (control) memset(text, '?', n);
-    }
-}
-
 static void excerpt(int fd, const char *path, int line)
 {
     struct stat st;
@@ -75,7 +58,7 @@ static void excerpt(int fd, const char *path, int line)
         if (n != line) continue;
         text[strcspn(text, "\r\n")] = '\0';
         for (char *tab = text; (tab = strchr(tab, '\t'));) *tab = ' ';
-        clean(text, sizeof text);
+        nx__utf8_clean(text, sizeof text);
         const char *code = text + strspn(text, " ");
         say(fd, "        %5d | %.*s\n", line, EXCERPT_MOST, code);
         break;
@@ -83,9 +66,7 @@ static void excerpt(int fd, const char *path, int line)
     (void)fclose(file);
 }
 
-/* Frames that are the runtime's own machinery below the app's first function say nothing to the
- * reader. */
-static bool is_bottom(const char *function)
+bool nx__crash_is_bottom(const char *function)
 {
     static const char *const names[] = {"fiber_main",   "nx__switch_entry",  "nx__switch",
                                         "request_main", "nx__request_serve", "nx__program_run",
@@ -134,12 +115,7 @@ static bool describe(const struct nx__crash_report *r, const struct nx__crash_fr
         (void)snprintf(text, size, "%s+%#llx", path, address);
         return true;
     }
-    clean(symbol->function, sizeof symbol->function);
-    clean(symbol->file, sizeof symbol->file);
-    /* clang's folder comes before a path that is absolute already. */
-    const char *twice = strstr(symbol->file, "//");
-    if (twice) memmove(symbol->file, twice + 1, strlen(twice));
-    if (is_bottom(symbol->function)) return false;
+    if (nx__crash_is_bottom(symbol->function)) return false;
     const char *name = symbol->function[0] ? symbol->function : "?";
     if (symbol->file[0])
         (void)snprintf(text, size, "%-24s %s:%d", name, symbol->file, symbol->line);
@@ -211,24 +187,11 @@ bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *ou
     memcpy(out, packet, len);
     if (out->magic != NX__CRASH_MAGIC || out->kind >= NX__CRASH_KINDS) return false;
     if (out->module_count > NX__CRASH_MODULES || out->frame_count > NX__CRASH_FRAMES) return false;
-    clean(out->fiber, sizeof out->fiber);
-    clean(out->activity, sizeof out->activity);
-    for (uint32_t i = 0; i < out->module_count; i++) clean(out->modules[i], NX__CRASH_PATH);
+    nx__utf8_clean(out->fiber, sizeof out->fiber);
+    nx__utf8_clean(out->activity, sizeof out->activity);
+    for (uint32_t i = 0; i < out->module_count; i++)
+        nx__utf8_clean(out->modules[i], NX__CRASH_PATH);
     return true;
-}
-
-/* In the child: whatever goes wrong with the debug information ends it, and soon. */
-static void end_on_trouble(void)
-{
-    static const int signals[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT, SIGALRM};
-    sigset_t set;
-    (void)sigemptyset(&set);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        (void)signal(signals[i], SIG_DFL);
-        (void)sigaddset(&set, signals[i]);
-    }
-    (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
-    (void)alarm(SECONDS_MOST);
 }
 
 void nx__crash_print(const void *report, size_t len, int fd)
@@ -241,7 +204,7 @@ void nx__crash_print(const void *report, size_t len, int fd)
     print_head(&copy, fd);
     pid_t pid = _Fork();
     if (pid == 0) {
-        end_on_trouble();
+        nx__symbolize_apart();
         print_frames(&copy, fd);
         _exit(0);
     }

@@ -367,18 +367,21 @@ void nx__fiber_end(nx_fiber *fiber)
 {
     struct nx_loop *loop = nx__loop_current;
     bool plain = !fiber->result && is_plain(fiber);
-    if (nx__likely(plain))
+    if (nx__likely(plain)) {
+        /* What it worked on lies in that memory: a signal handler must not find it any more. */
+        fiber->activity = (nx_bytes){0};
+        atomic_signal_fence(memory_order_release);
         nx__arena_rewind(&fiber->own.arena);
-    else
+    } else {
         fiber->result = nx__scopes_end(fiber, fiber->result);
+        fiber->activity = (nx_bytes){0};
+    }
     nx_scope *owner = fiber->owner;
     if (!owner) { /* a service's: nobody joins it */
-        fiber->activity = (nx_bytes){0};
         fiber->clean = plain && !fiber->canceled && !fiber->locals_used;
         nx__fiber_release(fiber);
         return;
     }
-    fiber->activity = (nx_bytes){0};
     nx__pending_drop(loop);
     nx__scope_leave(owner, fiber);
     if (!fiber->joinable) {
@@ -410,10 +413,7 @@ nx_err nx_join(nx_fiber *fiber)
         }
     }
     nx_err result = fiber->result;
-    if (result) {
-        (void)nx__error_set(result, "%s", nx__fiber_message(fiber, result));
-        nx__context()->looked_at = fiber->context.looked_at && fiber->context.error.code == result;
-    }
+    if (result) (void)nx__error_take(&fiber->context, result);
     nx__list_remove(&fiber->sibling);
     nx__fiber_release(fiber);
     return result;

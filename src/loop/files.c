@@ -40,6 +40,7 @@ static int64_t file_run(struct nx__job *job)
 static int64_t perform(struct nx__file *file)
 {
     struct nx_loop *loop = nx__loop();
+    file->job.op.kind = NX__WAIT_FILE;
     if (nx__fiber_canceled(loop->running)) return -ECANCELED;
     if (nx__uring_ready(loop)) {
         file->job.op.cancel = nx__uring_cancel;

@@ -2,8 +2,11 @@
 #include "loop/loop.h"
 
 #include "base/clock.h"
+#include "base/say.h"
 #include "loop/fiber.h"
 #include "loop/files.h"
+#include "loop/loops.h"
+#include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
 #include "loop/threads.h"
@@ -56,7 +59,8 @@ static int64_t wait(struct nx__op *op, bool cancelable)
     if (op->state != NX__OP_DONE) {
         op->state = NX__OP_WAITING;
         op->fiber = fiber;
-        fiber->call = op->call;
+        fiber->op = op;
+        fiber->since = loop->now;
         if (cancelable) {
             fiber->waiting = op;
             if (nx__unlikely(nx__fiber_canceled(fiber)) && op->cancel) op->cancel(op);
@@ -151,16 +155,10 @@ static void wake_ready(struct nx__watch *watch, uint32_t events)
 
 /* ---- Descriptors */
 
-struct fd_wait {
-    struct nx__op op;
-    struct nx__timer timer;
-    struct nx__watch *watch;
-};
-
 static void fd_wait_end(struct nx__op *op, int64_t result)
 {
-    struct fd_wait *wait = nx__container_of(op, struct fd_wait, op);
-    if (wait->watch->waiter == op) wait->watch->waiter = NULL;
+    struct nx__watch *watch = nx__container_of(op, struct nx__timed_op, op)->on;
+    if (watch->waiter == op) watch->waiter = NULL;
     nx__op_complete(op, result);
 }
 
@@ -171,13 +169,15 @@ static void fd_wait_cancel(struct nx__op *op)
 
 static void fd_wait_timeout(struct nx__timer *timer)
 {
-    fd_wait_end(&nx__container_of(timer, struct fd_wait, timer)->op, -ETIMEDOUT);
+    fd_wait_end(&nx__container_of(timer, struct nx__timed_op, timer)->op, -ETIMEDOUT);
 }
 
 nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline)
 {
     struct nx_loop *loop = nx__loop();
-    struct fd_wait w = {.op.cancel = fd_wait_cancel, .timer.fire = fd_wait_timeout, .watch = watch};
+    struct nx__timed_op w = {.op = {.cancel = fd_wait_cancel, .kind = NX__WAIT_FD},
+                             .timer.fire = fd_wait_timeout,
+                             .on = watch};
     watch->waiter = &w.op;
     watch->waiting = (uint8_t)events;
     if (deadline != NX_FOREVER) {
@@ -233,16 +233,11 @@ static NX__HOT void loop_run(void)
         if (loop->ready_head) (void)nx__fibers_run(loop, TURN_BUDGET);
         if (nx__unlikely(loop->ended != NULL)) nx__fibers_trim(loop, false);
 
-        nx_duration span = 0;
+        nx_duration ended = nx__clock_monotonic(), span = 0;
         if (!loop->ready_head) {
             nx_duration next = nx__timers_next(&loop->timers);
-            span = NX_FOREVER;
-            if (next != NX_FOREVER) {
-                nx_duration now = nx__clock_monotonic();
-                span = next > now ? next - now : 0;
-            } else {
-                nx__waits_endless(loop);
-            }
+            span = next == NX_FOREVER ? NX_FOREVER : next > ended ? next - ended : 0;
+            if (nx__unlikely(span == NX_FOREVER)) nx__waits_endless(loop);
         }
         if (span) {
             /* What was printed comes out while the program waits, into a pipe too; a program that
@@ -251,7 +246,6 @@ static NX__HOT void loop_run(void)
             atomic_store(&loop->asleep, true);
             if (atomic_load(&loop->posted)) span = 0; /* posted before it could see that we sleep */
         }
-        nx_duration ended = nx__clock_monotonic();
         nx_duration started = atomic_load_explicit(&loop->turn_started, memory_order_relaxed);
         if (started) latency_count(loop, ended - started);
         atomic_store_explicit(&loop->turn_started, 0, memory_order_relaxed);
@@ -355,11 +349,15 @@ nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first)
     loop->running = &loop->main;
     nx__loop_current = loop;
     nx__context_current = &loop->main.context;
+    nx__loops_add(loop);
+    nx__profile_thread_begin("loop");
     return NX_OK;
 }
 
 void nx__loop_free(struct nx_loop *loop)
 {
+    nx__loops_remove(loop);
+    nx__profile_thread_end();
     nx__watchdog_stop(loop);
     if (!loop->first) nx__threads_stop();
     nx__files_free(loop);
@@ -411,7 +409,7 @@ void nx__loop_settle(struct nx_loop *loop)
 static void error_say(const struct nx__context *context, int code)
 {
     if (code && (int)context->error.code == code && !context->looked_at)
-        (void)fprintf(stderr, "nexus: %s\n", context->message);
+        nx__say(NX__SAY_ERROR, "%s", context->message);
 }
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
@@ -423,7 +421,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     bool limited = err == NX_OK;
     if (limited) err = nx__loop_init(&loop, NULL);
     if (err) {
-        (void)fprintf(stderr, "nexus: %s\n", nx__error_last()->message);
+        nx__say(NX__SAY_ERROR, "%s", nx__error_last()->message);
         if (limited) nx__loop_free(&loop);
         return (int)err;
     }
@@ -436,7 +434,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     if (code != NX_ECANCELED) error_say(&context, code);
     nx_err scope_err = nx__scopes_end(&loop.main, NX_OK);
     if (scope_err && (code == 0 || code == NX_ECANCELED)) {
-        (void)fprintf(stderr, "nexus: %s\n", nx__fiber_message(&loop.main, scope_err));
+        nx__say(NX__SAY_ERROR, "%s", nx__fiber_message(&loop.main, scope_err));
         code = (int)scope_err;
     } else if (code == NX_ECANCELED) {
         error_say(&context, code);

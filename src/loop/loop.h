@@ -19,6 +19,18 @@
 
 enum nx__op_state { NX__OP_IDLE, NX__OP_WAITING, NX__OP_DONE };
 
+/* What a wait is for, and so what the operation is part of: for reports, and who looks in from
+ * outside. */
+enum nx__wait_kind {
+    NX__WAIT_OTHER,
+    NX__WAIT_TIMER,    /* struct nx__timed_op */
+    NX__WAIT_FD,       /* the same, on a struct nx__watch */
+    NX__WAIT_CHANNEL,  /* the same, on the first of its channels (NULL: none) */
+    NX__WAIT_FILE,     /* struct nx__file */
+    NX__WAIT_BLOCKING, /* a call on a thread of the pool */
+    NX__WAIT_SIGNAL,
+};
+
 struct nx__op {
     nx_fiber *fiber;                   /* resumed on completion */
     void (*done)(struct nx__op *op);   /* called on completion where no fiber waits */
@@ -27,6 +39,14 @@ struct nx__op {
     const char *call; /* for reports, where only another fiber can end the wait: "in nx_recv" */
     int64_t result;   /* as a system call's: -errno on failure */
     enum nx__op_state state;
+    enum nx__wait_kind kind;
+};
+
+/* One that a timer may end. */
+struct nx__timed_op {
+    struct nx__op op;
+    struct nx__timer timer;
+    void *on;
 };
 
 /* Result of an operation that was refused for --max-operations; no errno has this number. */
@@ -83,11 +103,12 @@ struct nx_fiber {
     void *arg;
     nx_err result;
     bool canceled, joinable, detached, main;
-    bool clean;             /* a service's that left everything here as it was, but for its task */
-    nx_fiber *next;         /* in the ready queue or the pool */
-    nx_fiber *cancel_next;  /* while a cancellation spreads */
-    struct nx__op *waiting; /* what it waits for, NULL where it can't be cancelled */
-    const char *call;       /* of the operation that it waits in, as there */
+    bool clean;              /* a service's that left everything here as it was, but for its task */
+    nx_fiber *next;          /* in the ready queue or the pool */
+    nx_fiber *cancel_next;   /* while a cancellation spreads */
+    struct nx__op *waiting;  /* what it waits for, NULL where it can't be cancelled */
+    const struct nx__op *op; /* that it waits in, while it does */
+    nx_duration since;       /* the turn's time when it began to */
     struct nx__op *joiner;
     struct nx_scope *owner;  /* that it was spawned in */
     struct nx__list sibling; /* in owner->fibers */

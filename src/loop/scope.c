@@ -1,4 +1,5 @@
 /* Scopes: what was spawned, deferred and allocated together ends together. */
+#include "base/say.h"
 #include "loop/fiber.h"
 #include <nexus/json.h>
 #include <nexus/timer.h>
@@ -142,7 +143,7 @@ void nx__scope_leave(nx_scope *scope, nx_fiber *fiber)
         const char *message = nx__fiber_message(fiber, fiber->result);
         if (fiber->detached) {
             if (fiber->result != NX_ECANCELED)
-                (void)fprintf(stderr, "nexus: fiber \"%s\" failed: %s\n", fiber->name, message);
+                nx__say(NX__SAY_ERROR, "fiber \"%s\" failed: %s", fiber->name, message);
         } else if (!scope->error) {
             error_keep(scope, fiber->result, message);
             nx_scope_cancel(scope);

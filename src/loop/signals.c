@@ -154,7 +154,8 @@ nx_err nx_signal_wait(uint64_t mask, int *signo)
         signals.pending &= ~bit(*signo);
         return NX_OK;
     }
-    struct signal_wait wait = {.op.cancel = signal_cancel, .mask = mask};
+    struct signal_wait wait = {.op = {.cancel = signal_cancel, .kind = NX__WAIT_SIGNAL},
+                               .mask = mask};
     nx__list_insert(&signals.waits, &wait.link);
     int64_t result = nx__op_wait(&wait.op);
     if (result > 0) {

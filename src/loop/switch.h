@@ -18,10 +18,10 @@ void nx__switch_entry(void);
 #include "switch_x86_64.h"
 #elif defined(__aarch64__)
 /* x19..x28, x29, x30, d8..d15. */
-enum { NX__SWITCH_FRAME = 160, NX__SWITCH_FN = 0, NX__SWITCH_RETURN = 88 };
+enum { NX__SWITCH_FRAME = 160, NX__SWITCH_FN = 0, NX__SWITCH_FP = 80, NX__SWITCH_RETURN = 88 };
 #elif defined(__riscv) && __riscv_xlen == 64
 /* ra, s0..s11, fs0..fs11, padding. */
-enum { NX__SWITCH_FRAME = 208, NX__SWITCH_FN = 16, NX__SWITCH_RETURN = 0 };
+enum { NX__SWITCH_FRAME = 208, NX__SWITCH_FN = 16, NX__SWITCH_FP = 8, NX__SWITCH_RETURN = 0 };
 #else
 #error "no fiber switch for this architecture"
 #endif

@@ -2,6 +2,7 @@
 #include "loop/threads.h"
 
 #include "loop/crash.h"
+#include "loop/profile.h"
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -29,6 +30,7 @@ static void *thread_main(void *arg)
     (void)arg;
     char crash_stack[NX__CRASH_STACK];
     nx__crash_thread(crash_stack, sizeof crash_stack);
+    nx__profile_thread_begin("blocking");
     (void)pthread_mutex_lock(&pool.lock);
     for (;;) {
         while (!pool.head && !pool.stopping) {
@@ -47,6 +49,7 @@ static void *thread_main(void *arg)
         (void)pthread_mutex_lock(&pool.lock);
     }
     (void)pthread_mutex_unlock(&pool.lock);
+    nx__profile_thread_end();
     return NULL;
 }
 
@@ -155,7 +158,9 @@ static int64_t blocking_run(struct nx__job *job)
 nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg)
 {
     struct blocking blocking = {
-        .job = {.run = blocking_run, .op.cancel = nx__job_cancel}, .fn = fn, .arg = arg};
+        .job = {.run = blocking_run, .op = {.cancel = nx__job_cancel, .kind = NX__WAIT_BLOCKING}},
+        .fn = fn,
+        .arg = arg};
     if (nx_canceled()) return nx__error_set(NX_ECANCELED, "cancelled before the blocking call");
     NX_TRY(nx__job_submit(&blocking.job));
     int64_t result = nx__op_wait(&blocking.job.op);
@@ -163,10 +168,5 @@ nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg)
     if (result == -ECANCELED)
         return nx__error_set(NX_ECANCELED, "cancelled before the blocking call");
     nx_err err = (nx_err)result;
-    if (err) {
-        const nx_error *error = &blocking.context.error;
-        (void)nx__error_set(err, "%s", error->code == err ? error->message : nx_err_text(err));
-        nx__context()->looked_at = error->code == err && blocking.context.looked_at;
-    }
-    return err;
+    return err ? nx__error_take(&blocking.context, err) : NX_OK;
 }

@@ -17,14 +17,9 @@ nx_duration nx_wall_time(void)
 
 /* ---- Sleep */
 
-struct sleep {
-    struct nx__op op;
-    struct nx__timer timer;
-};
-
 static void sleep_fire(struct nx__timer *timer)
 {
-    nx__op_complete(&nx__container_of(timer, struct sleep, timer)->op, 0);
+    nx__op_complete(&nx__container_of(timer, struct nx__timed_op, timer)->op, 0);
 }
 
 static void sleep_cancel(struct nx__op *op)
@@ -35,8 +30,12 @@ static void sleep_cancel(struct nx__op *op)
 nx_err nx_sleep(nx_duration span)
 {
     struct nx_loop *loop = nx__loop();
-    if (span <= 0) return nx_yield();
-    struct sleep s = {.op.cancel = sleep_cancel, .timer.fire = sleep_fire};
+    if (span <= 0) {
+        loop->budget = 0; /* no other fiber before the loop has looked at descriptors and timers */
+        return nx_yield();
+    }
+    struct nx__timed_op s = {.op = {.cancel = sleep_cancel, .kind = NX__WAIT_TIMER},
+                             .timer.fire = sleep_fire};
     if (span != NX_FOREVER) NX_TRY(nx__timer_set(&loop->timers, &s.timer, nx__deadline(span)));
     int64_t result = nx__op_wait(&s.op);
     nx__timer_clear(&loop->timers, &s.timer);

@@ -2,6 +2,8 @@
 #include "loop/waits.h"
 
 #include "base/clock.h"
+#include "base/say.h"
+#include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/threads.h"
 #include "loop/watchdog.h"
@@ -57,7 +59,7 @@ static void fibers_add(struct text *text, const struct nx_loop *loop)
         const nx_fiber *fiber = nx__container_of(link, nx_fiber, all);
         if (!is_own(loop, fiber)) continue;
         add(text, "%s\"%s\"", named++ ? ", " : "", fiber->name);
-        if (fiber->state == NX__FIBER_WAITING && fiber->call) add(text, " %s", fiber->call);
+        if (fiber->state == NX__FIBER_WAITING && fiber->op->call) add(text, " %s", fiber->op->call);
     }
     if (count > named) add(text, " and %zu more", count - named);
 }
@@ -81,8 +83,8 @@ static void linger_fire(struct nx__timer *timer)
     bool second = loop->stopping || nx__broker_fd() >= 0;
     char who[32] = "";
     if (loop->first) (void)snprintf(who, sizeof who, "worker %u is ", loop->worker);
-    (void)fprintf(stderr, "nexus: %sstill waiting for %s%s\n", who, text.bytes,
-                  second ? "; a second signal ends it" : "");
+    nx__say(NX__SAY_WARNING, "%sstill waiting for %s%s", who, text.bytes,
+            second ? "; a second signal ends it" : "");
 }
 
 void nx__waits_watch(struct nx_loop *loop, bool stopping)
@@ -110,6 +112,7 @@ static bool has_handlers(void)
     static const int ours[] = {SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     uint64_t known = nx__signals_handled();
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) known |= UINT64_C(1) << ours[i];
+    if (nx__profile_runs()) known |= UINT64_C(1) << SIGPROF;
     for (int signo = 1; signo < 64; signo++) {
         struct sigaction action;
         if ((known & UINT64_C(1) << signo) || signo == SIGRTMIN + 3 ||
@@ -130,7 +133,7 @@ void nx__waits_check(struct nx_loop *loop)
         const nx_fiber *fiber = nx__container_of(link, nx_fiber, all);
         bool drains = fiber->main && loop->drain;
         if (fiber->state != NX__FIBER_ENDED && !drains &&
-            (fiber->state != NX__FIBER_WAITING || !fiber->call))
+            (fiber->state != NX__FIBER_WAITING || !fiber->op->call))
             return;
     }
     if (has_threads() || has_handlers()) return;
@@ -138,9 +141,9 @@ void nx__waits_check(struct nx_loop *loop)
     fibers_add(&text, loop);
     size_t count = fibers_count(loop);
     (void)fflush(stdout);
-    (void)fprintf(stderr, "nexus: %s: %s\n",
-                  count == 1 ? "the program waits for what nothing can bring"
-                             : "all fibers wait for each other",
-                  text.bytes);
+    nx__say(NX__SAY_LAST, "%s: %s",
+            count == 1 ? "the program waits for what nothing can bring"
+                       : "all fibers wait for each other",
+            text.bytes);
     exit(NX_EDEADLOCK);
 }

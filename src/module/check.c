@@ -45,7 +45,7 @@ static nx_err source_check(struct nx__build *build, const char *source, struct n
 
 static const struct nx__compiler *find(struct nx__compilers *compilers)
 {
-    if (nx__compilers_find(compilers, NULL, NULL, true)) return NULL;
+    if (nx__compilers_find(compilers, NULL, NULL, NX__WANTED_RELEASE)) return NULL;
     const struct nx__compiler *first = &compilers->items[0];
     return first->kind == NX__COMPILER_ZIG ? NULL : first; /* the first run of zig takes seconds */
 }

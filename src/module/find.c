@@ -109,7 +109,7 @@ static bool add(struct nx__compilers *compilers, const char *name)
 }
 
 nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
-                          const char *chosen_by, bool release)
+                          const char *chosen_by, enum nx__wanted wanted)
 {
     struct timespec now;
     (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
@@ -119,10 +119,12 @@ nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
         const char *by = chosen_by ? chosen_by : "CC";
         program_of(chosen, name);
         if (name[0] && add(compilers, name)) {
-            if (!release || compilers->items[0].kind != NX__COMPILER_TCC) return NX_OK;
+            if (!wanted || compilers->items[0].kind != NX__COMPILER_TCC) return NX_OK;
             return nx__error_set(
                 NX_EINVAL,
-                "\"%.100s\", which %s names, does not optimise: --release takes gcc or clang",
+                wanted == NX__WANTED_RELEASE
+                    ? "\"%.100s\", which %s names, does not optimise: --release takes gcc or clang"
+                    : "\"%.100s\", which %s names, writes nothing that debuggers read: --inspect takes gcc or clang",
                 chosen, by);
         }
         return nx__error_set(
@@ -132,11 +134,15 @@ nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
                 : "cannot find the compiler \"%.100s\" that %s names; nexus version --verbose lists those that are found",
             chosen, by);
     }
-    if (!release) (void)add(compilers, "tcc");
+    if (!wanted) (void)add(compilers, "tcc");
     (void)add(compilers, "gcc");
     (void)add(compilers, "clang");
     (void)add(compilers, "zig");
     if (compilers->count) return NX_OK;
+    if (wanted == NX__WANTED_DEBUG)
+        return nx__error_set(
+            NX_ENOENT,
+            "cannot find gcc or clang, of which --inspect takes one; install one (Debian: apt install gcc; Fedora: dnf install gcc)");
     return nx__error_set(
         NX_ENOENT,
         "cannot find a C compiler; install one (Debian: apt install tcc gcc; Fedora: dnf install tcc gcc) or set CC");

@@ -51,10 +51,20 @@ struct nx__compilers {
 };
 
 /* Those to try, in this order: `chosen` alone where it is given (by `chosen_by`, "CC" or a flag,
- * for messages), else tcc (not for a release), gcc, clang, zig cc on the PATH. NX_ENOENT with how
- * to get one, NX_EINVAL. */
+ * for messages), else tcc, gcc, clang, zig cc on the PATH. tcc neither optimises nor describes a
+ * program so that debuggers read it, so it is none of them where one of that is `wanted`. NX_ENOENT
+ * with how to get one, NX_EINVAL. */
+enum nx__wanted { NX__WANTED_ANY, NX__WANTED_RELEASE, NX__WANTED_DEBUG };
 NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
-                                        const char *chosen_by, bool release);
+                                        const char *chosen_by, enum nx__wanted wanted);
+
+/* What a request wants of the compiler. */
+static inline enum nx__wanted nx__wanted(const struct nx__compile_request *request)
+{
+    return request->debug     ? NX__WANTED_DEBUG
+           : request->release ? NX__WANTED_RELEASE
+                              : NX__WANTED_ANY;
+}
 
 /* The outcome of a search, as it is remembered: the compilers that were asked to make a program, of
  * which the last one did. Of each there are path, size and time, of the last one `folders` too. */
@@ -148,7 +158,7 @@ bool nx__object_is_whole(int fd, uint64_t size);
 NX_MUST_CHECK nx_err nx__object_into_memory(int from, uint64_t size, const char *hash,
                                             struct nx__compiled *out);
 
-/* ---- compile.c */
+/* ---- attempt.c */
 /* How compilers are told a file, so that their messages name it as the user would: below the folder
  * of the path `given` of the program, whose real path is `main_path`. The caller frees it; NULL
  * when memory is out. */

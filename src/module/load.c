@@ -35,11 +35,20 @@ static const char *loader_words(const char *path)
     return named ? words + len + 2 : words;
 }
 
+/* By the process's number, so that a debugger, which reads the name in the loader's list, opens the
+ * same file by it. */
+static void descriptor_path(char *out, size_t size, int fd)
+{
+    char self[16];
+    ssize_t n = readlink("/proc/self", self, sizeof self); /* as this /proc numbers it */
+    (void)snprintf(out, size, "/proc/%.*s/fd/%d", n > 0 ? (int)n : 4, n > 0 ? self : "self", fd);
+}
+
 nx_err nx__module_load(int so_fd, const char *so_path, void **out)
 {
     char path[64];
     /* Through the descriptor that was checked, so that nothing can be put in its place. */
-    if (so_fd >= 0) (void)snprintf(path, sizeof path, "/proc/self/fd/%d", so_fd);
+    if (so_fd >= 0) descriptor_path(path, sizeof path, so_fd);
     const char *name = so_fd >= 0 ? path : so_path;
     void *handle = dlopen(name, RTLD_NOW | RTLD_LOCAL);
     if (!handle) {
@@ -101,7 +110,7 @@ static nx_err import(const char *name, void **handle)
             name);
     NX_TRY(err);
     char path[64];
-    (void)snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    descriptor_path(path, sizeof path, fd);
     err = module_open(path, name, handle);
     /* It stays open with the module: the loader knows modules by name, and the next descriptor must
      * not have this one's. */

@@ -9,6 +9,7 @@
 struct nx__compile_request {
     const char *path;         /* as the user gave it */
     bool release;             /* optimised, never with tcc */
+    bool debug;               /* for a debugger, never with tcc */
     bool refresh;             /* whatever the cache has */
     bool program;             /* it has to have a main */
     bool no_warnings;         /* a compiler that succeeds is not heard */

@@ -104,6 +104,15 @@ bool nx__broker_ask(const char *address)
     return call(&request, address, &answer, &none) == NX_OK;
 }
 
+nx_err nx__broker_begin(void)
+{
+    if (launcher < 0) return NX_OK;
+    struct nx__broker_request request = {.kind = NX__BROKER_BEGIN};
+    struct nx__broker_answer answer;
+    struct nx__listeners none;
+    return call(&request, "", &answer, &none);
+}
+
 nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode,
                          unsigned want, struct nx__listeners *listeners)
 {

@@ -44,6 +44,10 @@ bool nx__broker_ask(const char *address);
  */
 NX_MUST_CHECK nx_err nx__broker_import(const char *name, int *so_fd);
 
+/* Asks the launcher whether the program may begin, and waits until it may: a debugger may have to
+ * attach before. NX_ECONNRESET and others, recorded. */
+NX_MUST_CHECK nx_err nx__broker_begin(void);
+
 /* Sends a report of a crash or a blocked loop for the launcher to print; at most
  * NX__BROKER_PACKET_MAX bytes. Never blocks, async-signal-safe. False when there is no launcher or
  * it does not take it. */
@@ -57,7 +61,8 @@ enum nx__broker_kind {
     NX__BROKER_LISTEN = 1,
     NX__BROKER_UNLISTEN,
     NX__BROKER_ASK,
-    NX__BROKER_IMPORT
+    NX__BROKER_IMPORT,
+    NX__BROKER_BEGIN
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */

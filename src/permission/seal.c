@@ -40,6 +40,8 @@ nx_err nx__seal(pid_t launcher, int first_closed)
         return nx__error_system(errno, "cannot tie the program to its launcher");
     /* It may have ended before the line above. */
     if (getppid() != launcher) return nx__error_set(NX_ESTATE, "the launcher has ended");
+    /* Where Yama guards processes from each other, the launcher and who it starts may look in. */
+    (void)prctl(PR_SET_PTRACER, launcher);
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return nx__error_system(errno, "cannot give up gaining privileges");
     close_from(first_closed);

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -193,10 +194,67 @@ class Errors(AppTest):
         self.assertEqual((r.status, r.body), (500, b'{"error":"Internal Server Error"}'))
         self.assertEqual(self.get("/pages/usual").status, 418)
 
+    def test_errors_that_the_client_is_told(self):
+        for how in ("plain", "fiber", "blocking"):
+            for status in (400, 401, 403, 404, 409, 410, 418, 422, 429, 500, 503, 599):
+                with self.subTest(how=how, status=status):
+                    r = self.get(f"/told/{how}/{status}")
+                    self.assertEqual((r.status, json.loads(r.body)["message"]), (status, f"there is no <item> {status}"))
+                    self.assertEqual(("x-half-done" in r.headers, r.headers["retry-after"]), (False, "7"))
+        self.assertIn(b"<p>there is no &lt;item&gt; 404</p>", self.get("/told/plain/404", "accept: text/html").body)
+        self.assertEqual(self.get("/pages/told/plain/404").body, b"own page: 404 NX_ENOENT there is no <item> 404 there is no <item> 404")
+
+    def test_errors_that_the_client_is_not_told(self):
+        for path in ("/told/plain/399", "/told/plain/1000", "/told/lost/404", "/told/other/404", *(f"/own-fault?code={i}" for i in range(4))):
+            with self.subTest(path):
+                r = self.get(path)
+                self.assertEqual((r.status, r.body), (500, b'{"error":"Internal Server Error"}'))
+        self.assertIn("cannot make an error of status 399", self.app.output())
+        self.assertIn("the database talks nonsense", self.app.output())
+
+    def too_large(self, path, *more):
+        head = f"POST {path} HTTP/1.1\r\nhost: test\r\ncontent-length: 9000000\r\n" + "".join(f"{h}\r\n" for h in more)
+        with self.app.connect() as s:
+            s.sendall(head.encode() + b"\r\nabc")
+            with s.makefile("rb") as f:
+                r = read_response(f)
+                self.assertEqual((r.status, r.headers["connection"], f.read()), (413, "close", b""))
+                return r
+
+    def test_too_large_a_body(self):
+        # It is not read, but the page is that of where it would have gone, behind the middleware there.
+        self.assertEqual(self.too_large("/pages/upload/x").body, b"own page: 413 NX_OK the body is larger than max_body -")
+        for path in ("/refuse", "/none", "/files/%zz", "/lost/x"):
+            r = self.too_large(path)
+            self.assertEqual(json.loads(r.body), {"error": "Content Too Large", "message": "the body is larger than max_body"})
+            self.assertIn("x-request-id", r.headers)
+        self.assertIn("<p>the body is larger", self.too_large("/refuse", "accept: text/html").body.decode())
+        self.assertEqual(self.too_large("/pages/upload/x", "expect: 100-continue").status, 413)
+        for how in ("whole", "piece"):
+            self.assertEqual(self.too_large("/pages/peeked?" + how).headers["x-peek"], "NX_ETOOBIG")
+
     def test_not_found(self):
         r = self.get("/lost/and/found")
         self.assertEqual((r.status, r.body), (404, b"nothing here"))
         self.assertEqual(self.get("/lostandfound").body, b'{"error":"Not Found"}')
+
+
+class TextPages(AppTest):
+    app_args = ("text",)
+
+    def test_pages(self):
+        r = self.get("/none")
+        self.assertEqual((r.status, r.body, r.headers["content-type"]), (404, b"404 Not Found\n", "text/plain; charset=utf-8"))
+        for accept, wanted in (("accept: */*", "plain"), ("accept: application/json", "json"), ("accept: text/html", "html"), ("accept: image/png", "plain"),
+                               ("accept: application/json;q=0.5, text/plain;q=0.4", "json")):
+            self.assertIn(wanted, self.get("/none", accept).headers["content-type"], accept)
+
+    def test_refused(self):
+        r = self.exchange(b"GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n")
+        self.assertEqual((r.status, r.headers["content-type"], r.headers["connection"]), (400, "text/plain; charset=utf-8", "close"))
+        self.assertRegex(r.body, rb"^400 Bad Request\n[\x20-\x7e]+\n$")
+        self.assertEqual(self.exchange(b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\n\r\n").body.split(b"\n")[0], b"414 URI Too Long")
+        self.assertEqual(self.exchange(b"GET / HT").body, b"408 Request Timeout\nthe request head did not come in time\n")
 
 
 class Cors(AppTest):
@@ -414,6 +472,79 @@ class AccessLog(AppTest):
         self.assertIn(r'"GET /x\x22y HTTP/1.1"', lines[-2])
         self.assertIn(r'\x22 200 \x22\x80\xFF\x5C \x09\x9B31m', lines[-2])
         self.assertIn('..."', lines[-1])
+
+
+class Refused(AppTest):
+    """What is no request is in the access log too."""
+
+    def last(self):
+        time.sleep(0.1)
+        return self.app.output().splitlines()[-1]
+
+    TIME = r"\[\d\d/\w{3}/\d{4}:\d\d:\d\d:\d\d \+0000\]"
+
+    def test_combined(self):
+        for data, shown, status in (
+                (b"GET /x HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n", r"GET /x HTTP/1\.1", 400), (b"\x16\x03\x01\x02\x00\x01\n", r"\\x16\\x03\\x01\\x02\\x00\\x01", 400),
+                (b"CONNECT a:1 HTTP/1.1\r\nhost: a:1\r\n\r\n", r"CONNECT a:1 HTTP/1\.1", 501), (b"GET / HTTP/9.9\r\n\r\n", r"GET / HTTP/9\.9", 505),
+                (b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\n\r\n", "GET /a{507}\\.\\.\\.", 414), (b"\r\nGET\x9b31m \"\\ HTTP/1.1\r\n\r\n", r"GET\\x9B31m \\x22\\x5C HTTP/1\.1", 400),
+                (b"GET / HT", "GET / HT", 408)):
+            with self.subTest(data[:20]):
+                r = self.exchange(data)
+                self.assertEqual(r.status, status)
+                self.assertRegex(self.last(), rf'^127\.0\.0\.1 - - {self.TIME} "{shown}" {status} {len(r.body)} "-" "-" \d+\.\d{{3}} -$')
+        self.assertGreater(float(self.last().split()[-2]), 1000)
+
+    def test_once_and_in_order(self):
+        before = len(self.app.output().splitlines())
+        good = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
+        with self.app.connect() as s:
+            s.sendall(good + good + b"bad\r\n\r\n" + good)
+            with s.makefile("rb") as f:
+                self.assertEqual([read_response(f).status for _ in range(3)], [200, 200, 400])
+                self.assertEqual(f.read(), b"")
+        time.sleep(0.1)
+        self.assertEqual([line.split('"')[1] for line in self.app.output().splitlines()[before:]], ["GET / HTTP/1.1", "GET / HTTP/1.1", "bad"])
+
+    def test_peers_that_leave(self):
+        before = len(self.app.output().splitlines())
+        for _ in range(20):
+            with self.app.connect() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+                s.sendall(b"\0\n")
+        time.sleep(0.3)
+        lines = self.app.output().splitlines()[before:]
+        self.assertLessEqual(len(lines), 20)
+        for line in lines:
+            self.assertRegex(line, r'^(127\.0\.0\.1|-) - - .* "\\x00" 400 ')
+
+
+class RefusedJson(AppTest):
+    app_args = ("json",)
+
+    def test_members(self):
+        r = self.exchange(b'GET /"\x00\xe4\xc2\x9b HTTP/1.1\r\nhost: a\r\n\r\n')
+        time.sleep(0.1)
+        line = json.loads(self.app.output().splitlines()[-1])
+        self.assertRegex(line.pop("time"), r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
+        self.assertEqual(line, {"peer": "127.0.0.1", "status": 400, "bytes": len(r.body), "ms": 0, "refused": json.loads(r.body)["message"],
+                                "line": 'GET /"\x00\xe4\x9b HTTP/1.1'})
+
+
+class RefusedElsewhere(AppTest):
+    """The app's own function takes the lines, and takes its time."""
+
+    app_args = ("slowly",)
+
+    def test_write(self):
+        begun = time.time()
+        for _ in range(10):
+            self.assertEqual(self.exchange(b"bad\r\n\r\n").status, 400)
+        self.assertLess(time.time() - begun, 1, "nobody waits for the log")
+        self.exchange(b"last\r\n\r\n")
+        self.assertEqual(self.app.stop(), 0)
+        self.assertEqual(self.app.output().count('"bad" 400'), 10)
+        self.assertEqual(self.app.output().count('"last" 400'), 1, "the stop waits for it")
 
 
 class AccessLogJson(AppTest):

@@ -13,7 +13,8 @@ import sys
 import time
 import unittest
 
-from cli_test import NEXUS, SERVER, SLOW, Base, free_port, get, sanitized, wait_for
+from command import NEXUS, SERVER, SLOW, Base, get, sanitized, wait_for
+from support import free_port
 
 LISTENS = r"""
 #include <nexus/http.h>
@@ -221,6 +222,7 @@ class CommandLine(Words):
                              (["app.c", "x", "--deny-read", "secret", "--watch"], "--deny-read=secret"),
                              (["--allow-read", "data", "app.c"], "--allow-read=data"),
                              (["--allow-read", "app", "app.c"], "--allow-read=app"),
+                             (["--allow-net", "127.0.0.1:3000"], "--allow-net=127.0.0.1:3000"),  # no such file, though it has a dot
                              (["app.c", "--allow-run", "ls"], "--allow-run=ls")):
             flag = right.partition("=")[0]
             result = self.nexus("run", *flags)

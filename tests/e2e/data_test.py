@@ -335,9 +335,16 @@ fetch(process.argv[1], { method: "POST", body: form }).then(r => r.text()).then(
         self.assert_told(self.post("/form/need", b"", kind), 400, 'the field "age" is missing')
 
     def test_other_types(self):
-        self.assert_told(self.post("/form", b"{}", "application/json"), 415, '"application/json" is none')
-        self.assert_told(self.ask("POST", "/form", b"a=1"), 415, "no content-type")
-        self.assert_told(self.post("/parts", b"a=1", "application/x-www-form-urlencoded"), 415, "is none")
+        both = "multipart/form-data, application/x-www-form-urlencoded"
+        for path, body, kind, told, wanted in (
+                ("/form", b"{}", "application/json", '"application/json" is none', both), ("/form", b"a=1", None, "no content-type", both),
+                ("/parts", b"a=1", "application/x-www-form-urlencoded", "is none; send multipart/form-data", "multipart/form-data"),
+                ("/json", b"{}", "text/plain", "not application/json", "application/json")):
+            r = self.post(path, body, kind) if kind else self.ask("POST", path, body)
+            self.assert_told(r, 415, told)
+            self.assertEqual((r.headers["accept"], r.headers["accept-post"], "accept-patch" in r.headers), (wanted, wanted, False))
+        r = self.ask("PATCH", "/json", b"{}", headers=["content-type: text/plain"])
+        self.assertEqual((r.status, r.headers["accept-patch"], "accept-post" in r.headers), (415, "application/json", False))
         for kind in ("multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=a; boundary=b",
                      "multipart/form-data; boundary=" + "a" * 71, 'multipart/form-data; boundary="a'):
             self.assert_told(self.post("/form", b"--a--", kind), 400, "no good boundary")

@@ -176,9 +176,12 @@ class Lines(Folder):
         with connect() as s:
             s.sendall(b"GET /hello/a%0Ab?x=%1b HTTP/1.1\r\nhost: a\r\n\r\n")
             s.recv(1000)
+            s.sendall(b"GET /fail HTTP/1.1\r\nhost: a\r\n\r\n")
+            s.recv(1000)
             s.sendall(b"GET /exit HTTP/1.1\r\nhost: a\r\n\r\n")
             self.assertEqual(p.wait(10), 5)
-        handled, leaving = lines(p.stderr.read())
+        handled, failed, leaving = lines(p.stderr.read())
+        self.assertEqual((failed["level"], failed["msg"], failed["request"]), ("error", "handler of GET /fail failed: no database", "GET /fail"))
         self.assertEqual((handled["fiber"], handled["request"]), ("http", "GET /hello/a%0Ab?x=%1b"))
         self.assertEqual((leaving["msg"], leaving["request"]), ("leaving", "GET /exit"))
 
@@ -419,15 +422,106 @@ class File(Folder):
         self.assertIn(b"afterwards", self.read("log"))
 
 
+SAYS = """
+#include <nexus.h>
+#include <string.h>
+
+static nx_err lost(void *arg)
+{
+    (void)arg;
+    return nx_fail(NX_EIO, "gone\\nbad");
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (strchr(argv[1], 'l')) nx_log_info("first");
+    if (strchr(argv[1], 'd')) {
+        NX_TRY(nx_spawn(NULL, lost, NULL, .name = "worker", .detached = true));
+        NX_TRY(nx_sleep(NX_MS(20)));
+    }
+    if (strchr(argv[1], 'w')) {
+        nx_channel *channel;
+        int n;
+        NX_TRY(nx_channel_new(&channel, sizeof n, 0));
+        NX_TRY(nx_recv(channel, &n));
+    }
+    return nx_fail(NX_EIO, "the end");
+}
+"""
+
+
+class Runtime(Folder):
+    """What the runtime itself has to say."""
+
+    def say(self, what, code, **env):
+        with open(self.path("says.c"), "w") as f:
+            f.write(SAYS)
+        r = subprocess.run([NEXUS, "run", self.path("says.c"), what], stdin=subprocess.DEVNULL, capture_output=True, timeout=60, env=environment(**env))
+        self.assertEqual(r.returncode, code, r.stderr)
+        return r.stderr
+
+    def test_a_program_that_does_not_log(self):
+        self.assertEqual(self.say("d", 15), b'nexus: fiber "worker" failed: gone\nbad\nnexus: the end\n')
+        self.assertEqual(self.say("w", 26), b'nexus: the program waits for what nothing can bring: "main" in nx_recv\n')
+
+    def test_a_program_that_logs(self):
+        said = self.say("ld", 15).decode()
+        self.assertRegex(said, rf'^{TIME} INFO  first\n{TIME} ERROR (\[\w+\] )?fiber "worker" failed: gone\\nbad\n{TIME} ERROR the end\n$')
+
+    def test_json_stays_json(self):
+        found = lines(self.say("d", 15, NEXUS_LOG="json"))
+        self.assertEqual([(line["level"], line["msg"]) for line in found], [("error", 'fiber "worker" failed: gone\nbad'), ("error", "the end")])
+        found = lines(self.say("w", 26, NEXUS_LOG="json"))
+        self.assertEqual([(line["level"], line["msg"]) for line in found],
+                         [("fatal", 'the program waits for what nothing can bring: "main" in nx_recv')])
+
+    def test_levels_count(self):
+        self.assertEqual(self.say("d", 15, NEXUS_LOG="fatal"), b"")
+
+
+STANDARD = """
+#include <nexus.h>
+#include <stdio.h>
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    FILE *file = fopen(argv[1], "w"); /* takes the lowest descriptor that is free */
+    nx_log_error("for nobody");
+    NX_IGNORE(nx_println("for nobody"));
+    puts("for nobody");
+    if (!file || fputs("mine", file) < 0 || fclose(file)) return NX_EIO;
+    return nx_fail(NX_EEXIST, "for nobody");
+}
+"""
+
+
 class Library(Folder):
-    def test_without_the_command(self):
-        """A program linked with libnexus.a keeps its lines too."""
+    """Programs linked with libnexus.a."""
+
+    def build(self, source):
         archive = os.path.join(os.path.dirname(NEXUS), "../lib/libnexus.a")
         if not os.path.exists(archive) or not shutil.which("cc"):
             self.skipTest("libnexus.a is not built")
-        program = self.path("log")
-        subprocess.run(["cc", "-O1", f"-I{HERE}/../../include", "-D_GNU_SOURCE", APP, "-o", program, archive, "-Wl,--wrap=main", "-Wl,--gc-sections", "-pthread", "-ldl"],
+        program = self.path("program")
+        subprocess.run(["cc", "-O1", f"-I{HERE}/../../include", "-D_GNU_SOURCE", source, "-o", program, archive, "-Wl,--wrap=main", "-Wl,--gc-sections", "-pthread", "-ldl"],
                        check=True)
+        return program
+
+    def test_closed_standard_descriptors(self):
+        with open(self.path("standard.c"), "w") as f:
+            f.write(STANDARD)
+        program = self.build(self.path("standard.c"))
+        for closed in ("<&-", ">&-", "2>&-", ">&- 2>&-", "<&- >&- 2>&-"):
+            with self.subTest(closed):
+                code = subprocess.run(["sh", "-c", f'exec "{program}" "{self.path("file")}" {closed}'], stdout=subprocess.DEVNULL,
+                                      stderr=subprocess.DEVNULL, timeout=60).returncode
+                self.assertEqual((code, self.read("file")), (9, b"mine"))
+
+    def test_without_the_command(self):
+        """Such a program keeps its lines too."""
+        program = self.build(APP)
         for way, code in (("exit", 3), ("abort", -signal.SIGABRT), ("crash", -signal.SIGSEGV)):
             r = subprocess.run([program, "end", way], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment())
             self.assertEqual(r.returncode, code)

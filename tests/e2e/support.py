@@ -20,14 +20,15 @@ def free_port():
 
 
 class App:
-    """A program under `nexus run`: a server on 127.0.0.1:port, ended with the test."""
+    """A program under `nexus run`: a server on 127.0.0.1:port, ended with the test. `port` is how it is told its port."""
 
-    def __init__(self, source, *args, flags=("--allow-all",), env=None, wait=True):
+    def __init__(self, source, *args, flags=("--allow-all",), env=None, wait=True, port="{}", cwd=None, preexec=None):
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
         path = source if os.path.isabs(source) else os.path.join(HERE, "apps", source)
-        self.process = subprocess.Popen([NEXUS, "run", *flags, path, "--", str(self.port), *args],
-                                        stdout=self.log, stderr=self.log, env={**os.environ, **(env or {})})
+        self.process = subprocess.Popen([os.path.abspath(NEXUS), "run", *flags, path, "--", port.format(self.port), *args],
+                                        stdout=self.log, stderr=self.log, env={**os.environ, **(env or {})}, cwd=cwd,
+                                        preexec_fn=preexec)
         if wait:
             self.wait_listening()
 

@@ -11,12 +11,14 @@ import select
 import shutil
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
 from support import free_port, need
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 NEXUS = os.path.abspath(os.environ.get("NEXUS", "build/bin/nexus"))
 SLOW = 10 if os.environ.get("NEXUS_SLOW") else 1
 COMPILERS = [c for c in ("tcc", "gcc", "clang") if shutil.which(c)]
@@ -572,6 +574,22 @@ class Templates(Base):
         self.write("user/app.c", "#include <my-lib/my-lib.h>\n#include <stdio.h>\nint main(void)\n{\n    const char *s;\n"
                                  "    nx_err err = my_lib_slug(nx_str(\"A b\"), &s);\n    if (!err) puts(s);\n    return err;\n}\n")
         self.assertEqual(self.good("run", "app.c", folder="user").stdout, "a-b\n")
+
+
+class Docs(unittest.TestCase):
+    def test_an_example_that_does_not_compile_is_named(self):
+        with tempfile.TemporaryDirectory() as folder:
+            page = os.path.join(folder, "page.md")
+            for text, said in (("# Page\n\n```c\nint main(void)\n{\n    return nx_nothing();\n}\n```\n", r"page\.md:6:12: error"),
+                               ("<!-- c: int n; -->\n```c\nn = 1;\nm = n;\n```\n", r"page\.md:4:1: error: .m. undeclared"),
+                               ("```c\nNX_AUTO(nx_http_router) *r = 0;\n```\n", r"page\.md:2"), ("[x](none.md)\n", "none.md leads nowhere"),
+                               ("```c\nreturn nx_response_send(res, \"x\");\n```\n```c\nstatic int f(void)\n{\n    return 1;\n}\n```\n", None)):
+                with open(page, "w") as f:
+                    f.write(text)
+                r = subprocess.run([sys.executable, os.path.join(HERE, "../../scripts/check-docs"), page], capture_output=True, text=True)
+                self.assertEqual(r.returncode, 1 if said else 0, r.stderr)
+                if said:
+                    self.assertRegex(r.stderr, said)
 
 
 if __name__ == "__main__":

@@ -22,9 +22,9 @@ static nx_err begin(nx_request *req)
     if (coding == NX__CODING_IDENTITY) return NX_OK;
     if (coding == NX__CODINGS) return nx__request_unsupported(req, name);
     if (decoders == NX__DECODERS_MOST) {
-        req->response.error_status = 503;
-        return nx__error_set(NX_ELIMIT, "cannot read the body: %d others are being decoded",
-                             NX__DECODERS_MOST);
+        (void)nx__error_set(NX_ELIMIT, "cannot read the body: %d others are being decoded",
+                            NX__DECODERS_MOST);
+        return nx__error_status_set(503);
     }
     coded->codec = nx__codec_of(coding);
     coded->decoder = coded->codec->decoder_new();
@@ -37,7 +37,7 @@ static nx_err begin(nx_request *req)
 
 static nx_err bad(const char *why)
 {
-    return nx__error_set(NX_EPROTO, "cannot read the body: %s", why);
+    return nx__error_peer(NX_EPROTO, "cannot read the body: %s", why);
 }
 
 static nx_err sizes_check(const nx_request *req)
@@ -45,10 +45,10 @@ static nx_err sizes_check(const nx_request *req)
     const struct nx__coded *coded = req->coded;
     uint64_t max_body = req->server->options.max_body;
     if (coded->received > max_body || coded->given > max_body)
-        return nx__error_set(NX_ETOOBIG, "cannot read the body: it is larger than max_body");
+        return nx__error_peer(NX_ETOOBIG, "cannot read the body: it is larger than max_body");
     if (coded->given > NX__CODED_RATIO_FREE &&
         coded->given / req->server->coding->max_ratio > coded->received)
-        return nx__error_set(
+        return nx__error_peer(
             NX_ETOOBIG, "cannot read the body: it grows to more than max_ratio times its size");
     return NX_OK;
 }

@@ -169,9 +169,7 @@ static nx_err send_ranges(nx_response *res, const struct nx__file_variant *v, nx
     case NX__RANGES_UNSATISFIABLE:
         res->fields.count = own;
         NX_TRY(range_field(res, NULL, v->size));
-        res->status = 416;
-        res->content_type = &nx__type_json;
-        return res->req->driver->send_json(res, nx_obj("error", nx__status_text(416)));
+        return nx_response_error(res, 416, NULL);
     case NX__RANGES_SOME: break;
     }
     if (count > 1) return send_parts(res, v, ranges, count);
@@ -204,9 +202,7 @@ NX__HOT nx_err nx__file_answer(nx_response *res, const struct nx__file_entry *en
         return res->req->driver->send(res, (nx_bytes){0});
     case NX__CONDITION_FAILED:
         fields_keep_validators(res, own);
-        res->status = 412;
-        res->content_type = &nx__type_json;
-        return res->req->driver->send_json(res, nx_obj("error", nx__status_text(412)));
+        return nx_response_error(res, 412, NULL);
     case NX__CONDITION_RANGE: {
         bool all = false;
         nx_err err = send_ranges(res, v, conditions.range, own, &all);
@@ -220,9 +216,9 @@ NX__HOT nx_err nx__file_answer(nx_response *res, const struct nx__file_entry *en
 
 /* ---- One file by its path */
 
-nx_err nx__file_failed(nx_response *res, int error, const char *path)
+nx_err nx__file_failed(int error, const char *path)
 {
-    res->error_status = 500;
+    unsigned status = 404;
     switch (-error) {
     case ENOENT:
     case ENOTDIR:
@@ -232,20 +228,21 @@ nx_err nx__file_failed(nx_response *res, int error, const char *path)
     case ENAMETOOLONG:
     case ENXIO:
     case ENODEV:
-        res->error_status = 404;
-        return nx__error_set(NX_ENOENT, "cannot answer with \"%s\": no such file", path);
+        (void)nx__error_set(NX_ENOENT, "cannot answer with \"%s\": no such file", path);
+        return nx__error_status_set(status);
     case EPERM:
-        res->error_status = 404;
-        NX_TRY(nx__permit(NX__PERMIT_READ, path));
-        return nx__error_system(EPERM, "cannot answer with \"%s\"", path);
-    case EACCES: res->error_status = 404; break;
+        /* Its message names the flag. */
+        if (nx__permit(NX__PERMIT_READ, path) != NX_OK) return nx__error_status_set(status);
+        break;
+    case EACCES: break;
     case EMFILE:
     case ENFILE:
     case EAGAIN:
-    case ECANCELED: res->error_status = 503; break;
-    default: break;
+    case ECANCELED: status = 503; break;
+    default: status = 500; break;
     }
-    return nx__error_system(-error, "cannot answer with \"%s\"", path);
+    (void)nx__error_system(-error, "cannot answer with \"%s\"", path);
+    return nx__error_status_set(status);
 }
 
 static nx_err answer_path(nx_response *res, const char *path, const nx_file_options *given)
@@ -256,7 +253,7 @@ static nx_err answer_path(nx_response *res, const char *path, const nx_file_opti
     const struct nx__dir *dir = &anywhere;
     if (o.root) {
         int error = nx__file_root(o.root, &dir);
-        if (error) return nx__file_failed(res, error, o.root);
+        if (error) return nx__file_failed(error, o.root);
         while (*path == '/') path++;
     }
     char cache_control[64];
@@ -268,7 +265,7 @@ static nx_err answer_path(nx_response *res, const char *path, const nx_file_opti
     nx_err err;
     if (error) {
         const char *full = o.root ? nx_format("%s/%s", o.root, path) : path;
-        err = nx__file_failed(res, error, full ? full : path);
+        err = nx__file_failed(error, full ? full : path);
     } else {
         err = nx__file_answer(res, entry, &how);
     }

@@ -125,7 +125,7 @@ NX_MUST_CHECK nx_err nx__file_answer(nx_response *res, const struct nx__file_ent
 void nx__file_cache_control(char *out, size_t size, nx_duration max_age, bool immutable);
 
 /* Records the error of a lookup, and which status it is to become. */
-NX_MUST_CHECK nx_err nx__file_failed(nx_response *res, int error, const char *path);
+NX_MUST_CHECK nx_err nx__file_failed(int error, const char *path);
 
 /* ---- list.c */
 
@@ -135,9 +135,9 @@ NX_MUST_CHECK nx_err nx__file_list(nx_response *res, const struct nx__dir *dir, 
 
 /* ---- static.c */
 
-/* Opens the directories of the server's mounts. NX_EPERM, NX_ENOENT, NX_EINVAL, recorded. */
+/* Opens the directories of the server's routers, those that are not open yet. NX_EPERM, NX_ENOENT,
+ * NX_EACCES, NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__static_open(nx_http_server *server);
 void nx__static_close(nx_http_server *server);
-void nx__static_free(nx_http_server *server);
 
 #endif

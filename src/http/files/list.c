@@ -126,7 +126,7 @@ nx_err nx__file_list(nx_response *res, const struct nx__dir *dir, const char *pa
     int error = (int)nx__file_blocking(list_run, &l);
     nx_err err;
     if (error) {
-        err = nx__file_failed(res, error, path);
+        err = nx__file_failed(error, path);
     } else {
         nx_response_header(res, "content-type", "text/html; charset=utf-8");
         nx_response_header(res, "cache-control", "no-cache");

@@ -9,14 +9,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-struct nx__mount {
-    struct nx__mount *next;
-    struct nx__dir dir;
+/* What the app has said; memory of the router. */
+struct nx__directory {
+    struct nx__directory *next;
     nx_static_options options;
-    size_t prefix_len; /* without a slash at the end */
     char cache_control[64];
-    char *prefix, *index; /* behind them the directory's path, in one piece of memory */
+    const char *index, *path;
 };
+
+/* A directory as a server has it open: routers may belong to more than one. */
+struct nx__opened {
+    struct nx__opened *next;
+    const struct nx__directory *of;
+    struct nx__dir dir;
+};
+
+/* Behind the prefix, in the routes. */
+#define REST "/*file"
 
 /* ---- Paths */
 
@@ -55,10 +64,10 @@ static bool path_of(nx_bytes rest, bool dotfiles, char out[NX__FILE_PATH_MOST], 
 
 /* ---- Answering */
 
-static nx_err not_found(nx_response *res)
+static nx_err not_found(void)
 {
-    res->error_status = 404;
-    return nx__error_set(NX_ENOENT, "there is no such file");
+    (void)nx__error_set(NX_ENOENT, "there is no such file");
+    return nx__error_status_set(404);
 }
 
 /* To the same with a slash, so that what the page names is beside it. */
@@ -76,71 +85,84 @@ static nx_err redirect(nx_request *req, nx_response *res)
     return req->driver->send(res, (nx_bytes){0});
 }
 
-static nx_err answer(nx_response *res, const struct nx__mount *mount, struct nx__file_entry *entry)
+static nx_err answer(nx_response *res, const struct nx__opened *served,
+                     struct nx__file_entry *entry)
 {
-    struct nx__file_how how = {.cache_control = nx_str(mount->cache_control)};
+    struct nx__file_how how = {.cache_control = nx_str(served->of->cache_control)};
     nx_err err = nx__file_answer(res, entry, &how);
     nx__file_release(entry);
     return err;
 }
 
-static int find(const struct nx__mount *mount, const char *path, struct nx__file_entry **entry)
+static int find(const struct nx__opened *served, const char *path, struct nx__file_entry **entry)
 {
-    return nx__file_find(&mount->dir, path, mount->options.precompressed, entry);
+    return nx__file_find(&served->dir, path, served->of->options.precompressed, entry);
 }
 
 /* The single page of an app that makes its paths in the browser. */
-static nx_err spa(nx_response *res, const struct nx__mount *mount, const char *path)
+static nx_err spa(nx_response *res, const struct nx__opened *served, const char *path)
 {
     const char *slash = strrchr(path, '/');
     struct nx__file_entry *entry;
-    if (!mount->options.spa || strchr(slash ? slash : path, '.')) return not_found(res);
-    int error = find(mount, mount->index, &entry);
-    if (error || !entry) return not_found(res);
-    return answer(res, mount, entry);
+    if (!served->of->options.spa || strchr(slash ? slash : path, '.')) return not_found();
+    int error = find(served, served->of->index, &entry);
+    if (error || !entry) return not_found();
+    return answer(res, served, entry);
 }
 
-static nx_err serve(nx_request *req, nx_response *res, const struct nx__mount *mount, nx_bytes rest)
+static nx_err serve(nx_request *req, nx_response *res, const struct nx__opened *served,
+                    nx_bytes rest)
 {
     char path[NX__FILE_PATH_MOST];
     size_t len;
     if (res->failed) return nx_response_end(res);
-    if (!path_of(rest, mount->options.dotfiles, path, &len)) return not_found(res);
+    if (!path_of(rest, served->of->options.dotfiles, path, &len)) return not_found();
     struct nx__file_entry *entry;
     bool directory = !len || path[len - 1] == '/';
     int error = -ENOENT;
     if (!directory) {
-        error = find(mount, path, &entry);
+        error = find(served, path, &entry);
         if (!error && !entry) return redirect(req, res);
-    } else if (*mount->index) {
-        size_t index_len = strlen(mount->index);
-        if (len + index_len >= sizeof path) return not_found(res);
-        memcpy(path + len, mount->index, index_len + 1);
-        error = find(mount, path, &entry);
+    } else if (*served->of->index) {
+        size_t index_len = strlen(served->of->index);
+        if (len + index_len >= sizeof path) return not_found();
+        memcpy(path + len, served->of->index, index_len + 1);
+        error = find(served, path, &entry);
         path[len] = '\0';
         if (!error && !entry) error = -ENOENT;
     }
-    if (!error) return answer(res, mount, entry);
-    if (error == -ENOENT && directory && mount->options.list)
-        return nx__file_list(res, &mount->dir, path, mount->options.dotfiles);
-    nx_err err = nx__file_failed(res, error, path);
-    return res->error_status == 404 ? spa(res, mount, path) : err;
+    if (!error) return answer(res, served, entry);
+    if (error == -ENOENT && directory && served->of->options.list)
+        return nx__file_list(res, &served->dir, path, served->of->options.dotfiles);
+    nx_err err = nx__file_failed(error, path);
+    return nx__error_status(err) == 404 ? spa(res, served, path) : err;
 }
 
-/* The mount with the longest prefix that the path has: the router has found one of them. */
-static nx_err handler(nx_request *req, nx_response *res)
+/* The route's directory, as this server has it open. */
+static const struct nx__opened *opened(const nx_request *req)
 {
-    const struct nx__mount *best = NULL;
-    for (const struct nx__mount *m = req->server->mounts; m; m = m->next) {
-        bool has = req->path.len >= m->prefix_len &&
-                   memcmp(req->path.data, m->prefix, m->prefix_len) == 0 &&
-                   (req->path.len == m->prefix_len || req->path.data[m->prefix_len] == '/');
-        if (has && (!best || m->prefix_len > best->prefix_len)) best = m;
-    }
-    if (!best) return not_found(res);
-    if (req->path.len == best->prefix_len) return redirect(req, res);
-    size_t skipped = best->prefix_len + 1;
-    return serve(req, res, best, nx_slice(req->path.data + skipped, req->path.len - skipped));
+    const struct nx__opened *served = req->server->opened;
+    const struct nx__directory *wanted = ((const struct nx__target *)req->match->data)->context;
+    while (served && served->of != wanted) served = served->next;
+    return served;
+}
+
+/* GET PREFIX/ *file, which is the route's last parameter. */
+static nx_err below(nx_request *req, nx_response *res)
+{
+    const struct nx__opened *served = opened(req);
+    if (!served) return not_found();
+    size_t begin = req->match->params[req->match->param_count - 1].offset;
+    return serve(req, res, served, nx_slice(req->path.data + begin, req->path.len - begin));
+}
+
+/* GET PREFIX */
+static nx_err itself(nx_request *req, nx_response *res)
+{
+    const struct nx__opened *served = opened(req);
+    if (!served) return not_found();
+    if (req->path.data[req->path.len - 1] != '/') return redirect(req, res);
+    return serve(req, res, served, (nx_bytes){"", 0});
 }
 
 /* ---- Building */
@@ -150,6 +172,7 @@ static const char *wrong(const char *prefix, const char *directory, const nx_sta
     if (!prefix || prefix[0] != '/') return "the path does not begin with /";
     if (strstr(prefix, "//")) return "the path has an empty segment";
     if (strstr(prefix, "/:") || strstr(prefix, "/*")) return "the path has a parameter";
+    if (strlen(prefix) > NX__ROUTER_MAX_PATH - sizeof REST) return "the path is too long";
     if (!directory || !*directory) return "no directory is given";
     if (o->index && strchr(o->index, '/')) return "the index is a name, not a path";
     if (o->index && strlen(o->index) > NAME_MAX) return "the index's name is too long";
@@ -158,85 +181,82 @@ static const char *wrong(const char *prefix, const char *directory, const nx_sta
     return NULL;
 }
 
-static bool mount_add(nx_http_server *server, const char *prefix, const char *directory,
-                      const nx_static_options *o)
-{
-    size_t prefix_len = strlen(prefix), directory_len = strlen(directory);
-    const char *index = o->index ? o->index : "index.html";
-    size_t index_len = strlen(index);
-    struct nx__mount *mount = calloc(1, sizeof *mount + prefix_len + index_len + directory_len + 3);
-    if (!mount) return false;
-    while (prefix_len && prefix[prefix_len - 1] == '/') prefix_len--;
-    mount->options = *o;
-    mount->prefix = (char *)(mount + 1);
-    mount->prefix_len = prefix_len;
-    memcpy(mount->prefix, prefix, prefix_len);
-    mount->index = mount->prefix + prefix_len + 1;
-    memcpy(mount->index, index, index_len);
-    char *path = mount->index + index_len + 1;
-    memcpy(path, directory, directory_len);
-    mount->dir = (struct nx__dir){.id = nx__dir_id(), .fd = -1, .path = path};
-    nx__file_cache_control(mount->cache_control, sizeof mount->cache_control, o->max_age,
-                           o->immutable);
-    mount->next = server->mounts;
-    server->mounts = mount;
-    return true;
-}
-
-void nx_http_static_with(nx_http_server *server, const char *prefix, const char *directory,
+void nx_http_static_with(nx_http_router *router, const char *prefix, const char *directory,
                          const nx_static_options *options)
 {
-    if (!server) return; /* out of memory: nx_http_listen says so */
     nx_static_options o = {0};
     memcpy(&o, options, options->size < sizeof o ? options->size : sizeof o);
     const char *reason = wrong(prefix, directory, &o);
     if (reason) {
-        nx__server_mistake(server, NX_EINVAL, "cannot serve \"%s\" at \"%s\": %s",
+        nx__router_mistake(router, NX_EINVAL, "cannot serve \"%s\" at \"%s\": %s",
                            directory ? directory : "(null)", prefix ? prefix : "(null)", reason);
         return;
     }
+    struct nx__directory *made = nx__router_keep(router, sizeof *made, NULL);
+    if (!made) return;
+    made->options = o;
+    made->index = nx__router_keep_text(router, o.index ? o.index : "index.html");
+    made->path = nx__router_keep_text(router, directory);
+    if (!made->index || !made->path) return;
+    nx__file_cache_control(made->cache_control, sizeof made->cache_control, o.max_age, o.immutable);
+    made->next = router->directories;
+    router->directories = made;
+
     char path[NX__ROUTER_MAX_PATH + 1];
-    if (!mount_add(server, prefix, directory, &o)) {
-        nx__server_mistake(server, NX_ENOMEM, "cannot serve \"%s\": out of memory", directory);
-        return;
+    size_t len = strlen(prefix);
+    while (len && prefix[len - 1] == '/') len--;
+    memcpy(path, prefix, len);
+    memcpy(path + len, REST, sizeof REST);
+    nx__router_serve(router, path, below, made, false);
+    path[len ? len : 1] = '\0';
+    /* The app's own route for the directory's path goes before it. */
+    nx__router_serve(router, path, itself, made, true);
+}
+
+/* ---- Opening */
+
+static nx_err directory_open(nx_http_server *server, const struct nx__directory *directory)
+{
+    for (const struct nx__opened *known = server->opened; known; known = known->next)
+        if (known->of == directory) return NX_OK;
+    NX_TRY(nx__permit(NX__PERMIT_READ, directory->path));
+    struct nx__opened *made = calloc(1, sizeof *made);
+    if (!made)
+        return nx__error_set(NX_ENOMEM, "cannot serve the directory \"%s\": out of memory",
+                             directory->path);
+    int fd = open(directory->path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        free(made);
+        return nx__error_system(errno, "cannot serve the directory \"%s\"", directory->path);
     }
-    const struct nx__mount *mount = server->mounts;
-    int n = snprintf(path, sizeof path, "%s/*file", mount->prefix);
-    if (n < 0 || (size_t)n >= sizeof path) {
-        nx__server_mistake(server, NX_EINVAL, "cannot serve \"%s\": its path is too long",
-                           directory);
-        return;
-    }
-    nx_http_route(server, "GET", path, handler);
-    if (mount->prefix_len) nx_http_route(server, "GET", mount->prefix, handler);
+    made->of = directory;
+    made->dir = (struct nx__dir){.id = nx__dir_id(), .fd = fd, .path = directory->path};
+    made->next = server->opened;
+    server->opened = made;
+    return NX_OK;
+}
+
+/* NX__APP_MAX_DEPTH routers deep at most: nx__sites_make has seen to it. */
+static nx_err router_open(nx_http_server *server, const nx_http_router *router)
+{
+    for (const struct nx__directory *d = router->directories; d; d = d->next)
+        NX_TRY(directory_open(server, d));
+    for (const struct nx__entry *entry = router->entries; entry; entry = entry->next)
+        if (entry->router) NX_TRY(router_open(server, entry->router));
+    return NX_OK;
 }
 
 nx_err nx__static_open(nx_http_server *server)
 {
-    for (struct nx__mount *m = server->mounts; m; m = m->next) {
-        if (m->dir.fd >= 0) continue;
-        NX_TRY(nx__permit(NX__PERMIT_READ, m->dir.path));
-        m->dir.fd = open(m->dir.path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-        if (m->dir.fd < 0)
-            return nx__error_system(errno, "cannot serve the directory \"%s\"", m->dir.path);
-    }
-    return NX_OK;
+    return router_open(server, server->root);
 }
 
 void nx__static_close(nx_http_server *server)
 {
-    for (struct nx__mount *m = server->mounts; m; m = m->next) {
-        if (m->dir.fd >= 0) (void)close(m->dir.fd);
-        m->dir.fd = -1;
-    }
-}
-
-void nx__static_free(nx_http_server *server)
-{
-    nx__static_close(server);
-    while (server->mounts) {
-        struct nx__mount *mount = server->mounts;
-        server->mounts = mount->next;
-        free(mount);
+    while (server->opened) {
+        struct nx__opened *served = server->opened;
+        server->opened = served->next;
+        (void)close(served->dir.fd);
+        free(served);
     }
 }

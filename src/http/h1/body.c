@@ -55,7 +55,9 @@ static nx_duration deadline(const struct nx__h1_request *req)
 static nx_err broken(struct nx__h1_request *req, nx_err err, const char *why)
 {
     req->conn->close_after = true; /* where the next request would begin is unknown */
-    return nx__error_set(err, "cannot read the body: %s", why);
+    if (err == NX_ENOMEM) return nx__error_set(err, "cannot read the body: %s", why);
+    (void)nx__error_peer(err, "cannot read the body: %s", why);
+    return err == NX_ERESET ? nx__error_status_set(400) : err; /* RFC 9112 8 */
 }
 
 /* Reads up to `cap` bytes of what the peer sends, waiting for at least one. */
@@ -191,6 +193,7 @@ nx_err nx__h1_read(nx_request *base, nx_bytes *chunk)
     struct nx__h1_request *req = of(base);
     *chunk = (nx_bytes){0};
     if (req->body_done) return NX_OK;
+    if (nx__unlikely(base->match->outcome == NX__ROUTE_TOO_LARGE)) return too_large(req);
     if (req->chunked) return read_chunked(req, chunk);
     if (!memory(req, &req->body.piece, NX__H1_PIECE)) return NX_ENOMEM;
     size_t got = 0, most = req->body.length_left < NX__H1_PIECE ? (size_t)req->body.length_left
@@ -209,6 +212,7 @@ nx_err nx__h1_body(nx_request *base, nx_bytes *body)
     uint64_t most = req->conn->server->options.max_body;
     *body = nx_slice("", 0);
     if (req->body_done) return NX_OK;
+    if (nx__unlikely(base->match->outcome == NX__ROUTE_TOO_LARGE)) return too_large(req);
     if (!req->chunked) {
         /* The length was held against max_body with the head. Memory is touched only as bytes come.
          */

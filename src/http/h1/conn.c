@@ -4,6 +4,7 @@
 #include "base/arena.h"
 #include "base/syscall.h"
 #include "loop/fiber.h"
+#include "loop/profile.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
@@ -111,7 +112,8 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
     if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining))
         nx__count(&server->stats.timed_out, 1);
     if (list == NX__CONN_HEAD && conn->in.len) {
-        nx__h1_refuse(conn, 408, "the request head did not come in time");
+        nx__h1_refuse(conn, 408, "the request head did not come in time",
+                      nx_slice(conn->in.data, conn->in.len));
         if (conn->out.len)
             nx__h1_list(conn, NX__CONN_WRITE);
         else
@@ -139,6 +141,17 @@ static NX__HOT nx_err request_main(void *arg)
         nx__loop_post(conn->server->loop, &conn->post);
     }
     return NX_OK;
+}
+
+/* In a signal handler of the thread that serves it: what is there says `activity`, which is set
+ * last and cleared first. */
+static nx_bytes route_of(const nx_fiber *fiber)
+{
+    if (fiber->fn != request_main || !fiber->activity.data || !fiber->own.arena.chunks)
+        return (nx_bytes){0};
+    const struct nx__route_match *match = ((const struct nx__h1_request *)fiber->arg)->base.match;
+    return match->outcome == NX__ROUTE_FOUND ? ((const struct nx__target *)match->data)->route
+                                             : (nx_bytes){0};
 }
 
 static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len)
@@ -208,16 +221,12 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
     nx_http_server *server = conn->server;
     conn->requests++;
     if (head->form == NX__TARGET_AUTHORITY) {
-        nx__h1_refuse(conn, 501, "CONNECT is not served");
-        return;
-    }
-    if (head->has_content_length && head->content_length > server->options.max_body) {
-        nx__h1_refuse(conn, 413, "the body is larger than max_body");
+        nx__h1_refuse(conn, 501, "CONNECT is not served", nx_slice(data, head->head_len));
         return;
     }
     struct nx__h1_request *req = request_new(conn, data, head);
     if (!req) {
-        nx__h1_refuse(conn, 503, "out of memory or fibers");
+        nx__h1_refuse(conn, 503, "out of memory or fibers", nx_slice(data, head->head_len));
         return;
     }
     nx_request *base = &req->base;
@@ -226,6 +235,13 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
         site = nx__site_find(&server->sites, slice_at(data, head->host.off, head->host.len));
     nx__router_match(site->routes, base->method, base->path, base->match);
     base->handler = (nx_http_handler)base->match->handler;
+    if (nx__unlikely(head->content_length > server->options.max_body)) {
+        /* It gets an error page, in the style of where it leads, and is not read. */
+        base->match->outcome = NX__ROUTE_TOO_LARGE;
+        base->handler = NULL;
+        conn->close_after = true;
+        nx__count(&server->stats.bad, 1);
+    }
     conn->req = req;
     nx__fiber_resume(base->fiber);
     if (conn->req && !conn->streaming) nx__h1_list(conn, NX__CONN_HANDLER);
@@ -252,7 +268,7 @@ static NX__HOT size_t handle(struct nx__h1_conn *conn, const char *data, size_t 
         conn->scanned = 0;
         if (status == NX__H1_ERROR) {
             nx__count(&conn->server->stats.bad, 1);
-            nx__h1_refuse(conn, head.error, head.reason);
+            nx__h1_refuse(conn, head.error, head.reason, nx_slice(data + at, len - at));
             break;
         }
         shared->window = nx_slice(data + at + head.head_len, len - at - head.head_len);
@@ -286,7 +302,14 @@ static bool settle(struct nx__h1_conn *conn)
         conn_finish(conn);
         return false;
     }
-    nx__h1_list(conn, conn->in.len ? NX__CONN_HEAD : NX__CONN_IDLE);
+    /* A head has its deadline from its first byte on, however many follow. */
+    if (nx__unlikely(conn->in.len != 0)) {
+        if (conn->list == NX__CONN_HEAD && conn->waited == conn->requests) return true;
+        conn->waited = conn->requests;
+        nx__h1_list(conn, NX__CONN_HEAD);
+    } else {
+        nx__h1_list(conn, NX__CONN_IDLE);
+    }
     return true;
 }
 
@@ -408,6 +431,7 @@ static bool shared_new(void)
         return false;
     }
     nx__h1_shared = shared;
+    nx__profile_label = route_of;
     return true;
 }
 
@@ -440,21 +464,29 @@ bool nx__h1_accept(nx_http_server *server, int fd)
 
 /* ---- The seam */
 
-static nx_bytes peer(nx_request *base)
+_Static_assert(NX__H1_PEER >= INET6_ADDRSTRLEN, "an address has room");
+
+nx_bytes nx__h1_peer(const struct nx__h1_conn *conn, char out[NX__H1_PEER])
 {
-    struct nx__h1_request *req = (struct nx__h1_request *)base;
-    if (req->peer) return nx_str(req->peer);
     struct sockaddr_storage address = {0};
     socklen_t len = sizeof address;
-    if (getpeername(req->conn->watch.fd, (struct sockaddr *)&address, &len) != 0) return nx_str("");
+    if (getpeername(conn->watch.fd, (struct sockaddr *)&address, &len) != 0) return nx_str("");
     if (address.ss_family == AF_UNIX) return nx_str("unix");
     const void *ip = address.ss_family == AF_INET6
                          ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
                          : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
-    char *text = nx__arena_alloc(&base->fiber->own.arena, INET6_ADDRSTRLEN);
-    if (!text || !inet_ntop(address.ss_family, ip, text, INET6_ADDRSTRLEN)) return nx_str("");
-    req->peer = text;
-    return nx_str(text);
+    return nx_str(inet_ntop(address.ss_family, ip, out, NX__H1_PEER));
+}
+
+static nx_bytes peer(nx_request *base)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)base;
+    if (req->peer) return nx_str(req->peer);
+    char *memory = nx__arena_alloc(&base->fiber->own.arena, NX__H1_PEER);
+    if (!memory) return nx_str("");
+    nx_bytes text = nx__h1_peer(req->conn, memory);
+    if (text.data == memory) req->peer = memory;
+    return text;
 }
 
 static nx_bytes protocol(const nx_request *base)

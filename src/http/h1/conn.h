@@ -31,6 +31,7 @@ struct nx__h1_conn {
     struct nx__post post;       /* goes on in the loop's context */
     uint32_t requests;
     uint32_t scanned; /* of `in`: known to hold no whole head */
+    uint32_t waited;  /* `requests` when the head that is in `in` began */
     uint8_t list;
     bool half_closed : 1; /* the peer sends no more */
     bool close_after : 1; /* no more requests on this connection */
@@ -136,8 +137,14 @@ bool nx__h1_flush(struct nx__h1_conn *conn);
 /* Sends what was kept; true when nothing is left. */
 bool nx__h1_flush_kept(struct nx__h1_conn *conn);
 
-/* Answers a request that has no handler (it is malformed), and closes after. Never suspends. */
-void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason);
+/* Answers what is no request (it is malformed), and closes after; `head` is what has come of it.
+ * Never suspends. */
+void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason, nx_bytes head);
+
+/* The address at the other end, into `out` where it needs memory; empty if there is none any more.
+ */
+enum { NX__H1_PEER = 48 };
+nx_bytes nx__h1_peer(const struct nx__h1_conn *conn, char out[NX__H1_PEER]);
 
 nx_err nx__h1_send(nx_response *res, nx_bytes body);
 nx_err nx__h1_send_json(nx_response *res, nx_value value);

@@ -94,8 +94,8 @@ nx_err nx__h1_wait_writable(struct nx__h1_conn *conn)
     struct linger none = {.l_onoff = 1, .l_linger = 0};
     (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     return err == NX_ETIMEDOUT
-               ? nx__error_set(err,
-                               "cannot send the answer: the peer has taken nothing for too long")
+               ? nx__error_peer(err,
+                                "cannot send the answer: the peer has taken nothing for too long")
                : err;
 }
 
@@ -410,18 +410,21 @@ nx_err nx__h1_end(nx_response *res)
     return flush_or_defer(req->conn);
 }
 
-void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
+/* Puts the answer into the shared output; returns the length of its body. */
+static size_t put_refusal(struct nx__h1_conn *conn, int status, const char *reason)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
-    conn->close_after = true;
-    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM && !nx__h1_flush(conn)) return;
+    if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM && !nx__h1_flush(conn)) return 0;
     if (NX__H1_SCRATCH - shared->out_len < HEAD_ROOM)
-        return; /* what waits already is more than the peer takes */
+        return 0; /* what waits already is more than the peer takes */
     char body[256], *at = shared->out + shared->out_len;
-    int len = snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}",
-                       NX_FMT(nx__status_text(status)), reason ? reason : "");
+    nx_bytes text = nx__status_text(status);
+    bool plain = conn->server->options.pages == NX_HTTP_PAGES_TEXT;
+    int len = plain ? snprintf(body, sizeof body, "%d %.*s\n%s\n", status, NX_FMT(text), reason)
+                    : snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}",
+                               NX_FMT(text), reason);
     at = put_line(at, nx__status_line(status));
-    at = put_line(at, &nx__type_json);
+    at = put_line(at, plain ? &nx__type_text : &nx__type_json);
     nx_duration until;
     at = put_line(at, nx__date_line(conn->server->loop, &until));
     at = put(at, LITERAL("connection: close\r\ncontent-length: "));
@@ -429,5 +432,24 @@ void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason)
     at = put(at, LITERAL("\r\n\r\n"));
     at = put(at, body, (size_t)len);
     shared->out_len = (size_t)(at - shared->out);
-    if (shared->active != conn) (void)nx__h1_flush(conn);
+    return (size_t)len;
+}
+
+void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason, nx_bytes head)
+{
+    conn->close_after = true;
+    size_t sent = put_refusal(conn, status, reason);
+    if (nx__h1_shared->active != conn) (void)nx__h1_flush(conn);
+    const struct nx__refusal_observer *observer = conn->server->root->refusal_observers;
+    if (!observer) return;
+    char peer[NX__H1_PEER];
+    bool waited = conn->list == NX__CONN_HEAD;
+    const struct nx__refusal refusal = {.server = conn->server,
+                                        .status = status,
+                                        .reason = reason,
+                                        .peer = nx__h1_peer(conn, peer),
+                                        .head = head,
+                                        .sent = sent,
+                                        .took = waited ? nx__loop()->now - conn->since : 0};
+    for (; observer; observer = observer->next) observer->fn(&refusal, observer->context);
 }

@@ -3,11 +3,21 @@
 
 #include "base/clock.h"
 #include "base/utf8.h"
+#include "console/outlet.h"
+#include "loop/fiber.h"
 #include <nexus/console.h>
 #include <stdio.h>
+#include <unistd.h>
 
-/* Bytes of a field that are shown; what is longer ends with "...". */
-enum { TARGET_MOST = 2048, FIELD_MOST = 512, ESCAPED = 6, FIXED = 512 };
+enum {
+    /* Bytes of a field that are shown; what is longer ends with "...". */
+    TARGET_MOST = 2048,
+    FIELD_MOST = 512,
+    ESCAPED = 6, /* bytes that one may become */
+    FIXED = 512, /* of a line, beside the fields */
+    REFUSAL_MOST = FIXED + FIXED / 2 + ESCAPED * FIELD_MOST,
+    NOTICES_MOST = 64, /* of refusals that wait for the app's `write`; more are lost */
+};
 
 struct access {
     nx_http_log_format format;
@@ -227,6 +237,101 @@ static void request_ended(nx_request *req, nx_response *res, void *context)
         NX_IGNORE(nx_print_bytes(NX_STDOUT, text)); /* what can't be written is lost */
 }
 
+/* ---- What was refused before it was a request */
+
+/* The first line of what has come, as nginx shows it. */
+static nx_bytes first_line(nx_bytes head)
+{
+    while (head.len && (*head.data == '\r' || *head.data == '\n'))
+        head = nx_slice(head.data + 1, head.len - 1);
+    size_t len = 0;
+    while (len < head.len && head.data[len] != '\r' && head.data[len] != '\n') len++;
+    return nx_slice(head.data, len);
+}
+
+static void write_refusal(struct line *line, const struct access *access,
+                          const struct nx__refusal *r)
+{
+    char text[160];
+    nx_duration wall = nx__clock_wall();
+    double ms = (double)r->took / (double)NX_MS(1);
+    if (access->format == NX_HTTP_LOG_JSON) {
+        (void)snprintf(text, sizeof text, "{\"time\":\"%s.%03dZ\"", time_text(true, wall),
+                       (int)(wall / NX_MS(1) % 1000));
+        put_text(line, text);
+        put_member(line, "peer", r->peer, FIELD_MOST);
+        (void)snprintf(text, sizeof text, ",\"status\":%d,\"bytes\":%llu,\"ms\":%.3f", r->status,
+                       (unsigned long long)r->sent, ms);
+        put_text(line, text);
+        put_member(line, "refused", nx_str(r->reason), FIELD_MOST);
+        put_member(line, "line", first_line(r->head), FIELD_MOST);
+        put_text(line, "}");
+        return;
+    }
+    put_or_dash(line, r->peer);
+    put_text(line, " - - [");
+    put_text(line, time_text(false, wall));
+    put_text(line, "]");
+    put_quoted(line, first_line(r->head));
+    (void)snprintf(text, sizeof text, " %d %llu", r->status, (unsigned long long)r->sent);
+    put_text(line, text);
+    if (access->format == NX_HTTP_LOG_COMMON) return;
+    (void)snprintf(text, sizeof text, " \"-\" \"-\" %.3f -", ms);
+    put_text(line, text);
+}
+
+/* A line for the app's `write`, which may suspend. */
+struct notice {
+    nx_http_server *server;
+    void (*write)(nx_bytes line, void *context);
+    void *context;
+    size_t len;
+    char text[];
+};
+
+static nx_err notice_main(void *arg)
+{
+    struct notice *notice = arg;
+    notice->write(nx_slice(notice->text, notice->len), notice->context);
+    notice->server->notices--;
+    nx__server_closed(notice->server);
+    return NX_OK;
+}
+
+static void notice_start(const struct access *access, nx_http_server *server, nx_bytes text)
+{
+    if (server->notices == NOTICES_MOST) return;
+    nx_fiber *fiber = nx__fiber_new(notice_main, NULL, "access log");
+    if (!fiber) return;
+    struct notice *notice = nx__arena_alloc(&fiber->own.arena, sizeof *notice + text.len);
+    if (!notice) {
+        nx__fiber_release(fiber);
+        return;
+    }
+    *notice = (struct notice){server, access->write, access->context, text.len};
+    memcpy(notice->text, text.data, text.len);
+    fiber->arg = notice;
+    server->notices++;
+    nx__fiber_resume(fiber);
+}
+
+/* Nobody waits here for who reads: a flood of what is no request may lose lines, and says so. */
+static void refused(const struct nx__refusal *refusal, const void *context)
+{
+    const struct access *access = context;
+    char memory[REFUSAL_MOST];
+    struct line line = {memory, memory + sizeof memory - 1};
+    write_refusal(&line, access, refusal);
+    *line.at++ = '\n';
+    nx_bytes text = nx_slice(memory, (size_t)(line.at - memory));
+    if (access->write) {
+        notice_start(access, refusal->server, text);
+        return;
+    }
+    struct nx__outlet *out = nx__outlet_standard(STDOUT_FILENO);
+    if (out) NX_IGNORE(nx__outlet_put(out, text.data, text.len, NX__FULL_DROP));
+}
+
 /* ---- Middleware */
 
 static nx_err access_run(nx_request *req, nx_response *res, void *context)
@@ -248,4 +353,5 @@ void nx_http_access_log_with(nx_http_router *router, const nx_http_access_log_op
         nx__router_mistake(router, NX_EINVAL, "nx_http_access_log: there is no such format");
     *access = (struct access){.format = o.format, .write = o.write, .context = o.context};
     nx_http_router_use(router, access_run, access);
+    nx__router_on_refusal(router, refused, access);
 }

@@ -1,8 +1,8 @@
 /* Health and readiness: what a supervisor or a load balancer asks for. */
+#include "base/say.h"
 #include "http/server.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 
 struct health {
     nx_http_check check;
@@ -18,9 +18,9 @@ static const char *state_of(struct health *health, const nx_http_server *server)
     nx_err err = health->check ? health->check(health->context) : NX_OK;
     if (!atomic_exchange(&health->failing, err != NX_OK) && err) {
         const nx_error *last = nx_error_last();
-        (void)fprintf(stderr, "nexus: the %s check fails: %s\n",
-                      health->readiness ? "readiness" : "health",
-                      last->code == err && last->message[0] ? last->message : nx_err_text(err));
+        nx__say(NX__SAY_WARNING, "the %s check fails: %s",
+                health->readiness ? "readiness" : "health",
+                last->code == err && last->message[0] ? last->message : nx_err_text(err));
     }
     return err ? "failing" : NULL;
 }

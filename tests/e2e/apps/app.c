@@ -49,6 +49,42 @@ static nx_err refuse(nx_request *req, nx_response *res)
     return nx_response_error(res, 422, "<b>\"name\" & more</b>");
 }
 
+/* The client's fault, found where no request is at hand, in this fiber or another. */
+static nx_err item_find(void *arg)
+{
+    const char *status = arg;
+    return nx_http_error((int)strtol(status, NULL, 10), "there is no <item> %s", status);
+}
+
+static nx_err told(nx_request *req, nx_response *res)
+{
+    (void)res;
+    const char *how = nx_copy(nx_request_param(req, "how"));
+    char *status = nx_copy(nx_request_param(req, "status"));
+    if (!how || !status) return NX_ENOMEM;
+    nx_response_header(res, "x-half-done", "yes");
+    nx_response_header_always(res, "retry-after", "7");
+    if (strcmp(how, "blocking") == 0) return nx_blocking(item_find, status);
+    if (strcmp(how, "fiber") == 0) {
+        nx_fiber *fiber;
+        NX_TRY(nx_spawn(&fiber, item_find, status));
+        return nx_join(fiber);
+    }
+    nx_err err = item_find(status);
+    if (strcmp(how, "lost") == 0) NX_IGNORE(nx_fail(NX_EIO, "another one"));
+    if (strcmp(how, "other") == 0) return NX_ETIMEDOUT; /* whose message is not the last one's */
+    return err;
+}
+
+/* Errors of the program's own: not the client's, whatever their code. */
+static nx_err own_fault(nx_request *req, nx_response *res)
+{
+    (void)res;
+    static const nx_err codes[] = {NX_EPROTO, NX_ETIMEDOUT, NX_ETOOBIG, NX_ENOTSUP};
+    size_t which = (size_t)nx_request_query_int(req, "code", 0);
+    return nx_fail(codes[which % 4], "the database talks nonsense");
+}
+
 static nx_err nothing(nx_request *req, nx_response *res)
 {
     (void)req;
@@ -192,14 +228,38 @@ static nx_http_router *admin(void)
     return router;
 }
 
+static void write_slowly(nx_bytes line, void *context)
+{
+    (void)context;
+    NX_IGNORE(nx_sleep(NX_MS(200)));
+    NX_IGNORE(nx_print_bytes(NX_STDOUT, line));
+}
+
+/* Middleware that looks at what the body says. */
+static nx_err peek(nx_request *req, nx_response *res, void *context)
+{
+    (void)context;
+    nx_bytes piece = {0};
+    nx_err err = nx_bytes_is(nx_request_query(req), "piece") ? nx_request_read(req, &piece)
+                                                             : nx_request_body(req, &piece);
+    nx_response_header_always(res, "x-peek", err ? nx_err_name(err) : "NX_OK");
+    return nx_http_next(req, res);
+}
+
 int main(int argc, char **argv)
 {
     static nx_http_server *server;
-    server = nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
-                                .stop_delay = NX_MS(400), .workers = several());
+    server =
+        nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
+                           .stop_delay = NX_MS(400), .workers = several(),
+                           .head_deadline = NX_MS(1500),
+                           .pages = argc > 2 && strcmp(argv[2], "text") == 0 ? NX_HTTP_PAGES_TEXT
+                                                                             : NX_HTTP_PAGES_JSON);
     nx_http_set_app(server, "server");
     bool json = argc > 2 && strcmp(argv[2], "json") == 0;
-    nx_http_access_log(server, .format = json ? NX_HTTP_LOG_JSON : NX_HTTP_LOG_COMBINED);
+    bool slowly = argc > 2 && strcmp(argv[2], "slowly") == 0;
+    nx_http_access_log(server, .format = json ? NX_HTTP_LOG_JSON : NX_HTTP_LOG_COMBINED,
+                       .write = slowly ? write_slowly : NULL);
     if (argc > 3) {
         nx_http_compress(server, .min = 1);
         nx_http_static(server, "/assets", argv[3]);
@@ -220,6 +280,8 @@ int main(int argc, char **argv)
     nx_http_post(server, "/refuse", refuse);
     nx_http_get(server, "/refuse", refuse);
     nx_http_get(server, "/split", split);
+    nx_http_get(server, "/told/:how/:status", told);
+    nx_http_get(server, "/own-fault", own_fault);
     nx_http_get(server, "/next", next_in_handler);
     nx_http_get(server, "/trace", send_params);
     nx_http_get(server, "/files/*path", ok);
@@ -283,6 +345,11 @@ int main(int argc, char **argv)
     nx_http_get(pages, "/refuse", refuse);
     nx_http_get(pages, "/worse", fail);
     nx_http_get(pages, "/usual", fail);
+    nx_http_get(pages, "/told/:how/:status", told);
+    nx_http_post(pages, "/upload/:name", ok);
+    nx_http_router *peeked = nx_http_group(pages, "/peeked");
+    nx_http_use(peeked, peek, NULL);
+    nx_http_post(peeked, "/", ok);
     nx_http_router *lost = nx_http_group(server, "/lost");
     nx_http_not_found(lost, not_found);
 

@@ -272,6 +272,7 @@ int main(int argc, char **argv)
     nx_http_route(server, "POST", "/save", save);
     nx_http_route(server, "POST", "/parts", parts);
     nx_http_route(server, "POST", "/json", json);
+    nx_http_route(server, "PATCH", "/json", json);
     nx_http_route(server, "POST", "/json/need", json_need);
     nx_http_route(server, "GET", "/json/own", json_own);
     nx_http_route(server, "POST", "/json/stream", json_stream);

@@ -149,7 +149,9 @@ static nx_err send_one(nx_request *req, nx_response *res)
 {
     nx_bytes body;
     NX_TRY(nx_request_body(req, &body));
-    NX_TRY(nx_topic_send(topic, .bytes = body));
+    nx_err err = nx_topic_send(topic, .bytes = body);
+    if (err == NX_ETOOBIG) return nx_http_error(413, "the event is larger than the queue");
+    NX_TRY(err);
     nx_response_status(res, 204);
     return nx_response_send(res, "");
 }

@@ -249,10 +249,18 @@ static nx_err leave(nx_request *req, nx_response *res)
     return NX_OK;
 }
 
+static nx_err fail(nx_request *req, nx_response *res)
+{
+    (void)req;
+    (void)res;
+    return nx_fail(NX_EIO, "no database");
+}
+
 static nx_err serve(const char *port)
 {
     nx_http_server *server = nx_http_server_new(.port = (uint16_t)strtol(port, NULL, 10));
     nx_http_route(server, "GET", "/hello/:id", hello);
+    nx_http_route(server, "GET", "/fail", fail);
     nx_http_route(server, "GET", "/exit", leave);
     return nx_http_listen(server);
 }

@@ -96,6 +96,38 @@ static nx_err count(nx_request *req, nx_response *res)
     return nx_response_json(res, nx_obj("length", len));
 }
 
+static nx_err gate(nx_request *req, nx_response *res, void *context)
+{
+    if (!nx_request_header(req, "x-key").data) return nx_response_error(res, 401, NULL);
+    nx_response_header_always(res, "x-gate", context);
+    return nx_http_next(req, res);
+}
+
+static nx_err own_page(nx_request *req, nx_response *res, const nx_http_failure *failure)
+{
+    (void)req;
+    return nx_response_send(res, nx_format("own page: %d", failure->status));
+}
+
+/* Directories wherever routes can be: of a group, a sub-app and a host. */
+static void serve_below(nx_http_server *server)
+{
+    const char *app = nx_format("%s/app", directory);
+    nx_http_router *group = nx_http_group(server, "/orgs/:org");
+    nx_http_use(group, gate, "org");
+    nx_http_on_error(group, own_page);
+    nx_http_static(group, "/", directory);
+    nx_http_static(group, "/deep/er", app, .spa = true);
+
+    nx_http_router *sub = nx_http_router_new();
+    nx_http_static(sub, "/", directory);
+    nx_http_get(sub, "/", root);
+    nx_http_mount(server, "/sub1", sub);
+    nx_http_mount(group, "/sub2", sub);
+
+    nx_http_static(nx_http_host(server, "files.example.com"), "/", app);
+}
+
 int main(int argc, char **argv)
 {
     uint16_t port = (uint16_t)strtol(argc > 1 ? argv[1] : "3000", NULL, 10);
@@ -120,6 +152,7 @@ int main(int argc, char **argv)
     nx_http_route(server, "GET", "/pieces", pieces);
     nx_http_route(server, "POST", "/whole", whole);
     nx_http_route(server, "POST", "/count", count);
+    serve_below(server);
     if (coded) {
         nx_http_compress(server, .level = 4);
         nx_http_decode_bodies(server, .max_ratio = 50);

@@ -323,3 +323,52 @@ NX_TEST(deep_nesting)
     EXPECT_EQ(nx_join(f), NX_EPROTO);
     EXPECT_STR(last_message(), "the bottom");
 }
+
+#if defined(__x86_64__)
+struct control {
+    uint32_t mxcsr;
+    uint16_t x87;
+};
+
+static struct control control_get(void)
+{
+    struct control control;
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(control.mxcsr), "=m"(control.x87));
+    return control;
+}
+
+static void control_set(struct control control)
+{
+    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(control.mxcsr), "m"(control.x87));
+}
+
+/* Rounds as `arg` says while it waits. */
+static nx_err rounds(void *arg)
+{
+    const struct control *own = arg;
+    struct control before = control_get();
+    control_set(*own);
+    for (int i = 0; i < 3; i++) {
+        EXPECT_EQ(nx_yield(), NX_OK);
+        EXPECT_EQ(control_get().mxcsr & 0xffc0u, own->mxcsr & 0xffc0u);
+        EXPECT_EQ(control_get().x87, own->x87);
+    }
+    control_set(before);
+    return NX_OK;
+}
+
+NX_TEST(floating_point_control_is_a_fibers_own)
+{
+    struct control mine = control_get(), down = mine, chopped = mine;
+    down.mxcsr |= 0x2000u;  /* the vectors' alone */
+    chopped.x87 |= 0x0c00u; /* the x87's alone */
+    down.mxcsr |= 1u;       /* a status flag, which is nobody's */
+    nx_fiber *a = NULL, *b = NULL;
+    EXPECT_EQ(nx_spawn(&a, rounds, &down), NX_OK);
+    EXPECT_EQ(nx_spawn(&b, rounds, &chopped), NX_OK);
+    EXPECT_EQ(nx_join(a), NX_OK);
+    EXPECT_EQ(nx_join(b), NX_OK);
+    EXPECT_EQ(control_get().mxcsr & 0xffc0u, mine.mxcsr & 0xffc0u);
+    EXPECT_EQ(control_get().x87, mine.x87);
+}
+#endif

@@ -291,3 +291,12 @@ NX_TEST(many_timers)
     nx_stats_get(&stats);
     EXPECT_EQ(stats.timers, 0);
 }
+
+NX_TEST(a_sleep_of_nothing_is_a_turn_of_the_loop)
+{
+    nx_stats before = {.size = sizeof before}, after = {.size = sizeof after};
+    nx_stats_get(&before);
+    for (int i = 0; i < 10; i++) EXPECT_EQ(nx_sleep(0), NX_OK);
+    nx_stats_get(&after);
+    EXPECT(after.iterations >= before.iterations + 10);
+}

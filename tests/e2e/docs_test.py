@@ -1,0 +1,148 @@
+"""The examples, and the programs in docs/, do what they are there for: a server serves and stops, and answers the curl commands below
+it; a test passes; another program ends with 0. (scripts/check-docs compiles them, tutorial_test.py has the tutorial.)"""
+import glob
+import json
+import os
+import pty
+import re
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import unittest
+
+from support import HERE, NEXUS, free_port
+
+DOCS = os.path.abspath(os.path.join(HERE, "../../docs"))
+EXAMPLES = os.path.abspath(os.path.join(HERE, "../../examples"))
+NEXUS = os.path.abspath(NEXUS)
+# What a program finds where it runs.
+FILES = {"config.json": json.dumps({"server": {"host": "localhost"}, "users": [{"name": "Ada", "age": 36}]}), "avatars/none": "",
+         "public/index.html": "<p>hello", "dist/app.js": "", "reports/latest.pdf": "%PDF", "uploads/a.txt": "a", "me.png": "png",
+         "page.html": "<p>chat", "index.html": "<p>hello", "library.c": "int add(int a, int b) { return a + b; }\n"}
+
+
+def programs():
+    """(page, line, code, curl commands up to the next program)."""
+    for page in sorted(glob.glob(os.path.join(DOCS, "*.md"))):
+        if page.endswith("/tutorial.md"):
+            continue
+        with open(page) as f:
+            text = f.read()
+        blocks = list(re.finditer(r"^```c\n(.*?)^```$", text, re.S | re.M))
+        for i, block in enumerate(blocks):
+            code = block[1]
+            if "#include" not in code or '#include "./' in code or not re.search(r"\bint main\(|^NX_(TEST|BENCH)", code, re.M):
+                continue  # a part of a program
+            below = text[block.end():blocks[i + 1].start() if i + 1 < len(blocks) else len(text)].split("\n## ")[0]
+            yield os.path.basename(page), text[:block.start()].count("\n") + 1, code, re.findall(r"^    (?:\$ )?(curl .*)$", below, re.M)
+
+
+class Docs(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        for name, contents in FILES.items():
+            path = os.path.join(self.folder, name)
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            with open(path, "w") as f:
+                f.write(contents)
+        self.env = {**os.environ, "COOKIE_KEY": "0123456789abcdef" * 4, "COOKIE_KEY_OLD": "fedcba9876543210" * 4, "NO_COLOR": "1",
+                    "SHORTENER_TOKEN": "s3cret"}
+
+    def save(self, name, code):
+        path = os.path.join(self.folder, name)
+        with open(path, "w") as f:
+            f.write(code)
+        return path
+
+    def server(self, code, curls, fail=()):
+        port = str(free_port())
+        path = self.save("app.c", code.replace("3000", port).replace("nx_http_server_new()", f"nx_http_server_new(.port = {port})"))
+        with tempfile.TemporaryFile() as log:
+            app = subprocess.Popen([NEXUS, "run", "--allow-all", path], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
+                                   stdout=log, stderr=log)
+            try:
+                end = time.time() + 30
+                while True:
+                    try:
+                        socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+                        break
+                    except OSError:
+                        if app.poll() is not None or time.time() > end:
+                            log.seek(0)
+                            self.fail(log.read().decode())
+                        time.sleep(0.02)
+                for command in curls or [f"curl localhost:{port}/"]:
+                    words = shlex.split(command.replace("3000", port), comments=True)
+                    run = subprocess.run([words[0], "-sS", "-m", "3", *fail, *words[1:]], cwd=self.folder, capture_output=True, text=True)
+                    streams = "-N" in words or "events" in command  # these go on until somebody hangs up
+                    self.assertIn(run.returncode, (0, 28) if streams else (0,), f"{command}\n{run.stderr}")
+                app.send_signal(signal.SIGTERM)
+                code = app.wait(20)
+                log.seek(0)
+                self.assertEqual(code, 0, log.read().decode())
+            finally:
+                if app.poll() is None:
+                    app.kill()
+                    app.wait()
+
+    def test_examples(self):
+        """Each serves, answers the curl commands that it begins with by no error, and stops; its tests pass."""
+        for name in sorted(os.listdir(EXAMPLES)):
+            with self.subTest(name):
+                folder = os.path.join(EXAMPLES, name)
+                shutil.copytree(folder, self.folder, dirs_exist_ok=True)
+                with open(os.path.join(folder, "app.c")) as f:
+                    code = f.read()
+                curls = re.findall(r"^ \*\s+(curl .*?)(?: \*/)?$", code, re.M)
+                if os.path.exists(os.path.join(folder, "README.md")):
+                    with open(os.path.join(folder, "README.md")) as f:
+                        curls += re.findall(r"^    (curl .*)$", f.read(), re.M)
+                self.server(code, curls, ["--fail"] if curls else [])
+                if glob.glob(f"{folder}/*_test.c"):
+                    run = subprocess.run([NEXUS, "test", folder], env=self.env, capture_output=True, text=True, timeout=200)
+                    self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
+
+    def asking(self, path):
+        """On a terminal it is answered; off one it fails, and says why though the program does not."""
+        command = [NEXUS, "run", "--allow-all", path]
+        run = subprocess.run(command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        self.assertEqual(run.returncode, 19)
+        self.assertIn("is no terminal", run.stderr)
+        master, slave = pty.openpty()
+        try:
+            app = subprocess.Popen(command, cwd=self.folder, env=self.env, stdin=slave, stdout=slave, stderr=slave)
+            os.write(master, b"Ada\n")
+            self.assertEqual(app.wait(30), 0)
+            self.assertIn(b"Hello, Ada!", os.read(master, 1 << 16))
+        finally:
+            os.close(master)
+            os.close(slave)
+
+    def test_programs(self):
+        count = 0
+        for page, line, code, curls in programs():
+            count += 1
+            with self.subTest(f"docs/{page}:{line}"):
+                if "nx_http_listen(" in code:
+                    self.server(code, curls)
+                elif "nx_prompt(" in code:
+                    self.asking(self.save("app.c", code))
+                elif "int main(" in code:
+                    run = subprocess.run([NEXUS, "run", "--allow-all", self.save("app.c", code)], cwd=self.folder, env=self.env,
+                                         input='[{"name":"Ada"}]', capture_output=True, text=True, timeout=60)
+                    self.assertEqual(run.returncode, 8 if "nx_test_main(" in code else 0, run.stdout + run.stderr)  # 8: it has no tests
+                else:
+                    run = subprocess.run([NEXUS, "test", self.save("app_test.c", code)], cwd=self.folder, env=self.env,
+                                         capture_output=True, text=True, timeout=60)
+                    self.assertIn(run.returncode, (0,) if "NX_TEST" in code else (0, 8), run.stdout + run.stderr)
+        self.assertGreater(count, 20)
+
+
+if __name__ == "__main__":
+    unittest.main()
