@@ -64,8 +64,8 @@ typedef struct nx_topic_options {
 #define NX_TOPIC_REPLAY    100u
 #define NX_TOPIC_NO_REPLAY UINT32_MAX
 
-/* Makes a topic for servers of the calling thread. The caller frees it. NULL only when memory is
- * out; the calls below then say so. Does not suspend. */
+/* Makes a topic. All threads may use it; the caller frees it, when nobody else does any more. NULL
+ * only when memory is out; the calls below then say so. Does not suspend. */
 NX_API nx_topic *nx_topic_new_with(const nx_topic_options *options);
 #define nx_topic_new(...)                                                                          \
     nx_topic_new_with(&(nx_topic_options){.size = sizeof(nx_topic_options), __VA_ARGS__})
@@ -82,8 +82,9 @@ typedef struct nx_subscribe_options {
     size_t size;
     uint32_t recent; /* a listener that was not here before begins with that many of the events that
                         are kept, none */
-    void (*left)(void *arg); /* called once when the listener has gone, whatever the way; in a fiber
-                                of its own, so it may wait; one at a time for each topic */
+    void (*left)(
+        void *arg); /* called once when the listener has gone, whatever the way; in a fiber
+                       of its own, so it may wait; one at a time for each topic and worker */
     void *arg;
 } nx_subscribe_options;
 
@@ -91,9 +92,8 @@ typedef struct nx_subscribe_options {
  *   return nx_response_subscribe(res, topic);
  * One that comes back with a Last-Event-ID first gets what it has missed, or all that is kept where
  * that event is no longer kept. Events that the handler has sent before go first. A request with
- * HEAD is answered with the head alone. NX_ESTATE (subscribed already, or the topic is another
- * thread's), NX_ENOMEM, and what nx_response_events returns; then `left` is not called. May
- * suspend. */
+ * HEAD is answered with the head alone. NX_ESTATE (subscribed already), NX_ENOMEM, and what
+ * nx_response_events returns; then `left` is not called. May suspend. */
 NX_API NX_MUST_CHECK nx_err nx_response_subscribe_with(nx_response *res, nx_topic *topic,
                                                        const nx_subscribe_options *options);
 #define nx_response_subscribe(res, ...)                                                            \
@@ -104,9 +104,10 @@ NX_API NX_MUST_CHECK nx_err nx_response_subscribe_with(nx_response *res, nx_topi
 /* Sends an event to all listeners: nx_topic_send(topic, .data = "hello"). It is made once, and sent
  * from the loop a few listeners at a time. A listener that can take no more is never waited for:
  * once it is more than max_queue behind, its connection is closed. Suspends a fiber while others
- * that can take more have not had what was sent before. NX_EINVAL (a line break in `event` or
- * `id`), NX_ETOOBIG (larger than max_queue), NX_ENOMEM, NX_ECANCELED, NX_ECLOSED (the topic was
- * freed meanwhile). */
+ * that can take more have not had what was sent before. Any thread: every listener
+ * gets the events in one order; a worker whose loop is blocked is waited for a second at most, and
+ * without a fiber nobody is. NX_EINVAL (a line break in `event` or `id`), NX_ETOOBIG (larger than
+ * max_queue), NX_ENOMEM, NX_ECANCELED, NX_ECLOSED (the topic was freed meanwhile). */
 NX_API NX_MUST_CHECK nx_err nx_topic_send_with(nx_topic *topic, const nx_event *event);
 #define nx_topic_send(topic, ...)                                                                  \
     nx_topic_send_with((topic), &(nx_event){.size = sizeof(nx_event), __VA_ARGS__})

@@ -42,20 +42,35 @@ typedef struct nx_http_server_options {
     nx_duration write_deadline; /* without the peer taking a byte of the answer, 30 s */
     nx_duration drain_deadline; /* on a graceful stop, for what is in flight, 10 s */
     uint32_t min_body_rate;     /* bytes a second that a body must bring after 5 s, 256 */
-    uint32_t max_connections;   /* open at once, 65,536; more wait in the backlog */
-    uint32_t max_target;        /* bytes of the request target, 8,192; then 414 */
-    uint32_t max_headers;       /* header fields, 100; then 431 */
-    uint32_t max_head;          /* bytes of the whole head, 16,384 (65,535 at most); then 431 */
-    uint64_t max_body;          /* bytes of a body, 1 MiB; NX_HTTP_NO_LIMIT; then 413 */
-    uint32_t max_trailer;       /* bytes of chunk trailers, 4,096; then 413 */
-    uint32_t max_requests;      /* on one connection before it is closed, none */
-    nx_duration stop_delay;     /* on a graceful stop, for how long it still takes connections while
-                                   nx_http_ready says 503; none */
-    nx_duration heartbeat;      /* between comments on a silent stream of events, 15 s (250 ms at
-                                   least); NX_FOREVER: none, and dead peers are not noticed */
-    nx_http_pages pages;        /* error pages; always so where no request could be read of what the
-                                   peer has sent. NX_HTTP_PAGES_JSON */
+    uint32_t max_connections; /* open at once, 65,536; more wait in the backlog. Each worker has its
+                                 share of them, one at least */
+    uint32_t max_target;      /* bytes of the request target, 8,192; then 414 */
+    uint32_t max_headers;     /* header fields, 100; then 431 */
+    uint32_t max_head;        /* bytes of the whole head, 16,384 (65,535 at most); then 431 */
+    uint64_t max_body;        /* bytes of a body, 1 MiB; NX_HTTP_NO_LIMIT; then 413 */
+    uint32_t max_trailer;     /* bytes of chunk trailers, 4,096; then 413 */
+    uint32_t max_requests;    /* on one connection before it is closed, none */
+    nx_duration stop_delay;   /* on a graceful stop, for how long it still takes connections while
+                                 nx_http_ready says 503; none */
+    nx_duration heartbeat;    /* between comments on a silent stream of events, 15 s (250 ms at
+                                 least); NX_FOREVER: none, and dead peers are not noticed */
+    uint32_t workers; /* loops that serve, 1: the calling thread's and one on a thread of its own
+                         for each more; NX_ALL_CORES: one for each CPU that the process may use.
+                         With more than one, handlers run at the same time: what they share needs
+                         atomics or locks */
+    /* Called once by each worker, in a fiber of its thread, before any request comes, and when the
+     * last one is answered: for what each has for itself, such as a connection or a cache. What
+     * worker_start puts into *state the worker's requests have by nx_request_worker; an error of
+     * one worker ends nx_http_listen with it. Both may suspend. */
+    nx_err (*worker_start)(void **state, void *context);
+    void (*worker_stop)(void *state, void *context);
+    void *worker_context; /* what both are given */
+    nx_http_pages pages;  /* error pages; always so where no request could be read of what the
+                             peer has sent. NX_HTTP_PAGES_JSON */
 } nx_http_server_options;
+
+#define NX_ALL_CORES        UINT32_MAX
+#define NX_HTTP_MAX_WORKERS 256
 
 #define NX_HTTP_ANY_PORT UINT16_MAX
 #define NX_HTTP_NO_LIMIT UINT64_MAX
@@ -78,12 +93,14 @@ static inline void nx_http_server_auto(nx_http_server **server)
 }
 
 /* Listens and serves until SIGTERM, SIGINT, nx_http_stop or nx_shutdown, then lets what is in
- * flight finish and returns NX_OK. NX_EPERM (needs --allow-net), NX_EADDRINUSE, NX_EACCES,
+ * flight finish, in all workers, and returns NX_OK. Nobody is served before all workers have
+ * started. NX_EPERM (needs --allow-net), NX_EADDRINUSE, NX_EACCES,
  * NX_EINVAL (options, routes), NX_ENOMEM, NX_ELIMIT, NX_ETIMEDOUT (requests were still running
- * after drain_deadline; they were cancelled, and waited for). Suspends. */
+ * after drain_deadline; they were cancelled, and waited for), NX_EAGAIN (no thread for a worker),
+ * and what worker_start returns. Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_http_listen(nx_http_server *server);
 
-/* Starts the graceful stop. Does not suspend. */
+/* Starts the graceful stop, of all workers; any of them may call it. Does not suspend. */
 NX_API void nx_http_stop(nx_http_server *server);
 
 /* The port that it listens on, 0 before nx_http_listen and for a Unix socket. */
@@ -98,7 +115,7 @@ typedef struct nx_http_stats {
     uint64_t timed_out;   /* connections closed by a deadline */
     uint64_t streams;     /* of events, open now */
 } nx_http_stats;
-/* Fills `*stats`. Does not suspend. */
+/* Fills `*stats` with the sums over all workers; any of them may call it. Does not suspend. */
 NX_API void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats);
 
 /* ---- Routes and routers
@@ -259,6 +276,9 @@ NX_API nx_bytes nx_request_scheme(nx_request *req);
 NX_API nx_bytes nx_request_host(nx_request *req);
 /* The pointer given to nx_http_set_app. */
 NX_API void *nx_request_app(const nx_request *req);
+
+/* What worker_start has put into *state for the worker that serves the request; NULL if nothing. */
+NX_API void *nx_request_worker(const nx_request *req);
 
 /* Hands a value down the middleware, to the handler, and back up: `key` is an address, such as that
  * of a static variable. The value is not copied and has to last, as memory of nx_alloc does.

@@ -28,12 +28,16 @@ NX_API NX_MUST_CHECK nx_err nx_post(nx_loop *loop, void (*fn)(void *arg), void *
  * Once started it is not cut short: on cancellation the call returns fn's result all the same. */
 NX_API NX_MUST_CHECK nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg);
 
+/* Number of the server's worker whose loop the calling thread has: 0 for the program's own loop and
+ * for a thread without one. See `workers` in <nexus/http.h>. */
+NX_API uint32_t nx_worker_index(void);
+
 /* ---- Signals and children */
 
 /* Suspends until the process gets one of the signals whose bits are set in `mask` (1ull << signo);
  * `*signo` says which. From the first call on, these signals no longer have their default effect.
  * SIGTERM and SIGINT, when asked for, no longer stop the HTTP servers by themselves. NX_ECANCELED,
- * NX_EINVAL. */
+ * NX_EINVAL, NX_ESTATE (in a worker: signals go to the program's own loop). */
 NX_API NX_MUST_CHECK nx_err nx_signal_wait(uint64_t mask, int *signo);
 
 /* Suspends until the child process has ended; `*status` is as waitpid gives it. NX_ECANCELED,
@@ -41,11 +45,12 @@ NX_API NX_MUST_CHECK nx_err nx_signal_wait(uint64_t mask, int *signo);
 NX_API NX_MUST_CHECK nx_err nx_child_wait(pid_t child, int *status);
 
 /* Asks for a graceful stop, as SIGTERM does: servers finish what they have and nx_http_listen
- * returns. Does not suspend. */
+ * returns, whichever worker asks. Does not suspend. */
 NX_API void nx_shutdown(void);
 
-/* ---- Limits. Set by flags of `nexus run` (--max-fibers=N) or, before the first suspending call,
- * here. 0 leaves a limit as it is. */
+/* ---- Limits: those of fibers, operations and iterations count for each loop. Set by flags of
+ * `nexus run` (--max-fibers=N) or, before the first suspending call, here. 0 leaves a limit as it
+ * is. */
 typedef struct nx_limits {
     size_t size;
     uint64_t
@@ -63,11 +68,12 @@ typedef struct nx_limits {
 
 /* The limits in force. */
 NX_API void nx_limits_get(nx_limits *limits);
-/* NX_EINVAL (out of range), NX_ESTATE (already running), NX_EFAILED (refused by the system). */
+/* NX_EINVAL (out of range), NX_ESTATE (already running, or in a worker), NX_EFAILED (refused by the
+ * system). */
 NX_API NX_MUST_CHECK nx_err nx_limits_set_with(const nx_limits *limits);
 #define nx_limits_set(...) nx_limits_set_with(&(nx_limits){.size = sizeof(nx_limits), __VA_ARGS__})
 
-/* ---- Statistics of the calling thread's loop */
+/* ---- Statistics of the calling thread's loop: in a server with workers, of that worker */
 
 #define NX_LATENCY_BUCKETS 32
 

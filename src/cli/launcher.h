@@ -19,7 +19,7 @@
 
 enum {
     NX__DRAINING_MAX = 8,  /* old generations that finish what they have */
-    NX__HELD_MAX = 64,     /* listening sockets */
+    NX__HELD_MAX = 256,    /* listening sockets */
     NX__IMPORTED_MAX = 64, /* sources that a program imports; others are not compiled beforehand */
     NX__GUESTS_MAX = 16,   /* connections that are answered at once for a program that has failed */
     NX__LIVE_MAX = 32,     /* connections that wait for a change; the oldest makes room */

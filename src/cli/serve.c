@@ -19,11 +19,11 @@
 /* After a generation's first socket it has this long to take the others that its forerunner had. */
 static const nx_duration SWEEP_AFTER = NX_S(2);
 
-/* Sends an answer with the last error's message, and a descriptor unless it is -1. The app is not
- * waited for. */
-static void answer(const struct nx__generation *generation, nx_err code, uint16_t port, int fd)
+/* Sends an answer with the last error's message, and the descriptors. The app is not waited for. */
+static void answer_with(const struct nx__generation *generation, nx_err code,
+                        const struct nx__listeners *fds)
 {
-    struct nx__broker_answer packet = {.code = (int32_t)code, .port = port};
+    struct nx__broker_answer packet = {.code = (int32_t)code, .port = fds->port};
     size_t size = offsetof(struct nx__broker_answer, message);
     if (code) {
         const nx_error *last = nx__error_last();
@@ -35,23 +35,29 @@ static void answer(const struct nx__generation *generation, nx_err code, uint16_
     }
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(sizeof fds->fds)];
     } control = {.header = {.cmsg_level = SOL_SOCKET,
                             .cmsg_type = SCM_RIGHTS,
-                            .cmsg_len = CMSG_LEN(sizeof(int))}};
+                            .cmsg_len = CMSG_LEN(fds->count * sizeof *fds->fds)}};
     struct iovec part = {.iov_base = &packet, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fd >= 0) {
-        memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
+    if (fds->count) {
+        memcpy(CMSG_DATA(&control.header), fds->fds, fds->count * sizeof *fds->fds);
         message.msg_control = &control;
-        message.msg_controllen = sizeof control;
+        message.msg_controllen = CMSG_SPACE(fds->count * sizeof *fds->fds);
     }
     (void)sendmsg(generation->broker, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+/* With one descriptor, unless it is -1. */
+static void answer(const struct nx__generation *generation, nx_err code, int fd)
+{
+    answer_with(generation, code, &(struct nx__listeners){.fds = {fd}, .count = fd >= 0});
+}
+
 void nx__serve_begin(struct nx__launcher *l, uint32_t number)
 {
-    if (l->current.pid && l->current.number == number) answer(&l->current, NX_OK, 0, -1);
+    if (l->current.pid && l->current.number == number) answer(&l->current, NX_OK, -1);
 }
 
 /* ---- Listening sockets */
@@ -139,6 +145,16 @@ static void say_listening(struct nx__launcher *l, const struct nx__generation *g
                 (double)(nx__clock_monotonic() - l->begun) / 1e6, watching);
 }
 
+/* Notes the socket behind those that are counted, and counts it. */
+static void held_add(struct nx__launcher *l, const struct nx__generation *generation,
+                     const char address[NX__LISTEN_ADDRESS_MAX], struct nx__listeners *fds)
+{
+    struct nx__held *held = &l->held[l->held_count++];
+    *held = (struct nx__held){
+        .fd = fds->fds[fds->count++], .bound_port = fds->port, .generation = generation->number};
+    memcpy(held->address, address, NX__LISTEN_ADDRESS_MAX);
+}
+
 static void serve_listen(struct nx__launcher *l, struct nx__generation *generation,
                          const struct nx__broker_request *request)
 {
@@ -148,36 +164,39 @@ static void serve_listen(struct nx__launcher *l, struct nx__generation *generati
                      : nx__listen_address(request->text, (uint16_t)request->port, address);
     /* Not only the app's own check: what it holds in its memory, its code can change. */
     if (!err) err = nx__permit(NX__PERMIT_NET, address);
-    struct nx__held *held = NULL;
-    for (size_t i = 0; !err && !held && i < l->held_count; i++)
-        if (!l->held[i].generation && strcmp(l->held[i].address, address) == 0) held = &l->held[i];
-    if (!err && !held && l->held_count == NX__HELD_MAX)
+    /* What the generation before had there, be it more than is asked for. */
+    struct nx__listeners fds = {.count = 0};
+    for (size_t i = 0; !err && fds.count < NX__LISTENERS_MAX && i < l->held_count; i++) {
+        struct nx__held *held = &l->held[i];
+        if (held->generation || strcmp(held->address, address) != 0) continue;
+        held->generation = generation->number;
+        fds.fds[fds.count++] = held->fd;
+        fds.port = held->bound_port;
+    }
+    bool fresh = !fds.count;
+    if (!err && fresh && l->held_count == NX__HELD_MAX)
         err = nx__error_set(NX_ELIMIT, "cannot listen on %s: %d sockets listen already", address,
                             NX__HELD_MAX);
-    bool fresh = !held;
-    if (!err && !held) {
-        int fd;
-        uint16_t bound_port;
-        err = held_new(l, request, &fd, &bound_port);
-        if (!err) {
-            held = &l->held[l->held_count++];
-            *held = (struct nx__held){.fd = fd, .bound_port = bound_port};
-            memcpy(held->address, address, sizeof address);
-        }
-    }
+    if (!err && fresh) err = held_new(l, request, &fds.fds[0], &fds.port);
+    if (!err && fresh) held_add(l, generation, address, &fds);
+    while (!err && fds.count < request->count && fds.count < NX__LISTENERS_MAX &&
+           l->held_count < NX__HELD_MAX &&
+           nx__listen_beside(fds.fds[0], request->backlog, &fds.fds[fds.count]) == NX_OK)
+        held_add(l, generation, address, &fds);
     if (err) {
-        answer(generation, err, 0, -1);
+        answer(generation, err, -1);
         return;
     }
-    held->generation = generation->number;
-    if (fresh) say_listening(l, generation, request->text, held->bound_port);
+    if (fresh) say_listening(l, generation, request->text, fds.port);
     if (!generation->listened && generation == &l->current && l->generations > 1)
         l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
     if (l->dev && generation == &l->current && !generation->listened) nx__dev_listening(l);
     generation->listened = true;
-    answer(generation, NX_OK, held->bound_port, held->fd);
+    answer_with(generation, NX_OK, &fds);
     /* While it stops, or when it is an old one, ours would only keep connections waiting. */
-    if (l->stop_signal || generation != &l->current) held_close(l, (size_t)(held - l->held));
+    for (size_t i = l->held_count; i-- > 0 && (l->stop_signal || generation != &l->current);)
+        if (l->held[i].generation == generation->number && strcmp(l->held[i].address, address) == 0)
+            held_close(l, i);
 }
 
 static void serve_unlisten(struct nx__launcher *l, const struct nx__generation *generation,
@@ -204,7 +223,7 @@ static void serve_ask(struct nx__launcher *l, struct nx__generation *generation,
         nx__permissions_verdict(&l->run->permissions, NX__PERMIT_NET, address) == NX__MISSING &&
         isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
     if (!possible) {
-        answer(generation, NX_EPERM, 0, -1);
+        answer(generation, NX_EPERM, -1);
         return;
     }
     l->asking = generation->number;
@@ -229,7 +248,7 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
     if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
     l->begun += nx__clock_monotonic() - l->asked_at;
     if (l->current.pid && l->current.number == l->asking && l->current.broker >= 0)
-        answer(&l->current, err, 0, -1);
+        answer(&l->current, err, -1);
     l->asking = 0;
 }
 
@@ -334,7 +353,7 @@ static void serve_import(struct nx__launcher *l, const struct nx__generation *ge
     if (generation == &l->current)
         (void)snprintf(l->import_error, sizeof l->import_error, "%s",
                        err ? nx__error_last()->message : "");
-    answer(generation, err, 0, fd);
+    answer(generation, err, fd);
     if (fd >= 0) (void)close(fd);
     nx__launcher_tell_editors(l);
 }
@@ -353,7 +372,7 @@ static void serve_request(struct nx__launcher *l, struct nx__generation *generat
     case NX__BROKER_CRASHED:
     case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */
     default:
-        answer(generation, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), 0, -1);
+        answer(generation, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), -1);
         break;
     }
 }
@@ -389,7 +408,7 @@ static void serve_report(struct nx__launcher *l, const struct nx__generation *ge
     if (!l->dev) {
         nx__crash_print(report, len, STDERR_FILENO);
     } else if (nx__dev_report(l, generation, report, len, &page)) {
-        answer(generation, page < 0 ? NX_EIO : NX_OK, 0, page);
+        answer(generation, page < 0 ? NX_EIO : NX_OK, page);
         if (page >= 0) (void)close(page);
     }
 }

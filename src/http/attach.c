@@ -11,13 +11,14 @@ nx_err nx__http_attach(nx_http_server *server, int fd)
     if (!server->listening) {
         server->loop = loop;
         NX_TRY(nx__static_open(server));
+        NX_TRY(nx__worker_begin(server));
     }
     if (server->draining || server->loop != loop)
         return nx__error_set(NX_ESTATE, "the server is stopping, or belongs to another loop");
-    server->stats.accepted++;
-    server->stats.connections++;
+    nx__count(&server->stats.accepted, 1);
+    nx__count(&server->stats.connections, 1);
     if (nx__h1_accept(server, fd)) return NX_OK;
-    server->stats.connections--;
+    nx__count(&server->stats.connections, -1);
     return nx__error_set(NX_ENOMEM, "cannot serve the connection: out of memory");
 }
 
@@ -25,5 +26,6 @@ void nx__http_detach(nx_http_server *server)
 {
     if (server->listening || server->stats.connections) return;
     nx__timer_clear(&server->loop->timers, &server->sweep_timer);
+    nx__static_close(server);
     nx__server_release(server);
 }

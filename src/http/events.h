@@ -27,12 +27,12 @@ NX_MUST_CHECK nx_err nx__events_begin(nx_response *res);
 /* After the handler: ends the stream where that is in order. Returns what is left of the error. */
 nx_err nx__events_over(nx_response *res, nx_err err);
 
-/* ---- topic.c */
+/* ---- branch.c */
 
 /* An answer that goes on without a fiber; a connection has one at most. */
 struct nx__stream {
-    struct nx__list link; /* in one of the topic's lists, by how far it is */
-    nx_topic *topic;
+    struct nx__list link;      /* in one of the branch's lists, by how far it is */
+    struct nx__branch *branch; /* http/topic.h */
     const struct nx__http_driver *driver;
     void *conn;    /* the driver's */
     uint64_t next; /* number of the event that it gets next */

@@ -1,4 +1,5 @@
-/* The HTTP server: options, routes, accepting, deadlines, the graceful stop. */
+/* The HTTP server: options, and what each of its workers does: accepting, deadlines, the graceful
+ * stop. */
 #include "http/server.h"
 
 #include "base/clock.h"
@@ -8,12 +9,9 @@
 #include "http/files/files.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
-#include "loop/signals.h"
+#include "http/workers.h"
 #include "permission/broker.h"
-#include "permission/permission.h"
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -71,12 +69,10 @@ static void defaults(nx_http_server_options *o)
     DEFAULT(max_trailer, NX__H1_DEFAULT_MAX_TRAILER);
     DEFAULT(max_requests, UINT32_MAX);
     DEFAULT(heartbeat, HEARTBEAT);
+    DEFAULT(workers, 1);
     DEFAULT(pages, NX_HTTP_PAGES_JSON);
     if (o->heartbeat < HEARTBEAT_LEAST) o->heartbeat = HEARTBEAT_LEAST;
 }
-
-static void sweep(struct nx__timer *timer);
-static void events_due(struct nx__timer *timer);
 
 nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
 {
@@ -97,6 +93,9 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
         if (deadlines[i] < 0) nx__server_mistake(server, NX_EINVAL, "a deadline is negative");
     if ((unsigned)o->pages > NX_HTTP_PAGES_TEXT)
         nx__server_mistake(server, NX_EINVAL, "there are no such pages");
+    if (o->workers > NX_HTTP_MAX_WORKERS && o->workers != NX_ALL_CORES)
+        nx__server_mistake(server, NX_EINVAL, "workers is %u, more than %d", o->workers,
+                           NX_HTTP_MAX_WORKERS);
     if (o->stop_delay < 0) nx__server_mistake(server, NX_EINVAL, "stop_delay is negative");
     server->host = strdup(o->host);
     server->options.host = server->host;
@@ -106,18 +105,14 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
         nx_http_server_free(server);
         return NULL;
     }
-    server->listener.fd = -1;
-    server->sweep_timer.fire = sweep;
-    server->events_timer.fire = events_due;
-    for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
-    nx__list_init(&server->service.link);
-    server->stats.size = sizeof server->stats;
+    nx__serving_init(server);
     return server;
 }
 
 void nx_http_server_free(nx_http_server *server)
 {
     if (!server) return;
+    nx__worker_end(server);
     nx__sites_free(&server->sites);
     nx__static_close(server);
     nx__router_release(server->root);
@@ -133,14 +128,32 @@ uint16_t nx_http_port(const nx_http_server *server)
     return server->port;
 }
 
+void nx__stats_add(nx_http_stats *sum, const nx_http_stats *stats)
+{
+    const uint64_t *from = &stats->requests;
+    uint64_t *to = &sum->requests;
+    size_t count = (sizeof *sum - offsetof(nx_http_stats, requests)) / sizeof *to;
+    for (size_t i = 0; i < count; i++) to[i] += NX_LOAD_RELAXED(&from[i]);
+}
+
 void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats)
 {
-    size_t size = stats->size ? stats->size : sizeof *stats;
-    memcpy(stats, &server->stats, size < sizeof server->stats ? size : sizeof server->stats);
-    stats->size = size;
+    nx_http_stats sum = {.size = stats->size ? stats->size : sizeof sum};
+    const struct nx__workers *workers = server->workers;
+    nx__stats_add(&sum, &server->stats);
+    for (uint32_t i = 1; workers && i < workers->count; i++)
+        nx__stats_add(&sum, &workers->items[i].own.stats);
+    memcpy(stats, &sum, sum.size < sizeof sum ? sum.size : sizeof sum);
 }
 
 /* ---- Accepting */
+
+static nx_err listener_watch(nx_http_server *server)
+{
+    uint32_t shared = server->socket->workers > 1 ? NX__SHARED : 0;
+    return nx__poller_add(&server->loop->poller, &server->listener, server->socket->fd,
+                          NX__READABLE | shared);
+}
 
 static void accept_pause(nx_http_server *server, nx_duration span)
 {
@@ -148,17 +161,23 @@ static void accept_pause(nx_http_server *server, nx_duration span)
     if (span)
         NX_IGNORE(
             nx__timer_set(&server->loop->timers, &server->accept_timer, server->loop->now + span));
+    else if (server->socket->workers > 1)
+        nx__poller_remove(&server->loop->poller, &server->listener); /* the event is another's */
 }
 
 static void accept_more(nx_http_server *server)
 {
     server->accept_paused = false;
+    if (nx__unlikely(server->listener.fd < 0) && listener_watch(server)) {
+        accept_pause(server, ACCEPT_PAUSE);
+        return;
+    }
     for (int n = 0; n < ACCEPT_BATCH; n++) {
-        if (server->stats.connections >= server->options.max_connections) {
+        if (server->stats.connections >= server->connections_most) {
             accept_pause(server, 0);
             return;
         }
-        int fd = accept4(server->listener.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        int fd = accept4(server->socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EAGAIN) return;
             if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
@@ -167,16 +186,26 @@ static void accept_more(nx_http_server *server)
             accept_pause(server, ACCEPT_PAUSE);
             return;
         }
-        server->stats.accepted++;
-        server->stats.connections++;
+        nx__count(&server->stats.accepted, 1);
+        nx__count(&server->stats.connections, 1);
         if (!nx__h1_accept(server, fd)) {
             (void)close(fd);
-            server->stats.connections--;
+            nx__count(&server->stats.connections, -1);
             accept_pause(server, ACCEPT_PAUSE);
             return;
         }
     }
     accept_pause(server, NX_US(1)); /* the rest after the others had their turn */
+}
+
+/* Whoever has connected already is served. */
+static void accept_all(nx_http_server *server)
+{
+    while (server->stats.connections < server->connections_most) {
+        uint64_t before = server->stats.accepted;
+        accept_more(server);
+        if (server->stats.accepted == before) break;
+    }
 }
 
 static void listener_ready(struct nx__watch *watch, uint32_t events)
@@ -189,7 +218,7 @@ static void listener_ready(struct nx__watch *watch, uint32_t events)
 static void accept_resume(struct nx__timer *timer)
 {
     nx_http_server *server = nx__container_of(timer, nx_http_server, accept_timer);
-    if (server->listener.fd >= 0) accept_more(server);
+    if (server->socket) accept_more(server);
 }
 
 static bool is_over(const nx_http_server *server)
@@ -199,7 +228,7 @@ static bool is_over(const nx_http_server *server)
 
 void nx__server_closed(nx_http_server *server)
 {
-    if (server->accept_paused && server->listener.fd >= 0 && !server->accept_timer.place)
+    if (server->accept_paused && server->socket && !server->accept_timer.place)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->accept_timer, server->loop->now));
     if (server->draining && is_over(server)) nx__op_complete(server->closed, 0);
 }
@@ -312,21 +341,29 @@ static void used_close(nx_http_server *server)
     }
 }
 
+/* Accepts no more; the last worker of the socket gives it back. */
+static void socket_leave(nx_http_server *server)
+{
+    struct nx__socket *socket = server->socket;
+    if (!socket) return;
+    nx__poller_remove(&server->loop->poller, &server->listener);
+    if (atomic_fetch_sub(&socket->listening, 1) == 1) { /* no other looks at it any more */
+        nx__broker_leave(socket->fd);
+        /* Whoever connects between the last look and the close is lost to the kernel. */
+        if (server->listening) accept_all(server);
+        nx__poller_remove(&server->loop->poller, &server->listener);
+        (void)close(socket->fd);
+    }
+    server->socket = NULL;
+    nx__timer_clear(&server->loop->timers, &server->accept_timer);
+}
+
 static void drain(nx_http_server *server)
 {
     server->loop->now = nx__clock_monotonic();
     if (nx__http_dev) used_close(server);
-    /* Whoever has connected already is served. */
-    while (server->stats.connections < server->options.max_connections) {
-        uint64_t before = server->stats.accepted;
-        accept_more(server);
-        if (server->stats.accepted == before) break;
-    }
+    socket_leave(server);
     server->draining = true;
-    nx__timer_clear(&server->loop->timers, &server->accept_timer);
-    int fd = server->listener.fd;
-    nx__poller_remove(&server->loop->poller, &server->listener);
-    nx__broker_unlisten(fd);
     nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
     if (server->options.drain_deadline != NX_FOREVER)
@@ -340,7 +377,7 @@ static void stop_due(struct nx__timer *timer)
     drain(nx__container_of(timer, nx_http_server, stop_timer));
 }
 
-void nx_http_stop(nx_http_server *server)
+void nx__serving_stop(nx_http_server *server)
 {
     if (!server->listening || server->stopping) return;
     server->stopping = true;
@@ -355,7 +392,90 @@ static void service_shutdown(struct nx__service *service)
     nx_http_stop(nx__container_of(service, nx_http_server, service));
 }
 
-/* ---- Listening */
+/* ---- One worker */
+
+void nx__serving_init(nx_http_server *server)
+{
+    server->listener = (struct nx__watch){.ready = listener_ready, .fd = -1};
+    server->accept_timer.fire = accept_resume;
+    server->drain_timer.fire = drain_expired;
+    server->sweep_timer.fire = sweep;
+    server->stop_timer.fire = stop_due;
+    server->events_timer.fire = events_due;
+    for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
+    nx__list_init(&server->service.link);
+    server->service.shutdown = service_shutdown;
+    server->stats.size = sizeof server->stats;
+}
+
+nx_err nx__serving_open(nx_http_server *server, struct nx__socket *socket)
+{
+    server->loop = nx__loop();
+    server->socket = socket;
+    server->stopping = server->draining = false;
+    server->accept_paused = true;
+    server->outcome = NX_OK;
+    nx__list_insert(&server->loop->services, &server->service.link);
+    return listener_watch(server);
+}
+
+void nx__serving_begin(nx_http_server *server)
+{
+    server->listening = true;
+    accept_more(server);
+}
+
+void nx__serving_take(nx_http_server *server, struct nx__socket *socket)
+{
+    struct nx__socket *own = server->socket;
+    server->socket = socket;
+    accept_all(server);
+    server->socket = own;
+}
+
+void nx__serving_close(nx_http_server *server)
+{
+    struct nx__timers *timers = &server->loop->timers;
+    socket_leave(server);
+    nx__timer_clear(timers, &server->drain_timer);
+    nx__timer_clear(timers, &server->sweep_timer);
+    nx__timer_clear(timers, &server->stop_timer);
+    nx__list_remove(&server->service.link);
+    server->listening = false;
+}
+
+nx_err nx__worker_begin(nx_http_server *server)
+{
+    const nx_http_server_options *o = &server->options;
+    if (server->begun || !(o->worker_start || o->worker_stop)) return NX_OK;
+    server->state = NULL;
+    if (o->worker_start) {
+        nx_err err = o->worker_start(&server->state, o->worker_context);
+        if (err) {
+            const nx_error *last = nx__error_last();
+            if (last->code != err) (void)nx__error_set(err, "worker_start: %s", nx_err_text(err));
+            return err;
+        }
+    }
+    server->begun = true;
+    return NX_OK;
+}
+
+void nx__worker_end(nx_http_server *server)
+{
+    const nx_http_server_options *o = &server->options;
+    if (!server->begun) return;
+    server->begun = false;
+    if (o->worker_stop) o->worker_stop(server->state, o->worker_context);
+    server->state = NULL;
+}
+
+void *nx_request_worker(const nx_request *req)
+{
+    return req->server->state;
+}
+
+/* ---- What requests are served with */
 
 nx_err nx__server_prepare(nx_http_server *server)
 {
@@ -364,79 +484,10 @@ nx_err nx__server_prepare(nx_http_server *server)
     return nx__sites_make(&server->sites, server->root);
 }
 
-static nx_err start(nx_http_server *server)
-{
-    if (server->listening) return nx__error_set(NX_ESTATE, "this server listens already");
-    if (nx__http_dev) NX_TRY(nx__http_dev->prepare(server));
-    NX_TRY(nx__server_prepare(server));
-    const nx_http_server_options *o = &server->options;
-    uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;
-    int fd;
-    NX_TRY(nx__static_open(server));
-    NX_TRY(nx__broker_listen(o->host, port, o->backlog, o->unix_mode, &fd, &server->port));
-    if (strncmp(o->host, "unix:", 5) != 0) {
-        /* Accepted sockets inherit it. An answer is written as a whole, so there is nothing to wait
-         * for. */
-        int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    }
-    server->loop = nx__loop();
-    server->listener.ready = listener_ready;
-    nx_err err = nx__signals_shutdown(server->loop);
-    if (!err) err = nx__poller_add(&server->loop->poller, &server->listener, fd, NX__READABLE);
-    if (err) {
-        nx__broker_unlisten(fd);
-        return err;
-    }
-    server->accept_timer.fire = accept_resume;
-    server->drain_timer.fire = drain_expired;
-    server->stop_timer.fire = stop_due;
-    server->service.shutdown = service_shutdown;
-    nx__list_insert(&server->loop->services, &server->service.link);
-    server->listening = true;
-    server->stopping = server->draining = false;
-    server->outcome = NX_OK;
-    return NX_OK;
-}
-
 void nx__server_release(nx_http_server *server)
 {
     nx__timer_clear(&server->loop->timers, &server->events_timer);
-    nx__static_close(server);
     nx__file_cache_clear();
     if (server->coding) server->coding->close();
     nx__h1_free();
-}
-
-struct listening {
-    struct nx__op op;
-    nx_http_server *server;
-};
-
-/* Cancelled, it stops as gracefully as otherwise. */
-static void listen_cancel(struct nx__op *op)
-{
-    nx_http_stop(nx__container_of(op, struct listening, op)->server);
-}
-
-nx_err nx_http_listen(nx_http_server *server)
-{
-    if (!server) return nx__error_set(NX_ENOMEM, "cannot make the HTTP server: out of memory");
-    if (nx__loop()->operations >= nx__limits.max_operations) return nx__error_operations();
-    NX_TRY(start(server));
-    struct listening listening = {.op.cancel = listen_cancel, .server = server};
-    server->closed = &listening.op;
-    (void)nx__op_wait(&listening.op);
-    server->closed = NULL;
-    nx__timer_clear(&server->loop->timers, &server->drain_timer);
-    nx__timer_clear(&server->loop->timers, &server->sweep_timer);
-    nx__list_remove(&server->service.link);
-    server->listening = false;
-    nx__server_release(server);
-    if (server->outcome)
-        return nx__error_set(
-            server->outcome,
-            "requests were still running %lld ms after the stop was asked for; they were cancelled",
-            (long long)(server->options.drain_deadline / NX_MS(1)));
-    return NX_OK;
 }

@@ -141,6 +141,8 @@ struct nx_request {
 struct nx__h1_conn;
 struct nx__opened;
 struct nx__coding_config;
+struct nx__socket;
+struct nx__workers;
 
 enum nx__conn_list {
     NX__CONN_IDLE,    /* between requests: idle_deadline */
@@ -153,6 +155,8 @@ enum nx__conn_list {
 };
 
 struct nx_http_server {
+    /* What the app has said. While the server listens, nothing of it changes, and workers have
+     * copies of it. */
     nx_http_server_options options; /* with the defaults filled in */
     char *host;
     nx_http_router *root;
@@ -163,12 +167,19 @@ struct nx_http_server {
     struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
     nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];
+    uint16_t port;
+    struct nx__workers *workers; /* NULL when it does not listen */
 
+    /* What each worker has of its own, from `loop` on: for its own thread, but for `stats`, which
+     * others read (nx__count). */
     struct nx_loop *loop;
     struct nx__service service;
     struct nx__watch listener;
-    uint16_t port;
+    struct nx__socket *socket; /* that it accepts from; NULL when it does not */
+    uint32_t connections_most; /* its share of max_connections */
     bool listening, stopping, draining, accept_paused;
+    bool begun;  /* worker_start has succeeded, worker_stop is owed */
+    void *state; /* that worker_start has given */
     struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
@@ -189,6 +200,12 @@ struct nx__refusal {
 };
 
 /* ---- Between server.c and the drivers */
+
+/* Changes a number of `stats`, on the worker's own thread: others read it meanwhile. */
+static inline void nx__count(uint64_t *number, int by)
+{
+    nx__store_relaxed(number, *number + (uint64_t)(int64_t)by);
+}
 
 /* Takes over an accepted socket. False when memory is out: the caller closes it. */
 bool nx__h1_accept(nx_http_server *server, int fd);
@@ -229,7 +246,12 @@ NX_MUST_CHECK nx_err nx__server_prepare(nx_http_server *server);
 /* Runs the handler and whatever is owed after it; the body of a request's fiber. */
 void nx__request_serve(nx_request *req);
 
-/* Gives back what serving has taken on the loop: directories, files, encoders, memory. */
+/* Calls the program's worker_start, or worker_stop where that has succeeded, on the worker's
+ * thread. Errors are the program's, recorded. May suspend. */
+NX_MUST_CHECK nx_err nx__worker_begin(nx_http_server *server);
+void nx__worker_end(nx_http_server *server);
+
+/* Gives back what serving has taken on the loop: files, encoders, memory. */
 void nx__server_release(nx_http_server *server);
 
 /* Records the first mistake of a builder; it comes out of nx_http_listen. */

@@ -62,10 +62,13 @@ static int note_module(struct dl_phdr_info *info, size_t size, void *arg)
 
 void nx__crash_modules_changed(void)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    (void)pthread_mutex_lock(&lock);
     map.module_count = 0;
     map.range_count = 0;
     (void)dl_iterate_phdr(note_module, NULL);
     nx__profile_modules(map.modules, map.module_count);
+    (void)pthread_mutex_unlock(&lock);
 }
 
 /* ---- In the handler */
@@ -121,7 +124,9 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     uintptr_t low, high;
     nx__crash_stack(m, &low, &high);
     r->fiber[0] = r->activity[0] = '\0';
-    r->stack_size = main_stack;
+    r->worker = loop ? loop->worker : 0;
+    r->workers = loop ? loop->workers : 0;
+    r->stack_size = loop && loop->first ? nx__limits.stack_size : main_stack;
     if (loop && !fiber) fiber = &loop->context;
     if (fiber) {
         const char *name = fiber == &loop->context ? "loop" : fiber->name;
@@ -177,7 +182,8 @@ static enum nx__crash_kind segfault_kind(uintptr_t fault, uintptr_t sp)
     }
     /* The system grows the main stack on touch; what faults there is past its limit. */
     bool beyond = fault + NX__STACK_GUARD >= sp && fault < loop->main_top && sp < loop->main_top;
-    return beyond ? NX__CRASH_OVERFLOW_MAIN : NX__CRASH_SIGNAL;
+    if (!beyond) return NX__CRASH_SIGNAL;
+    return loop->first ? NX__CRASH_OVERFLOW : NX__CRASH_OVERFLOW_MAIN;
 }
 
 /* Writes what the program has printed and stdio still holds, or it would be lost. A reader that

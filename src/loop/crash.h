@@ -37,6 +37,8 @@ struct nx__crash_report {
     uint64_t fault;
     uint64_t stack_size; /* of the fiber, bytes */
     uint64_t blocked_ms; /* NX__CRASH_BLOCKED: the limit that has passed */
+    uint32_t worker,
+        workers; /* the loop is this one of so many; 0 workers: it is none of several */
     uint32_t frame_count, module_count;
     char fiber[32]; /* empty: a thread without a loop */
     char activity[NX__CRASH_ACTIVITY];

@@ -171,8 +171,10 @@ static void print_frames(const struct nx__crash_report *r, int fd, struct nx__cr
 
 static void print_head(const struct nx__crash_report *r, int fd)
 {
-    char where[sizeof r->fiber + 32];
-    if (r->fiber[0])
+    char where[sizeof r->fiber + 64];
+    if (r->fiber[0] && r->workers > 1)
+        (void)snprintf(where, sizeof where, "fiber \"%s\" of worker %u", r->fiber, r->worker);
+    else if (r->fiber[0])
         (void)snprintf(where, sizeof where, "fiber \"%s\"", r->fiber);
     else
         (void)snprintf(where, sizeof where, "a thread without a loop");

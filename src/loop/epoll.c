@@ -13,6 +13,7 @@
 
 static uint32_t to_epoll(uint32_t events)
 {
+    if (nx__unlikely(events & NX__SHARED)) return EPOLLET | EPOLLEXCLUSIVE | EPOLLIN;
     return EPOLLET | (events & NX__READABLE ? EPOLLIN | EPOLLRDHUP : 0) |
            (events & NX__WRITABLE ? EPOLLOUT : 0);
 }

@@ -33,7 +33,7 @@ nx_err nx_limits_set_with(const nx_limits *given)
 {
     nx_limits want = {0};
     memcpy(&want, given, given->size < sizeof want ? given->size : sizeof want);
-    if (nx__loop_current && nx__loop_current->stats.iterations)
+    if (nx__loop_current && (nx__loop_current->first || nx__loop_current->stats.iterations))
         return nx__error_set(NX_ESTATE, "cannot change the limits: the loop runs already");
     if (want.stack_size &&
         (want.stack_size < STACK_SIZE_LEAST || want.stack_size > STACK_SIZE_MOST))

@@ -300,16 +300,34 @@ void nx__loop_shutdown(struct nx_loop *loop)
     }
 }
 
-void nx_shutdown(void)
+static void shutdown_posted(struct nx__post *post)
 {
-    nx__loop_shutdown(nx__loop());
+    struct nx_loop *from = nx__container_of(post, struct nx_loop, shutdown), *first = from->first;
+    atomic_store(&from->shutdown_posted, false);
+    nx__loop_shutdown(first);
 }
 
-static nx_err loop_init(struct nx_loop *loop)
+void nx_shutdown(void)
 {
-    *loop = (struct nx_loop){.wake.fd = -1, .poller.fd = -1};
+    struct nx_loop *loop = nx__loop();
+    if (!loop->first)
+        nx__loop_shutdown(loop);
+    else if (!atomic_exchange(&loop->shutdown_posted, true))
+        nx__loop_post(loop->first, &loop->shutdown);
+}
+
+uint32_t nx_worker_index(void)
+{
+    return nx__loop_current ? nx__loop_current->worker : 0;
+}
+
+nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first)
+{
+    *loop = (struct nx_loop){.wake.fd = -1, .poller.fd = -1, .first = first};
+    loop->shutdown.fn = shutdown_posted;
     nx__list_init(&loop->fibers);
     nx__list_init(&loop->services);
+    nx__list_init(&loop->watched);
     nx__scope_init(&loop->root, NULL);
     loop->now = nx__clock_monotonic();
     loop->thread_id = gettid();
@@ -336,12 +354,12 @@ static nx_err loop_init(struct nx_loop *loop)
     return NX_OK;
 }
 
-static void loop_free(struct nx_loop *loop)
+void nx__loop_free(struct nx_loop *loop)
 {
     nx__loops_remove(loop);
     nx__profile_thread_end();
     nx__watchdog_stop(loop);
-    nx__threads_stop();
+    if (!loop->first) nx__threads_stop();
     nx__files_free(loop);
     nx__signals_free(loop);
     nx__fibers_trim(loop, true);
@@ -358,6 +376,32 @@ static void loop_free(struct nx_loop *loop)
     nx__arena_pool_free();
     nx__loop_current = NULL;
     nx__context_current = NULL;
+}
+
+void nx__loop_drain(struct nx_loop *loop)
+{
+    if (!loop->pending) return;
+    struct nx__op op = {0};
+    loop->drain = &op;
+    (void)nx__op_wait_uncanceled(&op);
+    loop->drain = NULL;
+}
+
+struct settle {
+    struct nx__op op;
+    struct nx__post post;
+};
+
+static void settled(struct nx__post *post)
+{
+    nx__op_complete(&nx__container_of(post, struct settle, post)->op, 0);
+}
+
+void nx__loop_settle(struct nx_loop *loop)
+{
+    struct settle settle = {.post.fn = settled};
+    nx__loop_post(loop, &settle.post);
+    (void)nx__op_wait_uncanceled(&settle.op);
 }
 
 /* The error that main returns would be a number only, unless the program has looked at it.
@@ -378,10 +422,10 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     nx__program_loop = &loop;
     nx_err err = nx__limits_apply();
     bool limited = err == NX_OK;
-    if (limited) err = loop_init(&loop);
+    if (limited) err = nx__loop_init(&loop, NULL);
     if (err) {
         nx__say(NX__SAY_ERROR, "%s", nx__error_last()->message);
-        if (limited) loop_free(&loop);
+        if (limited) nx__loop_free(&loop);
         return (int)err;
     }
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
@@ -398,12 +442,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     } else if (code == NX_ECANCELED) {
         error_say(&context, code);
     }
-    if (loop.pending) {
-        struct nx__op op = {0};
-        loop.drain = &op;
-        (void)nx__op_wait_uncanceled(&op);
-        loop.drain = NULL;
-    }
-    loop_free(&loop);
+    nx__loop_drain(&loop);
+    nx__loop_free(&loop);
     return code;
 }

@@ -182,6 +182,12 @@ struct nx_loop {
     int thread_id;
     int *error_number; /* the thread's errno: finding it takes a call, and each switch keeps it */
     struct nx__list services; /* of nx__service: told on shutdown and at the end */
+    struct nx_loop *first;    /* the program's first loop; NULL: this is it */
+    uint32_t worker, workers; /* this is that one of so many; 0 workers: it is none */
+    struct nx__post shutdown; /* under way to the first loop while `shutdown_posted` */
+    atomic_bool shutdown_posted;
+    struct nx__list watched;                /* the watchdog's, as the next two */
+    nx_duration watch_seen, watch_reported; /* beginnings of turns */
 };
 
 extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
@@ -200,6 +206,20 @@ void nx__loop_post(struct nx_loop *loop, struct nx__post *post);
  * pending and returns entry's result as an exit code (1 when the loop can't be made, with the
  * reason on stderr). */
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv);
+
+/* Makes a loop on the calling thread, which becomes its main fiber. `first` is the program's first
+ * loop, NULL where this is it. On failure (NX_ENOMEM, NX_EMFILE, recorded) nx__loop_free is still
+ * to be called. */
+NX_MUST_CHECK nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first);
+
+/* From the main fiber, whose scopes have ended: waits for what is pending. */
+void nx__loop_drain(struct nx_loop *loop);
+
+/* From the main fiber: waits until all that has been posted to its loop has run. */
+void nx__loop_settle(struct nx_loop *loop);
+
+/* Frees what the loop has; the structure stays the caller's. */
+void nx__loop_free(struct nx_loop *loop);
 
 /* A long-lived part of the runtime on a loop. */
 struct nx__service {

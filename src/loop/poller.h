@@ -9,6 +9,9 @@ enum {
     NX__WRITABLE = 2,
     NX__HANGUP = 4, /* both ways closed, or an error: always reported */
     NX__CLOSED = 8, /* the peer sends no more; comes with NX__READABLE */
+    /* Asked for together with NX__READABLE alone, and never changed: other loops watch the
+     * descriptor too, and an event is for one or some of those that wait. */
+    NX__SHARED = 16,
 };
 
 struct nx_loop;

@@ -90,6 +90,9 @@ static void handler(int signo)
 
 static nx_err handle(struct nx_loop *loop, int signo)
 {
+    if (loop->first)
+        return nx__error_set(NX_ESTATE,
+                             "signals go to the program's first loop, not to a worker's");
     if (!signals.loop) {
         signals.loop = loop;
         nx__list_init(&signals.waits);
@@ -108,7 +111,7 @@ static nx_err handle(struct nx_loop *loop, int signo)
 
 nx_err nx__signals_shutdown(struct nx_loop *loop)
 {
-    if (signals.loop && signals.loop != loop) return NX_OK;
+    if (loop->first || (signals.loop && signals.loop != loop)) return NX_OK;
     NX_TRY(handle(loop, SIGTERM));
     return handle(loop, SIGINT);
 }

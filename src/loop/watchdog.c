@@ -22,11 +22,14 @@ static struct {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     pthread_t thread;
-    struct nx_loop *loop;
-    nx_duration limit; /* longest that a turn may take */
-    bool started, stopping;
+    struct nx__list loops; /* that are watched; not set up before the first is */
+    nx_duration limit;     /* longest that a turn may take */
+    bool started, stopping, known;
     struct sigaction before;
 } dog = {.lock = PTHREAD_MUTEX_INITIALIZER, .wake = PTHREAD_COND_INITIALIZER};
+
+/* The loop whose thread has been sent the signal and has not handled it yet: one at a time. */
+static struct nx_loop *_Atomic looking;
 
 static int dog_signal(void)
 {
@@ -41,13 +44,15 @@ static void looked_at(int signo, siginfo_t *info, void *ucontext)
     static struct nx__crash_report report;
     int saved = errno;
     struct nx_loop *loop = nx__loop_current;
-    if (loop && atomic_load(&loop->turn_started) && !nx__crash_happens()) {
+    if (!loop || atomic_load(&looking) != loop) return;
+    if (atomic_load(&loop->turn_started) && !nx__crash_happens()) {
         report.kind = NX__CRASH_BLOCKED;
         report.blocked_ms = (uint64_t)(dog.limit / NX_MS(1));
         nx__crash_gather(&report, ucontext);
         nx__crash_send(&report);
         loop->stats.blocked++;
     }
+    atomic_store(&looking, NULL);
     errno = saved;
 }
 
@@ -61,23 +66,35 @@ static void sleep_tick(nx_duration tick)
     (void)pthread_cond_clockwait(&dog.wake, &dog.lock, CLOCK_MONOTONIC, &until);
 }
 
+/* True when the loop has done nothing since the last look. The lock is held. */
+static bool look(struct nx_loop *loop)
+{
+    nx_duration started = atomic_load(&loop->turn_started);
+    bool idle = started == loop->watch_seen && !started;
+    loop->watch_seen = started;
+    if (!started || started == loop->watch_reported ||
+        nx__clock_monotonic() - started <= dog.limit || nx__crash_happens())
+        return idle;
+    struct nx_loop *none = NULL;
+    if (!atomic_compare_exchange_strong(&looking, &none, loop)) return idle; /* at the next look */
+    loop->watch_reported = started;
+    (void)syscall(SYS_tgkill, getpid(), loop->thread_id, dog_signal());
+    return idle;
+}
+
 static void *watch(void *arg)
 {
-    struct nx_loop *loop = arg;
+    (void)arg;
     /* It needs no descriptors, and while a second thread shares them each system call on one costs
      * two locked instructions more. */
     (void)close_range(0, UINT_MAX, CLOSE_RANGE_UNSHARE);
-    nx_duration reported = 0, seen = 0, idle = 0, tick = dog.limit / 2;
+    nx_duration idle = 0, tick = dog.limit / 2;
     (void)pthread_mutex_lock(&dog.lock);
     while (!dog.stopping) {
-        nx_duration started = atomic_load(&loop->turn_started);
-        idle = started == seen && !started ? idle + tick : 0;
-        seen = started;
-        if (started && started != reported && nx__clock_monotonic() - started > dog.limit &&
-            !nx__crash_happens()) {
-            reported = started;
-            (void)syscall(SYS_tgkill, getpid(), loop->thread_id, dog_signal());
-        }
+        bool all_idle = true;
+        for (struct nx__list *link = dog.loops.next; link != &dog.loops; link = link->next)
+            all_idle &= look(nx__container_of(link, struct nx_loop, watched));
+        idle = all_idle ? idle + tick : 0;
         if (idle < IDLE) {
             sleep_tick(tick);
             continue;
@@ -92,9 +109,8 @@ static void *watch(void *arg)
 }
 
 /* Without it the program runs as well, only unwatched. */
-static void start(struct nx_loop *loop)
+static void start(void)
 {
-    dog.loop = loop;
     dog.limit = nx__limits.watchdog;
     if (dog.limit == NX_FOREVER) return;
     struct sigaction action = {.sa_sigaction = looked_at,
@@ -109,19 +125,38 @@ static void start(struct nx_loop *loop)
     sigset_t all, mask;
     (void)sigfillset(&all);
     (void)pthread_sigmask(SIG_BLOCK, &all, &mask);
-    dog.started = pthread_create(&dog.thread, &attributes, watch, loop) == 0;
+    dog.started = pthread_create(&dog.thread, &attributes, watch, NULL) == 0;
     (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
     (void)pthread_attr_destroy(&attributes);
+}
+
+/* The lock is held. */
+static void add(struct nx_loop *loop)
+{
+    if (!dog.known) nx__list_init(&dog.loops);
+    bool first = !dog.known;
+    dog.known = true;
+    if (nx__list_empty(&loop->watched)) nx__list_insert(&dog.loops, &loop->watched);
+    if (first) start();
 }
 
 void nx__watchdog_wake(struct nx_loop *loop)
 {
     (void)pthread_mutex_lock(&dog.lock);
     atomic_store(&nx__watchdog_asleep, false);
-    if (!dog.started && !dog.loop)
-        start(loop);
-    else
-        (void)pthread_cond_signal(&dog.wake);
+    add(loop);
+    (void)pthread_cond_signal(&dog.wake);
+    (void)pthread_mutex_unlock(&dog.lock);
+}
+
+void nx__watchdog_add(struct nx_loop *loop)
+{
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, dog_signal());
+    (void)pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+    (void)pthread_mutex_lock(&dog.lock);
+    add(loop);
     (void)pthread_mutex_unlock(&dog.lock);
 }
 
@@ -132,16 +167,20 @@ bool nx__watchdog_runs(void)
 
 void nx__watchdog_stop(struct nx_loop *loop)
 {
-    if (dog.loop != loop) return;
+    (void)pthread_mutex_lock(&dog.lock);
+    nx__list_remove(&loop->watched);
+    /* A signal that has not come yet may not come any more: the thread ends. */
+    struct nx_loop *same = loop;
+    (void)atomic_compare_exchange_strong(&looking, &same, NULL);
+    bool last = dog.known && !loop->first; /* workers have ended before */
+    dog.stopping = last && dog.started;
+    if (dog.stopping) (void)pthread_cond_signal(&dog.wake);
+    (void)pthread_mutex_unlock(&dog.lock);
+    if (!last) return;
     if (dog.started) {
-        (void)pthread_mutex_lock(&dog.lock);
-        dog.stopping = true;
-        (void)pthread_cond_signal(&dog.wake);
-        (void)pthread_mutex_unlock(&dog.lock);
         (void)pthread_join(dog.thread, NULL);
         (void)sigaction(dog_signal(), &dog.before, NULL);
     }
-    dog.loop = NULL;
-    dog.started = dog.stopping = false;
+    dog.started = dog.stopping = dog.known = false;
     atomic_store(&nx__watchdog_asleep, true);
 }

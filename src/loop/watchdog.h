@@ -4,13 +4,16 @@
 
 #include "loop/loop.h"
 
-/* The watchdog's thread sleeps for good when the loop has been idle; then the loop's next turn
+/* The watchdog's thread sleeps for good when all loops have been idle; then the next turn of one
  * wakes it. */
 extern atomic_bool nx__watchdog_asleep;
 
 /* Wakes, or at the first time starts, the thread, unless the limit nx__limits.watchdog is
- * NX_FOREVER. */
+ * NX_FOREVER. The loop is watched from then on. */
 void nx__watchdog_wake(struct nx_loop *loop);
+
+/* Watches the calling thread's loop, whose turns may find the thread awake for others. */
+void nx__watchdog_add(struct nx_loop *loop);
 
 /* At the start of each turn: one load in the common case. */
 static inline void nx__watchdog_turn(struct nx_loop *loop)
@@ -22,7 +25,7 @@ static inline void nx__watchdog_turn(struct nx_loop *loop)
 /* Is the thread there? */
 bool nx__watchdog_runs(void);
 
-/* Ends the thread, if the loop is the one it watches. */
+/* Watches the loop no longer; ends the thread with the program's first. */
 void nx__watchdog_stop(struct nx_loop *loop);
 
 #endif

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,8 +20,10 @@ struct nx_module {
     char name[];
 };
 
-/* Of the program; they stay. */
+/* Of the program; they stay. The lock is not held while one is loaded, which may import others: two
+ * threads that want the same at once load it twice, which the loader takes for once. */
 static struct nx_module *modules;
+static pthread_mutex_t modules_lock = PTHREAD_MUTEX_INITIALIZER;
 
 /* The loader's words, without the name of a descriptor that says nothing to the user. */
 static const char *loader_words(const char *path)
@@ -119,14 +122,14 @@ nx_err nx_import(nx_module **out, const char *name)
 {
     *out = NULL;
     if (!name || !*name) return nx__error_set(NX_EINVAL, "cannot import \"\": no name");
-    for (struct nx_module *m = modules; m; m = m->next) {
-        if (strcmp(m->name, name) == 0) {
-            *out = m;
-            return NX_OK;
-        }
-    }
+    (void)pthread_mutex_lock(&modules_lock);
+    struct nx_module *m = modules;
+    while (m && strcmp(m->name, name) != 0) m = m->next;
+    (void)pthread_mutex_unlock(&modules_lock);
+    *out = m;
+    if (m) return NX_OK;
     size_t len = strlen(name);
-    struct nx_module *m = malloc(sizeof *m + len + 1);
+    m = malloc(sizeof *m + len + 1);
     if (!m) return nx__error_set(NX_ENOMEM, "cannot import \"%.150s\": out of memory", name);
     memcpy(m->name, name, len + 1);
     nx_err err = import(name, &m->handle);
@@ -135,8 +138,10 @@ nx_err nx_import(nx_module **out, const char *name)
         return err;
     }
     nx__crash_modules_changed();
+    (void)pthread_mutex_lock(&modules_lock);
     m->next = modules;
     modules = m;
+    (void)pthread_mutex_unlock(&modules_lock);
     *out = m;
     return NX_OK;
 }

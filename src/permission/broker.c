@@ -1,7 +1,6 @@
 /* What the app asks of its launcher: the app's side. */
 #include "permission/broker.h"
 
-#include "permission/listen.h"
 #include "permission/permission.h"
 #include <errno.h>
 #include <pthread.h>
@@ -69,11 +68,16 @@ static nx_err request_send(struct nx__broker_request *request, const char *text)
     return n == (ssize_t)size ? NX_OK : lost(n < 0 ? errno : EIO);
 }
 
-static nx_err answer_receive(struct nx__broker_answer *answer, int *fd)
+static void fds_close(struct nx__listeners *fds)
+{
+    while (fds->count) (void)close(fds->fds[--fds->count]);
+}
+
+static nx_err answer_receive(struct nx__broker_answer *answer, struct nx__listeners *fds)
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(sizeof fds->fds)];
     } control;
     struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer - 1};
     struct msghdr message = {.msg_iov = &part,
@@ -86,21 +90,25 @@ static nx_err answer_receive(struct nx__broker_answer *answer, int *fd)
     if (n < (ssize_t)offsetof(struct nx__broker_answer, message))
         return lost(n < 0 ? errno : ECONNRESET);
     ((char *)answer)[n] = '\0';
-    *fd = -1;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        memcpy(fd, CMSG_DATA(header), sizeof *fd);
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        size_t len = header->cmsg_len - CMSG_LEN(0);
+        memcpy(fds->fds, CMSG_DATA(header), len);
+        fds->count = (unsigned)(len / sizeof *fds->fds);
+    }
+    /* Where the process may not open as many, none is of use: nobody would serve the others. */
+    if (message.msg_flags & MSG_CTRUNC) fds_close(fds);
     return NX_OK;
 }
 
-/* Asks and waits. `*fd` is -1 unless a descriptor came. */
+/* Asks and waits. `fds` are the descriptors that came. */
 static nx_err call(struct nx__broker_request *request, const char *text,
-                   struct nx__broker_answer *answer, int *fd)
+                   struct nx__broker_answer *answer, struct nx__listeners *fds)
 {
-    *fd = -1;
+    fds->count = 0;
     (void)pthread_mutex_lock(&turn);
     nx_err err = request_send(request, text);
-    if (!err) err = answer_receive(answer, fd);
+    if (!err) err = answer_receive(answer, fds);
     (void)pthread_mutex_unlock(&turn);
     if (err || !answer->code) return err;
     NX_IGNORE(nx__error_set((nx_err)answer->code, "%s", answer->message));
@@ -111,11 +119,13 @@ static nx_err call(struct nx__broker_request *request, const char *text,
 nx_err nx__broker_page(const void *report, size_t len, int *fd)
 {
     struct nx__broker_answer answer = {.code = NX_ENOTSUP};
+    struct nx__listeners fds = {.count = 0};
     *fd = -1;
     if (launcher < 0) return NX_ENOTSUP;
     (void)pthread_mutex_lock(&turn);
-    nx_err err = nx__broker_report(report, len) ? answer_receive(&answer, fd) : NX_EIO;
+    nx_err err = nx__broker_report(report, len) ? answer_receive(&answer, &fds) : NX_EIO;
     (void)pthread_mutex_unlock(&turn);
+    if (fds.count) *fd = fds.fds[0];
     if (!err) err = (nx_err)answer.code;
     if (!err && *fd < 0) err = NX_EIO;
     return err;
@@ -126,8 +136,8 @@ bool nx__broker_ask(const char *address)
     if (launcher < 0) return false;
     struct nx__broker_request request = {.kind = NX__BROKER_ASK};
     struct nx__broker_answer answer;
-    int fd;
-    return call(&request, address, &answer, &fd) == NX_OK;
+    struct nx__listeners none;
+    return call(&request, address, &answer, &none) == NX_OK;
 }
 
 nx_err nx__broker_begin(void)
@@ -135,31 +145,43 @@ nx_err nx__broker_begin(void)
     if (launcher < 0) return NX_OK;
     struct nx__broker_request request = {.kind = NX__BROKER_BEGIN};
     struct nx__broker_answer answer;
-    int fd;
-    return call(&request, "", &answer, &fd);
+    struct nx__listeners none;
+    return call(&request, "", &answer, &none);
 }
 
 nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode,
-                         int *fd, uint16_t *bound_port)
+                         unsigned want, struct nx__listeners *listeners)
 {
     char address[NX__LISTEN_ADDRESS_MAX];
+    if (want > NX__LISTENERS_MAX) want = NX__LISTENERS_MAX;
     NX_TRY(nx__listen_address(host, port, address));
     NX_TRY(nx__permit(NX__PERMIT_NET, address));
-    if (launcher < 0) return nx__listen(host, port, backlog, unix_mode, fd, bound_port);
-    struct nx__broker_request request = {
-        .kind = NX__BROKER_LISTEN, .port = port, .backlog = backlog, .unix_mode = unix_mode};
+    if (launcher < 0) {
+        int *fds = listeners->fds;
+        NX_TRY(nx__listen(host, port, backlog, unix_mode, fds, &listeners->port));
+        listeners->count = 1;
+        while (listeners->count < want &&
+               nx__listen_beside(fds[0], backlog, &fds[listeners->count]) == NX_OK)
+            listeners->count++;
+        return NX_OK;
+    }
+    struct nx__broker_request request = {.kind = NX__BROKER_LISTEN,
+                                         .port = port,
+                                         .backlog = backlog,
+                                         .unix_mode = unix_mode,
+                                         .count = want};
     struct nx__broker_answer answer;
-    NX_TRY(call(&request, host, &answer, fd));
-    if (*fd < 0)
+    NX_TRY(call(&request, host, &answer, listeners));
+    if (!listeners->count)
         return nx__error_set(
             NX_EMFILE,
             "cannot listen on %s: no descriptor came from the launcher (see --max-open-files)",
             address);
-    *bound_port = (uint16_t)answer.port;
+    listeners->port = (uint16_t)answer.port;
     return NX_OK;
 }
 
-void nx__broker_unlisten(int fd)
+void nx__broker_leave(int fd)
 {
     union {
         struct sockaddr any;
@@ -180,6 +202,11 @@ void nx__broker_unlisten(int fd)
                        MSG_NOSIGNAL | MSG_DONTWAIT);
         }
     }
+}
+
+void nx__broker_unlisten(int fd)
+{
+    nx__broker_leave(fd);
     (void)close(fd);
 }
 
@@ -191,10 +218,11 @@ nx_err nx__broker_import(const char *name, int *so_fd)
             NX_ENOTSUP, "cannot import \"%.100s\": the program was not started by nexus run", name);
     struct nx__broker_request request = {.kind = NX__BROKER_IMPORT};
     struct nx__broker_answer answer;
-    NX_TRY(call(&request, name, &answer, so_fd));
-    return *so_fd >= 0
-               ? NX_OK
-               : nx__error_set(NX_EMFILE,
-                               "cannot import \"%.100s\": no descriptor came from the launcher",
-                               name);
+    struct nx__listeners fds;
+    NX_TRY(call(&request, name, &answer, &fds));
+    if (!fds.count)
+        return nx__error_set(
+            NX_EMFILE, "cannot import \"%.100s\": no descriptor came from the launcher", name);
+    *so_fd = fds.fds[0];
+    return NX_OK;
 }

@@ -4,6 +4,7 @@
 #define NX__BROKER_H
 
 #include "base/error.h"
+#include "permission/listen.h"
 #include "permission/paths.h"
 
 /* ---- The app's side. Each call that waits for an answer blocks the calling thread: they are rare
@@ -18,14 +19,20 @@ int nx__broker_fd(void);
 
 /* Listens, after the check of permissions. The launcher keeps the socket, so that the next
  * generation of the app gets the same one and no connection is lost. `host` may be "unix:/path";
- * port 0 lets the system choose. Parameters and errors as nx__listen, NX_EPERM too. The caller
- * gives the descriptor back with nx__broker_unlisten. */
+ * port 0 lets the system choose. Parameters and errors as nx__listen, NX_EPERM too. `want` sockets
+ * share the address, or as few as one where more can't be had; there are more where the generation
+ * before had more, whose connections are to be served too. The caller gives each back with
+ * nx__broker_unlisten. */
 NX_MUST_CHECK nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog,
-                                       unsigned unix_mode, int *fd, uint16_t *bound_port);
+                                       unsigned unix_mode, unsigned want,
+                                       struct nx__listeners *listeners);
 
-/* Closes a descriptor of nx__broker_listen and lets the launcher do so with its own; nobody listens
- * there any more, unless the next generation does. Removes the file of a Unix socket. Does not
- * block. Never shut such a socket down: it is shared. */
+/* Lets the launcher close its own of a descriptor of nx__broker_listen, which the caller is about
+ * to close: nobody listens there any more then, unless the next generation does. Removes the file
+ * of a Unix socket. Does not block. Never shut such a socket down: it is shared. */
+void nx__broker_leave(int fd);
+
+/* The same, and closes it. */
 void nx__broker_unlisten(int fd);
 
 /* Asks the user to allow listening on `address`, where he can be asked; false at once where not. */
@@ -77,13 +84,13 @@ enum nx__broker_kind {
 /* From the app. The text ends with a NUL and the packet with it. */
 struct nx__broker_request {
     uint32_t magic, kind;
-    uint32_t backlog, unix_mode, port;
+    uint32_t backlog, unix_mode, port, count;
     uint32_t wants;  /* NX__BROKER_CRASHED: an enum nx__broker_wants */
     uint64_t socket; /* which is given back: its inode */
     char text[NX__PATH_MAX];
 };
 
-/* To the app, with a descriptor where one was asked for. The message too ends the packet. */
+/* To the app, with descriptors where they were asked for. The message too ends the packet. */
 struct nx__broker_answer {
     int32_t code, system;
     uint32_t port;

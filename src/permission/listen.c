@@ -158,3 +158,32 @@ nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned un
     *fd = s;
     return NX_OK;
 }
+
+nx_err nx__listen_beside(int fd, unsigned backlog, int *another)
+{
+    union address address;
+    socklen_t len = sizeof address;
+    int on = 1;
+    *another = -1;
+    if (getsockname(fd, &address.any, &len) != 0)
+        return nx__error_system(errno, "cannot listen once more");
+    if (address.any.sa_family == AF_UNIX)
+        return nx__error_set(NX_ENOTSUP, "a Unix socket has one listener");
+    /* On the first one not before it listens, so that it has found out whether somebody else does.
+     */
+    if (setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0)
+        return nx__error_system(errno, "cannot share the port");
+    int s = socket(address.any.sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (s < 0) return nx__error_system(errno, "cannot listen once more");
+    if (setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+        setsockopt(s, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0 ||
+        setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
+        bind(s, &address.any, len) != 0 ||
+        listen(s, backlog > INT32_MAX ? INT32_MAX : (int)backlog) != 0) {
+        nx_err err = nx__error_system(errno, "cannot listen once more");
+        (void)close(s);
+        return err;
+    }
+    *another = s;
+    return NX_OK;
+}

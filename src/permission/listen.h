@@ -21,4 +21,18 @@ NX_MUST_CHECK nx_err nx__listen_address(const char *host, uint16_t port,
 NX_MUST_CHECK nx_err nx__listen(const char *host, uint16_t port, unsigned backlog,
                                 unsigned unix_mode, int *fd, uint16_t *bound_port);
 
+/* Makes one more socket at the TCP address where `fd` listens: the system spreads the connections
+ * that come over all of them (SO_REUSEPORT). Until then nobody else could listen there, from then
+ * on programs of the same user could if they ask for that. The caller closes `*another`. NX_ENOTSUP
+ * (a Unix socket) and others, recorded: the caller shares what it has. Does not block. */
+NX_MUST_CHECK nx_err nx__listen_beside(int fd, unsigned backlog, int *another);
+
+/* The sockets of one address. */
+enum { NX__LISTENERS_MAX = 64 };
+struct nx__listeners {
+    int fds[NX__LISTENERS_MAX];
+    unsigned count;
+    uint16_t port; /* 0 for Unix */
+};
+
 #endif

@@ -101,7 +101,7 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
         nx_err err = nx__wait_fd(&conn->watch, NX__READABLE, deadline(req));
         req->body.waited += nx__loop()->now - before;
         if (err == NX_ETIMEDOUT) {
-            conn->server->stats.timed_out++;
+            nx__count(&conn->server->stats.timed_out, 1);
             return broken(req, NX_ETIMEDOUT, "it did not come in time");
         }
         if (err) {
@@ -175,7 +175,7 @@ static nx_err read_chunked(struct nx__h1_request *req, nx_bytes *chunk)
             return NX_OK;
         }
         if (event == NX__CHUNK_ERROR) {
-            req->conn->server->stats.bad++;
+            nx__count(&req->conn->server->stats.bad, 1);
             return broken(req, req->body.decoder.error == 400 ? NX_EPROTO : NX_ETOOBIG,
                           req->body.decoder.reason);
         }

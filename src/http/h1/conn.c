@@ -70,7 +70,7 @@ void nx__h1_close(struct nx__h1_conn *conn)
     else
         free(conn);
     nx__h1_shared->connections--;
-    server->stats.connections--;
+    nx__count(&server->stats.connections, -1);
     nx__server_closed(server);
 }
 
@@ -110,12 +110,12 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
     if (list == NX__CONN_HANDLER || (list == NX__CONN_EVENTS && conn->req)) {
         nx__list_remove(&conn->link); /* it is told once */
         if (!conn->req) return;       /* it has just ended, and conn_continue is on its way */
-        server->stats.timed_out++;
+        nx__count(&server->stats.timed_out, 1);
         nx_cancel(conn->req->base.fiber);
         return;
     }
     if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining))
-        server->stats.timed_out++;
+        nx__count(&server->stats.timed_out, 1);
     if (list == NX__CONN_HEAD && conn->in.len) {
         nx__h1_refuse(conn, 408, "the request head did not come in time",
                       nx_slice(conn->in.data, conn->in.len));
@@ -138,7 +138,7 @@ static NX__HOT nx_err request_main(void *arg)
     if (req->base.response.state != NX__RESPONSE_DONE)
         conn->close_after = true; /* cut off in the middle */
     if (!req->body_done && !conn->broken && !nx__h1_discard(req)) conn->close_after = true;
-    conn->server->stats.requests++;
+    nx__count(&conn->server->stats.requests, 1);
     conn->req = NULL;
     if (nx__unlikely(conn->streaming) && !conn->stream) nx__h1_stream_over(conn);
     if (nx__h1_shared->active != conn) {
@@ -245,7 +245,7 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
         base->match->outcome = NX__ROUTE_TOO_LARGE;
         base->handler = NULL;
         conn->close_after = true;
-        server->stats.bad++;
+        nx__count(&server->stats.bad, 1);
     }
     conn->req = req;
     nx__fiber_resume(base->fiber);
@@ -272,7 +272,7 @@ static NX__HOT size_t handle(struct nx__h1_conn *conn, const char *data, size_t 
         }
         conn->scanned = 0;
         if (status == NX__H1_ERROR) {
-            conn->server->stats.bad++;
+            nx__count(&conn->server->stats.bad, 1);
             nx__h1_refuse(conn, head.error, head.reason, nx_slice(data + at, len - at));
             break;
         }

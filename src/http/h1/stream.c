@@ -48,7 +48,7 @@ void nx__h1_events(nx_response *res)
     }
     conn->streaming = true;
     conn->chunked = req->minor != 0;
-    conn->server->stats.streams++;
+    nx__count(&conn->server->stats.streams, 1);
     notice_dead_peer(conn);
     list_events(conn);
     if (conn->half_closed) nx_cancel(req->base.fiber); /* no event will tell */
@@ -71,7 +71,7 @@ void nx__h1_stream_over(struct nx__h1_conn *conn)
     if (!conn->streaming) return;
     conn->streaming = false;
     conn->stream = NULL;
-    conn->server->stats.streams--;
+    nx__count(&conn->server->stats.streams, -1);
     if (conn->req) nx__h1_list(conn, NX__CONN_HANDLER);
     if (stream) nx__stream_leave(stream);
 }

@@ -4,6 +4,7 @@
 #include "base/siphash.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,8 +19,10 @@ struct bucket {
     _Atomic int64_t full; /* monotonic */
 };
 
-/* Threads share it: a race lets one request more through at worst. */
+/* All workers share it. A token is taken without a lock; a bucket is given to another key under it,
+ * so that no key has two. */
 struct limit {
+    pthread_mutex_t lock;
     uint64_t secret[2];
     struct bucket (*sets)[WAYS];
     uint64_t set_count; /* a power of two */
@@ -32,20 +35,36 @@ struct limit {
 
 /* ---- The table */
 
+/* The key's bucket, NULL if it has none; then `*least` is the one that has been asked least of. */
+static struct bucket *find(struct bucket set[WAYS], uint64_t key, struct bucket **least)
+{
+    *least = set;
+    for (int i = 0; i < WAYS; i++) {
+        if (atomic_load_explicit(&set[i].key, memory_order_acquire) == key) return &set[i];
+        if (atomic_load_explicit(&set[i].full, memory_order_relaxed) <
+            atomic_load_explicit(&(*least)->full, memory_order_relaxed))
+            *least = &set[i];
+    }
+    return NULL;
+}
+
 /* The key's bucket. Where there is no room, the one that has been asked least of gives way: a flood
  * of new keys can't push out those that are at their limit. */
 static struct bucket *bucket_of(struct limit *limit, uint64_t key)
 {
-    struct bucket *set = limit->sets[key & (limit->set_count - 1)], *least = set;
-    for (int i = 0; i < WAYS; i++) {
-        if (atomic_load_explicit(&set[i].key, memory_order_relaxed) == key) return &set[i];
-        if (atomic_load_explicit(&set[i].full, memory_order_relaxed) <
-            atomic_load_explicit(&least->full, memory_order_relaxed))
-            least = &set[i];
+    struct bucket *set = limit->sets[key & (limit->set_count - 1)], *least, *bucket;
+    bucket = find(set, key, &least);
+    if (nx__likely(bucket != NULL)) return bucket;
+    (void)pthread_mutex_lock(&limit->lock);
+    bucket = find(set, key, &least); /* another worker may have been here */
+    if (!bucket) {
+        bucket = least;
+        atomic_store_explicit(&bucket->key, 0, memory_order_relaxed);
+        atomic_store_explicit(&bucket->full, 0, memory_order_relaxed);
+        atomic_store_explicit(&bucket->key, key, memory_order_release);
     }
-    atomic_store_explicit(&least->key, key, memory_order_relaxed);
-    atomic_store_explicit(&least->full, 0, memory_order_relaxed);
-    return least;
+    (void)pthread_mutex_unlock(&limit->lock);
+    return bucket;
 }
 
 /* Takes a token. `*full` is when the bucket will be full again; false if it is empty. */
@@ -121,7 +140,9 @@ static nx_err limit_run(nx_request *req, nx_response *res, void *context)
 
 static void limit_end(void *memory)
 {
-    free(((struct limit *)memory)->sets);
+    struct limit *limit = memory;
+    (void)pthread_mutex_destroy(&limit->lock);
+    free(limit->sets);
 }
 
 void nx_http_rate_with(nx_http_router *router, const nx_http_rate_options *options)
@@ -140,6 +161,7 @@ void nx_http_rate_with(nx_http_router *router, const nx_http_rate_options *optio
     }
     struct limit *limit = nx__router_keep(router, sizeof *limit, limit_end);
     if (!limit) return;
+    (void)pthread_mutex_init(&limit->lock, NULL);
     limit->set_count = 1;
     while (limit->set_count * WAYS < o.max_keys) limit->set_count *= 2;
     limit->sets = calloc(limit->set_count, sizeof *limit->sets);

@@ -1,6 +1,7 @@
 /* What the tests of routers and middleware talk to. argv[1] is the port, argv[2] "json" for a JSON
  * access log, "forwarded" for proxies that speak Forwarded; argv[3] a directory to serve,
  * compressed. */
+#include "several.h"
 #include <nexus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,7 +251,8 @@ int main(int argc, char **argv)
     static nx_http_server *server;
     server =
         nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
-                           .stop_delay = NX_MS(400), .head_deadline = NX_MS(1500),
+                           .stop_delay = NX_MS(400), .workers = several(),
+                           .head_deadline = NX_MS(1500),
                            .pages = argc > 2 && strcmp(argv[2], "text") == 0 ? NX_HTTP_PAGES_TEXT
                                                                              : NX_HTTP_PAGES_JSON);
     nx_http_set_app(server, "server");

@@ -1,5 +1,6 @@
 /* What the tests of requests' data talk to. argv[1] is the port, argv[2] the directory for large
  * files, argv[3] "rotated" for a newer cookie key before the old one. */
+#include "several.h"
 #include <nexus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -250,7 +251,8 @@ int main(int argc, char **argv)
     directory = argc > 2 ? argv[2] : "/tmp";
     NX_AUTO(nx_http_server) *server =
         nx_http_server_new(.port = (uint16_t)strtol(argc > 1 ? argv[1] : "3000", NULL, 10),
-                           .max_body = (uint64_t)256 << 20, .max_head = 65000, .max_target = 60000);
+                           .max_body = (uint64_t)256 << 20, .max_head = 65000, .max_target = 60000,
+                           .workers = several());
     const char *old = "the key that this test has always had";
     if (argc > 3 && strcmp(argv[3], "rotated") == 0)
         nx_http_cookie_keys(server, "the key that it has from now on, too", old);

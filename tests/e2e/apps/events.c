@@ -1,5 +1,6 @@
 /* What the tests of server-sent events talk to. argv[1] is the port, argv[2] "short" for short
  * deadlines. */
+#include "several.h"
 #include <nexus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -194,9 +195,10 @@ int main(int argc, char **argv)
 {
     uint16_t port = argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 3000;
     bool brief = argc > 2 && strcmp(argv[2], "short") == 0;
-    server = brief ? nx_http_server_new(.port = port, .heartbeat = NX_MS(300),
-                                        .write_deadline = NX_S(1), .handler_deadline = NX_MS(500))
-                   : nx_http_server_new(.port = port, .drain_deadline = NX_S(5));
+    server =
+        brief ? nx_http_server_new(.port = port, .heartbeat = NX_MS(300), .write_deadline = NX_S(1),
+                                   .handler_deadline = NX_MS(500), .workers = several())
+              : nx_http_server_new(.port = port, .drain_deadline = NX_S(5), .workers = several());
     topic = nx_topic_new();
     nx_http_compress(server); /* not these */
     nx_http_route(server, "GET", "/", root);

@@ -1,4 +1,5 @@
 /* What the HTTP tests talk to. argv[1] is the port, argv[2] "short" for short deadlines. */
+#include "several.h"
 #include <nexus.h>
 #include <signal.h>
 #include <stdio.h>
@@ -206,7 +207,8 @@ int main(int argc, char **argv)
     nx_http_server_options o = {.size = sizeof o,
                                 .port = (uint16_t)strtol(argc > 1 ? argv[1] : "3000", NULL, 10),
                                 .max_body = (uint64_t)8 << 20,
-                                .max_connections = 200000};
+                                .max_connections = 200000,
+                                .workers = several()};
     char socket[256];
     if (argc > 3) {
         snprintf(socket, sizeof socket, "unix:%s", argv[3]);

@@ -1,4 +1,5 @@
 /* The server that static_test.py drives: static.c PORT DIRECTORY */
+#include "several.h"
 #include <nexus/fs.h>
 #include <nexus/http.h>
 #include <nexus/timer.h>
@@ -133,7 +134,8 @@ int main(int argc, char **argv)
     directory = argc > 2 ? argv[2] : ".";
     bool coded = argc > 3 && strcmp(argv[3], "coded") == 0;
     NX_AUTO(nx_http_server) *server =
-        nx_http_server_new(.port = port, .max_body = (uint64_t)4 << 20, .write_deadline = NX_S(2));
+        nx_http_server_new(.port = port, .max_body = (uint64_t)4 << 20, .write_deadline = NX_S(2),
+                           .workers = several());
     nx_http_static(server, "/files", directory, .precompressed = true);
     nx_http_static(server, "/listed/", directory, .list = true, .dotfiles = true, .index = "");
     nx_http_static(server, "/app", nx_format("%s/app", directory), .spa = true,

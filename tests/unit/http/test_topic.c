@@ -1,12 +1,14 @@
 /* Topics: who gets which events, over a driver that takes as much as it is told to. */
 #include "http/events.h"
 
+#include "loop/loop_thread.h"
 #include "oom.h"
 #include <errno.h>
 #include <nexus/test.h>
 #include <nexus/timer.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* One peer. */
 struct peer {
@@ -271,4 +273,99 @@ NX_TEST("memory runs out at every place")
         nx_expect(!a.stream && !b.stream);
         if (!oom_failed) break;
     }
+}
+
+/* ---- Several loops */
+
+enum { LOOPS = 3, EVENTS = 300 };
+
+struct branch_thread {
+    struct nx__loop_thread thread; /* first */
+    nx_topic *topic;
+    struct peer peer;
+    atomic_int *ready, *go;
+    int number;
+    nx_err err;
+};
+
+static void sends_and_listens(struct nx__loop_thread *thread)
+{
+    struct branch_thread *b = (struct branch_thread *)thread;
+    b->err = subscribe(&b->peer, b->topic, 0);
+    atomic_fetch_add(b->ready, 1);
+    while (!atomic_load(b->go)) NX_IGNORE(nx_sleep(NX_MS(1)));
+    for (int i = 0; i < EVENTS / LOOPS && !b->err; i++)
+        b->err = nx_topic_send(b->topic, .data = nx_format("%d", b->number));
+    while (b->peer.stream) NX_IGNORE(nx_sleep(NX_MS(1)));
+}
+
+NX_TEST("listeners on all loops get what any of them sends, in one order")
+{
+    static struct branch_thread threads[LOOPS];
+    atomic_int ready = 0, go = 0;
+    nx_topic *topic = nx_topic_new(.own_ids = true, .max_queue = 1024, .replay = 10);
+    struct peer own;
+    nx_expect_ok(subscribe(&own, topic, 0));
+    for (int i = 0; i < LOOPS; i++) {
+        threads[i] =
+            (struct branch_thread){.topic = topic, .ready = &ready, .go = &go, .number = i};
+        nx_require_ok(nx__loop_thread_start(&threads[i].thread, (uint32_t)i + 1, LOOPS + 1,
+                                            sends_and_listens));
+    }
+    while (atomic_load(&ready) < LOOPS) turn();
+    nx_topic_stats stats = {.size = sizeof stats};
+    nx_topic_stats_get(topic, &stats);
+    nx_expect_eq(stats.listeners, LOOPS + 1u);
+    atomic_store(&go, 1);
+    for (int i = 0; i < 2000 && own.len < EVENTS * 9; i++) turn();
+    nx_expect_eq(own.len, EVENTS * 9u); /* "data: N\n\n" */
+    struct peer late;
+    nx_expect_ok(subscribe(&late, topic, 10));
+    nx_expect_eq(got(&late), nx_slice(own.got + own.len - 90, 90));
+    nx_topic_free(topic);
+    for (int i = 0; i < LOOPS; i++) {
+        nx__loop_thread_join(&threads[i].thread);
+        nx_expect_ok(threads[i].err);
+        nx_expect_eq(got(&threads[i].peer), got(&own));
+        nx_expect(threads[i].peer.in_order);
+        nx_expect_eq(threads[i].peer.left, 1);
+    }
+    turn();
+    nx_expect(own.in_order && late.in_order);
+}
+
+static void listens_and_blocks(struct nx__loop_thread *thread)
+{
+    struct branch_thread *b = (struct branch_thread *)thread;
+    b->err = subscribe(&b->peer, b->topic, 0);
+    atomic_fetch_add(b->ready, 1);
+    NX_IGNORE(nx_sleep(NX_MS(1)));
+    while (!atomic_load(b->go)) (void)usleep(1000); /* the loop does not turn */
+    while (b->peer.stream) NX_IGNORE(nx_sleep(NX_MS(1)));
+}
+
+NX_TEST("a loop that is blocked is waited for a while, and its listeners dropped")
+{
+    static struct branch_thread blocked;
+    atomic_int ready = 0, go = 0;
+    nx_topic *topic = nx_topic_new(.own_ids = true, .max_queue = 1024, .replay = 10);
+    struct peer own;
+    nx_expect_ok(subscribe(&own, topic, 0));
+    blocked = (struct branch_thread){.topic = topic, .ready = &ready, .go = &go};
+    nx_require_ok(nx__loop_thread_start(&blocked.thread, 1, 2, listens_and_blocks));
+    while (!atomic_load(&ready)) turn();
+    nx_expect_ok(nx_sleep(NX_MS(20)));
+    nx_duration begun = nx_now();
+    for (int i = 0; i < 100; i++) nx_expect_ok(nx_topic_send(topic, .data = "0123456789"));
+    nx_duration took = nx_now() - begun;
+    nx_expect_ge(took, NX_MS(900)); /* once */
+    nx_expect_lt(took, NX_S(5));
+    for (int i = 0; i < 100 && own.len < 1800; i++) turn();
+    nx_expect_eq(own.len, 100 * 18u);
+    atomic_store(&go, 1);
+    nx__loop_thread_join(&blocked.thread);
+    nx_expect(blocked.peer.cut);
+    nx_topic_free(topic);
+    turn();
+    nx_expect(own.in_order);
 }

@@ -49,6 +49,59 @@ NX_TEST(tcp)
     }
 }
 
+/* Accepts what is there; how many that were. */
+static int accept_all(int fd)
+{
+    int count = 0;
+    for (int got; (got = accept4(fd, NULL, NULL, SOCK_NONBLOCK)) >= 0; count++) (void)close(got);
+    return count;
+}
+
+NX_TEST(several_share_a_port)
+{
+    enum { SOCKETS = 3, PEERS = 100 };
+    struct nx__listeners listeners;
+    EXPECT_EQ(nx__broker_listen("127.0.0.1", 0, 256, 0, SOCKETS, &listeners), NX_OK);
+    EXPECT_EQ(listeners.count, SOCKETS);
+    int peers[PEERS], other;
+    uint16_t none;
+    struct sockaddr_in to = {.sin_family = AF_INET,
+                             .sin_port = htons(listeners.port),
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = socket(AF_INET, SOCK_STREAM, 0);
+        EXPECT(connect(peers[i], (struct sockaddr *)&to, sizeof to) == 0);
+    }
+    int all = 0, most = 0;
+    for (unsigned i = 0; i < listeners.count; i++) {
+        int on = 0, n = accept_all(listeners.fds[i]);
+        socklen_t len = sizeof on;
+        EXPECT(fcntl(listeners.fds[i], F_GETFD) & FD_CLOEXEC);
+        EXPECT(getsockopt(listeners.fds[i], IPPROTO_TCP, TCP_NODELAY, &on, &len) == 0 && on);
+        all += n;
+        if (n > most) most = n;
+    }
+    EXPECT_EQ(all, PEERS);
+    EXPECT(most < PEERS);
+    /* Who does not know of it is still told that the port is taken. */
+    EXPECT_EQ(nx__listen("127.0.0.1", listeners.port, 16, 0, &other, &none), NX_EADDRINUSE);
+    for (int i = 0; i < PEERS; i++) (void)close(peers[i]);
+    for (unsigned i = 0; i < listeners.count; i++) nx__broker_unlisten(listeners.fds[i]);
+}
+
+NX_TEST(a_unix_socket_is_one)
+{
+    struct nx__listeners listeners;
+    char host[64];
+    (void)snprintf(host, sizeof host, "unix:/tmp/nexus-beside-%d.sock", (int)getpid());
+    EXPECT_EQ(nx__broker_listen(host, 0, 16, 0600, 4, &listeners), NX_OK);
+    EXPECT_EQ(listeners.count, 1);
+    int another;
+    EXPECT_EQ(nx__listen_beside(listeners.fds[0], 16, &another), NX_ENOTSUP);
+    EXPECT_EQ(another, -1);
+    nx__broker_unlisten(listeners.fds[0]);
+}
+
 NX_TEST(wrong_hosts)
 {
     static const char *const hosts[] = {"",      "example.com",    "1.2.3",

@@ -1,0 +1,286 @@
+/* nx_http_listen: sockets, the workers that share them, their start and their end. */
+#include "http/workers.h"
+
+#include "base/cpus.h"
+#include "http/dev.h"
+#include "http/files/files.h"
+#include "loop/signals.h"
+#include "loop/waits.h"
+#include "permission/broker.h"
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+/* ---- Making them */
+
+static uint32_t count_of(const nx_http_server *server)
+{
+    uint32_t count = server->options.workers;
+    if (count == NX_ALL_CORES) count = nx__cpus();
+    return count < NX_HTTP_MAX_WORKERS ? count : NX_HTTP_MAX_WORKERS;
+}
+
+static nx_err sockets_open(nx_http_server *server, struct nx__workers *all)
+{
+    const nx_http_server_options *o = &server->options;
+    struct nx__listeners listeners;
+    uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;
+    NX_TRY(nx__broker_listen(o->host, port, o->backlog, o->unix_mode, all->count, &listeners));
+    all->sockets = calloc(listeners.count, sizeof *all->sockets);
+    for (unsigned i = 0; i < listeners.count; i++) {
+        int fd = listeners.fds[i], on = 1;
+        if (!all->sockets) {
+            nx__broker_unlisten(fd);
+            continue;
+        }
+        /* Accepted sockets inherit it, where it is one of TCP. An answer is written as a whole, so
+         * there is nothing to wait for. */
+        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        all->sockets[i].fd = fd;
+    }
+    if (!all->sockets) return nx__error_set(NX_ENOMEM, "cannot listen: out of memory");
+    server->port = listeners.port;
+    all->socket_count = listeners.count;
+    all->sockets_used = listeners.count < all->count ? listeners.count : all->count;
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct nx__socket *socket = &all->sockets[i % all->sockets_used];
+        socket->workers++;
+        atomic_fetch_add(&socket->listening, 1);
+    }
+    return NX_OK;
+}
+
+static struct nx__socket *socket_of(const struct nx__worker *worker)
+{
+    const struct nx__workers *all = worker->all;
+    return &all->sockets[(uint32_t)(worker - all->items) % all->sockets_used];
+}
+
+static void report(struct nx__post *post)
+{
+    struct nx__workers *all = nx__container_of(post, struct nx__worker, reported)->all;
+    if (--all->reports == 0) nx__op_complete(&all->begun, 0);
+}
+
+static void order(struct nx__post *post)
+{
+    nx__op_complete(&nx__container_of(post, struct nx__worker, ordered)->order, 0);
+}
+
+/* With a worker's thread everything on it stops, other servers too. */
+static void stop(struct nx__post *post)
+{
+    struct nx__worker *worker = nx__container_of(post, struct nx__worker, stop);
+    struct nx_loop *loop = worker->server->loop;
+    nx__serving_stop(worker->server);
+    if (worker == &worker->all->items[0]) return;
+    nx__waits_watch(loop, true);
+    nx__loop_shutdown(loop);
+}
+
+void nx_http_stop(nx_http_server *server)
+{
+    struct nx__workers *all = server->workers;
+    if (!all || atomic_exchange(&all->phase, NX__WORKERS_STOPPING) != NX__WORKERS_SERVING)
+        return; /* or they look at the phase when they have begun */
+    for (uint32_t i = 0; i < all->count; i++) {
+        struct nx__worker *worker = &all->items[i];
+        if (worker->server->loop == nx__loop_current)
+            stop(&worker->stop);
+        else
+            nx__loop_post(worker->server->loop, &worker->stop);
+    }
+}
+
+static nx_err workers_new(nx_http_server *server)
+{
+    uint32_t count = count_of(server), most = server->options.max_connections;
+    struct nx__workers *all = calloc(1, sizeof *all + count * sizeof *all->items);
+    if (!all) return nx__error_set(NX_ENOMEM, "cannot listen: out of memory");
+    all->count = count;
+    nx_err err = sockets_open(server, all);
+    if (err) {
+        free(all->sockets);
+        free(all);
+        return err;
+    }
+    server->workers = all;
+    for (uint32_t i = 0; i < count; i++) {
+        struct nx__worker *worker = &all->items[i];
+        worker->all = all;
+        worker->server = i ? &worker->own : server;
+        worker->reported.fn = report;
+        worker->ordered.fn = order;
+        worker->stop.fn = stop;
+        if (i) {
+            memcpy(&worker->own, server, offsetof(nx_http_server, loop));
+            nx__serving_init(&worker->own);
+        }
+        uint32_t share = most / count + (i < most % count);
+        worker->server->connections_most = share ? share : 1;
+    }
+    return NX_OK;
+}
+
+/* ---- The life of one, on its own thread */
+
+/* Keeps the last error, which is `err`, for the first worker. */
+static void note(struct nx__worker *worker, nx_err err)
+{
+    worker->err = err;
+    (void)snprintf(worker->message, sizeof worker->message, "%s", nx__error_last()->message);
+}
+
+/* All but serving. */
+static void worker_open(struct nx__worker *worker)
+{
+    worker->open = true;
+    nx_err err = nx__serving_open(worker->server, socket_of(worker));
+    if (!err) err = nx__worker_begin(worker->server);
+    if (err) note(worker, err);
+}
+
+struct listening {
+    struct nx__op op;
+    nx_http_server *server;
+};
+
+/* Cancelled, it stops as gracefully as otherwise. */
+static void listen_cancel(struct nx__op *op)
+{
+    nx_http_stop(nx__container_of(op, struct listening, op)->server);
+}
+
+/* Until the last connection has gone after a stop. */
+static void worker_serve(struct nx__worker *worker)
+{
+    nx_http_server *server = worker->server;
+    struct listening listening = {.op.cancel = listen_cancel, .server = server};
+    server->closed = &listening.op;
+    nx__serving_begin(server);
+    if (atomic_load(&worker->all->phase) == NX__WORKERS_STOPPING) stop(&worker->stop);
+    (void)nx__op_wait(&listening.op);
+    server->closed = NULL;
+}
+
+static void worker_close(struct nx__worker *worker)
+{
+    worker->open = false;
+    nx__serving_close(worker->server);
+    nx__worker_end(worker->server);
+    nx__server_release(worker->server);
+}
+
+static void worker_run(struct nx__loop_thread *thread)
+{
+    struct nx__worker *worker = nx__container_of(thread, struct nx__worker, thread);
+    struct nx__workers *all = worker->all;
+    if (thread->err)
+        note(worker, thread->err);
+    else
+        worker_open(worker);
+    nx__loop_post(thread->starter, &worker->reported);
+    if (thread->err) return;
+    (void)nx__op_wait_uncanceled(&worker->order);
+    if (all->serve) worker_serve(worker);
+    worker_close(worker);
+}
+
+/* ---- All of them */
+
+/* Starts the others and opens the first one meanwhile; returns when each has begun or failed. */
+static nx_err all_open(struct nx__workers *all)
+{
+    nx_err err = NX_OK;
+    for (uint32_t i = 1; i < all->count && !err; i++) {
+        struct nx__worker *worker = &all->items[i];
+        err = nx__loop_thread_start(&worker->thread, i, all->count, worker_run);
+        if (err)
+            note(worker, err);
+        else
+            all->reports++;
+    }
+    if (!err) worker_open(&all->items[0]);
+    if (all->reports) (void)nx__op_wait_uncanceled(&all->begun);
+    for (uint32_t i = 0; i < all->count; i++) {
+        const struct nx__worker *worker = &all->items[i];
+        if (!worker->err) continue;
+        if (i) return nx__error_set(worker->err, "worker %u: %s", i, worker->message);
+        return nx__error_set(worker->err, "%s", worker->message);
+    }
+    return NX_OK;
+}
+
+static void all_order(struct nx__workers *all, bool serve)
+{
+    all->serve = serve;
+    for (uint32_t i = 1; i < all->count; i++) {
+        struct nx__worker *worker = &all->items[i];
+        if (worker->thread.started && !worker->thread.err)
+            nx__loop_post(&worker->thread.loop, &worker->ordered);
+    }
+}
+
+static void all_serve(struct nx__workers *all)
+{
+    struct nx__worker *first = &all->items[0];
+    int starting = NX__WORKERS_STARTING;
+    (void)atomic_compare_exchange_strong(&all->phase, &starting, NX__WORKERS_SERVING);
+    all_order(all, true);
+    for (uint32_t i = all->sockets_used; i < all->socket_count; i++)
+        nx__serving_take(first->server, &all->sockets[i]);
+    worker_serve(first);
+}
+
+/* Waits for the others, gives back what is left, and returns what became of the requests. */
+static nx_err all_close(nx_http_server *server)
+{
+    struct nx__workers *all = server->workers;
+    nx_err outcome = server->outcome;
+    if (!all->serve) all_order(all, false);
+    if (all->items[0].open) worker_close(&all->items[0]);
+    for (uint32_t i = 1; i < all->count; i++) {
+        struct nx__worker *worker = &all->items[i];
+        nx__loop_thread_join(&worker->thread);
+        if (worker->own.outcome) outcome = worker->own.outcome;
+        nx__stats_add(&server->stats, &worker->own.stats);
+    }
+    for (uint32_t i = 0; i < all->socket_count; i++)
+        if (i >= all->sockets_used || atomic_load(&all->sockets[i].listening))
+            nx__broker_unlisten(all->sockets[i].fd);
+    nx__static_close(server);
+    server->workers = NULL;
+    free(all->sockets);
+    free(all);
+    return outcome;
+}
+
+nx_err nx_http_listen(nx_http_server *server)
+{
+    if (!server) return nx__error_set(NX_ENOMEM, "cannot make the HTTP server: out of memory");
+    struct nx_loop *loop = nx__loop();
+    if (loop->operations >= nx__limits.max_operations) return nx__error_operations();
+    if (server->workers) return nx__error_set(NX_ESTATE, "this server listens already");
+    if (nx__http_dev) NX_TRY(nx__http_dev->prepare(server));
+    NX_TRY(nx__server_prepare(server));
+    NX_TRY(nx__static_open(server));
+    NX_TRY(workers_new(server));
+    uint32_t before = loop->workers;
+    if (!loop->first) loop->workers = server->workers->count;
+    nx_err err = nx__signals_shutdown(loop);
+    if (!err) err = all_open(server->workers);
+    if (!err) all_serve(server->workers);
+    char message[NX__ERROR_MESSAGE_MAX];
+    (void)snprintf(message, sizeof message, "%s", nx__error_last()->message);
+    nx_err outcome = all_close(server);
+    loop->workers = before;
+    if (err) return nx__error_set(err, "%s", message);
+    if (outcome)
+        return nx__error_set(
+            outcome,
+            "requests were still running %lld ms after the stop was asked for; they were cancelled",
+            (long long)(server->options.drain_deadline / NX_MS(1)));
+    return NX_OK;
+}
