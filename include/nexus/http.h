@@ -55,10 +55,14 @@ typedef struct nx_http_server_options {
                                    least); NX_FOREVER: none, and dead peers are not noticed */
     nx_http_pages pages;        /* error pages; always so where no request could be read of what the
                                    peer has sent. NX_HTTP_PAGES_JSON */
+    uint32_t workers;           /* loops that serve, 1; NX_ALL_CORES */
+    bool worker_processes;      /* they are processes, each of which runs main itself, cf.
+                                   nx_worker_index; a crash takes one of them */
 } nx_http_server_options;
 
 #define NX_HTTP_ANY_PORT UINT16_MAX
 #define NX_HTTP_NO_LIMIT UINT64_MAX
+#define NX_ALL_CORES     UINT32_MAX
 
 /* ---- Server */
 
@@ -97,6 +101,7 @@ typedef struct nx_http_stats {
     uint64_t bad;         /* requests refused for their syntax or size */
     uint64_t timed_out;   /* connections closed by a deadline */
     uint64_t streams;     /* of events, open now */
+    uint64_t handed;      /* connections taken over from the program before, at a restart */
 } nx_http_stats;
 /* Fills `*stats`. Does not suspend. */
 NX_API void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats);

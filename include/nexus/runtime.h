@@ -40,6 +40,11 @@ NX_API NX_MUST_CHECK nx_err nx_signal_wait(uint64_t mask, int *signo);
  * NX_EINVAL (no child of ours). */
 NX_API NX_MUST_CHECK nx_err nx_child_wait(pid_t child, int *status);
 
+/* Which of the program's processes this is, where a server has `.worker_processes`: 0 the first
+ * (and in a program that has only one), to the number of workers less one. The same after a crash.
+ */
+NX_API uint32_t nx_worker_index(void);
+
 /* Asks for a graceful stop, as SIGTERM does: servers finish what they have and nx_http_listen
  * returns. Does not suspend. */
 NX_API void nx_shutdown(void);

@@ -102,7 +102,7 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
         nx_http_server_free(server);
         return NULL;
     }
-    server->listener.fd = -1;
+    server->listener.fd = server->inbox.fd = server->outbox.fd = -1;
     server->sweep_timer.fire = sweep;
     server->events_timer.fire = events_due;
     for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
@@ -205,7 +205,7 @@ void nx__server_closed(nx_http_server *server)
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list)
 {
     switch (list) {
-    case NX__CONN_IDLE: return server->draining ? DRAIN_GRACE : server->options.idle_deadline;
+    case NX__CONN_IDLE: return server->closing ? DRAIN_GRACE : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
     case NX__CONN_EVENTS: return NX_FOREVER; /* see events_due */
@@ -295,18 +295,22 @@ static void drain_expired(struct nx__timer *timer)
 static void drain(nx_http_server *server)
 {
     server->loop->now = nx__clock_monotonic();
-    /* Whoever has connected already is served. */
-    while (server->stats.connections < server->options.max_connections) {
-        uint64_t before = server->stats.accepted;
-        accept_more(server);
-        if (server->stats.accepted == before) break;
+    if (!nx__handover_begin(server)) {
+        /* Whoever has connected already is served. */
+        nx__handover_take_all(server);
+        while (server->stats.connections < server->options.max_connections) {
+            uint64_t before = server->stats.accepted;
+            accept_more(server);
+            if (server->stats.accepted == before) break;
+        }
+        server->closing = true;
     }
     server->draining = true;
     nx__timer_clear(&server->loop->timers, &server->accept_timer);
-    int fd = server->listener.fd;
+    struct nx__listener listener = {.fd = server->listener.fd, .handed_in = -1, .handed_out = -1};
     nx__poller_remove(&server->loop->poller, &server->listener);
-    nx__broker_unlisten(fd);
-    nx__server_sweep_by(server, server->loop->now + DRAIN_GRACE);
+    nx__broker_unlisten(&listener);
+    if (server->closing) nx__server_sweep_by(server, server->loop->now + DRAIN_GRACE);
     nx__server_events(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
@@ -321,9 +325,11 @@ static void stop_due(struct nx__timer *timer)
 
 void nx_http_stop(nx_http_server *server)
 {
+    if (server->stopping) nx__handover_stop(server);
     if (!server->listening || server->stopping) return;
     server->stopping = true;
-    nx_duration delay = server->options.stop_delay;
+    /* Nobody has to turn elsewhere when another program takes our place. */
+    nx_duration delay = nx__signals_replaced() ? 0 : server->options.stop_delay;
     if (!delay ||
         nx__timer_set(&server->loop->timers, &server->stop_timer, nx__clock_monotonic() + delay))
         drain(server);
@@ -349,21 +355,31 @@ static nx_err start(nx_http_server *server)
     NX_TRY(nx__server_prepare(server));
     const nx_http_server_options *o = &server->options;
     uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;
-    int fd;
+    struct nx__listen_options where = {.host = o->host,
+                                       .port = port,
+                                       .backlog = o->backlog,
+                                       .unix_mode = o->unix_mode,
+                                       .drain = o->drain_deadline};
+    if (o->worker_processes) where.workers = o->workers;
+    struct nx__listener listener;
     NX_TRY(nx__static_open(server));
-    NX_TRY(nx__broker_listen(o->host, port, o->backlog, o->unix_mode, &fd, &server->port));
+    NX_TRY(nx__broker_listen(&where, &listener));
+    server->port = listener.port;
     if (strncmp(o->host, "unix:", 5) != 0) {
         /* Accepted sockets inherit it. An answer is written as a whole, so there is nothing to wait
          * for. */
         int on = 1;
-        (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        (void)setsockopt(listener.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     }
     server->loop = nx__loop();
     server->listener.ready = listener_ready;
     nx_err err = nx__signals_shutdown(server->loop);
-    if (!err) err = nx__poller_add(&server->loop->poller, &server->listener, fd, NX__READABLE);
+    if (!err) err = nx__handover_open(server, &listener);
+    if (!err)
+        err = nx__poller_add(&server->loop->poller, &server->listener, listener.fd, NX__READABLE);
     if (err) {
-        nx__broker_unlisten(fd);
+        nx__handover_close(server);
+        nx__broker_unlisten(&listener);
         return err;
     }
     server->accept_timer.fire = accept_resume;
@@ -372,7 +388,7 @@ static nx_err start(nx_http_server *server)
     server->service.shutdown = service_shutdown;
     nx__list_insert(&server->loop->services, &server->service.link);
     server->listening = true;
-    server->stopping = server->draining = false;
+    server->stopping = server->draining = server->closing = false;
     server->outcome = NX_OK;
     return NX_OK;
 }
@@ -409,6 +425,7 @@ nx_err nx_http_listen(nx_http_server *server)
     nx__timer_clear(&server->loop->timers, &server->drain_timer);
     nx__timer_clear(&server->loop->timers, &server->sweep_timer);
     nx__list_remove(&server->service.link);
+    nx__handover_close(server);
     server->listening = false;
     nx__server_release(server);
     if (server->outcome)

@@ -4,6 +4,7 @@
 #include "permission/listen.h"
 #include "permission/permission.h"
 #include <errno.h>
+#include <nexus/runtime.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -11,11 +12,22 @@
 #include <unistd.h>
 
 static int launcher = -1;
+static uint32_t worker;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* one question at a time */
 
 void nx__broker_connect(int fd)
 {
     launcher = fd;
+}
+
+void nx__broker_worker(uint32_t index)
+{
+    worker = index;
+}
+
+uint32_t nx_worker_index(void)
+{
+    return worker;
 }
 
 int nx__broker_fd(void)
@@ -48,11 +60,12 @@ static nx_err request_send(struct nx__broker_request *request, const char *text)
     return n == (ssize_t)size ? NX_OK : lost(n < 0 ? errno : EIO);
 }
 
-static nx_err answer_receive(struct nx__broker_answer *answer, int *fd)
+/* Fills `fds`; those that did not come are -1. */
+static nx_err answer_receive(struct nx__broker_answer *answer, int fds[NX__BROKER_FDS])
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
+        char space[CMSG_SPACE(NX__BROKER_FDS * sizeof(int))];
     } control;
     struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer - 1};
     struct msghdr message = {.msg_iov = &part,
@@ -65,21 +78,20 @@ static nx_err answer_receive(struct nx__broker_answer *answer, int *fd)
     if (n < (ssize_t)offsetof(struct nx__broker_answer, message))
         return lost(n < 0 ? errno : ECONNRESET);
     ((char *)answer)[n] = '\0';
-    *fd = -1;
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS)
-        memcpy(fd, CMSG_DATA(header), sizeof *fd);
+        memcpy(fds, CMSG_DATA(header), header->cmsg_len - CMSG_LEN(0));
     return NX_OK;
 }
 
-/* Asks and waits. `*fd` is -1 unless a descriptor came. */
+/* Asks and waits. */
 static nx_err call(struct nx__broker_request *request, const char *text,
-                   struct nx__broker_answer *answer, int *fd)
+                   struct nx__broker_answer *answer, int fds[NX__BROKER_FDS])
 {
-    *fd = -1;
+    for (int i = 0; i < NX__BROKER_FDS; i++) fds[i] = -1;
     (void)pthread_mutex_lock(&turn);
     nx_err err = request_send(request, text);
-    if (!err) err = answer_receive(answer, fd);
+    if (!err) err = answer_receive(answer, fds);
     (void)pthread_mutex_unlock(&turn);
     if (err || !answer->code) return err;
     NX_IGNORE(nx__error_set((nx_err)answer->code, "%s", answer->message));
@@ -92,8 +104,8 @@ bool nx__broker_ask(const char *address)
     if (launcher < 0) return false;
     struct nx__broker_request request = {.kind = NX__BROKER_ASK};
     struct nx__broker_answer answer;
-    int fd;
-    return call(&request, address, &answer, &fd) == NX_OK;
+    int fds[NX__BROKER_FDS];
+    return call(&request, address, &answer, fds) == NX_OK;
 }
 
 nx_err nx__broker_begin(void)
@@ -101,32 +113,57 @@ nx_err nx__broker_begin(void)
     if (launcher < 0) return NX_OK;
     struct nx__broker_request request = {.kind = NX__BROKER_BEGIN};
     struct nx__broker_answer answer;
-    int fd;
-    return call(&request, "", &answer, &fd);
+    int fds[NX__BROKER_FDS];
+    return call(&request, "", &answer, fds);
 }
 
-nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode,
-                         int *fd, uint16_t *bound_port)
+static void listener_close(struct nx__listener *listener)
+{
+    int *fds[] = {&listener->fd, &listener->handed_in, &listener->handed_out};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (*fds[i] >= 0) (void)close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+nx_err nx__broker_listen(const struct nx__listen_options *o, struct nx__listener *out)
 {
     char address[NX__LISTEN_ADDRESS_MAX];
-    NX_TRY(nx__listen_address(host, port, address));
+    *out = (struct nx__listener){.fd = -1, .handed_in = -1, .handed_out = -1};
+    NX_TRY(nx__listen_address(o->host, o->port, address));
     NX_TRY(nx__permit(NX__PERMIT_NET, address));
-    if (launcher < 0) return nx__listen(host, port, backlog, unix_mode, fd, bound_port);
-    struct nx__broker_request request = {
-        .kind = NX__BROKER_LISTEN, .port = port, .backlog = backlog, .unix_mode = unix_mode};
-    struct nx__broker_answer answer;
-    NX_TRY(call(&request, host, &answer, fd));
-    if (*fd < 0)
+    if (launcher < 0 && o->workers > 1)
         return nx__error_set(
-            NX_EMFILE,
-            "cannot listen on %s: no descriptor came from the launcher (see --max-open-files)",
+            NX_ENOTSUP,
+            "cannot listen on %s with worker processes: the program was not started by nexus run; without .worker_processes the workers are threads",
             address);
-    *bound_port = (uint16_t)answer.port;
-    return NX_OK;
+    if (launcher < 0)
+        return nx__listen(o->host, o->port, o->backlog, o->unix_mode, NX__LISTEN_ALONE, &out->fd,
+                          &out->port);
+    struct nx__broker_request request = {
+        .kind = NX__BROKER_LISTEN,
+        .port = o->port,
+        .backlog = o->backlog,
+        .unix_mode = o->unix_mode,
+        .workers = o->workers,
+        .drain_ms = o->drain == NX_FOREVER ? UINT64_MAX : (uint64_t)(o->drain / NX_MS(1)),
+    };
+    struct nx__broker_answer answer;
+    int fds[NX__BROKER_FDS];
+    NX_TRY(call(&request, o->host, &answer, fds));
+    *out = (struct nx__listener){
+        .fd = fds[0], .port = (uint16_t)answer.port, .handed_in = fds[1], .handed_out = fds[2]};
+    if (out->handed_out >= 0) return NX_OK; /* the last one: they are all there */
+    listener_close(out);
+    return nx__error_set(
+        NX_EMFILE,
+        "cannot listen on %s: no descriptor came from the launcher (see --max-open-files)",
+        address);
 }
 
-void nx__broker_unlisten(int fd)
+void nx__broker_unlisten(struct nx__listener *listener)
 {
+    int fd = listener->fd;
     union {
         struct sockaddr any;
         struct sockaddr_un local;
@@ -146,7 +183,7 @@ void nx__broker_unlisten(int fd)
                        MSG_NOSIGNAL | MSG_DONTWAIT);
         }
     }
-    (void)close(fd);
+    listener_close(listener);
 }
 
 nx_err nx__broker_import(const char *name, int *so_fd)
@@ -157,7 +194,9 @@ nx_err nx__broker_import(const char *name, int *so_fd)
             NX_ENOTSUP, "cannot import \"%.100s\": the program was not started by nexus run", name);
     struct nx__broker_request request = {.kind = NX__BROKER_IMPORT};
     struct nx__broker_answer answer;
-    NX_TRY(call(&request, name, &answer, so_fd));
+    int fds[NX__BROKER_FDS];
+    NX_TRY(call(&request, name, &answer, fds));
+    *so_fd = fds[0];
     return *so_fd >= 0
                ? NX_OK
                : nx__error_set(NX_EMFILE,

@@ -13,20 +13,43 @@
 /* Hands the app its end of the socket pair, which stays open. Before any thread is started. */
 void nx__broker_connect(int fd);
 
+/* Says which of the program's processes this is, cf. nx_worker_index. Before any thread is started.
+ */
+void nx__broker_worker(uint32_t index);
+
 /* The app's end, -1 in a program without a launcher. */
 int nx__broker_fd(void);
 
-/* Listens, after the check of permissions. The launcher keeps the socket, so that the next
- * generation of the app gets the same one and no connection is lost. `host` may be "unix:/path";
- * port 0 lets the system choose. Parameters and errors as nx__listen, NX_EPERM too. The caller
- * gives the descriptor back with nx__broker_unlisten. */
-NX_MUST_CHECK nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog,
-                                       unsigned unix_mode, int *fd, uint16_t *bound_port);
+/* Where to listen. */
+struct nx__listen_options {
+    const char *host; /* as for nx__listen; may be "unix:/path" */
+    uint16_t port;    /* 0 lets the system choose */
+    uint32_t backlog, unix_mode;
+    uint32_t workers;  /* processes that are to listen there, each with a socket of its own but for
+                          Unix; 0 and 1: this one, UINT32_MAX: one for each processor */
+    nx_duration drain; /* how long the app may take to finish what it has; the launcher waits */
+};
 
-/* Closes a descriptor of nx__broker_listen and lets the launcher do so with its own; nobody listens
- * there any more, unless the next generation does. Removes the file of a Unix socket. Does not
- * block. Never shut such a socket down: it is shared. */
-void nx__broker_unlisten(int fd);
+/* A listening socket, and the channel for connections that come from the program before this one
+ * and go to the one after (permission/handover.h). -1 in a program without a launcher. */
+struct nx__listener {
+    int fd;
+    uint16_t port; /* that it is, 0 for Unix */
+    int handed_in, handed_out;
+};
+
+/* Listens, after the check of permissions. The launcher keeps the socket, so that the next
+ * generation of the app gets the same one and no connection is lost; where more workers are asked
+ * for than there are, it starts them. Errors as nx__listen, NX_EPERM, and NX_ENOTSUP for workers
+ * without a launcher. The caller gives the descriptors back with nx__broker_unlisten. */
+NX_MUST_CHECK nx_err nx__broker_listen(const struct nx__listen_options *options,
+                                       struct nx__listener *out);
+
+/* Closes the descriptors and lets the launcher do so with its own; nobody listens there any more,
+ * unless the next generation does. Those of the channel may be -1: closed, or wanted for longer.
+ * Removes the file of a Unix socket. Does not block. Never shut such a socket down: it is shared.
+ */
+void nx__broker_unlisten(struct nx__listener *listener);
 
 /* Asks the user to allow listening on `address`, where he can be asked; false at once where not. */
 bool nx__broker_ask(const char *address);
@@ -50,6 +73,13 @@ bool nx__broker_report(const void *report, size_t len);
 
 enum { NX__BROKER_MAGIC = 0x4e58424b, NX__BROKER_PACKET_MAX = 65536 };
 
+/* The value of the SIGTERM that tells the app that the program after it listens already, or is
+ * about to: what is open is handed over. */
+enum { NX__BROKER_REPLACED = 0x4e58 };
+
+/* Descriptors of an answer: a listener has three. */
+enum { NX__BROKER_FDS = 3 };
+
 enum nx__broker_kind {
     NX__BROKER_LISTEN = 1,
     NX__BROKER_UNLISTEN,
@@ -61,12 +91,15 @@ enum nx__broker_kind {
 /* From the app. The text ends with a NUL and the packet with it. */
 struct nx__broker_request {
     uint32_t magic, kind;
-    uint32_t backlog, unix_mode, port;
-    uint64_t socket; /* which is given back: its inode */
+    uint32_t backlog, unix_mode, port, workers;
+    union {
+        uint64_t socket;   /* which is given back: its inode */
+        uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */
+    };
     char text[NX__PATH_MAX];
 };
 
-/* To the app, with a descriptor where one was asked for. The message too ends the packet. */
+/* To the app, with descriptors where they were asked for. The message too ends the packet. */
 struct nx__broker_answer {
     int32_t code, system;
     uint32_t port;

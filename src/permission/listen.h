@@ -11,6 +11,11 @@ enum { NX__LISTEN_ADDRESS_MAX = 300 };
 NX_MUST_CHECK nx_err nx__listen_address(const char *host, uint16_t port,
                                         char out[NX__LISTEN_ADDRESS_MAX]);
 
+/* Whether other sockets may listen on the same address, each with its share of the connections
+ * (SO_REUSEPORT): none; more to come, but none may be there; or it joins those that are there. A
+ * Unix socket is always alone. */
+enum nx__listen_share { NX__LISTEN_ALONE, NX__LISTEN_SHARED, NX__LISTEN_JOIN };
+
 /* Makes a listening socket, non-blocking and close-on-exec, whose connections have TCP_NODELAY.
  * `host` is an IPv4 or IPv6 address (with or without brackets), "localhost" (127.0.0.1) or
  * "unix:/path"; port 0 lets the system choose, and
@@ -19,6 +24,7 @@ NX_MUST_CHECK nx_err nx__listen_address(const char *host, uint16_t port,
  * closes `*fd`. NX_EINVAL, NX_EADDRINUSE, NX_EACCES and others with a message that says what to do.
  * Blocks for no longer than the calls take. */
 NX_MUST_CHECK nx_err nx__listen(const char *host, uint16_t port, unsigned backlog,
-                                unsigned unix_mode, int *fd, uint16_t *bound_port);
+                                unsigned unix_mode, enum nx__listen_share share, int *fd,
+                                uint16_t *bound_port);
 
 #endif
