@@ -323,7 +323,6 @@ int nx__launch(struct nx__run *run)
     l->pid = getpid();
     l->signals = l->watcher.fd = -1;
     l->so_fd = -1;
-    for (size_t i = 0; i < NX__GENERATIONS; i++) nx__generation_at(l, i)->so_fd = -1;
     nx_err err = NX_OK;
     if (run->watch && (l->watcher.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0) {
         err = nx__error_system(errno, "cannot watch files");
