@@ -58,6 +58,8 @@ typedef struct nx_http_server_options {
                          for each more; NX_ALL_CORES: one for each CPU that the process may use.
                          With more than one, handlers run at the same time: what they share needs
                          atomics or locks */
+    bool worker_processes; /* they are processes, each of which runs main itself and has one loop,
+                              cf. nx_worker_index; a crash takes one of them */
     /* Called once by each worker, in a fiber of its thread, before any request comes, and when the
      * last one is answered: for what each has for itself, such as a connection or a cache. What
      * worker_start puts into *state the worker's requests have by nx_request_worker; an error of
@@ -114,6 +116,7 @@ typedef struct nx_http_stats {
     uint64_t bad;         /* requests refused for their syntax or size */
     uint64_t timed_out;   /* connections closed by a deadline */
     uint64_t streams;     /* of events, open now */
+    uint64_t handed;      /* connections taken over from the program before, at a restart */
 } nx_http_stats;
 /* Fills `*stats` with the sums over all workers; any of them may call it. Does not suspend. */
 NX_API void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats);

@@ -28,8 +28,9 @@ NX_API NX_MUST_CHECK nx_err nx_post(nx_loop *loop, void (*fn)(void *arg), void *
  * Once started it is not cut short: on cancellation the call returns fn's result all the same. */
 NX_API NX_MUST_CHECK nx_err nx_blocking(nx_err (*fn)(void *arg), void *arg);
 
-/* Number of the server's worker whose loop the calling thread has: 0 for the program's own loop and
- * for a thread without one. See `workers` in <nexus/http.h>. */
+/* Number of the server's worker that the calling thread belongs to: of the one whose loop it has,
+ * or, with `worker_processes`, of the process, which keeps it after a crash. 0 for the first, in a
+ * program that has no others, and for a thread without a loop. See `workers` in <nexus/http.h>. */
 NX_API uint32_t nx_worker_index(void);
 
 /* ---- Signals and children */

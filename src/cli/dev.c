@@ -56,7 +56,8 @@ void nx__dev_refused(struct nx__launcher *l)
 {
     /* What a browser shows is the source as it is: an answer of the program before would say that
      * all is well. */
-    nx__generation_retire(l);
+    nx__generation_retire(l, &l->next, true);
+    nx__generation_retire(l, &l->current, true);
     changed(l);
 }
 

@@ -77,7 +77,8 @@ nx_err nx__inspect_prepare(const struct nx__inspect_options *options)
     struct nx__bridge_start *start = &inspect.start;
     uint16_t port;
     NX_TRY(nx__adapter_find(&start->adapter));
-    nx_err err = nx__listen(options->host, options->port, BACKLOG, 0, &start->listener, &port);
+    nx_err err = nx__listen(options->host, options->port, BACKLOG, 0, NX__LISTEN_ALONE,
+                            &start->listener, &port);
     if (err == NX_EADDRINUSE)
         return nx__error_set(
             err,
@@ -128,12 +129,18 @@ static void tell(struct nx__inspect_packet packet)
     if (inspect.fd >= 0) (void)send(inspect.fd, &packet, sizeof packet, MSG_NOSIGNAL);
 }
 
-void nx__inspect_begin(struct nx__launcher *l, const struct nx__generation *generation)
+void nx__inspect_begin(struct nx__launcher *l, struct nx__peer peer)
 {
+    if (peer.index) {
+        nx__serve_answer(peer, NX_OK, 0, NULL, 0);
+        return;
+    }
+    const struct nx__generation *generation = peer.generation;
     inspect.asking = generation->number;
     if (inspect.fd >= 0)
-        tell((struct nx__inspect_packet){
-            .kind = NX__INSPECT_BEGIN, .number = generation->number, .pid = generation->pid});
+        tell((struct nx__inspect_packet){.kind = NX__INSPECT_BEGIN,
+                                         .number = generation->number,
+                                         .pid = generation->workers[0].pid});
     else
         nx__serve_begin(l, inspect.asking);
 }

@@ -30,6 +30,7 @@ NX_MUST_CHECK nx_err nx__inspect_parse(struct nx__inspect_options *options, cons
 
 struct nx__launcher;
 struct nx__generation;
+struct nx__peer;
 
 /* Finds an adapter and binds the port. NX_ENOTSUP (no adapter), NX_EADDRINUSE and others, recorded.
  */
@@ -45,8 +46,8 @@ int nx__inspect_fd(void);
 void nx__inspect_serve(struct nx__launcher *launcher);
 
 /* A program is loaded and asks to begin; the answer comes when the debugger is ready, at once
- * without a bridge. */
-void nx__inspect_begin(struct nx__launcher *launcher, const struct nx__generation *generation);
+ * without a bridge. Of worker processes the first is debugged. */
+void nx__inspect_begin(struct nx__launcher *launcher, struct nx__peer peer);
 
 /* The program is about to be asked to stop, since another takes its place. */
 void nx__inspect_retire(const struct nx__generation *generation);

@@ -34,9 +34,7 @@ void nx__launcher_tell_editors(struct nx__launcher *l)
     said |= broken;
 }
 
-/* Compiles; on success the new program takes the old one's place and its inputs are watched. Sets
- * `*same` when it is the old one. */
-static nx_err compile(struct nx__launcher *l, bool *same)
+nx_err nx__launcher_compile(struct nx__launcher *l, bool *same)
 {
     struct nx__compiled fresh = {.so_fd = -1};
     struct nx__compile_request request = {.path = l->run->file,
@@ -104,24 +102,27 @@ static void stop(struct nx__launcher *l, int signo, bool forward)
     nx_duration now = nx__clock_monotonic();
     if (l->stop_signal && now - l->stopped_at < SAME_SIGNAL) return;
     if (l->stop_signal) {
-        nx__generations_signal(l, SIGKILL);
+        for (size_t i = 0; i < NX__GENERATIONS; i++)
+            nx__generation_signal(nx__generation_at(l, i), SIGKILL);
         l->code = 128 + signo;
         l->done = true;
         return;
     }
     l->stop_signal = signo;
     l->stopped_at = now;
-    l->restart_at = 0;
     l->watcher.changed_at = 0;
     nx__inspect_stop();
+    for (uint32_t i = 0; i < l->current.count; i++) l->current.workers[i].restart_at = 0;
     /* The app has its own; when it closes them nobody listens any more, rather than nobody answers.
      */
-    nx__serve_sweep(l, true);
-    if (!l->current.pid) l->code = 128 + signo;
-    if (l->current.pid && forward) (void)kill(l->current.pid, signo);
+    nx__held_sweep(l, true);
+    if (!nx__generation_runs(&l->current)) l->code = 128 + signo;
+    /* The old ones first: what they would hand over yet has to arrive while it is still taken. */
+    if (forward)
+        for (size_t i = NX__GENERATIONS; i-- > 0;)
+            nx__generation_signal(nx__generation_at(l, i), signo);
     /* gdb keeps SIGINT for itself. */
-    if (l->current.pid && l->run->inspect.on && signo == SIGINT)
-        (void)kill(l->current.pid, SIGTERM);
+    if (l->run->inspect.on && signo == SIGINT) nx__generation_signal(&l->current, SIGTERM);
 }
 
 static void signals_read(struct nx__launcher *l)
@@ -138,10 +139,12 @@ static void signals_read(struct nx__launcher *l)
             info.ssi_code != SI_KERNEL; /* what the terminal sends, the app gets by itself */
         if (signo == SIGTERM || signo == SIGINT)
             stop(l, signo, forward);
-        else if (signo == SIGQUIT && forward && l->current.pid && nx__generation_tell(l))
+        else if (signo == SIGHUP && forward && !l->stop_signal && !l->ending)
+            nx__restart(l);
+        else if (signo == SIGQUIT && forward && nx__generation_tell(l))
             continue;
-        else if (forward && l->current.pid)
-            (void)kill(l->current.pid, signo);
+        else if (forward)
+            nx__generation_signal(&l->current, signo);
     }
 }
 
@@ -157,23 +160,24 @@ static void recompile(struct nx__launcher *l)
     l->watcher.changed[0] = '\0';
     l->begun = nx__clock_monotonic();
     bool same;
-    nx_err err = compile(l, &same);
+    nx_err err = nx__launcher_compile(l, &same);
     if (err) {
         nx__launcher_tell_editors(l);
         (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
         if (l->dev) nx__dev_refused(l);
-        nx__cli_say(l->current.pid ? "the running program stays; waiting for a change"
-                                   : "waiting for a change");
+        nx__cli_say(nx__generation_runs(&l->current)
+                        ? "the running program stays; waiting for a change"
+                        : "waiting for a change");
         return;
     }
-    if (same && !import_changed && l->current.pid) {
+    if (same && !import_changed && nx__generation_runs(&l->current)) {
         nx__compdb_free(&l->compdb);
         return;
     }
-    l->restart_at = 0;
     l->crash_count = 0;
-    nx__generation_retire(l);
-    if (nx__generation_start(l)) {
+    nx__generation_retire(l, &l->next, true);
+    nx__generation_retire(l, &l->current, true);
+    if (nx__generation_start(l, &l->current)) {
         (void)snprintf(l->down, sizeof l->down, "%s", nx__error_last()->message);
         (void)nx__cli_fail(nx__error_last()->code);
         return;
@@ -184,24 +188,29 @@ static void recompile(struct nx__launcher *l)
     nx__warnings_check(l);
 }
 
-static void restart(struct nx__launcher *l)
+static void mend(struct nx__launcher *l, nx_duration now)
 {
-    l->restart_at = 0;
-    if (!nx__generation_start(l)) return;
+    if (!nx__generation_mend(l, now)) return;
     l->code = nx__cli_fail(nx__error_last()->code);
     l->done = true;
 }
 
 /* Milliseconds to the next thing to do by itself, -1 if there is none. */
-static int next_timeout(const struct nx__launcher *l)
+static int next_timeout(struct nx__launcher *l)
 {
     nx_duration next = NX_FOREVER;
-    const nx_duration due[] = {l->restart_at, l->watcher.changed_at, l->sweep_at,
-                               l->current.kill_at};
+    const nx_duration due[] = {l->watcher.changed_at, l->sweep_at,
+                               l->next.number ? l->next_until : 0};
     for (size_t i = 0; i < sizeof due / sizeof *due; i++)
         if (due[i] && due[i] < next) next = due[i];
-    for (size_t i = 0; i < NX__DRAINING_MAX; i++)
-        if (l->draining[i].pid && l->draining[i].kill_at < next) next = l->draining[i].kill_at;
+    for (size_t i = 0; i < NX__GENERATIONS; i++) {
+        nx_duration at = nx__generation_at(l, i)->kill_at;
+        if (at && at < next) next = at;
+    }
+    for (uint32_t i = 0; i < l->current.count; i++) {
+        nx_duration at = l->current.workers[i].restart_at;
+        if (at && at < next) next = at;
+    }
     for (size_t i = 0; i < l->guest_count; i++)
         if (l->guests[i].until < next) next = l->guests[i].until;
     if (next == NX_FOREVER) return -1;
@@ -209,40 +218,54 @@ static int next_timeout(const struct nx__launcher *l)
     return left < 0 ? 0 : left > INT32_MAX ? INT32_MAX : (int)left;
 }
 
+/* Who may have sent something. */
+static size_t poll_processes(struct nx__launcher *l, struct pollfd *fds, struct nx__peer *peers)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < NX__GENERATIONS; i++) {
+        struct nx__generation *generation = nx__generation_at(l, i);
+        for (uint32_t k = 0; k < generation->count; k++) {
+            if (generation->workers[k].broker < 0) continue;
+            peers[count] = (struct nx__peer){generation, k};
+            fds[count++] = (struct pollfd){.fd = generation->workers[k].broker, .events = POLLIN};
+        }
+    }
+    return count;
+}
+
 static void turn(struct nx__launcher *l)
 {
-    enum { OWN = 7 + NX__DRAINING_MAX };
-    struct pollfd fds[OWN + NX__STANDIN_POLL_MAX];
+    enum { OWN = 6, POLLED_MOST = OWN + NX__GENERATIONS * NX__WORKERS_MAX + NX__STANDIN_POLL_MAX };
+    static struct pollfd fds[POLLED_MOST]; /* what it does not use is never touched */
+    static struct nx__peer peers[NX__GENERATIONS * NX__WORKERS_MAX];
     fds[0] = (struct pollfd){.fd = l->signals, .events = POLLIN};
     fds[1] = (struct pollfd){.fd = l->watcher.fd, .events = POLLIN};
     fds[2] = (struct pollfd){.fd = l->asking ? STDIN_FILENO : -1, .events = POLLIN};
-    fds[3] = (struct pollfd){.fd = l->current.pid ? l->current.broker : -1, .events = POLLIN};
-    nx__dev_poll(l, &fds[OWN - 3]);
-    for (size_t i = 0; i < NX__DRAINING_MAX; i++)
-        fds[4 + i] = (struct pollfd){.fd = l->draining[i].pid ? l->draining[i].broker : -1,
-                                     .events = POLLIN};
-    fds[OWN - 1] = (struct pollfd){.fd = nx__inspect_fd(), .events = POLLIN};
-    size_t count = OWN + nx__standin_poll(l, fds + OWN);
+    fds[3] = (struct pollfd){.fd = nx__inspect_fd(), .events = POLLIN};
+    nx__dev_poll(l, &fds[4]);
+    size_t processes = poll_processes(l, fds + OWN, peers), count = OWN + processes;
+    count += nx__standin_poll(l, fds + count); /* either: the program runs or it does not */
+    count += nx__held_poll(l, fds + count);
     if (poll(fds, count, next_timeout(l)) < 0) return;
-    if (fds[OWN - 3].revents || fds[OWN - 2].revents) nx__dev_relay(l);
-    if (fds[3].revents) nx__serve(l, &l->current);
-    for (size_t i = 0; i < NX__DRAINING_MAX; i++)
-        if (fds[4 + i].revents) nx__serve(l, &l->draining[i]);
+    if (fds[4].revents || fds[5].revents) nx__dev_relay(l);
+    for (size_t i = 0; i < processes; i++)
+        if (fds[OWN + i].revents) nx__serve(l, peers[i]);
     if (fds[2].revents) nx__serve_asked(l, true);
-    if (fds[OWN - 1].revents) nx__inspect_serve(l);
+    if (fds[3].revents) nx__inspect_serve(l);
     if (fds[1].revents && !l->stop_signal) nx__watch_read(&l->watcher, !l->compiled);
     /* Last: it moves generations. */
     if (fds[0].revents) signals_read(l);
     nx_duration now = nx__clock_monotonic();
     nx__generations_expire(l, now);
-    if (l->sweep_at && l->sweep_at <= now) nx__serve_sweep(l, false);
+    nx__held_turn(l, now);
     nx__standin_turn(l, now);
-    if (l->stop_signal && !l->current.pid && !nx__generations_draining(l)) l->done = true;
-    if (l->done || l->stop_signal) return;
+    if ((l->stop_signal || l->ending) && !nx__generations_run(l)) l->done = true;
+    if (l->done || l->ending || l->stop_signal) return;
+    nx__restart_turn(l, now);
     if (l->watcher.changed_at && l->watcher.changed_at <= now)
         recompile(l);
-    else if (l->restart_at && l->restart_at <= now)
-        restart(l);
+    else
+        mend(l, now);
 }
 
 static int drop_clean_pages(struct dl_phdr_info *object, size_t size, void *page_size)
@@ -268,6 +291,37 @@ static void memory_trim(void)
     (void)dl_iterate_phdr(drop_clean_pages, &page_size);
 }
 
+/* Errors have been said. */
+static nx_err begin(struct nx__launcher *l)
+{
+    bool same;
+    nx_err err = nx__launcher_compile(l, &same);
+    if (err) nx__launcher_tell_editors(l);
+    if (err && !l->run->watch) return err;
+    nx__permissions_seal(&l->run->permissions);
+    nx_err ready = signals_init(l);
+    if (!ready && l->compiled) ready = nx__generation_start(l, &l->current);
+    if (!ready && l->run->inspect.on) ready = nx__inspect_start(l);
+    if (ready) return (nx_err)nx__cli_fail(ready);
+    if (!l->compiled) nx__cli_say("waiting for a change");
+    nx__launcher_tell_editors(l);
+    nx__warnings_check(l);
+    return NX_OK;
+}
+
+/* Goes on where another version of nexus has left off, with signals blocked as they were there. */
+static nx_err resume(struct nx__launcher *l)
+{
+    sigset_t mask = l->mask;
+    nx__permissions_seal(&l->run->permissions);
+    nx_err err = signals_init(l);
+    if (err) return (nx_err)nx__cli_fail(err);
+    l->mask = mask;
+    nx__generations_reap(l);
+    nx__restart(l);
+    return NX_OK;
+}
+
 int nx__launch(struct nx__run *run)
 {
     static struct nx__launcher launcher; /* large, and there is one */
@@ -287,21 +341,14 @@ int nx__launch(struct nx__run *run)
     if (run->profile) err = nx__profiling_prepare(&l->profiling, run->profile, run->file);
     if (err) return nx__cli_fail(err);
     if (run->dev && (err = nx__dev_open(l)) != NX_OK) return nx__cli_fail(err);
-    bool same;
-    err = compile(l, &same);
-    if (err) nx__launcher_tell_editors(l);
-    if (err && !run->watch) return (int)err;
-    nx__permissions_seal(&run->permissions);
-    nx_err ready = signals_init(l);
-    if (!ready && l->compiled) ready = nx__generation_start(l);
-    if (!ready && run->inspect.on) ready = nx__inspect_start(l);
-    if (ready) return nx__cli_fail(ready);
-    if (!l->compiled) nx__cli_say("waiting for a change");
-    nx__launcher_tell_editors(l);
-    nx__warnings_check(l);
+    bool resumed;
+    err = nx__takeover_resume(l, &resumed);
+    if (err) return nx__cli_fail(err);
+    err = resumed ? resume(l) : begin(l);
+    if (err) return (int)err;
     memory_trim();
     while (!l->done) turn(l);
-    nx__serve_sweep(l, true);
+    nx__held_sweep(l, true);
     nx__generations_profile(l);
     nx__warnings_finish(l);
     if (l->dev) nx__dev_relay(l);

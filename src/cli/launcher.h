@@ -1,6 +1,7 @@
 /* The launcher: compiles, starts the app in a process of its own, and then waits for what happens
- * to it. One thread, one poll loop (launcher.c); the app's processes are supervise.c's, its
- * questions serve.c's, changed files watch.c's, who asks for a program that has failed standin.c's.
+ * to it. One thread, one poll loop (launcher.c); the app's processes are supervise.c's, a new
+ * program beside the old restart.c's, its questions serve.c's, listening sockets held.c's, changed
+ * files watch.c's, who asks for a program that has failed standin.c's.
  */
 #ifndef NX__LAUNCHER_H
 #define NX__LAUNCHER_H
@@ -12,35 +13,54 @@
 #include "cli/profile.h"
 #include "module/compdb.h"
 #include "module/module.h"
+#include "permission/handover.h"
 #include "permission/listen.h"
 #include <poll.h>
 #include <signal.h>
 #include <sys/types.h>
 
 enum {
-    NX__DRAINING_MAX = 8,  /* old generations that finish what they have */
+    NX__DRAINING_MAX = 8, /* old generations that finish what they have */
+    NX__GENERATIONS = 2 + NX__DRAINING_MAX,
+    NX__WORKERS_MAX = 64,  /* processes of a generation: a bit each in struct nx__held */
     NX__HELD_MAX = 256,    /* listening sockets */
     NX__IMPORTED_MAX = 64, /* sources that a program imports; others are not compiled beforehand */
-    NX__GUESTS_MAX = 16,   /* connections that are answered at once for a program that has failed */
-    NX__LIVE_MAX = 32,     /* connections that wait for a change; the oldest makes room */
+    NX__VISITORS_MAX = 16, /* connections that are answered at once for a program that has failed */
+    NX__GUESTS_MAX = NX__VISITORS_MAX + NX__HAND_BATCH, /* with those that come in a packet */
+    NX__LIVE_MAX = 32,               /* connections that wait for a change; the oldest makes room */
     NX__GUEST_HEAD_MOST = 16 * 1024, /* bytes of a request's head that are kept */
+    NX__STANDIN_POLL_MAX = 2 * NX__HELD_MAX + NX__GUESTS_MAX + NX__LIVE_MAX,
 };
 
 /* One process of the app. */
-struct nx__generation {
-    pid_t pid;                   /* 0: none */
+struct nx__process {
+    pid_t pid;                   /* 0: it does not run */
     int broker;                  /* our end of the socket pair, -1 once closed */
-    uint32_t number;             /* from 1 */
-    bool listened;               /* has listened on something: it is a server */
-    nx_duration kill_at;         /* when patience ends, 0: never */
+    bool listened;               /* has listened on something since it was started */
+    nx_duration restart_at;      /* after a crash, 0: not */
     struct nx__profile *profile; /* what is sampled in it, NULL: nothing is */
+};
+
+/* A start of the program: one process, or as many as its workers are. */
+struct nx__generation {
+    uint32_t number;      /* from 1, 0: there is none */
+    uint32_t count;       /* of `workers`, whether they run or not */
+    bool listened;        /* has listened on something: it is a server */
+    nx_duration patience; /* how long it may take to drain */
+    nx_duration kill_at;  /* when that ends, 0: never */
+    char *so_path;        /* the compiled program */
+    int so_fd;            /* the same, open; -1 where the path is all there is */
+    struct nx__process workers[NX__WORKERS_MAX];
 };
 
 /* A listening socket that outlives the generations. */
 struct nx__held {
     int fd;
+    int handed_in, handed_out; /* the channel for connections from one generation to the next */
     uint16_t bound_port;
-    uint32_t generation; /* that has it, 0: none */
+    uint32_t worker; /* that it is for, be it a process or a thread; a Unix socket may be all's */
+    uint32_t generation, heir; /* that has it, and that is to have it; 0: none */
+    uint64_t owners, heirs;    /* which of their workers, a bit each */
     char address[NX__LISTEN_ADDRESS_MAX];
 };
 
@@ -54,8 +74,11 @@ struct nx__imported {
 struct nx__guest {
     int fd;
     bool answered;
-    bool live;         /* it waits for a change */
-    nx_duration until; /* it is closed then, if not before */
+    bool live;   /* it waits for a change */
+    bool handed; /* comes from the program before, with so many requests */
+    uint32_t requests;
+    char address[NX__LISTEN_ADDRESS_MAX]; /* of the socket that it came by */
+    nx_duration until;                    /* it is closed then, if not before */
     struct nx__buffer in, out;
 };
 
@@ -76,7 +99,7 @@ struct nx__watcher {
 
 struct nx__launcher {
     struct nx__run *run;
-    char *so_path;  /* the compiled program, NULL before there is one */
+    char *so_path;  /* the latest that was compiled, NULL before there is one */
     int so_fd;      /* the same, open; -1 where the path is all there is */
     bool compiled;  /* it is the latest source */
     bool unchecked; /* nobody knows yet what compilers warn of in it */
@@ -86,8 +109,13 @@ struct nx__launcher {
     sigset_t mask;  /* of signals, before ours were blocked; the app gets it back */
     int signals;    /* signalfd */
     struct nx__profiling profiling;
-    struct nx__generation current, draining[NX__DRAINING_MAX];
-    uint32_t generations;
+    struct nx__generation current;
+    struct nx__generation
+        next; /* that has started, and does not listen yet as the current one does */
+    struct nx__generation draining[NX__DRAINING_MAX];
+    uint32_t generations;   /* ever */
+    nx_duration next_until; /* when the next one's time to listen is over */
+    bool restart_asked;     /* once more, when that is decided */
     struct nx__held held[NX__HELD_MAX];
     size_t held_count;
     nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */
@@ -103,11 +131,12 @@ struct nx__launcher {
     nx_duration stopped_at; /* when it came */
     nx_duration crashes[5]; /* when the last ones were */
     size_t crash_count;
-    nx_duration restart_at; /* after a crash, 0: not */
-    nx_duration begun;      /* when what starts now was asked for */
-    uint32_t asking;        /* the generation whose question the user is answering, 0: none */
+    nx_duration begun; /* when what starts now was asked for */
+    uint32_t asking;   /* the generation whose question the user is answering, 0: none */
+    uint32_t asking_worker;
     nx_duration asked_at;
     char question[NX__LISTEN_ADDRESS_MAX];
+    bool ending; /* the program is over, and its processes are told to stop */
     bool done;
     int code;
     struct nx__dev *dev; /* nexus dev; else NULL */
@@ -127,20 +156,43 @@ void nx__launcher_warn(const struct nx__compiled *compiled);
  * program runs already, so that it costs its start nothing. */
 void nx__launcher_tell_editors(struct nx__launcher *launcher);
 
+/* Compiles the program; on success it is what starts next, and its inputs are watched. `*same` says
+ * whether it is the one before. Errors have been said. */
+NX_MUST_CHECK nx_err nx__launcher_compile(struct nx__launcher *launcher, bool *same);
+
 /* ---- supervise.c */
 
-/* Starts the program as a new current generation. NX_ENOMEM and others, recorded. */
-NX_MUST_CHECK nx_err nx__generation_start(struct nx__launcher *launcher);
+/* Number `index` of NX__GENERATIONS places; the current one is the first. */
+struct nx__generation *nx__generation_at(struct nx__launcher *launcher, size_t index);
 
-/* Asks the current generation to stop gracefully and puts it among those that drain. */
-void nx__generation_retire(struct nx__launcher *launcher);
+/* True while a process of it runs, or is about to be started again. */
+bool nx__generation_runs(const struct nx__generation *generation);
+
+/* Starts the latest program as a new generation in `place`, which is empty. NX_ENOMEM and others,
+ * recorded. */
+NX_MUST_CHECK nx_err nx__generation_start(struct nx__launcher *launcher,
+                                          struct nx__generation *place);
+
+/* Starts the processes that the generation has not got yet of `count`. NX_EINVAL, NX_ENOMEM and
+ * others, recorded. */
+NX_MUST_CHECK nx_err nx__generation_workers(struct nx__launcher *launcher,
+                                            struct nx__generation *generation, uint32_t count);
+
+/* Starts again the processes of the current generation that have crashed and whose time has come by
+ * `now`. */
+NX_MUST_CHECK nx_err nx__generation_mend(struct nx__launcher *launcher, nx_duration now);
+
+/* Asks a generation to stop gracefully and puts it among those that drain; its place is empty then.
+ * With `replaced` it hands over what it has open. */
+void nx__generation_retire(struct nx__launcher *launcher, struct nx__generation *generation,
+                           bool replaced);
 
 /* Collects processes that have ended and decides what follows: an end, a restart, or waiting for a
  * change. */
 void nx__generations_reap(struct nx__launcher *launcher);
 
-/* True while an old generation finishes what it has. */
-bool nx__generations_draining(const struct nx__launcher *launcher);
+/* True while a process of any generation runs. */
+bool nx__generations_run(struct nx__launcher *launcher);
 
 /* Kills generations whose patience has ended at `now`. */
 void nx__generations_expire(struct nx__launcher *launcher, nx_duration now);
@@ -148,26 +200,61 @@ void nx__generations_expire(struct nx__launcher *launcher, nx_duration now);
 /* Writes what was sampled in those that are left, at the end. */
 void nx__generations_profile(struct nx__launcher *launcher);
 
-/* Sends the signal to every generation. */
-void nx__generations_signal(struct nx__launcher *launcher, int signo);
+/* Sends the signal to every process of a generation. */
+void nx__generation_signal(const struct nx__generation *generation, int signo);
+
+/* ---- restart.c */
+
+/* SIGHUP: compiles and starts the program beside the one that serves, which goes on until the new
+ * one listens too. What goes wrong is said. Forwards the signal to a program that is no server. */
+void nx__restart(struct nx__launcher *launcher);
+
+/* Looks whether the next generation may take over, or is too late. */
+void nx__restart_turn(struct nx__launcher *launcher, nx_duration now);
+
+/* The next generation takes over, as it is. */
+void nx__restart_promote(struct nx__launcher *launcher);
+
+/* The next generation will not do; `why` completes "the new program …". */
+void nx__restart_fail(struct nx__launcher *launcher, const char *why);
+
+/* ---- takeover.c */
+
+/* Where another version of nexus lies in the place of this one: executes it, with all that the
+ * launcher holds. Returns where there is none, or where it will not do (which is said). */
+void nx__takeover(struct nx__launcher *launcher);
+
+/* True when the version before only asks whether this one would do. */
+bool nx__takeover_is_check(void);
+
+/* Takes over what the version before has held, if it did. NX_EINVAL, recorded. */
+NX_MUST_CHECK nx_err nx__takeover_resume(struct nx__launcher *launcher, bool *resumed);
 
 /* ---- serve.c */
 
-/* Answers what a generation has sent; closes the socket when it has closed its own. */
-void nx__serve(struct nx__launcher *launcher, struct nx__generation *generation);
+/* A process of the app, and what generation it is of. */
+struct nx__peer {
+    struct nx__generation *generation;
+    uint32_t index;
+};
+
+/* Answers what a process has sent; closes the socket when it has closed its own. */
+void nx__serve(struct nx__launcher *launcher, struct nx__peer peer);
 
 /* Answers one packet; false when there is none now, or no more at all, and then the socket is
  * closed. */
-bool nx__serve_packet(struct nx__launcher *launcher, struct nx__generation *generation);
+bool nx__serve_packet(struct nx__launcher *launcher, struct nx__peer peer);
+
+/* Sends an answer with the last error's message, and `count` descriptors. The app is not waited
+ * for. */
+void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const int *fds,
+                      size_t count);
 
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
 
 /* The generation numbered so, which has asked to begin, may. */
 void nx__serve_begin(struct nx__launcher *launcher, uint32_t number);
-
-/* The generation has ended: what it held is free for the next. */
-void nx__serve_forget(struct nx__launcher *launcher, const struct nx__generation *generation);
 
 /* Compiles again what the running program has imported, so that a mistake there does not end it
  * either. `fresh` is the program that would take its place, `same` when it is the same. Errors as
@@ -178,13 +265,37 @@ NX_MUST_CHECK nx_err nx__serve_reimport(struct nx__launcher *launcher,
 /* Another program runs: what the one before has imported does not count any more. */
 void nx__serve_imports_forget(struct nx__launcher *launcher);
 
+/* ---- held.c */
+
+struct nx__broker_request;
+
+/* Answers a process that wants to listen, or does not want to any more. */
+void nx__held_listen(struct nx__launcher *launcher, struct nx__peer peer,
+                     const struct nx__broker_request *request);
+void nx__held_unlisten(struct nx__launcher *launcher, struct nx__peer peer, uint64_t socket);
+
+/* What these workers of a generation had (a bit each) is free for others. */
+void nx__held_forget(struct nx__launcher *launcher, uint32_t generation, uint64_t workers);
+
+/* What the next generation has taken is its own now. */
+void nx__held_inherit(struct nx__launcher *launcher);
+
+/* An address that the current generation listens on and the next does not yet; NULL: there is none.
+ */
+const char *nx__held_missing(const struct nx__launcher *launcher);
+
+/* Fewer workers than before: what comes to the sockets that are too many, until they are closed, is
+ * passed on to the others. What to poll for that while the program runs; at most 2 * NX__HELD_MAX.
+ */
+size_t nx__held_poll(const struct nx__launcher *launcher, struct pollfd *fds);
+void nx__held_turn(struct nx__launcher *launcher, nx_duration now);
+
 /* Closes the held sockets that no generation has, or all. */
-void nx__serve_sweep(struct nx__launcher *launcher, bool all);
+void nx__held_sweep(struct nx__launcher *launcher, bool all);
 
 /* ---- standin.c */
 
 /* What to poll for connections to a program that has failed; at most NX__STANDIN_POLL_MAX. */
-enum { NX__STANDIN_POLL_MAX = NX__HELD_MAX + NX__GUESTS_MAX + NX__LIVE_MAX };
 size_t nx__standin_poll(const struct nx__launcher *launcher, struct pollfd *fds);
 
 /* Tells them so with a 503, as long as it does not run and a change is waited for. Does not wait.
@@ -284,11 +395,13 @@ void nx__warnings_finish(struct nx__launcher *launcher);
  * stderr. False when the program handles that signal by itself. */
 bool nx__generation_tell(struct nx__launcher *launcher);
 
+/* True when the process has a handler for the signal, or nobody knows. */
+bool nx__process_catches(pid_t pid, int signo);
+
 /* ---- app.c */
 
-/* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end;
- * `profile` is where it is sampled, or NULL. */
-NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, int broker,
-                              struct nx__profile *profile);
+/* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end. */
+NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, struct nx__peer peer,
+                              int broker);
 
 #endif

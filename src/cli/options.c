@@ -69,6 +69,9 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--stack-size", .summary = "of a fiber, such as 256K", .takes = NX__TAKES_VALUE}, \
     {.name = "--blocking-threads", .summary = "for work that blocks", .takes = NX__TAKES_VALUE}, \
     {.name = "--watchdog", .summary = "milliseconds, 0: never", .takes = NX__TAKES_VALUE}, \
+    {.name = "--restart-deadline", \
+     .summary = "milliseconds that a new program has to listen, 0: any", \
+     .takes = NX__TAKES_VALUE}, \
     {.name = "--log-level", \
      .summary = "the least that is logged", \
      .takes = NX__TAKES_VALUE, \
@@ -199,6 +202,12 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         return nx__error_set(
             NX_EUSAGE,
             "--watchdog needs a number of milliseconds, as in --watchdog=250; 0 turns it off");
+    }
+    if (is_flag(argument, "--restart-deadline", &value)) {
+        if (value && milliseconds_parse(value, &run->restart_deadline)) return NX_OK;
+        return nx__error_set(
+            NX_EUSAGE,
+            "--restart-deadline needs a number of milliseconds, as in --restart-deadline=60000; 0 is for as long as it takes");
     }
     if (is_flag(argument, "--compiler", &value)) {
         if (!value || !*value)

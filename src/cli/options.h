@@ -15,6 +15,7 @@ struct nx__run {
     int log_level;           /* --log-level, 0: not given */
     const char *profile;     /* --profile: the file, "" where none was named, NULL: not given */
     uint32_t profile_rate;   /* --profile-rate, samples a second; 0: not given */
+    nx_duration restart_deadline; /* for a new program to listen; 0: not given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
     struct nx__inspect_options inspect;
     bool dev; /* nexus dev, which has the next three */

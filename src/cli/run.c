@@ -42,6 +42,7 @@ int nx__run_with(struct nx__run *options, const struct nx__command *command, int
         options->compiler = cc;
         options->compiler_by = "CC";
     }
+    if (nx__takeover_is_check()) return NX_OK;
     nx__log_preset((nx_log_level)options->log_level); /* the app's process inherits it */
     return nx__launch(options);
 }
@@ -63,6 +64,7 @@ const struct nx__command nx__command_run = {
         "A folder, or nothing, stands for the main that its nexus.toml names.\n"
         "The flags go before or after the file; what follows --, and every word that is no flag, goes to the program.\n"
         "A program may do nothing outside itself unless a flag allows it.\n"
+        "SIGHUP restarts a server without a lost connection; one that does not compile or does not listen changes nothing.\n"
         "\n"
         "  --watch                  start it anew when a file that went into it changes; connections are kept waiting, not lost\n"
         "  --release                compile for speed instead of a quick start\n"
@@ -89,6 +91,7 @@ const struct nx__command nx__command_run = {
         "  --stack-size=SIZE        of a fiber (256K)\n"
         "  --blocking-threads=N     for work that blocks (4)\n"
         "  --watchdog=MS            milliseconds that the event loop may be blocked before stderr says by what (100); 0: never\n"
+        "  --restart-deadline=MS    that a new program has to listen after SIGHUP, before the old one is kept (30000); 0: any\n"
         "  --log-level=LEVEL        trace, debug, info, warn, error, fatal or off (info); NEXUS_LOG=LEVEL does the same\n"
         "  --profile[=FILE]         where CPU time goes, as a flame graph (app.svg) or for other tools (FILE.folded)\n"
         "  --profile-rate=N         samples a second of CPU time (997)\n"

@@ -1,4 +1,4 @@
-/* The launcher's side of the broker: listening sockets, questions to the user, imports, reports. */
+/* The launcher's side of the broker: questions to the user, imports, reports. */
 #include "cli/launcher.h"
 
 #include "base/clock.h"
@@ -13,17 +13,12 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
-/* After a generation's first socket it has this long to take the others that its forerunner had. */
-static const nx_duration SWEEP_AFTER = NX_S(2);
-
-/* Sends an answer with the last error's message, and the descriptors. The app is not waited for. */
-static void answer_with(const struct nx__generation *generation, nx_err code,
-                        const struct nx__listeners *fds)
+void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const int *fds,
+                      size_t count)
 {
-    struct nx__broker_answer packet = {.code = (int32_t)code, .port = fds->port};
+    struct nx__broker_answer packet = {.code = (int32_t)code, .port = port};
     size_t size = offsetof(struct nx__broker_answer, message);
     if (code) {
         const nx_error *last = nx__error_last();
@@ -35,198 +30,43 @@ static void answer_with(const struct nx__generation *generation, nx_err code,
     }
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof fds->fds)];
+        char space[CMSG_SPACE(NX__BROKER_FDS * sizeof(int))];
     } control = {.header = {.cmsg_level = SOL_SOCKET,
                             .cmsg_type = SCM_RIGHTS,
-                            .cmsg_len = CMSG_LEN(fds->count * sizeof *fds->fds)}};
+                            .cmsg_len = CMSG_LEN(count * sizeof(int))}};
     struct iovec part = {.iov_base = &packet, .iov_len = size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fds->count) {
-        memcpy(CMSG_DATA(&control.header), fds->fds, fds->count * sizeof *fds->fds);
+    if (count) {
+        memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
         message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(fds->count * sizeof *fds->fds);
+        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
     }
-    (void)sendmsg(generation->broker, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
-/* With one descriptor, unless it is -1. */
-static void answer(const struct nx__generation *generation, nx_err code, int fd)
-{
-    answer_with(generation, code, &(struct nx__listeners){.fds = {fd}, .count = fd >= 0});
+    (void)sendmsg(peer.generation->workers[peer.index].broker, &message,
+                  MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void nx__serve_begin(struct nx__launcher *l, uint32_t number)
 {
-    if (l->current.pid && l->current.number == number) answer(&l->current, NX_OK, -1);
-}
-
-/* ---- Listening sockets */
-
-static void held_close(struct nx__launcher *l, size_t index)
-{
-    struct nx__held *held = &l->held[index];
-    (void)close(held->fd);
-    *held = l->held[--l->held_count];
-}
-
-/* Removes the file of a Unix socket that nobody has any more. */
-static void held_end(struct nx__launcher *l, size_t index)
-{
-    const char *address = l->held[index].address;
-    struct stat st;
-    if (strncmp(address, "unix:", 5) == 0 && lstat(address + 5, &st) == 0 && S_ISSOCK(st.st_mode))
-        (void)unlink(address + 5);
-    held_close(l, index);
-}
-
-void nx__serve_sweep(struct nx__launcher *l, bool all)
-{
-    l->sweep_at = 0;
-    for (size_t i = l->held_count; i-- > 0;)
-        if (all || !l->held[i].generation) held_end(l, i);
-}
-
-void nx__serve_forget(struct nx__launcher *l, const struct nx__generation *generation)
-{
-    for (size_t i = 0; i < l->held_count; i++)
-        if (l->held[i].generation == generation->number) l->held[i].generation = 0;
-}
-
-/* Makes the socket; where the address is taken by one that the last generation had under another
- * name (127.0.0.1:3000 before, 0.0.0.0:3000 now) that one is closed, and the last generation given
- * a moment to close its own. */
-static nx_err held_new(struct nx__launcher *l, const struct nx__broker_request *request, int *fd,
-                       uint16_t *bound_port)
-{
-    enum { TRIES = 50 };
-    const struct timespec moment = {.tv_nsec = 10000000};
-    uint16_t port = (uint16_t)request->port;
-    bool rival = false;
-    for (int try = 0;; try++) {
-        nx_err err = nx__listen(request->text, port, request->backlog, request->unix_mode & 0777,
-                                fd, bound_port);
-        if (err != NX_EADDRINUSE) return err;
-        for (size_t i = l->held_count; i-- > 0;) {
-            if (l->held[i].generation || l->held[i].bound_port != port) continue;
-            held_close(l, i);
-            rival = true;
-        }
-        if (!rival || try == TRIES) return err;
-        (void)nanosleep(&moment, NULL);
-    }
-}
-
-/* The start of a server is silent else. Not in a log, which a plain run may write; nor when a
- * restart takes the socket over. */
-static void say_listening(struct nx__launcher *l, const struct nx__generation *generation,
-                          const char *host, uint16_t port)
-{
-    char address[NX__LISTEN_ADDRESS_MAX], clean[NX__LISTEN_ADDRESS_MAX], watching[64] = "";
-    bool watch = l->watcher.fd >= 0;
-    if (!(watch || isatty(STDERR_FILENO)) || generation != &l->current || l->stop_signal ||
-        nx__listen_address(host, port, address))
-        return;
-    bool local = strncmp(address, "unix:", 5) == 0;
-    bool every = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
-    if (every) (void)snprintf(address, sizeof address, "localhost:%u", port);
-    if (l->dev) {
-        char url[NX__LISTEN_ADDRESS_MAX + 8];
-        (void)snprintf(url, sizeof url, "%s%s", local ? "" : "http://",
-                       nx__printable(clean, sizeof clean, address));
-        nx__dev_banner(l, url);
-        return;
-    }
-    size_t files = nx__watch_count(&l->watcher);
-    if (watch && !generation->listened)
-        (void)snprintf(watching, sizeof watching, ", watching %zu file%s", files,
-                       files == 1 ? "" : "s");
-    nx__cli_say("%s%s (%sstarted in %.0f ms)%s", local ? "" : "http://",
-                nx__printable(clean, sizeof clean, address), every ? "on every address, " : "",
-                (double)(nx__clock_monotonic() - l->begun) / 1e6, watching);
-}
-
-/* Notes the socket behind those that are counted, and counts it. */
-static void held_add(struct nx__launcher *l, const struct nx__generation *generation,
-                     const char address[NX__LISTEN_ADDRESS_MAX], struct nx__listeners *fds)
-{
-    struct nx__held *held = &l->held[l->held_count++];
-    *held = (struct nx__held){
-        .fd = fds->fds[fds->count++], .bound_port = fds->port, .generation = generation->number};
-    memcpy(held->address, address, NX__LISTEN_ADDRESS_MAX);
-}
-
-static void serve_listen(struct nx__launcher *l, struct nx__generation *generation,
-                         const struct nx__broker_request *request)
-{
-    char address[NX__LISTEN_ADDRESS_MAX];
-    nx_err err = request->port > UINT16_MAX
-                     ? nx__error_set(NX_EINVAL, "cannot listen on port %u", request->port)
-                     : nx__listen_address(request->text, (uint16_t)request->port, address);
-    /* Not only the app's own check: what it holds in its memory, its code can change. */
-    if (!err) err = nx__permit(NX__PERMIT_NET, address);
-    /* What the generation before had there, be it more than is asked for. */
-    struct nx__listeners fds = {.count = 0};
-    for (size_t i = 0; !err && fds.count < NX__LISTENERS_MAX && i < l->held_count; i++) {
-        struct nx__held *held = &l->held[i];
-        if (held->generation || strcmp(held->address, address) != 0) continue;
-        held->generation = generation->number;
-        fds.fds[fds.count++] = held->fd;
-        fds.port = held->bound_port;
-    }
-    bool fresh = !fds.count;
-    if (!err && fresh && l->held_count == NX__HELD_MAX)
-        err = nx__error_set(NX_ELIMIT, "cannot listen on %s: %d sockets listen already", address,
-                            NX__HELD_MAX);
-    if (!err && fresh) err = held_new(l, request, &fds.fds[0], &fds.port);
-    if (!err && fresh) held_add(l, generation, address, &fds);
-    while (!err && fds.count < request->count && fds.count < NX__LISTENERS_MAX &&
-           l->held_count < NX__HELD_MAX &&
-           nx__listen_beside(fds.fds[0], request->backlog, &fds.fds[fds.count]) == NX_OK)
-        held_add(l, generation, address, &fds);
-    if (err) {
-        answer(generation, err, -1);
-        return;
-    }
-    if (fresh) say_listening(l, generation, request->text, fds.port);
-    if (!generation->listened && generation == &l->current && l->generations > 1)
-        l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
-    if (l->dev && generation == &l->current && !generation->listened) nx__dev_listening(l);
-    generation->listened = true;
-    answer_with(generation, NX_OK, &fds);
-    /* While it stops, or when it is an old one, ours would only keep connections waiting. */
-    for (size_t i = l->held_count; i-- > 0 && (l->stop_signal || generation != &l->current);)
-        if (l->held[i].generation == generation->number && strcmp(l->held[i].address, address) == 0)
-            held_close(l, i);
-}
-
-static void serve_unlisten(struct nx__launcher *l, const struct nx__generation *generation,
-                           uint64_t socket)
-{
-    for (size_t i = 0; i < l->held_count; i++) {
-        struct stat st;
-        if (l->held[i].generation != generation->number || fstat(l->held[i].fd, &st) != 0 ||
-            st.st_ino != socket)
-            continue;
-        held_end(l, i);
-        return;
-    }
+    struct nx__generation *generation = number == l->next.number ? &l->next : &l->current;
+    if (generation->number == number && generation->workers[0].broker >= 0)
+        nx__serve_answer((struct nx__peer){generation, 0}, NX_OK, 0, NULL, 0);
 }
 
 /* ---- Questions to the user */
 
-static void serve_ask(struct nx__launcher *l, struct nx__generation *generation,
-                      const char *address)
+static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *address)
 {
     bool possible =
-        !l->asking && !l->stop_signal && generation == &l->current && !l->run->no_prompt &&
+        !l->asking && !l->stop_signal && peer.generation == &l->current && !l->run->no_prompt &&
         strlen(address) < sizeof l->question &&
         nx__permissions_verdict(&l->run->permissions, NX__PERMIT_NET, address) == NX__MISSING &&
         isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
     if (!possible) {
-        answer(generation, NX_EPERM, -1);
+        nx__serve_answer(peer, NX_EPERM, 0, NULL, 0);
         return;
     }
-    l->asking = generation->number;
+    l->asking = peer.generation->number;
+    l->asking_worker = peer.index;
     l->asked_at = nx__clock_monotonic();
     memcpy(l->question, address, strlen(address) + 1);
     (void)tcflush(STDIN_FILENO,
@@ -247,8 +87,8 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
                      : NX_EPERM;
     if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
     l->begun += nx__clock_monotonic() - l->asked_at;
-    if (l->current.pid && l->current.number == l->asking && l->current.broker >= 0)
-        answer(&l->current, err, -1);
+    if (l->current.number == l->asking && l->current.workers[l->asking_worker].broker >= 0)
+        nx__serve_answer((struct nx__peer){&l->current, l->asking_worker}, err, 0, NULL, 0);
     l->asking = 0;
 }
 
@@ -345,46 +185,49 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
     return err;
 }
 
-static void serve_import(struct nx__launcher *l, const struct nx__generation *generation,
-                         const char *name)
+static void serve_import(struct nx__launcher *l, struct nx__peer peer, const char *name)
 {
     int fd = -1;
     nx_err err = import(l, name, &fd);
-    if (generation == &l->current)
+    if (peer.generation == &l->current)
         (void)snprintf(l->import_error, sizeof l->import_error, "%s",
                        err ? nx__error_last()->message : "");
-    answer(generation, err, fd);
+    nx__serve_answer(peer, err, 0, &fd, fd >= 0);
     if (fd >= 0) (void)close(fd);
     nx__launcher_tell_editors(l);
 }
 
 /* ---- Packets */
 
-static void serve_request(struct nx__launcher *l, struct nx__generation *generation,
+static void serve_request(struct nx__launcher *l, struct nx__peer peer,
                           struct nx__broker_request *request)
 {
     switch (request->kind) {
-    case NX__BROKER_LISTEN: serve_listen(l, generation, request); break;
-    case NX__BROKER_UNLISTEN: serve_unlisten(l, generation, request->socket); break;
-    case NX__BROKER_ASK: serve_ask(l, generation, request->text); break;
-    case NX__BROKER_IMPORT: serve_import(l, generation, request->text); break;
-    case NX__BROKER_BEGIN: nx__inspect_begin(l, generation); break;
+    case NX__BROKER_LISTEN: nx__held_listen(l, peer, request); break;
+    case NX__BROKER_UNLISTEN: nx__held_unlisten(l, peer, request->socket); break;
+    case NX__BROKER_ASK: serve_ask(l, peer, request->text); break;
+    case NX__BROKER_IMPORT: serve_import(l, peer, request->text); break;
+    case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:
     case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */
     default:
-        answer(generation, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), -1);
+        nx__serve_answer(peer, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), 0,
+                         NULL, 0);
         break;
     }
 }
 
 /* A program that lies in memory has a path that cannot be opened; a report gets the one of our own
  * descriptor. What the packet holds is not checked yet. */
-static void report_path(const struct nx__launcher *l, struct nx__crash_report *report, size_t len)
+static void report_path(const struct nx__generation *generation, struct nx__crash_report *report,
+                        size_t len)
 {
-    if (len != sizeof *report || strncmp(l->so_path, "/memfd:", 7) != 0) return;
+    const char *path = generation->so_path;
+    if (len != sizeof *report || !path || strncmp(path, "/memfd:", 7) != 0) return;
     for (size_t i = 0; i < NX__CRASH_MODULES; i++)
-        if (strncmp(report->modules[i], l->so_path, NX__CRASH_PATH) == 0)
-            (void)snprintf(report->modules[i], NX__CRASH_PATH, "/proc/self/fd/%d", l->so_fd);
+        if (strncmp(report->modules[i], path, NX__CRASH_PATH) == 0)
+            (void)snprintf(report->modules[i], NX__CRASH_PATH, "/proc/self/fd/%d",
+                           generation->so_fd);
 }
 
 /* nexus dev: takes over a connection. False when the request is another, and the descriptor closed.
@@ -401,20 +244,21 @@ static bool serve_connection(struct nx__launcher *l, const struct nx__broker_req
     return request->kind == NX__BROKER_CRASHED || request->kind == NX__BROKER_LIVE;
 }
 
-static void serve_report(struct nx__launcher *l, const struct nx__generation *generation,
-                         const void *report, size_t len)
+static void serve_report(struct nx__launcher *l, struct nx__peer peer, const void *report,
+                         size_t len)
 {
     int page;
     if (!l->dev) {
         nx__crash_print(report, len, STDERR_FILENO);
-    } else if (nx__dev_report(l, generation, report, len, &page)) {
-        answer(generation, page < 0 ? NX_EIO : NX_OK, page);
+    } else if (nx__dev_report(l, peer.generation, report, len, &page)) {
+        nx__serve_answer(peer, page < 0 ? NX_EIO : NX_OK, 0, &page, page >= 0);
         if (page >= 0) (void)close(page);
     }
 }
 
-bool nx__serve_packet(struct nx__launcher *l, struct nx__generation *generation)
+bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
 {
+    struct nx__process *process = &peer.generation->workers[peer.index];
     static union {
         struct nx__broker_request request;
         struct nx__crash_report report;
@@ -422,29 +266,30 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__generation *generation)
     } buffer; /* what it does not use is never touched, and so costs no memory */
     /* Descriptors that come along are not taken, and the kernel closes them. */
     int came = -1;
-    ssize_t n = l->dev ? nx__dev_receive(generation->broker, buffer.bytes, sizeof buffer, &came)
-                       : recv(generation->broker, buffer.bytes, sizeof buffer, MSG_DONTWAIT);
+    ssize_t n = l->dev ? nx__dev_receive(process->broker, buffer.bytes, sizeof buffer, &came)
+                       : recv(process->broker, buffer.bytes, sizeof buffer, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
-        (void)close(generation->broker);
-        generation->broker = -1;
+        (void)close(process->broker);
+        process->broker = -1;
         return false;
     }
     size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
     if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
         if (len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0' &&
             !(came >= 0 && serve_connection(l, &buffer.request, came)))
-            serve_request(l, generation, &buffer.request);
+            serve_request(l, peer, &buffer.request);
     } else {
-        report_path(l, &buffer.report, len);
-        serve_report(l, generation, buffer.bytes, len);
+        report_path(peer.generation, &buffer.report, len);
+        serve_report(l, peer, buffer.bytes, len);
     }
     return true;
 }
 
-void nx__serve(struct nx__launcher *l, struct nx__generation *generation)
+void nx__serve(struct nx__launcher *l, struct nx__peer peer)
 {
     /* A bound, so that an app that never stops sending does not keep the launcher from its signals.
      */
-    for (int i = 0; i < 16 && generation->broker >= 0 && nx__serve_packet(l, generation); i++) {}
+    const struct nx__process *process = &peer.generation->workers[peer.index];
+    for (int i = 0; i < 16 && process->broker >= 0 && nx__serve_packet(l, peer); i++) {}
 }

@@ -16,8 +16,8 @@ static const nx_duration PATIENCE = NX_S(2);
 
 static bool is_down(const struct nx__launcher *l)
 {
-    return l->watcher.fd >= 0 && !l->current.pid && !l->restart_at && !l->watcher.changed_at &&
-           !l->stop_signal && !l->done;
+    return l->watcher.fd >= 0 && !nx__generation_runs(&l->current) && !l->next.number &&
+           !l->watcher.changed_at && !l->stop_signal && !l->done;
 }
 
 /* ---- Guests */
@@ -25,13 +25,23 @@ static bool is_down(const struct nx__launcher *l)
 static size_t count_live(const struct nx__launcher *l)
 {
     size_t count = 0;
-    for (size_t i = 0; i < l->guest_count; i++) count += l->guests[i].live;
+    for (size_t i = 0; i < l->guest_count; i++) count += l->guests[i].live && l->guests[i].until;
     return count;
 }
 
+enum { PLACES = NX__GUESTS_MAX + NX__LIVE_MAX };
+
+/* For one who connects, or a packet of those who have. */
 static bool has_room(const struct nx__launcher *l)
 {
-    return l->guest_count - count_live(l) < NX__GUESTS_MAX;
+    return l->guest_count - count_live(l) < NX__VISITORS_MAX &&
+           l->guest_count <= PLACES - NX__HAND_BATCH;
+}
+
+/* For one whom the program hands over by himself. */
+static bool has_place(const struct nx__launcher *l)
+{
+    return l->guest_count - count_live(l) < NX__GUESTS_MAX && l->guest_count < PLACES;
 }
 
 static void leave(struct nx__launcher *l, size_t index)
@@ -55,8 +65,10 @@ size_t nx__standin_poll(const struct nx__launcher *l, struct pollfd *fds)
 {
     size_t count = 0;
     if (is_down(l) && has_room(l))
-        for (size_t i = 0; i < l->held_count; i++)
+        for (size_t i = 0; i < l->held_count; i++) {
             fds[count++] = (struct pollfd){.fd = l->held[i].fd, .events = POLLIN};
+            fds[count++] = (struct pollfd){.fd = l->held[i].handed_in, .events = POLLIN};
+        }
     for (size_t i = 0; i < l->guest_count; i++) {
         short events = l->guests[i].out.len ? POLLIN | POLLOUT : POLLIN;
         fds[count++] = (struct pollfd){.fd = l->guests[i].fd, .events = events};
@@ -64,17 +76,44 @@ size_t nx__standin_poll(const struct nx__launcher *l, struct pollfd *fds)
     return count;
 }
 
+/* Those that the program before has handed over, a packet of them. What comes is a connection, but
+ * may be any. */
+static void let_in_handed(struct nx__launcher *l, const struct nx__held *held)
+{
+    struct nx__handed connections[NX__HAND_BATCH];
+    int count = nx__hand_receive(held->handed_in, connections);
+    for (int i = 0; i < count; i++) {
+        struct nx__guest *guest = enter(l, connections[i].fd);
+        guest->handed = true;
+        memcpy(guest->address, held->address, sizeof guest->address);
+        guest->requests = connections[i].requests;
+    }
+}
+
 /* Takes in who has connected, as far as there is room; the others wait for it. */
 static void let_in(struct nx__launcher *l)
 {
     for (size_t i = 0; i < l->held_count && has_room(l);) {
         int fd = accept4(l->held[i].fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (fd >= 0)
+        if (fd >= 0) {
             (void)enter(l, fd);
-        else if (errno == EAGAIN)
+        } else if (errno == EAGAIN) {
+            let_in_handed(l, &l->held[i]);
             i++;
-        else if (errno != EINTR && errno != ECONNABORTED)
-            nx__serve_sweep(l, true); /* no descriptor or memory for it: then they are refused */
+        } else if (errno != EINTR && errno != ECONNABORTED) {
+            nx__held_sweep(l, true); /* no descriptor or memory for it: then they are refused */
+        }
+    }
+}
+
+/* Who was handed over and has not asked yet goes on to the new program. */
+static void send_on(const struct nx__launcher *l, const struct nx__guest *guest)
+{
+    const struct nx__handed one = {.fd = guest->fd, .requests = guest->requests};
+    for (size_t i = 0; i < l->held_count; i++) {
+        if (strcmp(l->held[i].address, guest->address) != 0) continue;
+        (void)nx__hand_send(l->held[i].handed_out, &one, 1);
+        return;
     }
 }
 
@@ -130,7 +169,7 @@ static void answer_page(struct nx__guest *guest, const struct nx__dev_page *page
 void nx__standin_answer(struct nx__launcher *l, int fd, const struct nx__dev_page *page,
                         unsigned wants)
 {
-    if (!has_room(l)) {
+    if (!has_place(l)) {
         (void)close(fd);
         return;
     }
@@ -166,21 +205,16 @@ static void become_live(struct nx__launcher *l, struct nx__guest *guest, const c
     }
     guest->live = true;
     guest->until = NX_FOREVER;
-}
-
-/* The one that has waited the longest makes room. */
-static void live_room(struct nx__launcher *l)
-{
-    if (count_live(l) < NX__LIVE_MAX) return;
+    if (count_live(l) <= NX__LIVE_MAX) return;
+    /* The one that has waited the longest makes room, in the next turn. */
     size_t oldest = 0;
-    while (!l->guests[oldest].live) oldest++;
-    leave(l, oldest);
+    while (!l->guests[oldest].live || !l->guests[oldest].until) oldest++;
+    l->guests[oldest].until = 0;
 }
 
 void nx__standin_live(struct nx__launcher *l, int fd, const char *since)
 {
-    live_room(l);
-    if (!has_room(l)) {
+    if (!has_place(l)) {
         (void)close(fd);
         return;
     }
@@ -312,8 +346,11 @@ void nx__standin_turn(struct nx__launcher *l, nx_duration now)
     for (size_t i = l->guest_count; i-- > 0;) {
         struct nx__guest *guest = &l->guests[i];
         /* Who has not asked yet may ask the new program. */
-        bool stays = (down || guest->answered || guest->live) && guest->until > now &&
-                     attend(l, guest) && serve(guest);
-        if (!stays) leave(l, i);
+        bool asked = guest->answered || guest->live || guest->in.len;
+        if ((down || guest->answered || guest->live) && guest->until > now && attend(l, guest) &&
+            serve(guest))
+            continue;
+        if (!down && !asked && guest->handed) send_on(l, guest);
+        leave(l, i);
     }
 }

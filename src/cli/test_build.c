@@ -198,10 +198,12 @@ void nx__test_files_prepare(struct nx__tester *t)
 
 /* ---- What tests ask: sockets to listen on, imports */
 
+/* A test is a generation of one process, which starts no workers. */
 static struct nx__generation generation_of(const struct nx__case *c)
 {
-    return (struct nx__generation){
-        .pid = c->job.pid, .broker = c->job.packets, .number = c->number + 1};
+    struct nx__generation generation = {.number = (uint32_t)c->number + 1, .count = 1, .so_fd = -1};
+    generation.workers[0] = (struct nx__process){.pid = c->job.pid, .broker = c->job.packets};
+    return generation;
 }
 
 void nx__test_serve(struct nx__case *c)
@@ -210,14 +212,13 @@ void nx__test_serve(struct nx__case *c)
     struct nx__launcher *broker = &file->tester->broker;
     struct nx__generation generation = generation_of(c);
     broker->run->file = file->path;
-    (void)nx__serve_packet(broker, &generation);
-    c->job.packets = generation.broker;
+    (void)nx__serve_packet(broker, (struct nx__peer){&generation, 0});
+    c->job.packets = generation.workers[0].broker;
 }
 
 void nx__test_forget(struct nx__case *c)
 {
     struct nx__launcher *broker = &file_of(c)->tester->broker;
-    struct nx__generation generation = generation_of(c);
-    nx__serve_forget(broker, &generation);
-    nx__serve_sweep(broker, false);
+    nx__held_forget(broker, (uint32_t)c->number + 1, 1);
+    nx__held_sweep(broker, false);
 }

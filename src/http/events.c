@@ -210,6 +210,8 @@ out:
 nx_err nx__events_over(nx_response *res, nx_err err)
 {
     bool stops = res->req->server->draining && err == NX_ECANCELED;
+    if (res->state == NX__RESPONSE_STREAMING && stops && res->req->server->handing)
+        NX_IGNORE(nx_response_write(res, nx_str(NX__EVENTS_COME_BACK)));
     if (res->state == NX__RESPONSE_STREAMING && (!err || stops)) err = nx_response_end(res);
     return err == NX_ERESET ? NX_ECANCELED : err;
 }

@@ -9,6 +9,10 @@
 
 /* ---- events.c: the wire form (HTML standard, 9.2.5), pure */
 
+/* What a stream ends with when another program takes our place: EventSource would wait for seconds
+ * before it connects anew. 12 bytes. */
+#define NX__EVENTS_COME_BACK "retry: 100\n\n"
+
 /* The event as it is asked for, whatever version of the header asks. */
 nx_event nx__event_of(const nx_event *event);
 

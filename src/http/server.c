@@ -10,7 +10,7 @@
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
 #include "http/workers.h"
-#include "permission/broker.h"
+#include "loop/signals.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -243,7 +243,7 @@ static nx_duration drain_grace(void)
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list)
 {
     switch (list) {
-    case NX__CONN_IDLE: return server->draining ? drain_grace() : server->options.idle_deadline;
+    case NX__CONN_IDLE: return server->closing ? drain_grace() : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
     case NX__CONN_EVENTS: return NX_FOREVER; /* see events_due */
@@ -350,7 +350,7 @@ static void socket_leave(nx_http_server *server)
     if (atomic_fetch_sub(&socket->listening, 1) == 1) { /* no other looks at it any more */
         nx__broker_leave(socket->fd);
         /* Whoever connects between the last look and the close is lost to the kernel. */
-        if (server->listening) accept_all(server);
+        if (server->closing) accept_all(server);
         nx__poller_remove(&server->loop->poller, &server->listener);
         (void)close(socket->fd);
     }
@@ -361,10 +361,14 @@ static void socket_leave(nx_http_server *server)
 static void drain(nx_http_server *server)
 {
     server->loop->now = nx__clock_monotonic();
-    if (nx__http_dev) used_close(server);
+    if (!nx__handover_begin(server)) {
+        server->closing = true;
+        if (nx__http_dev) used_close(server);
+        nx__handover_take_all(server);
+    }
     socket_leave(server);
     server->draining = true;
-    nx__server_sweep_by(server, server->loop->now + drain_grace());
+    if (server->closing) nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
@@ -379,9 +383,11 @@ static void stop_due(struct nx__timer *timer)
 
 void nx__serving_stop(nx_http_server *server)
 {
+    if (server->stopping) nx__handover_stop(server);
     if (!server->listening || server->stopping) return;
     server->stopping = true;
-    nx_duration delay = server->options.stop_delay;
+    /* Nobody has to turn elsewhere when another program takes our place. */
+    nx_duration delay = nx__signals_replaced() ? 0 : server->options.stop_delay;
     if (!delay ||
         nx__timer_set(&server->loop->timers, &server->stop_timer, nx__clock_monotonic() + delay))
         drain(server);
@@ -397,6 +403,7 @@ static void service_shutdown(struct nx__service *service)
 void nx__serving_init(nx_http_server *server)
 {
     server->listener = (struct nx__watch){.ready = listener_ready, .fd = -1};
+    server->inbox.fd = server->outbox.fd = -1;
     server->accept_timer.fire = accept_resume;
     server->drain_timer.fire = drain_expired;
     server->sweep_timer.fire = sweep;
@@ -408,29 +415,24 @@ void nx__serving_init(nx_http_server *server)
     server->stats.size = sizeof server->stats;
 }
 
-nx_err nx__serving_open(nx_http_server *server, struct nx__socket *socket)
+nx_err nx__serving_open(nx_http_server *server, struct nx__socket *socket,
+                        struct nx__listener *channel)
 {
     server->loop = nx__loop();
     server->socket = socket;
-    server->stopping = server->draining = false;
+    server->stopping = server->draining = server->closing = false;
     server->accept_paused = true;
     server->outcome = NX_OK;
     nx__list_insert(&server->loop->services, &server->service.link);
+    NX_TRY(nx__handover_open(server, channel));
     return listener_watch(server);
 }
 
 void nx__serving_begin(nx_http_server *server)
 {
     server->listening = true;
+    nx__handover_ready(server);
     accept_more(server);
-}
-
-void nx__serving_take(nx_http_server *server, struct nx__socket *socket)
-{
-    struct nx__socket *own = server->socket;
-    server->socket = socket;
-    accept_all(server);
-    server->socket = own;
 }
 
 void nx__serving_close(nx_http_server *server)
@@ -441,6 +443,7 @@ void nx__serving_close(nx_http_server *server)
     nx__timer_clear(timers, &server->sweep_timer);
     nx__timer_clear(timers, &server->stop_timer);
     nx__list_remove(&server->service.link);
+    nx__handover_close(server);
     server->listening = false;
 }
 

@@ -177,9 +177,14 @@ struct nx_http_server {
     struct nx__watch listener;
     struct nx__socket *socket; /* that it accepts from; NULL when it does not */
     uint32_t connections_most; /* its share of max_connections */
-    bool listening, stopping, draining, accept_paused;
-    bool begun;  /* worker_start has succeeded, worker_stop is owed */
-    void *state; /* that worker_start has given */
+    bool listening, stopping, accept_paused;
+    bool draining; /* it ends when the last connection has gone */
+    bool closing;  /* and each goes after its answer */
+    bool handing;  /* and each goes to the program that takes our place, once it is idle */
+    bool begun;    /* worker_start has succeeded, worker_stop is owed */
+    void *state;   /* that worker_start has given */
+    struct nx__watch inbox, outbox; /* of the channels for that; -1 without a launcher */
+    struct nx__timer inbox_timer, outbox_timer;
     struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
@@ -209,6 +214,42 @@ static inline void nx__count(uint64_t *number, int by)
 
 /* Takes over an accepted socket. False when memory is out: the caller closes it. */
 bool nx__h1_accept(nx_http_server *server, int fd);
+
+struct nx__handed;   /* permission/handover.h */
+struct nx__listener; /* permission/broker.h */
+
+/* Takes over a connection of the program before. False when memory is out: the caller closes it. */
+bool nx__h1_take(nx_http_server *server, const struct nx__handed *connection);
+
+/* The first of the idle connections in the list, at most `most`; returns how many. */
+size_t nx__h1_idle(struct nx__list *list, struct nx__handed *out, size_t most);
+
+/* Forgets the first `count` of them, which have gone to another process. */
+void nx__h1_let_go(struct nx__list *list, size_t count);
+
+/* ---- handover.c: a restart */
+
+/* Takes over the listener's channel. What it has taken is -1 after; NX_ENOMEM and others, recorded.
+ */
+NX_MUST_CHECK nx_err nx__handover_open(nx_http_server *server, struct nx__listener *listener);
+
+/* Takes in connections from now on: requests are served. */
+void nx__handover_ready(nx_http_server *server);
+
+/* At a stop: true when it is one for a program that takes our place. From now on idle connections
+ * go there. */
+bool nx__handover_begin(nx_http_server *server);
+
+/* A connection has become idle while they are handed over. */
+void nx__handover_idle(nx_http_server *server);
+
+/* Takes in all that is under way to us: at a stop, they are served to the end. */
+void nx__handover_take_all(nx_http_server *server);
+
+/* After a second word to stop: nobody takes our place any more. */
+void nx__handover_stop(nx_http_server *server);
+
+void nx__handover_close(nx_http_server *server);
 
 /* A connection is gone, or a notice: `server->stats.connections`, or `notices`, has been lowered.
  */

@@ -6,33 +6,59 @@
 #include "http/files/files.h"
 #include "loop/signals.h"
 #include "loop/waits.h"
-#include "permission/broker.h"
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- Making them */
 
 static uint32_t count_of(const nx_http_server *server)
 {
     uint32_t count = server->options.workers;
+    if (server->options.worker_processes) return 1; /* each of them */
     if (count == NX_ALL_CORES) count = nx__cpus();
     return count < NX_HTTP_MAX_WORKERS ? count : NX_HTTP_MAX_WORKERS;
+}
+
+static void channel_close(struct nx__listener *channel)
+{
+    if (channel->handed_in >= 0) (void)close(channel->handed_in);
+    if (channel->handed_out >= 0) (void)close(channel->handed_out);
+    channel->handed_in = channel->handed_out = -1;
+}
+
+/* Each worker of a socket has the ends of its channel for itself: without a copy for it, its
+ * connections are closed at a restart. */
+static void channel_open(struct nx__listener *channel, const struct nx__listener *of, bool copy)
+{
+    *channel = (struct nx__listener){.fd = -1, of->handed_in, of->handed_out};
+    if (!copy || of->handed_in < 0) return;
+    channel->handed_in = fcntl(of->handed_in, F_DUPFD_CLOEXEC, 0);
+    channel->handed_out = fcntl(of->handed_out, F_DUPFD_CLOEXEC, 0);
+    if (channel->handed_in < 0 || channel->handed_out < 0) channel_close(channel);
 }
 
 static nx_err sockets_open(nx_http_server *server, struct nx__workers *all)
 {
     const nx_http_server_options *o = &server->options;
     struct nx__listeners listeners;
-    uint16_t port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port;
-    NX_TRY(nx__broker_listen(o->host, port, o->backlog, o->unix_mode, all->count, &listeners));
+    struct nx__listen_options where = {.host = o->host,
+                                       .port = o->port == NX_HTTP_ANY_PORT ? 0 : o->port,
+                                       .backlog = o->backlog,
+                                       .unix_mode = o->unix_mode,
+                                       .sockets = all->count,
+                                       .drain = o->drain_deadline};
+    if (o->worker_processes) where.workers = o->workers;
+    NX_TRY(nx__broker_listen(&where, &listeners));
     all->sockets = calloc(listeners.count, sizeof *all->sockets);
     for (unsigned i = 0; i < listeners.count; i++) {
-        int fd = listeners.fds[i], on = 1;
+        int fd = listeners.items[i].fd, on = 1;
         if (!all->sockets) {
-            nx__broker_unlisten(fd);
+            nx__broker_unlisten(&listeners.items[i]);
             continue;
         }
         /* Accepted sockets inherit it, where it is one of TCP. An answer is written as a whole, so
@@ -43,11 +69,11 @@ static nx_err sockets_open(nx_http_server *server, struct nx__workers *all)
     if (!all->sockets) return nx__error_set(NX_ENOMEM, "cannot listen: out of memory");
     server->port = listeners.port;
     all->socket_count = listeners.count;
-    all->sockets_used = listeners.count < all->count ? listeners.count : all->count;
     for (uint32_t i = 0; i < all->count; i++) {
-        struct nx__socket *socket = &all->sockets[i % all->sockets_used];
-        socket->workers++;
-        atomic_fetch_add(&socket->listening, 1);
+        uint32_t which = i % listeners.count;
+        all->sockets[which].workers++;
+        atomic_fetch_add(&all->sockets[which].listening, 1);
+        channel_open(&all->items[i].channel, &listeners.items[which], i != which);
     }
     return NX_OK;
 }
@@ -55,7 +81,7 @@ static nx_err sockets_open(nx_http_server *server, struct nx__workers *all)
 static struct nx__socket *socket_of(const struct nx__worker *worker)
 {
     const struct nx__workers *all = worker->all;
-    return &all->sockets[(uint32_t)(worker - all->items) % all->sockets_used];
+    return &all->sockets[(uint32_t)(worker - all->items) % all->socket_count];
 }
 
 static void report(struct nx__post *post)
@@ -83,8 +109,12 @@ static void stop(struct nx__post *post)
 void nx_http_stop(nx_http_server *server)
 {
     struct nx__workers *all = server->workers;
-    if (!all || atomic_exchange(&all->phase, NX__WORKERS_STOPPING) != NX__WORKERS_SERVING)
-        return; /* or they look at the phase when they have begun */
+    if (!all) return;
+    int phase = atomic_exchange(&all->phase, NX__WORKERS_STOPPING);
+    /* A second word: the others look when they have something to hand over. */
+    if (phase == NX__WORKERS_STOPPING && all->items[0].server->loop == nx__loop_current)
+        nx__serving_stop(all->items[0].server);
+    if (phase != NX__WORKERS_SERVING) return; /* or they look at the phase when they have begun */
     for (uint32_t i = 0; i < all->count; i++) {
         struct nx__worker *worker = &all->items[i];
         if (worker->server->loop == nx__loop_current)
@@ -137,7 +167,7 @@ static void note(struct nx__worker *worker, nx_err err)
 static void worker_open(struct nx__worker *worker)
 {
     worker->open = true;
-    nx_err err = nx__serving_open(worker->server, socket_of(worker));
+    nx_err err = nx__serving_open(worker->server, socket_of(worker), &worker->channel);
     if (!err) err = nx__worker_begin(worker->server);
     if (err) note(worker, err);
 }
@@ -225,13 +255,10 @@ static void all_order(struct nx__workers *all, bool serve)
 
 static void all_serve(struct nx__workers *all)
 {
-    struct nx__worker *first = &all->items[0];
     int starting = NX__WORKERS_STARTING;
     (void)atomic_compare_exchange_strong(&all->phase, &starting, NX__WORKERS_SERVING);
     all_order(all, true);
-    for (uint32_t i = all->sockets_used; i < all->socket_count; i++)
-        nx__serving_take(first->server, &all->sockets[i]);
-    worker_serve(first);
+    worker_serve(&all->items[0]);
 }
 
 /* Waits for the others, gives back what is left, and returns what became of the requests. */
@@ -247,9 +274,11 @@ static nx_err all_close(nx_http_server *server)
         if (worker->own.outcome) outcome = worker->own.outcome;
         nx__stats_add(&server->stats, &worker->own.stats);
     }
-    for (uint32_t i = 0; i < all->socket_count; i++)
-        if (i >= all->sockets_used || atomic_load(&all->sockets[i].listening))
-            nx__broker_unlisten(all->sockets[i].fd);
+    for (uint32_t i = 0; i < all->count; i++) channel_close(&all->items[i].channel);
+    for (uint32_t i = 0; i < all->socket_count; i++) {
+        struct nx__listener left = {all->sockets[i].fd, .handed_in = -1, .handed_out = -1};
+        if (atomic_load(&all->sockets[i].listening)) nx__broker_unlisten(&left);
+    }
     nx__static_close(server);
     server->workers = NULL;
     free(all->sockets);

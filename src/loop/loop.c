@@ -12,6 +12,7 @@
 #include "loop/threads.h"
 #include "loop/waits.h"
 #include "loop/watchdog.h"
+#include "permission/broker.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -318,7 +319,8 @@ void nx_shutdown(void)
 
 uint32_t nx_worker_index(void)
 {
-    return nx__loop_current ? nx__loop_current->worker : 0;
+    uint32_t own = nx__loop_current ? nx__loop_current->worker : 0;
+    return own ? own : nx__broker_worker_index();
 }
 
 nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first)

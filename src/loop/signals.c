@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "loop/waits.h"
+#include "permission/broker.h"
 #include <errno.h>
 #include <signal.h>
 #include <sys/syscall.h>
@@ -29,10 +30,12 @@ static struct {
     uint64_t pending; /* came while nobody waited for them */
     struct nx__list waits;
     struct sigaction before[SIGNALS + 1];
-    bool stopping;
+    enum { RUNS, IS_REPLACED, STOPS } state;
     nx_duration stopped_at;
 } signals;
 
+static atomic_bool replaced;      /* cf. nx__signals_replaced */
+static atomic_bool came_replaced; /* the last SIGTERM was the launcher's word for it */
 static _Atomic uint64_t came;
 static struct nx__post post;
 static atomic_bool posted;
@@ -45,6 +48,7 @@ static uint64_t bit(int signo)
 static void deliver(int signo)
 {
     bool stop = signo == SIGTERM || signo == SIGINT;
+    if (stop) atomic_store(&replaced, signo == SIGTERM && atomic_load(&came_replaced));
     if (stop) nx__waits_watch(signals.loop, !(signals.wanted & bit(signo)));
     if (signals.wanted & bit(signo)) {
         for (struct nx__list *link = signals.waits.next; link != &signals.waits;
@@ -59,14 +63,17 @@ static void deliver(int signo)
         signals.pending |= bit(signo);
         return;
     }
-    if (signals.stopping && nx__clock_monotonic() - signals.stopped_at < SAME_SIGNAL) return;
-    if (signals.stopping) {
+    if (atomic_load(&replaced)) {
+        if (signals.state == STOPS) atomic_store(&replaced, false); /* it is past that */
+        if (signals.state != RUNS) return;
+    } else if (signals.state == STOPS) {
+        if (nx__clock_monotonic() - signals.stopped_at < SAME_SIGNAL) return;
         /* Asked twice: at once, by the signal itself, so that the exit status tells it. */
         (void)signal(signo, SIG_DFL);
         (void)raise(signo);
         return;
     }
-    signals.stopping = true;
+    signals.state = atomic_load(&replaced) ? IS_REPLACED : STOPS;
     signals.stopped_at = nx__clock_monotonic();
     nx__loop_shutdown(signals.loop);
 }
@@ -80,9 +87,13 @@ static void arrived(struct nx__post *node)
         if (mask & bit(signo)) deliver(signo);
 }
 
-static void handler(int signo)
+static void handler(int signo, siginfo_t *info, void *context)
 {
+    (void)context;
     int saved = errno;
+    if (signo == SIGTERM)
+        atomic_store(&came_replaced, info->si_code == SI_QUEUE && info->si_pid == getppid() &&
+                                         info->si_value.sival_int == NX__BROKER_REPLACED);
     atomic_fetch_or(&came, bit(signo));
     if (!atomic_exchange(&posted, true)) nx__loop_post(signals.loop, &post);
     errno = saved;
@@ -101,7 +112,7 @@ static nx_err handle(struct nx_loop *loop, int signo)
     if (signals.loop != loop)
         return nx__error_set(NX_ESTATE, "signals go to the program's first loop");
     if (signals.handled & bit(signo)) return NX_OK;
-    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_RESTART | SA_SIGINFO};
     (void)sigfillset(&action.sa_mask);
     if (sigaction(signo, &action, &signals.before[signo]) != 0)
         return nx__error_system(errno, "cannot handle signal %d", signo);
@@ -122,10 +133,16 @@ void nx__signals_free(struct nx_loop *loop)
     for (int signo = 1; signo < SIGNALS; signo++)
         if (signals.handled & bit(signo)) (void)sigaction(signo, &signals.before[signo], NULL);
     signals.handled = signals.wanted = signals.pending = 0;
-    signals.stopping = false;
+    signals.state = RUNS;
+    atomic_store(&replaced, false);
     signals.loop = NULL;
     atomic_store(&came, 0);
     atomic_store(&posted, false);
+}
+
+bool nx__signals_replaced(void)
+{
+    return atomic_load_explicit(&replaced, memory_order_relaxed);
 }
 
 uint64_t nx__signals_handled(void)

@@ -9,6 +9,11 @@
  * first that asks. */
 NX_MUST_CHECK nx_err nx__signals_shutdown(struct nx_loop *loop);
 
+/* The stop that is under way makes room for the program that takes this one's place, which listens
+ * already or is about to: open connections are worth handing over. Until a plain SIGTERM says that
+ * it is the end. Any thread. */
+bool nx__signals_replaced(void);
+
 /* Those that are handled here, a bit each. */
 uint64_t nx__signals_handled(void);
 

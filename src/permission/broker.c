@@ -10,11 +10,22 @@
 #include <unistd.h>
 
 static int launcher = -1;
+static uint32_t worker;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* one question at a time */
 
 void nx__broker_connect(int fd)
 {
     launcher = fd;
+}
+
+void nx__broker_worker(uint32_t index)
+{
+    worker = index;
+}
+
+uint32_t nx__broker_worker_index(void)
+{
+    return worker;
 }
 
 int nx__broker_fd(void)
@@ -68,16 +79,22 @@ static nx_err request_send(struct nx__broker_request *request, const char *text)
     return n == (ssize_t)size ? NX_OK : lost(n < 0 ? errno : EIO);
 }
 
-static void fds_close(struct nx__listeners *fds)
+/* What came with an answer. */
+struct descriptors {
+    int fds[NX__BROKER_FDS];
+    unsigned count;
+};
+
+static void descriptors_close(struct descriptors *came)
 {
-    while (fds->count) (void)close(fds->fds[--fds->count]);
+    while (came->count) (void)close(came->fds[--came->count]);
 }
 
-static nx_err answer_receive(struct nx__broker_answer *answer, struct nx__listeners *fds)
+static nx_err answer_receive(struct nx__broker_answer *answer, struct descriptors *came)
 {
     union {
         struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof fds->fds)];
+        char space[CMSG_SPACE(sizeof came->fds)];
     } control;
     struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer - 1};
     struct msghdr message = {.msg_iov = &part,
@@ -93,22 +110,22 @@ static nx_err answer_receive(struct nx__broker_answer *answer, struct nx__listen
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         size_t len = header->cmsg_len - CMSG_LEN(0);
-        memcpy(fds->fds, CMSG_DATA(header), len);
-        fds->count = (unsigned)(len / sizeof *fds->fds);
+        memcpy(came->fds, CMSG_DATA(header), len);
+        came->count = (unsigned)(len / sizeof *came->fds);
     }
     /* Where the process may not open as many, none is of use: nobody would serve the others. */
-    if (message.msg_flags & MSG_CTRUNC) fds_close(fds);
+    if (message.msg_flags & MSG_CTRUNC) descriptors_close(came);
     return NX_OK;
 }
 
-/* Asks and waits. `fds` are the descriptors that came. */
+/* Asks and waits. `came` are the descriptors that came. */
 static nx_err call(struct nx__broker_request *request, const char *text,
-                   struct nx__broker_answer *answer, struct nx__listeners *fds)
+                   struct nx__broker_answer *answer, struct descriptors *came)
 {
-    fds->count = 0;
+    came->count = 0;
     (void)pthread_mutex_lock(&turn);
     nx_err err = request_send(request, text);
-    if (!err) err = answer_receive(answer, fds);
+    if (!err) err = answer_receive(answer, came);
     (void)pthread_mutex_unlock(&turn);
     if (err || !answer->code) return err;
     NX_IGNORE(nx__error_set((nx_err)answer->code, "%s", answer->message));
@@ -119,13 +136,13 @@ static nx_err call(struct nx__broker_request *request, const char *text,
 nx_err nx__broker_page(const void *report, size_t len, int *fd)
 {
     struct nx__broker_answer answer = {.code = NX_ENOTSUP};
-    struct nx__listeners fds = {.count = 0};
+    struct descriptors came = {.count = 0};
     *fd = -1;
     if (launcher < 0) return NX_ENOTSUP;
     (void)pthread_mutex_lock(&turn);
-    nx_err err = nx__broker_report(report, len) ? answer_receive(&answer, &fds) : NX_EIO;
+    nx_err err = nx__broker_report(report, len) ? answer_receive(&answer, &came) : NX_EIO;
     (void)pthread_mutex_unlock(&turn);
-    if (fds.count) *fd = fds.fds[0];
+    if (came.count) *fd = came.fds[0];
     if (!err) err = (nx_err)answer.code;
     if (!err && *fd < 0) err = NX_EIO;
     return err;
@@ -136,7 +153,7 @@ bool nx__broker_ask(const char *address)
     if (launcher < 0) return false;
     struct nx__broker_request request = {.kind = NX__BROKER_ASK};
     struct nx__broker_answer answer;
-    struct nx__listeners none;
+    struct descriptors none;
     return call(&request, address, &answer, &none) == NX_OK;
 }
 
@@ -145,40 +162,71 @@ nx_err nx__broker_begin(void)
     if (launcher < 0) return NX_OK;
     struct nx__broker_request request = {.kind = NX__BROKER_BEGIN};
     struct nx__broker_answer answer;
-    struct nx__listeners none;
+    struct descriptors none;
     return call(&request, "", &answer, &none);
 }
 
-nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode,
-                         unsigned want, struct nx__listeners *listeners)
+static void listener_close(struct nx__listener *listener)
+{
+    int *fds[] = {&listener->fd, &listener->handed_in, &listener->handed_out};
+    for (size_t i = 0; i < sizeof fds / sizeof *fds; i++) {
+        if (*fds[i] >= 0) (void)close(*fds[i]);
+        *fds[i] = -1;
+    }
+}
+
+/* Without a launcher. */
+static nx_err listen_here(const struct nx__listen_options *o, unsigned want,
+                          struct nx__listeners *out)
+{
+    struct nx__listener *items = out->items;
+    for (unsigned i = 0; i < want; i++)
+        items[i] = (struct nx__listener){.fd = -1, .handed_in = -1, .handed_out = -1};
+    NX_TRY(nx__listen(o->host, o->port, o->backlog, o->unix_mode, NX__LISTEN_ALONE, &items->fd,
+                      &out->port));
+    out->count = 1;
+    while (out->count < want &&
+           nx__listen_beside(items->fd, o->backlog, &items[out->count].fd) == NX_OK)
+        out->count++;
+    return NX_OK;
+}
+
+nx_err nx__broker_listen(const struct nx__listen_options *o, struct nx__listeners *out)
 {
     char address[NX__LISTEN_ADDRESS_MAX];
-    if (want > NX__LISTENERS_MAX) want = NX__LISTENERS_MAX;
-    NX_TRY(nx__listen_address(host, port, address));
+    unsigned want = o->sockets < 1                   ? 1
+                    : o->sockets > NX__LISTENERS_MAX ? NX__LISTENERS_MAX
+                                                     : o->sockets;
+    out->count = 0;
+    NX_TRY(nx__listen_address(o->host, o->port, address));
     NX_TRY(nx__permit(NX__PERMIT_NET, address));
-    if (launcher < 0) {
-        int *fds = listeners->fds;
-        NX_TRY(nx__listen(host, port, backlog, unix_mode, fds, &listeners->port));
-        listeners->count = 1;
-        while (listeners->count < want &&
-               nx__listen_beside(fds[0], backlog, &fds[listeners->count]) == NX_OK)
-            listeners->count++;
-        return NX_OK;
-    }
-    struct nx__broker_request request = {.kind = NX__BROKER_LISTEN,
-                                         .port = port,
-                                         .backlog = backlog,
-                                         .unix_mode = unix_mode,
-                                         .count = want};
-    struct nx__broker_answer answer;
-    NX_TRY(call(&request, host, &answer, listeners));
-    if (!listeners->count)
+    if (launcher < 0 && o->workers > 1)
         return nx__error_set(
-            NX_EMFILE,
-            "cannot listen on %s: no descriptor came from the launcher (see --max-open-files)",
+            NX_ENOTSUP,
+            "cannot listen on %s with worker processes: the program was not started by nexus run; without .worker_processes the workers are threads",
             address);
-    listeners->port = (uint16_t)answer.port;
-    return NX_OK;
+    if (launcher < 0) return listen_here(o, want, out);
+    struct nx__broker_request request = {
+        .kind = NX__BROKER_LISTEN,
+        .port = o->port,
+        .backlog = o->backlog,
+        .unix_mode = o->unix_mode,
+        .sockets = want,
+        .workers = o->workers,
+        .drain_ms = o->drain == NX_FOREVER ? UINT64_MAX : (uint64_t)(o->drain / NX_MS(1)),
+    };
+    struct nx__broker_answer answer;
+    struct descriptors came;
+    NX_TRY(call(&request, o->host, &answer, &came));
+    for (unsigned i = 0; i + 2 < came.count; i += 3)
+        out->items[out->count++] = (struct nx__listener){
+            .fd = came.fds[i], .handed_in = came.fds[i + 1], .handed_out = came.fds[i + 2]};
+    out->port = (uint16_t)answer.port;
+    if (out->count) return NX_OK;
+    return nx__error_set(
+        NX_EMFILE,
+        "cannot listen on %s: no descriptor came from the launcher (see --max-open-files)",
+        address);
 }
 
 void nx__broker_leave(int fd)
@@ -204,10 +252,10 @@ void nx__broker_leave(int fd)
     }
 }
 
-void nx__broker_unlisten(int fd)
+void nx__broker_unlisten(struct nx__listener *listener)
 {
-    nx__broker_leave(fd);
-    (void)close(fd);
+    nx__broker_leave(listener->fd);
+    listener_close(listener);
 }
 
 nx_err nx__broker_import(const char *name, int *so_fd)
@@ -218,11 +266,11 @@ nx_err nx__broker_import(const char *name, int *so_fd)
             NX_ENOTSUP, "cannot import \"%.100s\": the program was not started by nexus run", name);
     struct nx__broker_request request = {.kind = NX__BROKER_IMPORT};
     struct nx__broker_answer answer;
-    struct nx__listeners fds;
-    NX_TRY(call(&request, name, &answer, &fds));
-    if (!fds.count)
+    struct descriptors came;
+    NX_TRY(call(&request, name, &answer, &came));
+    if (!came.count)
         return nx__error_set(
             NX_EMFILE, "cannot import \"%.100s\": no descriptor came from the launcher", name);
-    *so_fd = fds.fds[0];
+    *so_fd = came.fds[0];
     return NX_OK;
 }

@@ -14,26 +14,58 @@
 /* Hands the app its end of the socket pair, which stays open. Before any thread is started. */
 void nx__broker_connect(int fd);
 
+/* Says which of the program's processes this is, cf. nx_worker_index. Before any thread is started.
+ */
+void nx__broker_worker(uint32_t index);
+uint32_t nx__broker_worker_index(void);
+
 /* The app's end, -1 in a program without a launcher. */
 int nx__broker_fd(void);
 
-/* Listens, after the check of permissions. The launcher keeps the socket, so that the next
- * generation of the app gets the same one and no connection is lost. `host` may be "unix:/path";
- * port 0 lets the system choose. Parameters and errors as nx__listen, NX_EPERM too. `want` sockets
- * share the address, or as few as one where more can't be had; there are more where the generation
- * before had more, whose connections are to be served too. The caller gives each back with
- * nx__broker_unlisten. */
-NX_MUST_CHECK nx_err nx__broker_listen(const char *host, uint16_t port, unsigned backlog,
-                                       unsigned unix_mode, unsigned want,
-                                       struct nx__listeners *listeners);
+/* Where to listen. */
+struct nx__listen_options {
+    const char *host; /* as for nx__listen; may be "unix:/path" */
+    uint16_t port;    /* 0 lets the system choose */
+    uint32_t backlog, unix_mode;
+    uint32_t sockets;  /* that share the address, for the threads of this process; 0 and 1: one. A
+                          Unix socket is one in any case */
+    uint32_t workers;  /* processes that are to listen there, each with a socket of its own but for
+                          Unix; 0 and 1: this one, UINT32_MAX: one for each processor. Not more than
+                          one together with `sockets` */
+    nx_duration drain; /* how long the app may take to finish what it has; the launcher waits */
+};
 
-/* Lets the launcher close its own of a descriptor of nx__broker_listen, which the caller is about
- * to close: nobody listens there any more then, unless the next generation does. Removes the file
- * of a Unix socket. Does not block. Never shut such a socket down: it is shared. */
+/* A listening socket, and the channel for connections that come from the program before this one
+ * and go to the one after (permission/handover.h). -1 in a program without a launcher. */
+struct nx__listener {
+    int fd;
+    int handed_in, handed_out;
+};
+
+/* The sockets of one address. */
+enum { NX__LISTENERS_MAX = 64 };
+struct nx__listeners {
+    struct nx__listener items[NX__LISTENERS_MAX];
+    unsigned count;
+    uint16_t port; /* that it is, 0 for Unix */
+};
+
+/* Listens, after the check of permissions. The launcher keeps the sockets, so that the next
+ * generation of the app gets the same ones and no connection is lost; where more workers are asked
+ * for than there are, it starts them. At least one socket comes, and as many as were asked for
+ * unless no more can be had. Errors as nx__listen, NX_EPERM, and NX_ENOTSUP for workers without a
+ * launcher. The caller gives the descriptors back with nx__broker_unlisten. */
+NX_MUST_CHECK nx_err nx__broker_listen(const struct nx__listen_options *options,
+                                       struct nx__listeners *out);
+
+/* Lets the launcher close its own of a listening socket, which the caller is about to close: nobody
+ * listens there any more then, unless the next generation does. Removes the file of a Unix socket.
+ * Does not block. Never shut such a socket down: it is shared. */
 void nx__broker_leave(int fd);
 
-/* The same, and closes it. */
-void nx__broker_unlisten(int fd);
+/* The same, and closes the descriptors. Those of the channel may be -1: closed, or wanted for
+ * longer. */
+void nx__broker_unlisten(struct nx__listener *listener);
 
 /* Asks the user to allow listening on `address`, where he can be asked; false at once where not. */
 bool nx__broker_ask(const char *address);
@@ -71,6 +103,13 @@ NX_MUST_CHECK nx_err nx__broker_page(const void *report, size_t len, int *fd);
 
 enum { NX__BROKER_MAGIC = 0x4e58424b, NX__BROKER_PACKET_MAX = 65536 };
 
+/* The value of the SIGTERM that tells the app that the program after it listens already, or is
+ * about to: what is open is handed over. */
+enum { NX__BROKER_REPLACED = 0x4e58 };
+
+/* Descriptors of an answer at most: a listener has three. The kernel takes 253. */
+enum { NX__BROKER_FDS = 3 * NX__LISTENERS_MAX };
+
 enum nx__broker_kind {
     NX__BROKER_LISTEN = 1,
     NX__BROKER_UNLISTEN,
@@ -84,9 +123,12 @@ enum nx__broker_kind {
 /* From the app. The text ends with a NUL and the packet with it. */
 struct nx__broker_request {
     uint32_t magic, kind;
-    uint32_t backlog, unix_mode, port, count;
-    uint32_t wants;  /* NX__BROKER_CRASHED: an enum nx__broker_wants */
-    uint64_t socket; /* which is given back: its inode */
+    uint32_t backlog, unix_mode, port, sockets, workers;
+    uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants */
+    union {
+        uint64_t socket;   /* which is given back: its inode */
+        uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */
+    };
     char text[NX__PATH_MAX];
 };
 

@@ -127,8 +127,26 @@ static NX__COLD nx_err failed(int system, const char *host, uint16_t port)
     return code;
 }
 
-nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode, int *fd,
-                  uint16_t *bound_port)
+static int reuse(int fd, int option)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, option, &on, sizeof on) == 0 ? 0 : errno;
+}
+
+/* Returns 0 or the errno. Who is there already is found out by a bind that does not share. */
+static int bind_inet(int fd, const struct sockaddr *address, socklen_t len,
+                     enum nx__listen_share share)
+{
+    int on = 1, system = reuse(fd, SO_REUSEADDR);
+    if (!system && setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) system = errno;
+    if (!system && share == NX__LISTEN_JOIN) system = reuse(fd, SO_REUSEPORT);
+    if (!system && bind(fd, address, len) != 0) system = errno;
+    if (!system && share == NX__LISTEN_SHARED) system = reuse(fd, SO_REUSEPORT);
+    return system;
+}
+
+nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned unix_mode,
+                  enum nx__listen_share share, int *fd, uint16_t *bound_port)
 {
     union address address;
     socklen_t len = 0;
@@ -138,14 +156,8 @@ nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned un
     int family = address.any.sa_family;
     int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s < 0) return failed(errno, host, port);
-    int on = 1, system = 0;
-    if (family == AF_UNIX) {
-        system = bind_unix(s, &address.local, unix_mode);
-    } else if (setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
-               setsockopt(s, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0 ||
-               bind(s, &address.any, len) != 0) {
-        system = errno;
-    }
+    int system = family == AF_UNIX ? bind_unix(s, &address.local, unix_mode)
+                                   : bind_inet(s, &address.any, len, share);
     if (!system && listen(s, backlog > INT32_MAX ? INT32_MAX : (int)backlog) != 0) system = errno;
     len = sizeof address;
     if (!system && family != AF_UNIX && getsockname(s, &address.any, &len) != 0) system = errno;

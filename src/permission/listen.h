@@ -11,6 +11,11 @@ enum { NX__LISTEN_ADDRESS_MAX = 300 };
 NX_MUST_CHECK nx_err nx__listen_address(const char *host, uint16_t port,
                                         char out[NX__LISTEN_ADDRESS_MAX]);
 
+/* Whether other sockets may listen on the same address, each with its share of the connections
+ * (SO_REUSEPORT): none; more to come, but none may be there; or it joins those that are there. A
+ * Unix socket is always alone. */
+enum nx__listen_share { NX__LISTEN_ALONE, NX__LISTEN_SHARED, NX__LISTEN_JOIN };
+
 /* Makes a listening socket, non-blocking and close-on-exec, whose connections have TCP_NODELAY.
  * `host` is an IPv4 or IPv6 address (with or without brackets), "localhost" (127.0.0.1) or
  * "unix:/path"; port 0 lets the system choose, and
@@ -19,20 +24,13 @@ NX_MUST_CHECK nx_err nx__listen_address(const char *host, uint16_t port,
  * closes `*fd`. NX_EINVAL, NX_EADDRINUSE, NX_EACCES and others with a message that says what to do.
  * Blocks for no longer than the calls take. */
 NX_MUST_CHECK nx_err nx__listen(const char *host, uint16_t port, unsigned backlog,
-                                unsigned unix_mode, int *fd, uint16_t *bound_port);
+                                unsigned unix_mode, enum nx__listen_share share, int *fd,
+                                uint16_t *bound_port);
 
 /* Makes one more socket at the TCP address where `fd` listens: the system spreads the connections
  * that come over all of them (SO_REUSEPORT). Until then nobody else could listen there, from then
  * on programs of the same user could if they ask for that. The caller closes `*another`. NX_ENOTSUP
  * (a Unix socket) and others, recorded: the caller shares what it has. Does not block. */
 NX_MUST_CHECK nx_err nx__listen_beside(int fd, unsigned backlog, int *another);
-
-/* The sockets of one address. */
-enum { NX__LISTENERS_MAX = 64 };
-struct nx__listeners {
-    int fds[NX__LISTENERS_MAX];
-    unsigned count;
-    uint16_t port; /* 0 for Unix */
-};
 
 #endif

@@ -37,6 +37,7 @@ NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
     nx__list_insert(&server->lists[list], &conn->link);
     conn->list = (uint8_t)list;
     conn->since = now;
+    if (nx__unlikely(server->handing) && list == NX__CONN_IDLE) nx__handover_idle(server);
     if (first) {
         nx_duration span = nx__server_deadline(server, list);
         if (span != NX_FOREVER) nx__server_sweep_by(server, now + span);
@@ -114,7 +115,7 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
         nx_cancel(conn->req->base.fiber);
         return;
     }
-    if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining))
+    if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->closing))
         nx__count(&server->stats.timed_out, 1);
     if (list == NX__CONN_HEAD && conn->in.len) {
         nx__h1_refuse(conn, 408, "the request head did not come in time",

@@ -139,8 +139,12 @@ void nx__h1_stream_end(struct nx__stream *stream, bool in_order)
     nx__h1_stream_over(conn);
     if (!in_order) {
         conn->broken = true;
-    } else if (conn->chunked) {
-        put("0\r\n\r\n", 5);
+    } else {
+        nx_bytes hint = nx_str(NX__EVENTS_COME_BACK);
+        if (conn->server->handing && conn->chunked) put("c\r\n", 3);
+        if (conn->server->handing) put(hint.data, hint.len);
+        if (conn->server->handing && conn->chunked) put("\r\n", 2);
+        if (conn->chunked) put("0\r\n\r\n", 5);
         (void)nx__h1_flush(conn);
     }
     nx__h1_go_on(conn);

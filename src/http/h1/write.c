@@ -260,7 +260,7 @@ static NX__INLINE char *put_head(char *at, nx_response *res, enum framing framin
     nx_http_server *server = conn->server;
     bool unread =
         !req->body_done && (req->expect_continue || req->body.length_left > NX__H1_DISCARD_MOST);
-    if (!req->keep_alive || framing == FRAMING_CLOSE || server->draining || unread ||
+    if (!req->keep_alive || framing == FRAMING_CLOSE || server->closing || unread ||
         conn->half_closed || conn->requests >= server->options.max_requests)
         conn->close_after = true;
     bool given = nx__unlikely(res->fields.count != 0);
