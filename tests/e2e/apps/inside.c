@@ -1,7 +1,7 @@
 /* A server that waits, blocks, spins and burns: what nexus dump and --profile look into. */
 #include <nexus.h>
-#include <stdlib.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
