@@ -245,10 +245,10 @@ int main(int argc, char **argv)
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
-struct request { uint32_t magic, kind, backlog, mode, port; uint64_t socket; char text[4096]; };
+struct request { uint32_t magic, kind, backlog, mode, port, count, wants; uint64_t socket; char text[4096]; };
 static int ask(uint32_t kind, const char *text, unsigned port)
 {
-    struct request r = {0x4e58424b, kind, 16, 0777, port, 0, ""};
+    struct request r = {0x4e58424b, kind, 16, 0777, port, 1, 0, 0, ""};
     int32_t answer[256];
     strcpy(r.text, text);
     if (send(3, &r, offsetof(struct request, text) + strlen(text) + 1, 0) < 0) return -1;
