@@ -160,6 +160,7 @@ static void say(struct text *t, const char *format, ...)
     char line[512];
     va_list args;
     va_start(args, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start has made it */
     int n = vsnprintf(line, sizeof line, format, args);
     va_end(args);
     if (n > 0) put(t, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
@@ -257,8 +258,9 @@ nx_err nx__flame_svg(nx_bytes folded, const char *title, struct nx__buffer *out)
             SIDE);
         escaped(&t, title, strlen(title));
         say(&t, "</text>\n<text id=\"info\" class=\"small\" x=\"%d\" y=\"50\">", SIDE);
-        say(&t, tree.nodes[0].count ? "Point at a frame; click to zoom in"
-                                    : "No samples: the program has used no CPU time");
+        say(&t, "%s",
+            tree.nodes[0].count ? "Point at a frame; click to zoom in"
+                                : "No samples: the program has used no CPU time");
         say(&t,
             "</text>\n<text id=\"reset\" class=\"button\" x=\"%d\" y=\"28\">Whole picture</text>"
             "<text id=\"search\" class=\"button\" x=\"%d\" y=\"28\">Search</text>"
