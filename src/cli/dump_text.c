@@ -167,8 +167,9 @@ static void frame_put(struct text *t, const struct nx__dump *d, const struct nx_
     base = base ? base + 1 : module;
     const char *function = is_call(s->outer) ? s->outer : s->function[0] ? s->function : "?";
     put(t, "    ");
-    /* The path of a library's source leads nowhere here. */
-    if (s->file[0] == '/')
+    /* The path of a system library's source leads nowhere here. */
+    bool system = known && !nx__code_kind(module, p->module, false);
+    if (s->file[0] && !system)
         put(t, "%-24s %s:%d\n", function, s->file, s->line);
     else if (s->function[0])
         put(t, "%-24s %s\n", s->function, base);

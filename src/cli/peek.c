@@ -406,8 +406,8 @@ nx_err nx__peek_stop(struct nx__peek *peek, pid_t thread, struct nx__machine *ma
         return nx__error_system(errno, "cannot stop thread %d", (int)thread);
     nx_duration until = nx__clock_monotonic() + PATIENCE;
     struct timespec moment = {.tv_nsec = 20000};
-    int status;
-    for (pid_t got; (got = waitpid(thread, &status, __WALL | WNOHANG)) == 0;) {
+    int status = 0;
+    while (waitpid(thread, &status, __WALL | WNOHANG) == 0) {
         if (nx__clock_monotonic() > until)
             return nx__error_set(NX_ETIMEDOUT, "thread %d does not stop", (int)thread);
         (void)nanosleep(&moment, NULL);

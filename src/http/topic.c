@@ -305,15 +305,16 @@ static nx_err make_room(nx_topic *topic, size_t size)
 
 /* ---- Sending */
 
-static nx_err append(nx_topic *topic, nx_event *event, nx_bytes data)
+static nx_err append(nx_topic *topic, const nx_event *given, nx_bytes data)
 {
+    nx_event event = *given;
     char own_id[sizeof topic->epoch + 24];
-    if (!event->id && !topic->own_ids) {
+    if (!event.id && !topic->own_ids) {
         (void)snprintf(own_id, sizeof own_id, "%s-%llu", topic->epoch,
                        (unsigned long long)topic->log.next);
-        event->id = own_id;
+        event.id = own_id;
     }
-    struct nx__frame *frame = frame_new(event, data);
+    struct nx__frame *frame = frame_new(&event, data);
     if (frame) nx__topic_trim(topic, frame_size(frame));
     bool good = frame && nx__log_append(&topic->log, frame);
     if (frame) frame_release(frame);

@@ -75,6 +75,12 @@ static bool keeps_frames(const struct nx__code *code)
     return code && (code->kind & NX__CODE_FRAMES);
 }
 
+/* Two words from `at` on are no further up than the stack, however high that is. */
+static bool has_two(const struct nx__unwind *u, uintptr_t at)
+{
+    return u->high >= 2 * WORD && at <= u->high - 2 * WORD;
+}
+
 /* True when the instruction before is a call, as far as is known for the architecture: a stack is
  * full of old addresses that are none of a return. The range of a module holds its headers too. */
 static bool follows_call(const struct nx__unwind *u, uintptr_t pc, const struct nx__code *code)
@@ -102,8 +108,7 @@ static bool follows_call(const struct nx__unwind *u, uintptr_t pc, const struct 
 static uintptr_t leave_library(const struct nx__unwind *u, uintptr_t sp)
 {
     bool called = false;
-    for (uintptr_t at = sp; at >= u->low && at + 2 * WORD <= u->high && at < sp + LIBRARY_DEPTH;
-         at += WORD) {
+    for (uintptr_t at = sp; at >= u->low && has_two(u, at) && at - sp < LIBRARY_DEPTH; at += WORD) {
         uintptr_t word[2];
         if (!u->read(u->arg, at, word, sizeof word)) return 0;
         const struct nx__code *code = code_at(u, word[0]);
@@ -113,7 +118,7 @@ static uintptr_t leave_library(const struct nx__unwind *u, uintptr_t sp)
             if (!u->frame(u->arg, word[0], code, true)) return 0;
             called = true;
         }
-        if (called && word[0] > at && word[0] + 2 * WORD <= u->high && word[0] % WORD == 0 &&
+        if (called && word[0] > at && has_two(u, word[0]) && word[0] % WORD == 0 &&
             keeps_frames(code_at(u, word[1])))
             return at - (uintptr_t)(NEXT * WORD);
     }
@@ -126,7 +131,7 @@ void nx__unwind(const struct nx__unwind *u, struct nx__machine m)
     if (!u->frame(u->arg, m.pc, code, m.is_return)) return;
     uintptr_t fp = m.fp;
     if (!keeps_frames(code) && m.sp % WORD == 0) fp = leave_library(u, m.sp);
-    while (fp >= u->low + 2 * WORD && fp + 2 * WORD <= u->high && fp % WORD == 0) {
+    while (fp >= u->low + 2 * WORD && has_two(u, fp) && fp % WORD == 0) {
         uintptr_t next, pc;
         if (!u->read(u->arg, fp + (uintptr_t)(NEXT * WORD), &next, sizeof next) ||
             !u->read(u->arg, fp + (uintptr_t)(RETURN * WORD), &pc, sizeof pc))

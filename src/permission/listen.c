@@ -173,7 +173,7 @@ nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned un
 
 nx_err nx__listen_beside(int fd, unsigned backlog, int *another)
 {
-    union address address;
+    union address address = {0};
     socklen_t len = sizeof address;
     int on = 1;
     *another = -1;
