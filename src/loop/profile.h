@@ -64,7 +64,7 @@ void nx__profile_thread_begin(const char *name);
 void nx__profile_thread_end(void);
 
 /* What a fiber works on, for who can say more of it than its name: a request's route. Called in a
- * signal handler. NULL: nobody can. Set before there are threads. */
+ * signal handler. NULL: nobody can. Set once for all, be it by several loops. */
 extern nx_bytes (*nx__profile_label)(const nx_fiber *fiber);
 
 /* The modules have changed. */

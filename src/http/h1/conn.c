@@ -437,7 +437,7 @@ static bool shared_new(void)
         return false;
     }
     nx__h1_shared = shared;
-    nx__profile_label = route_of;
+    nx__store_relaxed(&nx__profile_label, route_of); /* each loop, always the same */
     return true;
 }
 
