@@ -67,6 +67,8 @@ class Client:
 
 
 class Base(unittest.TestCase):
+    command = "run"
+
     def setUp(self):
         self.folder = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.folder)
@@ -84,7 +86,7 @@ class Base(unittest.TestCase):
         self.log = open(os.path.join(self.folder, "log"), "a")
         self.addCleanup(self.log.close)
         at = f"unix:{self.address}" if isinstance(self.address, str) else str(self.address[1])
-        self.process = subprocess.Popen([NEXUS, "run", "--allow-all", *flags, "app.c", "--", at, *args], cwd=self.folder,
+        self.process = subprocess.Popen([NEXUS, self.command, "--allow-all", *flags, "app.c", "--", at, *args], cwd=self.folder,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.addCleanup(self.kill)
         if wait:
@@ -692,6 +694,29 @@ class Watch(Base):
         pid = client.json()["pid"]
         self.restart()
         wait_for(lambda: client.json()["pid"] != pid)
+
+
+class Dev(Base):
+    command = "dev"
+
+    def test_connections_go_to_the_new_program_or_its_page(self):
+        self.write(1)
+        self.start()
+        asks, waits = self.client(), self.client()
+        for client in (asks, waits):
+            client.ask()
+        self.write(2)
+        self.said("started anew")
+        for client in (asks, waits):
+            self.moves(client, 2)
+        self.write(3, text="int main(void) { return }")
+        self.said("waiting for a change")
+        response = asks.ask()
+        self.assertEqual((response.status, b"does not compile" in response.body.lower()), (503, True), response.body)
+        self.write(4)
+        wait_for(lambda: self.client().json()["generation"] == 4)
+        self.moves(waits, 4)
+        self.assertEqual(self.stop(), 0, self.output())
 
 
 class Workers(Base):
