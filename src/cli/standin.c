@@ -168,23 +168,36 @@ static void become_live(struct nx__launcher *l, struct nx__guest *guest, const c
     guest->until = NX_FOREVER;
 }
 
-/* The one that has waited the longest makes room. */
-static void live_room(struct nx__launcher *l)
+/* The one that has waited the longest, when there are as many as may be; else NULL. */
+static struct nx__guest *longest_live(struct nx__launcher *l)
 {
-    if (count_live(l) < NX__LIVE_MAX) return;
-    size_t oldest = 0;
-    while (!l->guests[oldest].live) oldest++;
-    leave(l, oldest);
+    if (count_live(l) < NX__LIVE_MAX) return NULL;
+    struct nx__guest *guest = l->guests;
+    while (!guest->live) guest++;
+    return guest;
 }
 
 void nx__standin_live(struct nx__launcher *l, int fd, const char *since)
 {
-    live_room(l);
+    struct nx__guest *longest = longest_live(l);
+    if (longest) leave(l, (size_t)(longest - l->guests));
     if (!has_room(l)) {
         (void)close(fd);
         return;
     }
     become_live(l, enter(l, fd), since);
+}
+
+/* The same for a guest who is in. Who makes room leaves at the next turn: this one is going through
+ * the guests. */
+static void stay(struct nx__launcher *l, struct nx__guest *guest, const char *since)
+{
+    struct nx__guest *longest = longest_live(l);
+    if (longest) {
+        longest->live = false;
+        longest->until = 0;
+    }
+    become_live(l, guest, since);
 }
 
 void nx__standin_tell(struct nx__launcher *l)
@@ -249,7 +262,7 @@ static void answer_request(struct nx__launcher *l, struct nx__guest *guest)
     char version[24];
     if ((query = query_of(target, NX__DEV_LIVE)) != NULL) {
         version_copy(version, query, end);
-        become_live(l, guest, version);
+        stay(l, guest, version);
         return;
     }
     if ((query = query_of(target, NX__DEV_LIVE_SCRIPT)) != NULL) {
