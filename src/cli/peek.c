@@ -370,6 +370,10 @@ static nx_err thread_check(const struct nx__peek *peek, pid_t thread)
     char path[64];
     (void)snprintf(path, sizeof path, "/proc/%d/task/%d", (int)peek->pid, (int)thread);
     if (thread > 0 && access(path, F_OK) == 0) return NX_OK;
+    (void)snprintf(path, sizeof path, "/proc/%d", (int)thread);
+    if (access(path, F_OK) != 0)
+        return nx__error_set(NX_ENOENT, "thread %d of process %d has just ended", (int)thread,
+                             (int)peek->pid);
     return nx__error_set(NX_ESTATE,
                          "cannot look into process %d: it names thread %d, which is none of its "
                          "own; of a program in a container, nexus dump is run in there",

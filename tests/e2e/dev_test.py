@@ -305,6 +305,35 @@ class Hostile(DevTest):
         p.break_it(BROKEN)
         self.assertNotIn("vscode:", p.browse().body)
 
+    def test_a_page_of_another_site_is_told_nothing(self):
+        p = self.project()
+        secrets = ("store", "missing.json", "Crashed", "Segmentation", p.dir, "NX_ENOENT", "undeclared")
+        here = f"127.0.0.1:{p.port}"
+        strangers = ({"host": f"rebound.example:{p.port}"}, {"host": "127.0.0.1.example"}, {"host": "example.localhost.com."},
+                     {"host": here, "origin": "https://site.example"}, {"host": here, "origin": "null"},
+                     {"host": here, "origin": "http://203.0.113.7"}, {"host": here, "origin": "http://127.0.0.1.example"})
+        friends = ({"host": here}, {"host": "localhost"}, {"host": f"app.localhost:{p.port}"}, {"host": "[::1]:80"}, {"host": "192.0.2.7"},
+                   {"host": "laptop:3000"}, {"host": "laptop.local"}, {"host": here, "origin": "http://" + here},
+                   {"host": here, "origin": "http://localhost:5173"}, {"host": here, "origin": "http://127.0.0.1:1"})
+        for head in strangers:
+            for accept in (HTML, {}):
+                r = p.ask("/boom", headers={**accept, **head})
+                self.assertEqual(r.status, 500)
+                self.assertFalse([s for s in secrets if s in r.body], (head, r.body))
+        for head in friends:
+            self.assertIn("missing.json", p.ask("/boom", headers={**HTML, **head}).body, head)
+        if not sanitized():
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                p.ask("/crash", headers=strangers[0])
+            p.wait_for(lambda: p.ask("/").status == 200)
+        p.break_it(BROKEN)
+        for head in strangers:
+            r = p.ask("/", headers={**HTML, **head})
+            self.assertEqual(r.status, 503)
+            self.assertFalse([s for s in secrets if s in r.body], (head, r.body))
+        for head in friends:
+            self.assertIn("Does not compile", p.ask("/", headers={**HTML, **head}).body, head)
+
     def test_descriptors_that_nobody_asked_for_are_closed(self):
         packets = r"""
 #include <sys/socket.h>
