@@ -333,11 +333,17 @@ static bool client_messages(struct nx__bridge *b, struct nx__buffer *in)
     return good;
 }
 
+/* What it asks has to go somewhere, the answers too. */
+static bool client_is_heard(const struct nx__session *s)
+{
+    return s->to_adapter.len <= WAITING_MOST && s->to_client.len <= WAITING_MOST;
+}
+
 static void client_turn(struct nx__bridge *b)
 {
     struct nx__session *s = &b->session;
     if (s->client < 0) return;
-    bool there = s->to_adapter.len > WAITING_MOST ||
+    bool there = !client_is_heard(s) ||
                  fill(s->client, &s->from_client, NX__DAP_CLIENT_MOST + NX__DAP_HEAD_MOST);
     if (!client_messages(b, &s->from_client)) {
         if (!b->warned)
@@ -501,10 +507,9 @@ size_t nx__session_poll(const struct nx__session *s, struct pollfd *fds)
 {
     size_t count = 0;
     if (s->client >= 0 && s->state != NX__SESSION_NONE)
-        fds[count++] =
-            (struct pollfd){.fd = s->client,
-                            .events = (short)((s->to_adapter.len > WAITING_MOST ? 0 : POLLIN) |
-                                              (s->to_client.len ? POLLOUT : 0))};
+        fds[count++] = (struct pollfd){.fd = s->client,
+                                       .events = (short)((client_is_heard(s) ? POLLIN : 0) |
+                                                         (s->to_client.len ? POLLOUT : 0))};
     if (s->adapter.pid && s->to_client.len <= WAITING_MOST)
         fds[count++] = (struct pollfd){.fd = s->adapter.out, .events = POLLIN};
     if (s->adapter.pid && s->adapter.in >= 0 && s->to_adapter.len)
@@ -562,6 +567,7 @@ void nx__session_turn(struct nx__bridge *b)
     client_turn(b);
     adapter_turn(b);
     write_turn(b);
+    if (s->client < 0) part(b); /* there was no memory for its answers */
     nx_duration now = nx__clock_monotonic();
     if (s->idle_at && s->idle_at <= now) s->idle_at = 0;
     if (s->finish_at && s->finish_at <= now) {

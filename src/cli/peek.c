@@ -363,6 +363,23 @@ bool nx__peek_has_loops(const struct nx__peek *peek)
 
 /* ---- Threads */
 
+/* What the program's memory says may be wrong on purpose, or true only in a container of its own.
+ */
+static nx_err thread_check(const struct nx__peek *peek, pid_t thread)
+{
+    char path[64];
+    (void)snprintf(path, sizeof path, "/proc/%d/task/%d", (int)peek->pid, (int)thread);
+    if (thread > 0 && access(path, F_OK) == 0) return NX_OK;
+    (void)snprintf(path, sizeof path, "/proc/%d", (int)thread);
+    if (access(path, F_OK) != 0)
+        return nx__error_set(NX_ENOENT, "thread %d of process %d has just ended", (int)thread,
+                             (int)peek->pid);
+    return nx__error_set(NX_ESTATE,
+                         "cannot look into process %d: it names thread %d, which is none of its "
+                         "own; of a program in a container, nexus dump is run in there",
+                         (int)peek->pid, (int)thread);
+}
+
 static nx_err registers(pid_t thread, struct nx__machine *m, long *system_call)
 {
 #if defined(__riscv)
@@ -395,6 +412,7 @@ nx_err nx__peek_stop(struct nx__peek *peek, pid_t thread, struct nx__machine *ma
     *system_call = -1;
     if (peek->stopped_count == NX__LOOPS_MOST)
         return nx__error_set(NX_ELIMIT, "too many threads to stop");
+    NX_TRY(thread_check(peek, thread));
     if (!peek->stopped_at) peek->stopped_at = nx__clock_monotonic();
     if (ptrace(PTRACE_SEIZE, thread, NULL, NULL) != 0)
         return errno == EPERM
@@ -416,6 +434,7 @@ nx_err nx__peek_stop(struct nx__peek *peek, pid_t thread, struct nx__machine *ma
         return nx__error_set(NX_ENOENT, "process %d has just ended", (int)peek->pid);
     /* A signal that came first is the program's. */
     if (status >> 16 == 0) peek->stopped[peek->stopped_count - 1].signo = WSTOPSIG(status);
+    NX_TRY(thread_check(peek, thread)); /* again: now its number can't become another's */
     return registers(thread, machine, system_call);
 }
 

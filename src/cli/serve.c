@@ -230,8 +230,7 @@ static void report_path(const struct nx__generation *generation, struct nx__cras
                            generation->so_fd);
 }
 
-/* nexus dev: takes over a connection. False when the request is another, and the descriptor closed.
- */
+/* nexus dev: takes over a connection. False when the request is another. */
 static bool serve_connection(struct nx__launcher *l, const struct nx__broker_request *request,
                              int fd)
 {
@@ -239,8 +238,6 @@ static bool serve_connection(struct nx__launcher *l, const struct nx__broker_req
         nx__dev_crashed(l, fd, request->wants);
     else if (request->kind == NX__BROKER_LIVE)
         nx__standin_live(l, fd, request->text);
-    else
-        (void)close(fd);
     return request->kind == NX__BROKER_CRASHED || request->kind == NX__BROKER_LIVE;
 }
 
@@ -264,25 +261,28 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
         struct nx__crash_report report;
         char bytes[NX__BROKER_PACKET_MAX];
     } buffer; /* what it does not use is never touched, and so costs no memory */
-    /* Descriptors that come along are not taken, and the kernel closes them. */
+    /* Without nexus dev, descriptors that come along are not taken, and the kernel closes them. */
     int came = -1;
+    bool taken = false;
     ssize_t n = l->dev ? nx__dev_receive(process->broker, buffer.bytes, sizeof buffer, &came)
                        : recv(process->broker, buffer.bytes, sizeof buffer, MSG_DONTWAIT);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
+        if (came >= 0) (void)close(came);
         (void)close(process->broker);
         process->broker = -1;
         return false;
     }
     size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
     if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
-        if (len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0' &&
-            !(came >= 0 && serve_connection(l, &buffer.request, came)))
-            serve_request(l, peer, &buffer.request);
+        bool good = len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0';
+        taken = good && came >= 0 && serve_connection(l, &buffer.request, came);
+        if (good && !taken) serve_request(l, peer, &buffer.request);
     } else {
         report_path(peer.generation, &buffer.report, len);
         serve_report(l, peer, buffer.bytes, len);
     }
+    if (came >= 0 && !taken) (void)close(came);
     return true;
 }
 

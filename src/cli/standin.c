@@ -229,19 +229,29 @@ void nx__standin_tell(struct nx__launcher *l)
 
 /* ---- Requests */
 
-/* Whether the value of a field, in whatever case its name is, has the word. */
-static bool field_has(const char *head, size_t len, const char *name, const char *word)
+/* The value of the first field of that name, in whatever case that is; empty where there is none.
+ */
+static nx_bytes field_of(const char *head, size_t len, const char *name)
 {
     size_t name_len = strlen(name);
     for (const char *line = head, *end = head + len; line < end;) {
         const char *newline = memchr(line, '\n', (size_t)(end - line));
         size_t n = (size_t)((newline ? newline : end) - line);
-        if (n > name_len && line[name_len] == ':' && strncasecmp(line, name, name_len) == 0 &&
-            memmem(line, n, word, strlen(word)))
-            return true;
+        if (n > name_len && line[name_len] == ':' && strncasecmp(line, name, name_len) == 0) {
+            const char *value = line + name_len + 1, *stop = line + n;
+            while (value < stop && (*value == ' ' || *value == '\t')) value++;
+            while (stop > value && (stop[-1] == '\r' || stop[-1] == ' ' || stop[-1] == '\t'))
+                stop--;
+            return nx_slice(value, (size_t)(stop - value));
+        }
         line += n + 1;
     }
-    return false;
+    return (nx_bytes){0};
+}
+
+static bool has(nx_bytes text, const char *word)
+{
+    return text.len && memmem(text.data, text.len, word, strlen(word));
 }
 
 /* What follows the path in the target, where the target has it: a query or nothing; else NULL. */
@@ -292,10 +302,17 @@ static void answer_request(struct nx__launcher *l, struct nx__guest *guest)
         return;
     }
     struct nx__dev_page page;
-    enum nx__broker_wants wants =
-        field_has(head, guest->in.len, "accept", "text/html") ? NX__WANTS_HTML
-        : field_has(head, guest->in.len, "accept", "json")    ? NX__WANTS_JSON
-                                                              : NX__WANTS_TEXT;
+    if (!nx__http_dev_shows(field_of(head, guest->in.len, "host"),
+                            field_of(head, guest->in.len, "origin"))) {
+        answer_shortly(l, guest,
+                       space && nx_bytes_is(nx_slice(head, (size_t)(space - head)), "HEAD"));
+        guest->answered = true;
+        return;
+    }
+    nx_bytes accept = field_of(head, guest->in.len, "accept");
+    enum nx__broker_wants wants = has(accept, "text/html") ? NX__WANTS_HTML
+                                  : has(accept, "json")    ? NX__WANTS_JSON
+                                                           : NX__WANTS_TEXT;
     nx__dev_page_now(l, &page);
     page.method = nx_slice(head, (size_t)((space ? space : end) - head));
     answer_page(guest, &page, wants, nx_bytes_is(page.method, "HEAD"));

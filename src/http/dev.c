@@ -194,6 +194,11 @@ static nx_err prepare(nx_http_server *server)
 
 /* ---- Failures */
 
+static bool shows(const nx_request *req)
+{
+    return nx__http_dev_shows(nx__request_own_host(req), nx_request_header(req, "origin"));
+}
+
 static nx_err page_read(int fd, nx_bytes *out)
 {
     struct stat st;
@@ -210,6 +215,7 @@ static nx_err page(nx_response *res, const nx_http_failure *failure)
 {
     static const struct nx__line *const types[] = {&nx__type_text, &nx__type_json, &nx__type_html};
     nx_request *req = res->req;
+    if (!shows(req)) return NX_EPERM;
     struct nx__crash_report *report = nx_alloc(sizeof *report);
     if (!report) return NX_ENOMEM;
     memset(report, 0, sizeof *report);
@@ -264,7 +270,7 @@ static void farewell(void)
 {
     const nx_request *req = crashed_request();
     int fd = req ? req->driver->descriptor(req) : -1;
-    if (fd >= 0) (void)nx__broker_hand(NX__BROKER_CRASHED, fd, wants_of(req), "");
+    if (fd >= 0 && shows(req)) (void)nx__broker_hand(NX__BROKER_CRASHED, fd, wants_of(req), "");
 }
 
 static const struct nx__http_dev dev = {.prepare = prepare, .page = page};

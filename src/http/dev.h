@@ -45,6 +45,14 @@ struct nx__http_dev_options {
 /* Turns it on, before the program starts. */
 void nx__http_dev_begin(const struct nx__http_dev_options *options);
 
+/* ---- dev_show.c */
+
+/* Whether pages that tell the inside of the program may go to who asks: not to scripts of another
+ * site. One whose name was made to lead here (DNS rebinding) is told by the Host field, since
+ * developers use an address or a name of no public domain; one that the program's own CORS lets
+ * read, by the Origin. Both are as they came, and empty where there is none. */
+bool nx__http_dev_shows(nx_bytes host, nx_bytes origin);
+
 /* ---- dev_reload.c */
 
 /* Has the request's answer, where it is a whole page, end with the script, which lasts. Without

@@ -60,6 +60,11 @@ class Live(DevTest):
         p.break_it(BROKEN)
         self.assertIn(b"event: change", streams[-1].recv(4096))
         self.assertEqual(p.browse().status, 503)
+        streams = [self.stream(p) for _ in range(100)]  # by the one that stands in
+        self.assertEqual(streams[0].recv(100), b"")
+        self.assertEqual(p.browse().status, 503)
+        p.write("app.c", APP)
+        self.assertIn(b"event: change", streams[-1].recv(4096))
 
     def test_reload_of_the_programs_own_pages(self):
         p = self.project("--allow-all", "--reload")

@@ -305,6 +305,73 @@ class Hostile(DevTest):
         p.break_it(BROKEN)
         self.assertNotIn("vscode:", p.browse().body)
 
+    def test_a_page_of_another_site_is_told_nothing(self):
+        p = self.project()
+        secrets = ("store", "missing.json", "Crashed", "Segmentation", p.dir, "NX_ENOENT", "undeclared")
+        here = f"127.0.0.1:{p.port}"
+        strangers = ({"host": f"rebound.example:{p.port}"}, {"host": "127.0.0.1.example"}, {"host": "example.localhost.com."},
+                     {"host": here, "origin": "https://site.example"}, {"host": here, "origin": "null"},
+                     {"host": here, "origin": "http://203.0.113.7"}, {"host": here, "origin": "http://127.0.0.1.example"})
+        friends = ({"host": here}, {"host": "localhost"}, {"host": f"app.localhost:{p.port}"}, {"host": "[::1]:80"}, {"host": "192.0.2.7"},
+                   {"host": "laptop:3000"}, {"host": "laptop.local"}, {"host": here, "origin": "http://" + here},
+                   {"host": here, "origin": "http://localhost:5173"}, {"host": here, "origin": "http://127.0.0.1:1"})
+        for head in strangers:
+            for accept in (HTML, {}):
+                r = p.ask("/boom", headers={**accept, **head})
+                self.assertEqual(r.status, 500)
+                self.assertFalse([s for s in secrets if s in r.body], (head, r.body))
+        for head in friends:
+            self.assertIn("missing.json", p.ask("/boom", headers={**HTML, **head}).body, head)
+        if not sanitized():
+            with self.assertRaises((OSError, http.client.HTTPException)):
+                p.ask("/crash", headers=strangers[0])
+            p.wait_for(lambda: p.ask("/").status == 200)
+        p.break_it(BROKEN)
+        for head in strangers:
+            r = p.ask("/", headers={**HTML, **head})
+            self.assertEqual(r.status, 503)
+            self.assertFalse([s for s in secrets if s in r.body], (head, r.body))
+        for head in friends:
+            self.assertIn("Does not compile", p.ask("/", headers={**HTML, **head}).body, head)
+
+    def test_descriptors_that_nobody_asked_for_are_closed(self):
+        packets = r"""
+#include <sys/socket.h>
+#include <sys/uio.h>
+static void pack(void *packet, size_t len, size_t count)
+{
+    _Alignas(struct cmsghdr) char space[CMSG_SPACE(4 * sizeof(int))] = {0};
+    int fds[4] = {0, 1, 2, 0};
+    struct iovec part = {packet, len};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&m);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+    sendmsg(3, &m, 0);
+}
+static void flood(void)
+{
+    struct { uint32_t magic, kind, backlog, mode, port, count, wants; uint64_t socket; char text[8]; } r = {.magic = 0x4e58424b};
+    for (int i = 0; i < 50; i++) {
+        pack("no report", 9, 1);
+        r.kind = 2;
+        pack(&r, sizeof r, 1);
+        pack(&r, 12, 1);
+        r.kind = 6;
+        pack(&r, sizeof r, 2);
+        pack(&r, sizeof r, 4);
+    }
+}
+int main(int argc, char **argv)
+{
+    flood();
+"""
+        app = APP.replace("int main(int argc, char **argv)\n{\n", "#include <string.h>" + packets, 1)
+        p = self.project(files={"app.c": app, "store.h": STORE_H, "store.c": STORE_C})
+        self.assertLess(len(os.listdir(f"/proc/{p.process.pid}/fd")), 40)
+
     def test_nexus_run_tells_nothing(self):
         p = self.project("--allow-all", "--watch", command="run")
         secrets = ("store_crash", "store.c", "SIGSEGV", "Segmentation", "missing.json", p.dir, "NX_ENOENT", "nexus dev")

@@ -313,6 +313,48 @@ class Dump(unittest.TestCase):
                 self.assertIn("belongs to user root", result.stderr)
                 self.assertEqual(result.stdout, "")
 
+    def test_a_thread_of_another_process_is_left_alone(self):
+        source = r"""
+            #include <link.h>
+            #include <nexus.h>
+            #include <stdint.h>
+            #include <stdlib.h>
+            #include <unistd.h>
+            static int numbers(struct dl_phdr_info *info, size_t size, void *arg)
+            {
+                (void)size;
+                for (int i = 0; i < info->dlpi_phnum; i++) {
+                    const ElfW(Phdr) *p = &info->dlpi_phdr[i];
+                    if (p->p_type != PT_LOAD || !(p->p_flags & PF_W)) continue;
+                    uintptr_t at = (info->dlpi_addr + p->p_vaddr + 4095) & ~(uintptr_t)4095;
+                    for (; at < info->dlpi_addr + p->p_vaddr + p->p_memsz; at += 4)
+                        if (*(volatile int *)at == gettid()) *(volatile int *)at = *(int *)arg;
+                }
+                return 1; /* nexus itself */
+            }
+            int main(int argc, char **argv)
+            {
+                int victim = atoi(argv[argc - 1]);
+                dl_iterate_phdr(numbers, &victim);
+                puts("ready");
+                fflush(stdout);
+                return nx_sleep(NX_S(60));
+            }"""
+        victim = subprocess.Popen(["sleep", "60"])
+        self.addCleanup(victim.wait)
+        self.addCleanup(victim.kill)
+        with tempfile.TemporaryDirectory() as folder:
+            path = os.path.join(folder, "names.c")
+            with open(path, "w") as f:
+                f.write("#define _GNU_SOURCE\n#include <stdio.h>\n" + source)
+            process = subprocess.Popen([NEXUS, "run", path, "--", str(victim.pid)], stdout=subprocess.PIPE)
+            self.addCleanup(process.wait)
+            self.addCleanup(process.kill)
+            self.assertEqual(process.stdout.readline(), b"ready\n")
+            result = nexus("dump", str(process.pid))
+            self.assertNotEqual(result.returncode, 0, result.stdout)
+            self.assertIn(f"it names thread {victim.pid}, which is none of its own", result.stderr)
+
     def test_debugger_has_it(self):
         app = started(self)
         if not shutil.which("strace"):

@@ -589,6 +589,22 @@ class SessionTest(InspectCase):
             self.assertIn(b"whoever can connect to 0.0.0.0:", log.read())
 
 
+class FloodTest(InspectCase):
+    env = {"NEXUS_DEBUGGER": "true"}  # which is not started before "initialize"
+
+    def test_a_client_that_does_not_read_is_not_read_either(self):
+        app = self.start()
+        text = b'{"seq":1,"type":"request","command":"threads"}'
+        requests = b"Content-Length: %d\r\n\r\n%s" % (len(text), text) * 10000
+        with socket.create_connection(("127.0.0.1", app.debug), timeout=5) as s:
+            with self.assertRaises(TimeoutError):
+                for _ in range(60):  # 40 MB, and five times as much to be answered
+                    s.sendall(requests)
+        client = self.client(app)
+        self.assertIn("begins with", client.ask("threads")["message"])
+        self.assert_serving(app)
+
+
 class RefusalTest(unittest.TestCase):
     """What is said where it can't be."""
 
