@@ -315,12 +315,6 @@ nx_err nx_response_subscribe_with(nx_response *res, nx_topic *topic,
     if (!stream) return nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
     nx__list_init(&stream->link);
     nx_err err = nx__events_begin(res);
-    if (!err && res->state == NX__RESPONSE_DONE) { /* HEAD */
-        res->subscribed = true;
-        free(stream);
-        if (o.left) o.left(o.arg);
-        return NX_OK;
-    }
     if (!err) err = join(stream, topic, nx_request_last_event_id(res->req), o.recent);
     if (err) {
         free(stream);
@@ -330,6 +324,10 @@ nx_err nx_response_subscribe_with(nx_response *res, nx_topic *topic,
     stream->driver = res->req->driver;
     stream->left = o.left;
     stream->arg = o.arg;
+    if (res->state == NX__RESPONSE_DONE) { /* HEAD: gone at once, and `left` comes later as ever */
+        nx__stream_leave(stream);
+        return NX_OK;
+    }
     res->state = NX__RESPONSE_DONE;
     stream->driver->hold(res, stream);
     return NX_OK;
