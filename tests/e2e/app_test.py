@@ -420,6 +420,9 @@ class Forwarded(AppTest):
         # What a client leaves open does not swallow what the proxy adds.
         self.assertEqual(seen('forwarded: for=", for=192.0.2.1'), ("192.0.2.1", "http", "test"))
         self.assertEqual(seen('forwarded: for=6.6.6.6;host="a, for=192.0.2.1;host="b.example"'), ("192.0.2.1", "http", "b.example"))
+        # Nor does what the proxy passes on in quotes say who it is from.
+        self.assertEqual(seen('forwarded: for=192.0.2.1;host="a;for=6.6.6.6;b"'), ("192.0.2.1", "http", "a;for=6.6.6.6;b"))
+        self.assertEqual(seen('forwarded: for=6.6.6.6;x=, for=192.0.2.1;host="a\\""'), ("192.0.2.1", "http", "test"))
         self.assertEqual(seen("forwarded: for=_hidden;proto=https"), ("127.0.0.1", "https", "test"))
         self.assertEqual(seen("forwarded: for=unknown"), ("127.0.0.1", "http", "test"))
         self.assertEqual(seen("forwarded: ;;=;for;for=", "x-forwarded-for: 6.6.6.6", "x-forwarded-proto: https"), ("127.0.0.1", "http", "test"))
