@@ -2,13 +2,16 @@
 #include "./store.h"
 
 #include <nexus/fs.h>
+#include <nexus/json.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 static nx_err put(store *s, int64_t id, bool done, nx_bytes text, todo **out)
 {
-    if (!text.len || text.len >= sizeof s->todos->text || memchr(text.data, '\n', text.len))
-        return nx_fail(NX_EINVAL, "a todo is one line of 1 to %zu bytes",
+    nx_bytes json; /* what JSON can't hold would spoil every list that it is in */
+    if (!text.len || text.len >= sizeof s->todos->text || memchr(text.data, '\n', text.len) ||
+        memchr(text.data, '\0', text.len) || nx_json_write(nx_val(text), &json))
+        return nx_fail(NX_EINVAL, "a todo is one line of UTF-8, of 1 to %zu bytes",
                        sizeof s->todos->text - 1);
     if (s->count == s->capacity) {
         size_t capacity = s->capacity ? s->capacity * 2 : 16;

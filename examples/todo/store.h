@@ -22,7 +22,7 @@ typedef struct store {
 nx_err store_open(store *s, const char *path);
 
 /* Adds a todo and stores it in `*out`, valid until the next change. NX_EINVAL for text that is
- * empty, too long or of more than a line. */
+ * empty, too long, of more than a line or not UTF-8. */
 nx_err store_add(store *s, nx_bytes text, todo **out);
 
 /* NULL if there is none. */

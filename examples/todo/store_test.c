@@ -47,6 +47,8 @@ NX_TEST_WITH(fixture, f, "what is no line of text is refused")
     } rows[] = {
         {"empty", {"", 0}},
         {"two lines", {"a\nb", 3}},
+        {"a line that ends early", {"a\0b", 3}},
+        {"no text", {"\xff", 1}},
         {"too long", {too_long, sizeof too_long}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)

@@ -289,7 +289,8 @@ static nx_err join(struct nx__stream *stream, nx_topic *topic, nx_bytes id, uint
     if (!branch) branch = branch_new(topic);
     if (!branch) {
         (void)pthread_mutex_unlock(&topic->lock);
-        return nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
+        (void)nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
+        return NX_ENOMEM;
     }
     pull(branch);
     uint64_t next = topic->log.next, kept = next - topic->log.first;
@@ -315,12 +316,6 @@ nx_err nx_response_subscribe_with(nx_response *res, nx_topic *topic,
     if (!stream) return nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
     nx__list_init(&stream->link);
     nx_err err = nx__events_begin(res);
-    if (!err && res->state == NX__RESPONSE_DONE) { /* HEAD */
-        res->subscribed = true;
-        free(stream);
-        if (o.left) o.left(o.arg);
-        return NX_OK;
-    }
     if (!err) err = join(stream, topic, nx_request_last_event_id(res->req), o.recent);
     if (err) {
         free(stream);
@@ -330,6 +325,10 @@ nx_err nx_response_subscribe_with(nx_response *res, nx_topic *topic,
     stream->driver = res->req->driver;
     stream->left = o.left;
     stream->arg = o.arg;
+    if (res->state == NX__RESPONSE_DONE) { /* HEAD: gone at once, and `left` comes later as ever */
+        nx__stream_leave(stream);
+        return NX_OK;
+    }
     res->state = NX__RESPONSE_DONE;
     stream->driver->hold(res, stream);
     return NX_OK;

@@ -54,6 +54,9 @@ enum nx__attribute { NX__ATTRIBUTE_END, NX__ATTRIBUTE_FOUND, NX__ATTRIBUTE_BAD }
  * quotes, with its backslashes. Pure. */
 enum nx__attribute nx__attribute_next(nx_bytes *rest, nx_bytes *name, nx_bytes *value);
 
+/* Cuts the next element of a list off `*rest`, at a separator that is not in quotes. Pure. */
+nx_bytes nx__list_cut(nx_bytes *rest, char separator);
+
 /* Cuts the value before the attributes off `*rest`: "text/html" of "text/html; q=1". */
 nx_bytes nx__attribute_head(nx_bytes *rest);
 

@@ -63,27 +63,12 @@ static int specific_coding(nx_bytes range, nx_bytes offer)
     return same(range, offer) ? 1 : -1;
 }
 
-/* Cuts the next element of the list off, at a comma that is not in quotes. */
-static nx_bytes element(nx_bytes *rest)
-{
-    bool quoted = false;
-    size_t i = 0;
-    for (; i < rest->len && (quoted || rest->data[i] != ','); i++) {
-        if (rest->data[i] == '"') quoted = !quoted;
-        if (quoted && rest->data[i] == '\\' && i + 1 < rest->len) i++;
-    }
-    nx_bytes out = nx_slice(rest->data, i);
-    size_t used = i < rest->len ? i + 1 : i;
-    *rest = nx_slice(rest->data + used, rest->len - used);
-    return out;
-}
-
 int nx__accept_quality(enum nx__accept kind, nx_bytes field, const char *offer, int *specific,
                        int quality)
 {
     nx_bytes attributes = nx_str(offer), head = nx__attribute_head(&attributes);
     while (field.len) {
-        nx_bytes rest = element(&field), range = nx__attribute_head(&rest), name, value;
+        nx_bytes rest = nx__list_cut(&field, ','), range = nx__attribute_head(&rest), name, value;
         if (!range.len) continue;
         int found = kind == NX__ACCEPT_TYPE       ? specific_type(range, head)
                     : kind == NX__ACCEPT_LANGUAGE ? specific_language(range, head)

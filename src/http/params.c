@@ -218,6 +218,20 @@ nx_err nx__params_take(const struct nx__params *params, const char *what, const 
 
 /* ---- Attributes */
 
+nx_bytes nx__list_cut(nx_bytes *rest, char separator)
+{
+    bool quoted = false;
+    size_t i = 0;
+    for (; i < rest->len && (quoted || rest->data[i] != separator); i++) {
+        if (rest->data[i] == '"') quoted = !quoted;
+        if (quoted && rest->data[i] == '\\' && i + 1 < rest->len) i++;
+    }
+    nx_bytes out = nx_slice(rest->data, i);
+    size_t used = i < rest->len ? i + 1 : i;
+    *rest = nx_slice(rest->data + used, rest->len - used);
+    return out;
+}
+
 static void blanks(nx_bytes *rest)
 {
     while (rest->len && nx__h1_is(rest->data[0], NX__H1_BLANK))

@@ -1,6 +1,7 @@
 /* Who a request is from: the peer, or whom a trusted proxy says that it speaks for. */
 #include "http/server.h"
 
+#include "http/data.h"
 #include "http/h1/parse.h"
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -143,6 +144,14 @@ static struct list list_of(const nx_request *req, const char *name)
     return (struct list){.req = req, .name = name, .fields = req->header_count};
 }
 
+/* Behind an odd number of backslashes. */
+static bool is_escaped(const char *begin, const char *at)
+{
+    bool escaped = false;
+    while (at > begin && *--at == '\\') escaped = !escaped;
+    return escaped;
+}
+
 /* The element before those that were given; false if there is none. Commas between quotes are none.
  */
 static bool list_previous(struct list *list, nx_bytes *element)
@@ -156,7 +165,7 @@ static bool list_previous(struct list *list, nx_bytes *element)
     }
     const char *begin = list->rest.data, *end = begin + list->rest.len, *at = end;
     for (bool quoted = false; at > begin && (quoted || at[-1] != ','); at--)
-        if (at[-1] == '"') quoted = !quoted;
+        if (at[-1] == '"' && !(quoted && is_escaped(begin, at - 1))) quoted = !quoted;
     list->open = at > begin;
     if (list->open) list->rest.len = (size_t)(at - 1 - begin);
     while (at < end && nx__h1_is(*at, NX__H1_BLANK)) at++;
@@ -175,21 +184,18 @@ static struct hop hop_parse(nx_bytes element)
 {
     struct hop hop = {0};
     while (element.len) {
-        const char *end = memchr(element.data, ';', element.len);
-        size_t len = end ? (size_t)(end - element.data) : element.len;
-        const char *equal = memchr(element.data, '=', len);
-        if (equal) {
-            const char *name = element.data;
-            size_t name_len = (size_t)(equal - name);
-            while (name_len && nx__h1_is(*name, NX__H1_BLANK)) name++, name_len--;
-            nx_bytes value = nx_slice(equal + 1, len - (size_t)(equal - element.data) - 1);
-            if (value.len > 1 && value.data[0] == '"' && value.data[value.len - 1] == '"')
-                value = nx_slice(value.data + 1, value.len - 2);
-            if (NX__ASCII_IS(name, name_len, "for")) hop.address = value;
-            if (NX__ASCII_IS(name, name_len, "proto")) hop.scheme = value;
-            if (NX__ASCII_IS(name, name_len, "host")) hop.host = value;
-        }
-        element = nx_slice(element.data + len + (end ? 1 : 0), element.len - len - (end ? 1 : 0));
+        /* A host may hold a ";" of the client's. */
+        nx_bytes pair = nx__list_cut(&element, ';');
+        const char *name = pair.data, *equal = pair.len ? memchr(name, '=', pair.len) : NULL;
+        if (!equal) continue;
+        size_t len = (size_t)(equal - name);
+        while (len && nx__h1_is(*name, NX__H1_BLANK)) name++, len--;
+        nx_bytes value = nx_slice(equal + 1, (size_t)(pair.data + pair.len - equal) - 1);
+        if (value.len > 1 && value.data[0] == '"' && value.data[value.len - 1] == '"')
+            value = nx_slice(value.data + 1, value.len - 2);
+        if (NX__ASCII_IS(name, len, "for")) hop.address = value;
+        if (NX__ASCII_IS(name, len, "proto")) hop.scheme = value;
+        if (NX__ASCII_IS(name, len, "host")) hop.host = value;
     }
     return hop;
 }

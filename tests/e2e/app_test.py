@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -166,6 +167,7 @@ class Errors(AppTest):
 
     def test_messages_are_escaped(self):
         r = self.get("/refuse")
+        self.assertNotIn("content-encoding", r.headers)
         self.assertEqual((r.status, r.headers["x-hint"]), (422, "kept"))
         self.assertEqual(json.loads(r.body), {"error": "Unprocessable Content", "message": '<b>"name" & more</b>'})
         r = self.get("/refuse", "accept: text/html")
@@ -420,6 +422,9 @@ class Forwarded(AppTest):
         # What a client leaves open does not swallow what the proxy adds.
         self.assertEqual(seen('forwarded: for=", for=192.0.2.1'), ("192.0.2.1", "http", "test"))
         self.assertEqual(seen('forwarded: for=6.6.6.6;host="a, for=192.0.2.1;host="b.example"'), ("192.0.2.1", "http", "b.example"))
+        # Nor does what the proxy passes on in quotes say who it is from.
+        self.assertEqual(seen('forwarded: for=192.0.2.1;host="a;for=6.6.6.6;b"'), ("192.0.2.1", "http", "a;for=6.6.6.6;b"))
+        self.assertEqual(seen('forwarded: for=6.6.6.6;x=, for=192.0.2.1;host="a\\""'), ("192.0.2.1", "http", "test"))
         self.assertEqual(seen("forwarded: for=_hidden;proto=https"), ("127.0.0.1", "https", "test"))
         self.assertEqual(seen("forwarded: for=unknown"), ("127.0.0.1", "http", "test"))
         self.assertEqual(seen("forwarded: ;;=;for;for=", "x-forwarded-for: 6.6.6.6", "x-forwarded-proto: https"), ("127.0.0.1", "http", "test"))
@@ -458,6 +463,16 @@ class AccessLog(AppTest):
         count = len(self.lines())
         self.get("/healthz")
         self.assertEqual(len(self.lines()), count)
+
+    def test_a_peer_that_has_reset(self):
+        """It is served what it has sent, and can't do that namelessly."""
+        for _ in range(20):
+            with self.app.connect() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.sendall(b"GET /reset HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.9\r\n\r\n")
+        lines = [line for line in self.lines() if "GET /reset " in line]
+        self.assertGreater(len(lines), 10)
+        self.assertEqual({line.split()[0] for line in lines}, {"192.0.2.9"})
 
     def test_injection(self):
         before = len(self.lines())

@@ -43,13 +43,15 @@ class Chat(unittest.TestCase):
 
     def test_over_http(self):
         self.assertEqual(self.ask("/")[0], 200)
+        with urllib.request.urlopen(urllib.request.Request(self.url + "/events/Eve", method="HEAD"), timeout=10) as r:
+            self.assertEqual((r.status, r.read()), (200, b""))
         with urllib.request.urlopen(self.url + "/events/Ann%20B", timeout=10) as events:
             def data():
                 while True:
                     line = events.readline()
                     if line.startswith(b"data: "):
                         return json.loads(line[6:])
-            self.assertEqual(data(), ["Ann B"])
+            self.assertEqual([data() for _ in range(3)], [["Eve"], [], ["Ann B"]])
             self.assertEqual(self.ask("/say/Ann%20B", "hé\n\ndata: <b>".encode())[0], 204)
             said = data()
             self.assertEqual((said["name"], said["text"]), ("Ann B", "hé\n\ndata: <b>"))

@@ -143,6 +143,9 @@ class Handler(EventsTest):
             with Stream(self.app, "/", method="GET"):
                 r = self.ask("HEAD", path)
                 self.assertEqual((r.status, r.headers["content-type"]), (200, "text/event-stream"))
+        # The listener of a HEAD is one that goes at once: `left` comes behind what the handler does with it.
+        self.assertEqual(self.ask("HEAD", "/guest").headers["content-type"], "text/event-stream")
+        self.wait_stats(came_and_left=1)
 
     def test_injection_is_refused(self):
         self.assertEqual(json.loads(self.ask("GET", "/mistakes").body), {"refused": 8})

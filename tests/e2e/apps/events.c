@@ -7,7 +7,7 @@
 
 static nx_http_server *server;
 static nx_topic *topic;
-static int handlers, canceled, left;
+static int handlers, canceled, left, came, came_and_left;
 
 static nx_err root(nx_request *req, nx_response *res)
 {
@@ -117,6 +117,21 @@ static nx_err listen_to(nx_request *req, nx_response *res)
     return nx_response_subscribe(res, topic, .recent = recent, .left = has_left);
 }
 
+static void guest_left(void *arg)
+{
+    (void)arg;
+    came_and_left += came--;
+}
+
+/* What a handler does behind nx_response_subscribe comes before the listener's leaving. */
+static nx_err guest(nx_request *req, nx_response *res)
+{
+    (void)req;
+    NX_TRY(nx_response_subscribe(res, topic, .left = guest_left));
+    came++;
+    return NX_OK;
+}
+
 /* Some events for this peer alone, then the topic's; the handler goes on for a while. */
 static nx_err welcome(nx_request *req, nx_response *res)
 {
@@ -186,9 +201,10 @@ static nx_err stats(nx_request *req, nx_response *res)
     nx_http_stats_get(server, &http);
     nx_topic_stats_get(topic, &t);
     return nx_response_json(res, nx_obj("handlers", handlers, "canceled", canceled, "left", left,
-                                        "streams", http.streams, "connections", http.connections,
-                                        "timed_out", http.timed_out, "listeners", t.listeners,
-                                        "sent", t.sent, "dropped", t.dropped, "queued", t.queued));
+                                        "came_and_left", came_and_left, "streams", http.streams,
+                                        "connections", http.connections, "timed_out",
+                                        http.timed_out, "listeners", t.listeners, "sent", t.sent,
+                                        "dropped", t.dropped, "queued", t.queued));
 }
 
 int main(int argc, char **argv)
@@ -209,6 +225,7 @@ int main(int argc, char **argv)
     nx_http_route(server, "GET", "/silence", silence);
     nx_http_route(server, "GET", "/torrent", torrent);
     nx_http_route(server, "GET", "/topic", listen_to);
+    nx_http_route(server, "GET", "/guest", guest);
     nx_http_route(server, "GET", "/welcome", welcome);
     nx_http_route(server, "GET", "/twice", twice);
     nx_http_route(server, "GET", "/late", late);
