@@ -291,6 +291,10 @@ class Tutorial(unittest.TestCase):
             with open(unit) as f:
                 command = re.search(r"^ExecReload=(.*)$", f.read(), re.M)[1]
             self.shell(command.replace("$MAINPID", str(self.service.process.pid)))
+            end = time.time() + 60
+            while "restarted, " not in self.service.output():
+                self.assertLess(time.time(), end, self.service.output())
+                time.sleep(0.05)
         else:
             self.assertEqual(words, ["reload", "nginx"])
             self.start_nginx()
