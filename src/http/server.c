@@ -177,7 +177,10 @@ static void accept_more(nx_http_server *server)
             accept_pause(server, 0);
             return;
         }
-        int fd = accept4(server->socket->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        struct sockaddr_storage peer;
+        socklen_t peer_len = sizeof peer;
+        int fd = accept4(server->socket->fd, (struct sockaddr *)&peer, &peer_len,
+                         SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             if (errno == EAGAIN) return;
             if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
@@ -188,7 +191,7 @@ static void accept_more(nx_http_server *server)
         }
         nx__count(&server->stats.accepted, 1);
         nx__count(&server->stats.connections, 1);
-        if (!nx__h1_accept(server, fd)) {
+        if (!nx__h1_accept(server, fd, peer_len ? &peer : NULL)) {
             (void)close(fd);
             nx__count(&server->stats.connections, -1);
             accept_pause(server, ACCEPT_PAUSE);

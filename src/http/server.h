@@ -33,6 +33,7 @@ struct nx__file_piece {
 };
 
 struct nx__stream; /* http/events.h */
+struct sockaddr_storage;
 
 /* What a protocol does for a request. All run in the request's fiber and may suspend, but those for
  * streams. */
@@ -212,8 +213,9 @@ static inline void nx__count(uint64_t *number, int by)
     nx__store_relaxed(number, *number + (uint64_t)(int64_t)by);
 }
 
-/* Takes over an accepted socket. False when memory is out: the caller closes it. */
-bool nx__h1_accept(nx_http_server *server, int fd);
+/* Takes over an accepted socket; `peer` is NULL where its address has to be asked for. False when
+ * memory is out: the caller closes it. */
+bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer);
 
 struct nx__handed;   /* permission/handover.h */
 struct nx__listener; /* permission/broker.h */

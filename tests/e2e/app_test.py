@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import tempfile
 import time
@@ -461,6 +462,16 @@ class AccessLog(AppTest):
         count = len(self.lines())
         self.get("/healthz")
         self.assertEqual(len(self.lines()), count)
+
+    def test_a_peer_that_has_reset(self):
+        """It is served what it has sent, and can't do that namelessly."""
+        for _ in range(20):
+            with self.app.connect() as s:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.sendall(b"GET /reset HTTP/1.1\r\nhost: a\r\nx-forwarded-for: 192.0.2.9\r\n\r\n")
+        lines = [line for line in self.lines() if "GET /reset " in line]
+        self.assertGreater(len(lines), 10)
+        self.assertEqual({line.split()[0] for line in lines}, {"192.0.2.9"})
 
     def test_injection(self):
         before = len(self.lines())

@@ -450,7 +450,16 @@ void nx__h1_free(void)
     nx__h1_shared = NULL;
 }
 
-bool nx__h1_accept(nx_http_server *server, int fd)
+static void peer_keep(struct nx__h1_conn *conn, const struct sockaddr_storage *peer)
+{
+    conn->family = (uint8_t)peer->ss_family;
+    if (peer->ss_family == AF_INET6)
+        memcpy(conn->address, &((const struct sockaddr_in6 *)peer)->sin6_addr, 16);
+    if (peer->ss_family == AF_INET)
+        memcpy(conn->address, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+}
+
+bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer)
 {
     if (!nx__h1_shared && !shared_new()) return false;
     struct nx__h1_conn *conn = calloc(1, sizeof *conn);
@@ -458,6 +467,10 @@ bool nx__h1_accept(nx_http_server *server, int fd)
     conn->server = server;
     conn->watch.ready = conn_ready;
     conn->post.fn = conn_continue;
+    struct sockaddr_storage asked = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof asked;
+    if (!peer) (void)getpeername(fd, (struct sockaddr *)&asked, &len);
+    peer_keep(conn, peer ? peer : &asked);
     nx__list_init(&conn->link);
     if (nx__poller_add(&server->loop->poller, &conn->watch, fd, NX__READABLE)) {
         free(conn);
@@ -474,14 +487,9 @@ _Static_assert(NX__H1_PEER >= INET6_ADDRSTRLEN, "an address has room");
 
 nx_bytes nx__h1_peer(const struct nx__h1_conn *conn, char out[NX__H1_PEER])
 {
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof address;
-    if (getpeername(conn->watch.fd, (struct sockaddr *)&address, &len) != 0) return nx_str("");
-    if (address.ss_family == AF_UNIX) return nx_str("unix");
-    const void *ip = address.ss_family == AF_INET6
-                         ? (const void *)&((struct sockaddr_in6 *)&address)->sin6_addr
-                         : (const void *)&((struct sockaddr_in *)&address)->sin_addr;
-    return nx_str(inet_ntop(address.ss_family, ip, out, NX__H1_PEER));
+    if (conn->family == AF_UNIX) return nx_str("unix");
+    if (conn->family != AF_INET && conn->family != AF_INET6) return nx_str("");
+    return nx_str(inet_ntop(conn->family, conn->address, out, NX__H1_PEER));
 }
 
 static nx_bytes peer(nx_request *base)

@@ -33,6 +33,9 @@ struct nx__h1_conn {
     uint32_t scanned; /* of `in`: known to hold no whole head */
     uint32_t waited;  /* `requests` when the head that is in `in` began */
     uint8_t list;
+    uint8_t family; /* the peer's; AF_UNSPEC where it is not known */
+    uint8_t
+        address[16]; /* of AF_INET and AF_INET6. Kept: a peer that has reset has none any more */
     bool half_closed : 1; /* the peer sends no more */
     bool close_after : 1; /* no more requests on this connection */
     bool broken : 1;      /* the socket takes and gives nothing any more */
@@ -141,7 +144,7 @@ bool nx__h1_flush_kept(struct nx__h1_conn *conn);
  * Never suspends. */
 void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason, nx_bytes head);
 
-/* The address at the other end, into `out` where it needs memory; empty if there is none any more.
+/* The address at the other end, into `out` where it needs memory; empty where it is not known.
  */
 enum { NX__H1_PEER = 48 };
 nx_bytes nx__h1_peer(const struct nx__h1_conn *conn, char out[NX__H1_PEER]);

@@ -40,7 +40,7 @@ void nx__h1_let_go(struct nx__list *list, size_t count)
 bool nx__h1_take(nx_http_server *server, const struct nx__handed *connection)
 {
     nx__count(&server->stats.connections, 1);
-    if (!nx__h1_accept(server, connection->fd)) {
+    if (!nx__h1_accept(server, connection->fd, NULL)) {
         nx__count(&server->stats.connections, -1);
         return false;
     }
