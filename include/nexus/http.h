@@ -351,9 +351,9 @@ NX_API NX_MUST_CHECK nx_err nx_response_redirect(nx_response *res, int status,
 
 /* Answers with an error page: `return nx_response_error(res, 404, "there is no such todo")`. It is
  * JSON, {"error":"Not Found","message":"..."}, or HTML or plain text where the peer likes those
- * better, or what nx_http_on_error makes of it; header fields that were set go with it, but for the
- * content-type. `message` may be NULL. Errors as nx_response_send; NX_EINVAL for a status below
- * 400. May suspend. */
+ * better, or what nx_http_on_error makes of it; header fields that were set go with it, but for
+ * content-type and content-encoding. `message` may be NULL. Errors as nx_response_send; NX_EINVAL
+ * for a status below 400. May suspend. */
 NX_API NX_MUST_CHECK nx_err nx_response_error(nx_response *res, int status, const char *message);
 
 /* An error for handlers, middleware and what they call to return: it becomes an error page with

@@ -60,10 +60,12 @@ static nx_err usual_page(nx_response *res, const char *message)
 /* Takes out the fields that describe another content, or all but those that always stay. */
 static void fields_drop(struct nx__fields *fields, bool all)
 {
+    static const char type[] = "content-type", encoding[] = "content-encoding";
     uint32_t kept = 0;
     for (uint32_t i = 0; i < fields->count; i++) {
         const struct nx__field *field = &fields->items[i];
-        if (all ? field->always : strcasecmp(field->name.data, "content-type") != 0)
+        const char *name = field->name.data;
+        if (all ? field->always : strcasecmp(name, type) != 0 && strcasecmp(name, encoding) != 0)
             fields->items[kept++] = *field;
     }
     fields->count = kept;

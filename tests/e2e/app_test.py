@@ -167,6 +167,7 @@ class Errors(AppTest):
 
     def test_messages_are_escaped(self):
         r = self.get("/refuse")
+        self.assertNotIn("content-encoding", r.headers)
         self.assertEqual((r.status, r.headers["x-hint"]), (422, "kept"))
         self.assertEqual(json.loads(r.body), {"error": "Unprocessable Content", "message": '<b>"name" & more</b>'})
         r = self.get("/refuse", "accept: text/html")

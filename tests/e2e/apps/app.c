@@ -46,6 +46,7 @@ static nx_err refuse(nx_request *req, nx_response *res)
     (void)req;
     nx_response_header(res, "x-hint", "kept");
     nx_response_header(res, "content-type", "image/png");
+    nx_response_header(res, "Content-Encoding", "gzip");
     return nx_response_error(res, 422, "<b>\"name\" & more</b>");
 }
 
