@@ -289,7 +289,8 @@ static nx_err join(struct nx__stream *stream, nx_topic *topic, nx_bytes id, uint
     if (!branch) branch = branch_new(topic);
     if (!branch) {
         (void)pthread_mutex_unlock(&topic->lock);
-        return nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
+        (void)nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
+        return NX_ENOMEM;
     }
     pull(branch);
     uint64_t next = topic->log.next, kept = next - topic->log.first;
