@@ -2,7 +2,6 @@
 #include "http/attach.h"
 
 #include "http/files/files.h"
-#include <sys/socket.h>
 
 nx_err nx__http_attach(nx_http_server *server, int fd)
 {
@@ -18,10 +17,7 @@ nx_err nx__http_attach(nx_http_server *server, int fd)
         return nx__error_set(NX_ESTATE, "the server is stopping, or belongs to another loop");
     nx__count(&server->stats.accepted, 1);
     nx__count(&server->stats.connections, 1);
-    struct sockaddr_storage peer = {.ss_family = AF_UNSPEC};
-    socklen_t len = sizeof peer;
-    (void)getpeername(fd, (struct sockaddr *)&peer, &len);
-    if (nx__h1_accept(server, fd, &peer)) return NX_OK;
+    if (nx__h1_accept(server, fd, NULL)) return NX_OK;
     nx__count(&server->stats.connections, -1);
     return nx__error_set(NX_ENOMEM, "cannot serve the connection: out of memory");
 }

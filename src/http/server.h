@@ -213,8 +213,8 @@ static inline void nx__count(uint64_t *number, int by)
     nx__store_relaxed(number, *number + (uint64_t)(int64_t)by);
 }
 
-/* Takes over an accepted socket; `peer` is NULL where its address is not known. False when memory
- * is out: the caller closes it. */
+/* Takes over an accepted socket; `peer` is NULL where its address has to be asked for. False when
+ * memory is out: the caller closes it. */
 bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer);
 
 struct nx__handed;   /* permission/handover.h */

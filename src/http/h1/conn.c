@@ -467,7 +467,10 @@ bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage
     conn->server = server;
     conn->watch.ready = conn_ready;
     conn->post.fn = conn_continue;
-    if (peer) peer_keep(conn, peer);
+    struct sockaddr_storage asked = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof asked;
+    if (!peer) (void)getpeername(fd, (struct sockaddr *)&asked, &len);
+    peer_keep(conn, peer ? peer : &asked);
     nx__list_init(&conn->link);
     if (nx__poller_add(&server->loop->poller, &conn->watch, fd, NX__READABLE)) {
         free(conn);

@@ -3,7 +3,6 @@
 #include "http/h1/conn.h"
 
 #include "permission/handover.h"
-#include <sys/socket.h>
 
 /* In the list of those that are idle nearly all are; a handler that has just ended may still be
  * about to read on. */
@@ -40,11 +39,8 @@ void nx__h1_let_go(struct nx__list *list, size_t count)
 
 bool nx__h1_take(nx_http_server *server, const struct nx__handed *connection)
 {
-    struct sockaddr_storage peer;
-    socklen_t len = sizeof peer;
-    bool known = getpeername(connection->fd, (struct sockaddr *)&peer, &len) == 0;
     nx__count(&server->stats.connections, 1);
-    if (!nx__h1_accept(server, connection->fd, known ? &peer : NULL)) {
+    if (!nx__h1_accept(server, connection->fd, NULL)) {
         nx__count(&server->stats.connections, -1);
         return false;
     }
