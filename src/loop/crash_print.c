@@ -136,7 +136,8 @@ static void note(struct nx__crash_story *story, const struct nx__crash_report *r
     const char *base = strrchr(path, '/');
     (void)snprintf(told->function, sizeof told->function, "%s", symbol->function);
     (void)snprintf(told->file, sizeof told->file, "%s", symbol->file);
-    (void)snprintf(told->module, sizeof told->module, "%s", base ? base + 1 : path);
+    (void)snprintf(told->module, sizeof told->module, "%.*s", (int)sizeof told->module - 1,
+                   base ? base + 1 : path);
     told->line = symbol->line;
     told->runtime = f->module == 0;
 }

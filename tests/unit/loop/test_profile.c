@@ -50,6 +50,9 @@ static int crashing(int argc, char **argv)
 /* Runs it in a process of its own, sampled. */
 static struct nx__profile *sampled(int (*entry)(int, char **), int *status)
 {
+#if defined(NX__TSAN)
+    nx_skip("ThreadSanitizer lets no thread start after a fork");
+#endif
     struct nx__profile *profile = nx__profile_new(NX__PROFILE_RATE);
     nx_require(profile != NULL);
     pid_t pid = fork();
