@@ -174,7 +174,7 @@ static void place_put(struct fold *f, const struct names *n, uint64_t word, char
         const char *path = p->module < n->module_count ? n->modules[p->module] : "unknown code";
         const char *base = strrchr(path, '/');
         base = kind == NX__FLAME_RUNTIME ? "nexus" : base ? base + 1 : path;
-        (void)snprintf(name, sizeof name, "[%s]", base);
+        (void)snprintf(name, sizeof name, "[%.*s]", (int)sizeof name - 3, base);
         if (strcmp(name, before) == 0) return;
     }
     frame_put(f, kind, name);
