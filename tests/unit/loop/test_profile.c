@@ -8,6 +8,11 @@
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
 
 static NX__NOINLINE uint64_t burn(nx_duration span)
 {
@@ -52,6 +57,9 @@ static struct nx__profile *sampled(int (*entry)(int, char **), int *status)
 {
 #if defined(NX__TSAN)
     nx_skip("ThreadSanitizer lets no thread start after a fork");
+#endif
+#ifdef RUNNING_ON_VALGRIND
+    if (RUNNING_ON_VALGRIND) nx_skip("valgrind has a CPU clock of its own");
 #endif
     struct nx__profile *profile = nx__profile_new(NX__PROFILE_RATE);
     nx_require(profile != NULL);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -117,7 +118,8 @@ static void send_raw(int out, const void *bytes, size_t len, const int *fds, siz
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(200 * sizeof(int))];
-    } control;
+    } control = {0};
+    memset(&control, 0, sizeof control); /* the padding too */
     struct iovec part = {(void *)(uintptr_t)bytes, len};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     if (count) {
