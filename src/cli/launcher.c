@@ -121,6 +121,8 @@ static void stop(struct nx__launcher *l, int signo, bool forward)
     if (forward)
         for (size_t i = NX__GENERATIONS; i-- > 0;)
             nx__generation_signal(nx__generation_at(l, i), signo);
+    /* A program that handles the signal does so when it has its answer. */
+    if (l->asking) nx__serve_asked(l, false);
     /* gdb keeps SIGINT for itself. */
     if (l->run->inspect.on && signo == SIGINT) nx__generation_signal(&l->current, SIGTERM);
 }

@@ -53,6 +53,10 @@ static nx_err sockets_open(nx_http_server *server, struct nx__workers *all)
                                        .sockets = all->count,
                                        .drain = o->drain_deadline};
     if (o->worker_processes) where.workers = o->workers;
+    /* Signals in between: while the user is asked, Ctrl-C does what it did; but as soon as there is
+     * a socket the program may be told to stop. */
+    NX_TRY(nx__broker_may_listen(&where));
+    NX_TRY(nx__signals_shutdown(nx__loop()));
     NX_TRY(nx__broker_listen(&where, &listeners));
     all->sockets = calloc(listeners.count, sizeof *all->sockets);
     for (unsigned i = 0; i < listeners.count; i++) {
@@ -298,8 +302,7 @@ nx_err nx_http_listen(nx_http_server *server)
     NX_TRY(workers_new(server));
     uint32_t before = loop->workers;
     if (!loop->first) loop->workers = server->workers->count;
-    nx_err err = nx__signals_shutdown(loop);
-    if (!err) err = all_open(server->workers);
+    nx_err err = all_open(server->workers);
     if (!err) all_serve(server->workers);
     char message[NX__ERROR_MESSAGE_MAX];
     (void)snprintf(message, sizeof message, "%s", nx__error_last()->message);

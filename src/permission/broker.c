@@ -191,6 +191,18 @@ static nx_err listen_here(const struct nx__listen_options *o, unsigned want,
     return NX_OK;
 }
 
+static nx_err may_listen(const struct nx__listen_options *o, char address[NX__LISTEN_ADDRESS_MAX])
+{
+    NX_TRY(nx__listen_address(o->host, o->port, address));
+    return nx__permit(NX__PERMIT_NET, address);
+}
+
+nx_err nx__broker_may_listen(const struct nx__listen_options *options)
+{
+    char address[NX__LISTEN_ADDRESS_MAX];
+    return may_listen(options, address);
+}
+
 nx_err nx__broker_listen(const struct nx__listen_options *o, struct nx__listeners *out)
 {
     char address[NX__LISTEN_ADDRESS_MAX];
@@ -198,8 +210,7 @@ nx_err nx__broker_listen(const struct nx__listen_options *o, struct nx__listener
                     : o->sockets > NX__LISTENERS_MAX ? NX__LISTENERS_MAX
                                                      : o->sockets;
     out->count = 0;
-    NX_TRY(nx__listen_address(o->host, o->port, address));
-    NX_TRY(nx__permit(NX__PERMIT_NET, address));
+    NX_TRY(may_listen(o, address));
     if (launcher < 0 && o->workers > 1)
         return nx__error_set(
             NX_ENOTSUP,

@@ -50,7 +50,11 @@ struct nx__listeners {
     uint16_t port; /* that it is, 0 for Unix */
 };
 
-/* Listens, after the check of permissions. The launcher keeps the sockets, so that the next
+/* Is it allowed to listen there? Asks the user where that is to be asked, and waits for the answer.
+ * NX_EPERM; errors as nx__listen for the address. */
+NX_MUST_CHECK nx_err nx__broker_may_listen(const struct nx__listen_options *options);
+
+/* Listens, after the same check. The launcher keeps the sockets, so that the next
  * generation of the app gets the same ones and no connection is lost; where more workers are asked
  * for than there are, it starts them. At least one socket comes, and as many as were asked for
  * unless no more can be had. Errors as nx__listen, NX_EPERM, and NX_ENOTSUP for workers without a
