@@ -31,19 +31,26 @@ nx_err nx__buffer_append(struct nx__buffer *buffer, const void *data, size_t len
     return NX_OK;
 }
 
+nx_err nx__buffer_vprintf(struct nx__buffer *buffer, size_t cap, const char *format, va_list args)
+{
+    va_list again;
+    va_copy(again, args);
+    int n = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+    if (n < 0) return NX_EINVAL;
+    NX_TRY(nx__buffer_reserve(buffer, (size_t)n + 1, cap));
+    (void)vsnprintf(buffer->data + buffer->len, (size_t)n + 1, format, args);
+    buffer->len += (size_t)n;
+    return NX_OK;
+}
+
 nx_err nx__buffer_printf(struct nx__buffer *buffer, size_t cap, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(NULL, 0, format, args);
+    nx_err err = nx__buffer_vprintf(buffer, cap, format, args);
     va_end(args);
-    if (n < 0) return NX_EINVAL;
-    NX_TRY(nx__buffer_reserve(buffer, (size_t)n + 1, cap));
-    va_start(args, format);
-    (void)vsnprintf(buffer->data + buffer->len, (size_t)n + 1, format, args);
-    va_end(args);
-    buffer->len += (size_t)n;
-    return NX_OK;
+    return err;
 }
 
 void nx__buffer_consume(struct nx__buffer *buffer, size_t n)

@@ -3,6 +3,7 @@
 #define NX__BUFFER_H
 
 #include <nexus/base.h>
+#include <stdarg.h>
 
 /* All zero is an empty buffer without memory. */
 struct nx__buffer {
@@ -22,6 +23,10 @@ NX_MUST_CHECK nx_err nx__buffer_append(struct nx__buffer *buffer, const void *da
 /* Adds formatted text. NX_ETOOBIG, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__buffer_printf(struct nx__buffer *buffer, size_t cap, const char *format,
                                        ...) NX_PRINTF(3, 4);
+
+/* The same with the arguments of a function that is itself one of these. */
+NX_MUST_CHECK nx_err nx__buffer_vprintf(struct nx__buffer *buffer, size_t cap, const char *format,
+                                        va_list args) NX_PRINTF(3, 0);
 
 /* Drops the first `n` bytes. */
 void nx__buffer_consume(struct nx__buffer *buffer, size_t n);

@@ -1,6 +1,7 @@
 /* Text that is put together from what nobody vouches for. */
 #include "cli/dev_text.h"
 
+#include "base/markup.h"
 #include "base/utf8.h"
 #include "cli/dev.h"
 #include <stdio.h>
@@ -18,14 +19,10 @@ void nx__text_put(struct nx__dev_text *out, const char *text)
 
 void nx__text_printf(struct nx__dev_text *out, const char *format, ...)
 {
-    char text[1024];
     va_list args;
     va_start(args, format);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start has made it */
-    int n = vsnprintf(text, sizeof text, format, args);
+    if (!out->err) out->err = nx__buffer_vprintf(&out->buffer, NX__DEV_PAGE_MOST, format, args);
     va_end(args);
-    if (n > 0)
-        nx__text_bytes(out, nx_slice(text, (size_t)n < sizeof text ? (size_t)n : sizeof text - 1));
 }
 
 /* Controls of either kind, and those that turn text around (U+202A to U+202E, U+2066 to U+2069), by
@@ -40,18 +37,6 @@ static bool is_harmful(const char *s, size_t n)
            ((b == 0x80 && c >= 0xaa && c <= 0xae) || (b == 0x81 && c >= 0xa6 && c <= 0xa9));
 }
 
-static const char *entity(char c)
-{
-    switch (c) {
-    case '&': return "&amp;";
-    case '<': return "&lt;";
-    case '>': return "&gt;";
-    case '"': return "&quot;";
-    case '\'': return "&#39;";
-    default: return NULL;
-    }
-}
-
 static bool is_plain_in_url(char c)
 {
     return (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
@@ -60,7 +45,7 @@ static bool is_plain_in_url(char c)
 
 static void put_char(struct nx__dev_text *out, const char *s, size_t n, enum nx__text_for how)
 {
-    const char *instead = how == NX__TEXT_HTML && n == 1 ? entity(*s) : NULL;
+    const char *instead = how == NX__TEXT_HTML && n == 1 ? nx__markup_entity(*s) : NULL;
     if (how == NX__TEXT_URL && !(n == 1 && is_plain_in_url(*s))) {
         for (size_t i = 0; i < n; i++) nx__text_printf(out, "%%%02X", (unsigned char)s[i]);
     } else if (how == NX__TEXT_JSON && n == 1 && (*s == '"' || *s == '\\' || *s < 0x20)) {

@@ -45,14 +45,10 @@ static void put(struct text *t, const char *format, ...) NX_PRINTF(2, 3);
 
 static void put(struct text *t, const char *format, ...)
 {
-    char line[1024];
     va_list args;
     va_start(args, format);
-    int n = vsnprintf(line, sizeof line, format, args);
+    if (!t->err) t->err = nx__buffer_vprintf(t->out, NX__DUMP_MOST, format, args);
     va_end(args);
-    if (t->err || n < 0) return;
-    size_t len = (size_t)n < sizeof line ? (size_t)n : sizeof line - 1;
-    t->err = nx__buffer_append(t->out, line, len, NX__DUMP_MOST);
 }
 
 static void style(struct text *t, const char *code)

@@ -2,6 +2,7 @@
  * writes only text. */
 #include "cli/flame.h"
 
+#include "base/markup.h"
 #include "base/utf8.h"
 #include "cli/flame_parts.h"
 #include <stdio.h>
@@ -157,13 +158,10 @@ static void say(struct text *t, const char *format, ...) NX_PRINTF(2, 3);
 
 static void say(struct text *t, const char *format, ...)
 {
-    char line[512];
     va_list args;
     va_start(args, format);
-    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): va_start has made it */
-    int n = vsnprintf(line, sizeof line, format, args);
+    if (!t->err) t->err = nx__buffer_vprintf(t->out, NX__FLAME_MOST, format, args);
     va_end(args);
-    if (n > 0) put(t, line, (size_t)n < sizeof line ? (size_t)n : sizeof line - 1);
 }
 
 /* Text of XML: what is no character of it becomes "?". */
@@ -177,16 +175,11 @@ static void escaped(struct text *t, const char *data, size_t len)
                    (n == 2 && c == 0xc2 && (unsigned char)data[1] < 0xa0) ||
                    (n == 3 && c == 0xef && (unsigned char)data[1] == 0xbf &&
                     (unsigned char)data[2] >= 0xbe); /* U+FFFE and U+FFFF */
+        const char *entity = nx__markup_entity(*data);
         if (odd)
             put(t, "?", 1);
-        else if (c == '<')
-            put(t, "&lt;", 4);
-        else if (c == '>')
-            put(t, "&gt;", 4);
-        else if (c == '&')
-            put(t, "&amp;", 5);
-        else if (c == '"')
-            put(t, "&quot;", 6);
+        else if (entity)
+            put(t, entity, strlen(entity));
         else
             put(t, data, n);
         data += n ? n : 1;

@@ -1,17 +1,11 @@
 /* Pages: text made harmless in HTML, and HTML as an answer. */
 #include "http/server.h"
 
+#include "base/markup.h"
+
 static const char *entity(char c)
 {
-    switch (c) {
-    case '&': return "&amp;";
-    case '<': return "&lt;";
-    case '>': return "&gt;";
-    case '"': return "&quot;";
-    case '\'': return "&#39;";
-    case '\0': return "\xef\xbf\xbd"; /* U+FFFD, as a browser would read it */
-    default: return NULL;
-    }
+    return c ? nx__markup_entity(c) : "\xef\xbf\xbd"; /* U+FFFD, as a browser would read it */
 }
 
 char *nx_html_escape(nx_bytes text)

@@ -2,6 +2,7 @@
 #include "test/runner.h"
 
 #include "base/clock.h"
+#include "base/markup.h"
 #include "base/utf8.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -106,16 +107,11 @@ static void xml_text(FILE *to, const char *at, size_t len)
         unsigned char c = (unsigned char)*at;
         bool noncharacter = n == 3 && c == 0xef && (unsigned char)at[1] == 0xbf &&
                             (unsigned char)at[2] >= 0xbe; /* U+FFFE, U+FFFF */
+        const char *entity = nx__markup_entity(*at);
         if (!n || noncharacter || (c < ' ' && c != '\n' && c != '\t'))
             (void)fputc('?', to);
-        else if (c == '<')
-            (void)fputs("&lt;", to);
-        else if (c == '>')
-            (void)fputs("&gt;", to);
-        else if (c == '&')
-            (void)fputs("&amp;", to);
-        else if (c == '"')
-            (void)fputs("&quot;", to);
+        else if (entity)
+            (void)fputs(entity, to);
         else
             (void)fwrite(at, 1, n, to);
         at += n ? n : 1;

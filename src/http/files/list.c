@@ -2,6 +2,7 @@
 #include "http/files/files.h"
 
 #include "base/buffer.h"
+#include "base/markup.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,11 +26,7 @@ static nx_err put(struct nx__buffer *page, const char *text)
 static nx_err put_escaped(struct nx__buffer *page, const char *text)
 {
     for (; *text; text++) {
-        const char *as = *text == '<'   ? "&lt;"
-                         : *text == '>' ? "&gt;"
-                         : *text == '&' ? "&amp;"
-                         : *text == '"' ? "&quot;"
-                                        : NULL;
+        const char *as = nx__markup_entity(*text);
         NX_TRY(as ? put(page, as) : nx__buffer_append(page, text, 1, PAGE_MOST));
     }
     return NX_OK;
