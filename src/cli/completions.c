@@ -8,7 +8,7 @@
 
 enum { OUTPUT_MOST = 1 << 20 };
 
-/* In completions.S. */
+/* In embedded.S. */
 extern const char nx__completions_bash[], nx__completions_zsh[], nx__completions_fish[];
 
 static const struct {

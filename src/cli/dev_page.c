@@ -5,7 +5,7 @@
 #include "http/dev.h"
 #include <stdlib.h>
 
-/* In dev_files.S. */
+/* In embedded.S. */
 extern const char nx__dev_css[], nx__dev_js[];
 
 static void escaped(struct nx__dev_text *out, nx_bytes text)

@@ -1,4 +1,4 @@
-/* The parts of a flame graph that are the same in each: its style and its script (flame_parts.S).
+/* The parts of a flame graph that are the same in each: its style and its script (embedded.S).
  */
 #ifndef NX__FLAME_PARTS_H
 #define NX__FLAME_PARTS_H

@@ -6,17 +6,18 @@
 #include "module/internal.h"
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #if defined(__x86_64__)
 
-/* In inspect_fibers.S. */
-extern const char nx__inspect_fibers[], nx__inspect_fibers_end[];
+/* In embedded.S. */
+extern const char nx__inspect_fibers[];
 
 bool nx__fibers_script(char path[PATH_MAX])
 {
     char *cache;
-    size_t len = (size_t)(nx__inspect_fibers_end - nx__inspect_fibers);
+    size_t len = strlen(nx__inspect_fibers);
     struct nx__buffer old = {0};
     if (nx__cache_dir(&cache)) return false;
     int n = snprintf(path, PATH_MAX, "%s/nexus_fibers.py", cache);

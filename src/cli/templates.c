@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-/* In templates.S. */
+/* In embedded.S. */
 extern const char nx__template_manifest[], nx__template_gitignore[], nx__template_http_app[],
     nx__template_http_readme[], nx__template_api_app[], nx__template_api_notes_h[],
     nx__template_api_notes_c[], nx__template_api_test[], nx__template_api_readme[],

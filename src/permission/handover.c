@@ -39,6 +39,7 @@ int nx__hand_send(int out, const struct nx__handed *connections, size_t count)
                              .msg_iovlen = 1,
                              .msg_control = &control,
                              .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    memset(&control, 0, sizeof control); /* the padding goes to the kernel too */
     control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
                                       .cmsg_type = SCM_RIGHTS,
                                       .cmsg_len = CMSG_LEN(count * sizeof(int))};

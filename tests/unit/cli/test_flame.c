@@ -50,7 +50,7 @@ NX_TEST("names cannot leave their text")
     const char *text = svg("o</title><script>alert(1)</script>;a]]>&\"'\x01\xff\xef\xbf\xbf 1\n");
     nx_expect(!strstr(text, "<script>alert"));
     nx_expect(strstr(text, "&lt;/title&gt;&lt;script&gt;alert(1)"));
-    nx_expect(strstr(text, "]]&gt;&amp;&quot;'??? (1 sample"));
+    nx_expect(strstr(text, "]]&gt;&amp;&quot;&#39;??? (1 sample"));
     nx_expect(strstr(text, "<title>title &lt;&amp;&gt;</title>"));
 }
 
