@@ -129,6 +129,7 @@ static nx_err attempt(struct nx__job *job, const struct nx__compiler *compiler, 
     if (!err)
         err = nx__symbols_check(&build, whole && sources.count == 1 ? sources.paths[0] : NULL,
                                 sources.count, job->request->program);
+    if (!err) err = nx__stack_check(&build);
     if (err == NX_ECOMPILE) inputs_known(job, &sources, m);
     for (size_t i = 0; i < sources.count; i++) free(sources.paths[i]);
     return err;

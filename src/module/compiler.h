@@ -8,7 +8,7 @@ enum { NX__SOURCES_MOST = 256, NX__ROOT_MOST = 4096 };
 
 /* Grows with every change of what compilers are told and of what is taken from them: part of the
  * cache key. */
-enum { NX__COMPILER_ARGUMENTS = 4 };
+enum { NX__COMPILER_ARGUMENTS = 5 };
 
 /* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
  */
@@ -52,6 +52,12 @@ NX_MUST_CHECK nx_err nx__build_check(const struct nx__build *build, const char *
  * of `source`, or of so many objects. NX_ECOMPILE, and what keeps out.so from being read. */
 NX_MUST_CHECK nx_err nx__symbols_check(const struct nx__build *build, const char *source,
                                        size_t objects, bool program);
+
+/* ---- stack.c */
+
+/* Makes out.so say that the stack need not be executable, where it says nothing; where it wants one
+ * that is, says so. NX_ECOMPILE, NX_EIO and others, recorded. */
+NX_MUST_CHECK nx_err nx__stack_check(const struct nx__build *build);
 
 /* ---- hints.c */
 

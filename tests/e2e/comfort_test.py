@@ -492,6 +492,58 @@ class Linking(Words):
             self.assertEqual(result.returncode, 18)
             self.assertIn("app.c: error: there is no main", result.stderr)
 
+    def test_nothing_writable_is_executable(self):
+        self.write("part.h", "int part(void);\n")
+        self.write("part.c", "static char room[9000];\nint part(void) { return room[8999]; }\n")
+        self.write("app.c", r"""
+#include <nexus.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <string.h>
+#include "part.h"
+static nx_err fiber(void *unused) { (void)unused; return nx_sleep(NX_MS(1)); }
+static void *thread(void *unused)
+{
+    char line[512];
+    FILE *maps = fopen("/proc/self/maps", "r");
+    while (maps && fgets(line, sizeof line, maps)) {
+        char write = 0, execute = 0;
+        if (sscanf(line, "%*s %*c%c%c", &write, &execute) == 2 && write == 'w' && execute == 'x') fputs(line, stdout);
+        if (strstr(line, "[stack]")) puts("end");
+    }
+    if (maps) fclose(maps);
+    return unused;
+}
+int main(void)
+{
+    nx_fiber *f;
+    pthread_t t;
+    nx_err err = nx_spawn(&f, fiber, NULL);
+    if (!err) err = nx_join(f);
+    if (pthread_create(&t, NULL, thread, NULL) == 0) pthread_join(t, NULL);
+    return err ? (int)err : part();
+}
+""")
+        for name in self.compilers():
+            result = self.nexus("run", f"--compiler={name}", "--allow-read", "app.c")
+            self.assertEqual((result.returncode, result.stdout), (0, "end\n"), f"{name}: {result.stderr}")
+
+    def test_code_on_the_stack_is_refused(self):
+        self.write("app.c", """#include <stdlib.h>
+static int compare(const void *a, const void *b) { return *(const int *)a - *(const int *)b; }
+int main(int argc, char **argv)
+{
+    int sign = argc;
+    int other(const void *a, const void *b) { return sign * compare(a, b); }
+    int numbers[] = {2, 1};
+    qsort(numbers, 2, sizeof *numbers, other);
+    return !argv;
+}
+""")
+        result = self.nexus("run", "--compiler=gcc", "app.c")
+        self.assertEqual(result.returncode, 18)
+        self.assertIn("app.c: error: a function inside a function", result.stderr)
+
     def test_a_source_that_is_included_is_not_brought_in_too(self):
         self.write("part.h", "int part(void);\n")
         self.write("part.c", '#include "part.h"\nint part(void) { return 5; }\n')
