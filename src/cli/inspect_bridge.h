@@ -126,6 +126,7 @@ struct nx__session {
     struct nx__buffer from_client, to_client;
     struct nx__adapter_process adapter;
     struct nx__buffer from_adapter, to_adapter;
+    unsigned asked;    /* requests of the adapter's that the client has not answered */
     int64_t own;       /* the last request of ours, from NX__DAP_OWN on */
     int64_t attach;    /* the client's request for the program; 0: none is under way */
     char attach_as[8]; /* what it has called that: attach or launch */

@@ -296,9 +296,14 @@ static void client_says(struct nx__bridge *b, const struct nx__dap_message *m)
 {
     struct nx__session *s = &b->session;
     if (s->state == NX__SESSION_OPEN) {
-        if (m->type == NX__DAP_REQUEST)
+        if (m->type == NX__DAP_REQUEST) {
             request(b, m);
-        else if (nx__dap_put(&s->to_adapter, m->text)) /* it answers the adapter */
+            return;
+        }
+        /* An answer that it has not asked for is the end of lldb-vscode. */
+        if (m->type != NX__DAP_RESPONSE || !s->asked) return;
+        s->asked--;
+        if (nx__dap_put(&s->to_adapter, m->text))
             fail(b, "there is too little memory for what the editor says");
     } else if (m->type == NX__DAP_REQUEST) {
         if (!is(m, "disconnect") && !is(m, "terminate")) {
@@ -453,6 +458,7 @@ static void adapter_says(struct nx__bridge *b, const struct nx__dap_message *m)
     bool passed = m->type == NX__DAP_RESPONSE && answer_changed(b, m);
     if (!passed && nx__dap_put(&s->to_client, m->text)) client_close(s);
     if (m->type == NX__DAP_RESPONSE && is(m, "configurationDone")) s->configured = m->success;
+    s->asked += m->type == NX__DAP_REQUEST;
     ready_check(b);
 }
 
@@ -550,7 +556,10 @@ static void close_turn(struct nx__bridge *b, nx_duration now)
 {
     struct nx__session *s = &b->session;
     bool over = s->close_at <= now;
-    if (over) adapter_end(b);
+    if (over) {
+        adapter_end(b);
+        write_turn(b); /* who waits for his goodbye gets it */
+    }
     if (over || (s->answered && !s->to_client.len)) client_close(s);
     if (s->client >= 0 || s->adapter.pid) return;
     if (s->attached) nx__cli_say("the debugger has detached");

@@ -12,6 +12,7 @@ import threading
 import time
 import unittest
 
+from command import wait_for
 from dap import Client
 from support import HERE, NEXUS, App, free_port, read_response
 
@@ -491,7 +492,8 @@ class SessionTest(InspectCase):
                 adapters += [int(c) for c in f.read().split()]
         self.assertEqual(len(adapters), 1)
         os.kill(adapters[0], signal.SIGKILL)
-        self.assertIn("has ended", client.event("output")["output"])
+        while "has ended" not in client.event("output")["output"]:
+            pass  # what it has said before
         client.event("terminated")
         client.close()
         self.assert_serving(app)
@@ -583,10 +585,9 @@ class SessionTest(InspectCase):
                                        stdout=log, stderr=log)
             self.addCleanup(process.kill)
             Client(debug).close()
+            wait_for(lambda: b"whoever can connect to 0.0.0.0:" in os.pread(log.fileno(), 4096, 0))
             process.send_signal(signal.SIGTERM)
             process.wait(10)
-            log.seek(0)
-            self.assertIn(b"whoever can connect to 0.0.0.0:", log.read())
 
 
 class FloodTest(InspectCase):
