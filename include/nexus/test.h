@@ -95,7 +95,8 @@ NX_API int nx_test_main(int argc, char **argv);
 /* ---- Checks. `nx_expect…` goes on after a failure and tells by its value (true: it held);
  * `nx_require…` ends the subtest or the test: from a nested function too, its NX_AUTO variables are
  * not closed then, but nx_defer'd calls are made. From another fiber of the test or another thread
- * it ends the test at once.
+ * it ends the test at once. In a process that the test has forked failures count for the test too;
+ * what would end the test ends that process there, with exit code 1.
  *
  * A failure shows the place, the expressions and both values. */
 

@@ -315,6 +315,20 @@ NX_TEST("a check in a handler") {
             time.sleep(0.02)
         self.fail("it still runs")
 
+    def test_checks_in_a_process_that_the_test_forks_are_the_tests(self):
+        self.source(
+            "#include <sys/wait.h>\n#include <unistd.h>\n"
+            'NX_TEST("forks") { int status = 0; pid_t pid = fork();\n'
+            'if (pid == 0) { nx_expect_eq(1, 2); nx_require(pid != 0); puts("went on"); _exit(0); }\n'
+            "nx_expect_eq(waitpid(pid, &status, 0), pid); nx_expect_eq(WEXITSTATUS(status), 1); }\n"
+        )
+        out = self.run_tests(code=1)
+        self.assertIn("expected 1 == 2", out)
+        self.assertIn("expected pid != 0", out)
+        self.assertEqual(out.count("a_test.c:8: expected"), 2, out)
+        self.assertNotIn("went on\n", out)
+        self.assertNotIn("exit code", out)
+
     def test_endless_output_is_cut(self):
         self.source('NX_TEST("talks") { for (int i = 0; i < 200000; i++) printf("line %d\\n", i); nx_expect(false); }')
         out = self.run_tests(code=1)
