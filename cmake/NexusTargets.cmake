@@ -19,9 +19,10 @@ function(nx_unit_test name)
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
-# nx_own_test(name source...): the same over <nexus/test.h>, the framework that users have.
+# nx_own_test(name source...): the same over <nexus/test.h>, the framework that users have. Sources without a main get one.
 function(nx_own_test name)
-    nx_unit_test(${name} ${ARGN} ${CMAKE_SOURCE_DIR}/tests/unit/main.c)
+    nx_unit_test(${name} ${ARGN})
+    target_link_libraries(test_${name} PRIVATE nexus_test_main)
 endfunction()
 
 # nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.
