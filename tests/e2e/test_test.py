@@ -75,6 +75,8 @@ NX_TEST("values") {
     nx_expect_ok(nx_fail(NX_ENOENT, "no file \"x\""));
     nx_expect_err(NX_EINVAL, nx_fail(NX_ENOENT, "no file"));
     nx_expect_lt(2, 1);
+    nx_expect_ne(EOF, EOF);
+    nx_expect_eq(&n, NULL);
     nx_test_fail("in words: %d", 7);
 }
 ''')
@@ -84,7 +86,7 @@ NX_TEST("values") {
                 for text in ("a_test.c:9: expected n == 4", "found:  3", ">    9 |     nx_expect_eq(n, 4);", "expected (size_t)3 == -1",
                              'wanted: "hello wörlt"', "^ byte 11", "- b", "+ x", "the first difference is at byte 1", "[02]", "[05]",
                              "found:  NULL", "apart:  1, more than 0.5", 'to contain "world"', 'NX_ENOENT: no file "x"',
-                             "to fail with NX_EINVAL", "expected 2 < 1", "in words: 7"):
+                             "to fail with NX_EINVAL", "expected 2 < 1", "expected EOF != EOF", "expected &n == NULL", "in words: 7"):
                     self.assertIn(text, out)
 
     def test_hard_failures_end_the_test_from_nested_functions(self):
