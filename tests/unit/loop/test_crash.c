@@ -263,7 +263,9 @@ NX_TEST("without a launcher it is printed")
 
 NX__NOINLINE static void block(nx_duration span)
 {
-    for (nx_duration start = nx_now(); nx_now() - start < span;) {}
+    /* Mostly here: out of the clock's library the way leads only to programs that were loaded. */
+    for (nx_duration start = nx_now(); nx_now() - start < span;)
+        for (volatile int i = 0; i < 100000; i++) {}
 }
 
 static nx_err fiber_blocks(void *arg)
@@ -308,7 +310,7 @@ NX_TEST("a blocked loop is told once")
     print_packet(packet, (size_t)(n > 0 ? n : 0));
     nx_expect_contains(printed,
                        "nexus: fiber \"worker\" has blocked the loop for 100 ms, serving GET");
-    nx_expect(reported_by_others() || strstr(printed, "test_crash.c:"));
+    if (!reported_by_others()) nx_expect_contains(printed, "test_crash.c:");
     nx_expect_eq(recv(pair[0], packet, sizeof packet, 0), 0);
     (void)close(pair[0]);
     (void)waitpid(pid, &status, 0);
