@@ -95,7 +95,8 @@ NX_API int nx_test_main(int argc, char **argv);
 /* ---- Checks. `nx_expect…` goes on after a failure and tells by its value (true: it held);
  * `nx_require…` ends the subtest or the test: from a nested function too, its NX_AUTO variables are
  * not closed then, but nx_defer'd calls are made. From another fiber of the test or another thread
- * it ends the test at once.
+ * it ends the test at once. In a process that the test has forked failures count for the test too;
+ * what would end the test ends that process there, with exit code 1.
  *
  * A failure shows the place, the expressions and both values. */
 
@@ -106,18 +107,18 @@ NX_API int nx_test_main(int argc, char **argv);
 /* The values compare so: booleans, integers of any type by their value, floating point, strings
  * and nx_bytes by their contents (two NULL strings are equal), pointers by address. What was found
  * comes first, what is wanted second. */
-#define nx_expect_eq(found, wanted)  NX__COMPARE(false, NX_TEST_EQ, found, wanted)
-#define nx_expect_ne(found, wanted)  NX__COMPARE(false, NX_TEST_NE, found, wanted)
-#define nx_expect_lt(found, wanted)  NX__COMPARE(false, NX_TEST_LT, found, wanted)
-#define nx_expect_le(found, wanted)  NX__COMPARE(false, NX_TEST_LE, found, wanted)
-#define nx_expect_gt(found, wanted)  NX__COMPARE(false, NX_TEST_GT, found, wanted)
-#define nx_expect_ge(found, wanted)  NX__COMPARE(false, NX_TEST_GE, found, wanted)
-#define nx_require_eq(found, wanted) NX__COMPARE(true, NX_TEST_EQ, found, wanted)
-#define nx_require_ne(found, wanted) NX__COMPARE(true, NX_TEST_NE, found, wanted)
-#define nx_require_lt(found, wanted) NX__COMPARE(true, NX_TEST_LT, found, wanted)
-#define nx_require_le(found, wanted) NX__COMPARE(true, NX_TEST_LE, found, wanted)
-#define nx_require_gt(found, wanted) NX__COMPARE(true, NX_TEST_GT, found, wanted)
-#define nx_require_ge(found, wanted) NX__COMPARE(true, NX_TEST_GE, found, wanted)
+#define nx_expect_eq(found, wanted)  NX__COMPARE(false, EQ, found, wanted, #found, #wanted)
+#define nx_expect_ne(found, wanted)  NX__COMPARE(false, NE, found, wanted, #found, #wanted)
+#define nx_expect_lt(found, wanted)  NX__COMPARE(false, LT, found, wanted, #found, #wanted)
+#define nx_expect_le(found, wanted)  NX__COMPARE(false, LE, found, wanted, #found, #wanted)
+#define nx_expect_gt(found, wanted)  NX__COMPARE(false, GT, found, wanted, #found, #wanted)
+#define nx_expect_ge(found, wanted)  NX__COMPARE(false, GE, found, wanted, #found, #wanted)
+#define nx_require_eq(found, wanted) NX__COMPARE(true, EQ, found, wanted, #found, #wanted)
+#define nx_require_ne(found, wanted) NX__COMPARE(true, NE, found, wanted, #found, #wanted)
+#define nx_require_lt(found, wanted) NX__COMPARE(true, LT, found, wanted, #found, #wanted)
+#define nx_require_le(found, wanted) NX__COMPARE(true, LE, found, wanted, #found, #wanted)
+#define nx_require_gt(found, wanted) NX__COMPARE(true, GT, found, wanted, #found, #wanted)
+#define nx_require_ge(found, wanted) NX__COMPARE(true, GE, found, wanted, #found, #wanted)
 
 /* The numbers are no further apart than `tolerance`. */
 #define nx_expect_near(found, wanted, tolerance)                                                   \
@@ -126,8 +127,8 @@ NX_API int nx_test_main(int argc, char **argv);
     nx_test_near(NX__SITE(true, #found, #wanted), (found), (wanted), (tolerance))
 
 /* The string or bytes contain the other. */
-#define nx_expect_contains(found, part)  NX__COMPARE(false, NX_TEST_CONTAINS, found, part)
-#define nx_require_contains(found, part) NX__COMPARE(true, NX_TEST_CONTAINS, found, part)
+#define nx_expect_contains(found, part)  NX__COMPARE(false, CONTAINS, found, part, #found, #part)
+#define nx_require_contains(found, part) NX__COMPARE(true, CONTAINS, found, part, #found, #part)
 
 /* The expression is NX_OK; else nx_error_last() is shown. */
 #define nx_expect_ok(...)                                                                          \
@@ -322,8 +323,9 @@ static inline nx_test_value nx_test_of_pointer(const volatile void *p)
 
 #define NX__SITE(hard, first, second)                                                              \
     (&(const nx_test_site){__FILE__, __LINE__, (hard), (first), (second)})
-#define NX__COMPARE(hard, relation, found, wanted)                                                 \
-    nx_test_compare(NX__SITE(hard, #found, #wanted), (relation), NX__VALUE(found),                 \
+/* The texts are made where the macro is called, with what is written there. */
+#define NX__COMPARE(hard, relation, found, wanted, first, second)                                  \
+    nx_test_compare(NX__SITE(hard, first, second), NX_TEST_##relation, NX__VALUE(found),           \
                     NX__VALUE(wanted))
 
 NX_API bool nx_test_true(const nx_test_site *site, int held);

@@ -5,6 +5,11 @@
 #include "loop/switch.h"
 #include <string.h>
 #include <ucontext.h>
+#if defined(__has_include) && !defined(NX__ASAN) && !defined(NX__TSAN)
+#if __has_include(<valgrind/memcheck.h>)
+#include <valgrind/memcheck.h>
+#endif
+#endif
 
 enum {
     LIBRARY_DEPTH = 16 * 1024, /* of stack that is searched for who called a library */
@@ -62,6 +67,10 @@ NX__READS_ANYTHING bool nx__unwind_read_own(void *arg, uintptr_t at, void *out, 
     /* Byte by byte: memcpy is the sanitizer's own. */
     const volatile unsigned char *from = (const volatile unsigned char *)at;
     for (size_t i = 0; i < len; i++) ((unsigned char *)out)[i] = from[i];
+#ifdef VALGRIND_MAKE_MEM_DEFINED
+    /* The caller of a library is looked for in words that nobody may have written. */
+    (void)VALGRIND_MAKE_MEM_DEFINED(out, len);
+#endif
     return true;
 }
 

@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,9 +41,10 @@ static struct {
     nx_test *test;
     const struct nx__test_options *options;
     nx_fiber *fiber;
-    struct block *block; /* innermost */
-    void *data;          /* the fixture's */
-    atomic_uint failures;
+    struct block *block;   /* innermost */
+    void *data;            /* the fixture's */
+    atomic_uint *failures; /* shared with the processes that the test forks */
+    pid_t process;
     char name[NAME_MOST];
     const char *_Atomic at_file; /* the last check; NULL: none */
     _Atomic int at_line;
@@ -71,6 +73,8 @@ static void subtest_end(void);
 /* Leaves the innermost block, from any depth of its functions. */
 static NX__NORETURN NX__NOINLINE void leave(void)
 {
+    /* How the test ends is not for what it has forked to say. */
+    if (getpid() != now.process) _exit(1);
     /* Subtests that a return has left, where the compiler does not say so. */
     while (now.block && now.block->frame && !now.block->closing &&
            nx__fiber_running() == now.fiber &&
@@ -100,7 +104,7 @@ void nx__test_at(const nx_test_site *site)
 void nx__test_fail(const nx_test_site *site, const char *text)
 {
     if (!now.test) nx__test_at(site);
-    unsigned count = atomic_fetch_add(&now.failures, 1) + 1;
+    unsigned count = atomic_fetch_add(now.failures, 1) + 1;
     if (count < FAILURES_MOST)
         nx__test_send(NX__TEST_FAILED, site->line, site->file, text, NULL, 0);
     else if (count == FAILURES_MOST)
@@ -171,7 +175,7 @@ static struct block *block_new(nx_duration deadline, bool scoped)
     block->around = now.fiber->scope;
     block->started = nx__clock_monotonic();
     block->deadline = deadline;
-    block->failures = now.failures;
+    block->failures = *now.failures;
     block->name_len = strlen(now.name);
     if (scoped && nx_scope_open(&block->scope, .deadline = deadline)) {
         free(block);
@@ -186,7 +190,7 @@ static struct block *block_new(nx_duration deadline, bool scoped)
 static enum nx__test_outcome block_end(struct block *block)
 {
     block->closing = true;
-    bool left = now.failures != block->failures || block->skipped;
+    bool left = *now.failures != block->failures || block->skipped;
     nx_scope *own = block->scope ? block->scope : block->around;
     while (now.fiber->scope != own) { /* left open inside */
         nx_scope *inner = now.fiber->scope;
@@ -206,7 +210,7 @@ static enum nx__test_outcome block_end(struct block *block)
             fail_here("a fiber of the test has failed: %s", nx_error_last()->message);
     }
     now.block = block->outer;
-    if (now.failures != block->failures) return NX__TEST_FAILURE;
+    if (*now.failures != block->failures) return NX__TEST_FAILURE;
     return block->skipped ? NX__TEST_SKIPPED : NX__TEST_PASSED;
 }
 
@@ -338,6 +342,11 @@ void nx__test_run(nx_test *test, const struct nx__test_options *options)
     now.test = test;
     now.options = options;
     now.started = nx__clock_monotonic();
+    now.process = getpid();
+    static atomic_uint own;
+    void *shared =
+        mmap(NULL, sizeof own, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    now.failures = shared == MAP_FAILED ? &own : shared;
     nx__test_send_to(options->fd);
     (void)setvbuf(stdout, NULL, _IOLBF, 0); /* what a crash would lose */
     (void)snprintf(now.name, sizeof now.name, "%s", test->name);

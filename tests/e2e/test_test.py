@@ -75,6 +75,8 @@ NX_TEST("values") {
     nx_expect_ok(nx_fail(NX_ENOENT, "no file \"x\""));
     nx_expect_err(NX_EINVAL, nx_fail(NX_ENOENT, "no file"));
     nx_expect_lt(2, 1);
+    nx_expect_ne(EOF, EOF);
+    nx_expect_eq(&n, NULL);
     nx_test_fail("in words: %d", 7);
 }
 ''')
@@ -84,7 +86,7 @@ NX_TEST("values") {
                 for text in ("a_test.c:9: expected n == 4", "found:  3", ">    9 |     nx_expect_eq(n, 4);", "expected (size_t)3 == -1",
                              'wanted: "hello wörlt"', "^ byte 11", "- b", "+ x", "the first difference is at byte 1", "[02]", "[05]",
                              "found:  NULL", "apart:  1, more than 0.5", 'to contain "world"', 'NX_ENOENT: no file "x"',
-                             "to fail with NX_EINVAL", "expected 2 < 1", "in words: 7"):
+                             "to fail with NX_EINVAL", "expected 2 < 1", "expected EOF != EOF", "expected &n == NULL", "in words: 7"):
                     self.assertIn(text, out)
 
     def test_hard_failures_end_the_test_from_nested_functions(self):
@@ -314,6 +316,20 @@ NX_TEST("a check in a handler") {
                 return
             time.sleep(0.02)
         self.fail("it still runs")
+
+    def test_checks_in_a_process_that_the_test_forks_are_the_tests(self):
+        self.source(
+            "#include <sys/wait.h>\n#include <unistd.h>\n"
+            'NX_TEST("forks") { int status = 0; pid_t pid = fork();\n'
+            'if (pid == 0) { nx_expect_eq(1, 2); nx_require(pid != 0); puts("went on"); _exit(0); }\n'
+            "nx_expect_eq(waitpid(pid, &status, 0), pid); nx_expect_eq(WEXITSTATUS(status), 1); }\n"
+        )
+        out = self.run_tests(code=1)
+        self.assertIn("expected 1 == 2", out)
+        self.assertIn("expected pid != 0", out)
+        self.assertEqual(out.count("a_test.c:8: expected"), 2, out)
+        self.assertNotIn("went on\n", out)
+        self.assertNotIn("exit code", out)
 
     def test_endless_output_is_cut(self):
         self.source('NX_TEST("talks") { for (int i = 0; i < 200000; i++) printf("line %d\\n", i); nx_expect(false); }')

@@ -1,4 +1,4 @@
-/* The main of test programs over <nexus/test.h>. */
+/* The main of test programs that have none. */
 #include <nexus/test.h>
 
 int main(int argc, char **argv)

@@ -13,7 +13,7 @@ static void put(const char *folder, const char *file, const char *text)
 {
     char path[512];
     (void)snprintf(path, sizeof path, "%s%s", root, folder);
-    for (char *slash = path + strlen(root); (slash = strchr(slash + 1, '/'));) {
+    for (char *slash = path + strlen(root); *slash && (slash = strchr(slash + 1, '/'));) {
         *slash = '\0';
         (void)mkdir(path, 0700);
         *slash = '/';

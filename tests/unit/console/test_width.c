@@ -1,11 +1,11 @@
 /* Columns of text. */
-#include "test.h"
+#include <nexus/test.h>
 
 #include "console/line.h"
 #include "console/width.h"
 #include <nexus/console.h>
 
-NX_TEST(widths)
+NX_TEST("widths")
 {
     static const struct {
         const char *text;
@@ -19,29 +19,30 @@ NX_TEST(widths)
         {"\xff\xfe", 2},  {"…", 1},    {"नमस्ते", 4},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        EXPECT_EQ(nx_text_width(nx_str(cases[i].text)), cases[i].width);
+        nx_subtest ("%s", cases[i].text)
+            nx_expect_eq(nx_text_width(nx_str(cases[i].text)), cases[i].width);
 }
 
-NX_TEST(fit)
+NX_TEST("fit")
 {
     size_t used;
-    EXPECT_EQ(nx__width_fit(nx_str("abcdef"), 3, &used), 3);
-    EXPECT_EQ(used, 3);
-    EXPECT_EQ(nx__width_fit(nx_str("日本語"), 3, &used), 3); /* the second would be halved */
-    EXPECT_EQ(used, 2);
-    EXPECT_EQ(nx__width_fit(nx_str("e\xcc\x81x"), 1, &used), 3); /* the accent comes along */
-    EXPECT_EQ(used, 1);
-    EXPECT_EQ(nx__width_fit(nx_str("x"), 0, &used), 0);
-    EXPECT_EQ(nx__width_fit(nx_str(""), 5, &used), 0);
+    nx_expect_eq(nx__width_fit(nx_str("abcdef"), 3, &used), 3);
+    nx_expect_eq(used, 3);
+    nx_expect_eq(nx__width_fit(nx_str("日本語"), 3, &used), 3); /* the second would be halved */
+    nx_expect_eq(used, 2);
+    nx_expect_eq(nx__width_fit(nx_str("e\xcc\x81x"), 1, &used), 3); /* the accent comes along */
+    nx_expect_eq(used, 1);
+    nx_expect_eq(nx__width_fit(nx_str("x"), 0, &used), 0);
+    nx_expect_eq(nx__width_fit(nx_str(""), 5, &used), 0);
 }
 
-NX_TEST(safe_text)
+NX_TEST("safe text")
 {
     char out[64];
     size_t len = nx__text_safe(out, sizeof out, nx_str("a\x1b[31m\nb"));
-    EXPECT(nx_bytes_is(nx_slice(out, len), "a\\u001b[31m\\nb"));
+    nx_expect_eq(nx_slice(out, len), "a\\u001b[31m\\nb");
     len = nx__text_safe(out, 4, nx_str("abcdef"));
-    EXPECT(nx_bytes_is(nx_slice(out, len), "abcd"));
+    nx_expect_eq(nx_slice(out, len), "abcd");
     len = nx__text_safe(out, 4, nx_str("ab\x1b"));
-    EXPECT(nx_bytes_is(nx_slice(out, len), "ab"));
+    nx_expect_eq(nx_slice(out, len), "ab");
 }

@@ -2,7 +2,8 @@
  */
 #include "base/arena.h"
 #include "http/data.h"
-#include "test.h"
+#include <nexus/test.h>
+#include <stdio.h>
 
 static struct nx__arena arena;
 
@@ -12,10 +13,8 @@ static struct nx__params parsed(const char *query)
 {
     struct nx__params params;
     const char *reason = NULL;
-    if (nx__params_parse(&params, nx_str(query), 100, &arena, &reason)) {
-        nx_test_failures++;
-        printf("%s: %s\n", query, reason);
-    }
+    if (nx__params_parse(&params, nx_str(query), 100, &arena, &reason))
+        nx_test_fail("%s: %s", query, reason);
     return params;
 }
 
@@ -27,94 +26,96 @@ static const char *get(const char *query, const char *name)
     return param ? param->value.data : NULL;
 }
 
-NX_TEST(params_decoded)
+NX_TEST("params decoded")
 {
-    EXPECT_STR(get("a=1&b=2", "b"), "2");
-    EXPECT_STR(get("a=x+y%20z%2B%26", "a"), "x y z+&");
-    EXPECT_STR(get("a", "a"), "");
-    EXPECT_STR(get("a=", "a"), "");
-    EXPECT_STR(get("=v", ""), "v");
-    EXPECT_STR(get("a=b=c", "a"), "b=c");
-    EXPECT_STR(get("&&a=1&", "a"), "1");
-    EXPECT_STR(get("%61=1", "a"), "1");
-    EXPECT_STR(get("a=%e2%82%AC", "a"), "\xe2\x82\xac");
-    EXPECT_STR(get("a=?/:@!$'()*,;", "a"), "?/:@!$'()*,;");
-    EXPECT(!get("", "a"));
-    EXPECT(!get("A=1", "a"));
-    EXPECT(!get("ab=1", "a"));
+    nx_expect_eq(get("a=1&b=2", "b"), "2");
+    nx_expect_eq(get("a=x+y%20z%2B%26", "a"), "x y z+&");
+    nx_expect_eq(get("a", "a"), "");
+    nx_expect_eq(get("a=", "a"), "");
+    nx_expect_eq(get("=v", ""), "v");
+    nx_expect_eq(get("a=b=c", "a"), "b=c");
+    nx_expect_eq(get("&&a=1&", "a"), "1");
+    nx_expect_eq(get("%61=1", "a"), "1");
+    nx_expect_eq(get("a=%e2%82%AC", "a"), "\xe2\x82\xac");
+    nx_expect_eq(get("a=?/:@!$'()*,;", "a"), "?/:@!$'()*,;");
+    nx_expect_eq(get("", "a"), NULL);
+    nx_expect_eq(get("A=1", "a"), NULL);
+    nx_expect_eq(get("ab=1", "a"), NULL);
     struct nx__params params = parsed("t=1&u=x&t=2&t=3");
     size_t at = 0;
     char seen[8] = "";
     for (const struct nx__param *p; (p = nx__params_find(&params, "t", &at));)
         seen[strlen(seen)] = p->value.data[0];
-    EXPECT_STR(seen, "123");
+    nx_expect_eq(seen, "123");
     nx__arena_reset(&arena);
 }
 
-NX_TEST(params_refused)
+NX_TEST("params refused")
 {
     static const char *const bad[] = {"a=%",      "a=%4",  "a=%4g",    "a=%u0041",    "a=%00",
                                       "%00=1",    "a=%ff", "a=%c0%80", "a=%ed%a0%80", "a=%e2%82",
                                       "a=1&b=%%", "%",     "a=\x80x",  "a=%-1",       "a=% 1"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct nx__params params;
-        const char *reason = NULL;
-        EXPECT_EQ(nx__params_parse(&params, nx_str(bad[i]), 100, &arena, &reason), NX_EPROTO);
-        EXPECT(reason && !params.count && !params.items);
-    }
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        nx_subtest ("\"%s\"", bad[i]) {
+            struct nx__params params;
+            const char *reason = NULL;
+            nx_expect_err(NX_EPROTO,
+                          nx__params_parse(&params, nx_str(bad[i]), 100, &arena, &reason));
+            nx_expect(reason && !params.count && !params.items);
+        }
     char many[203];
     for (size_t i = 0; i < sizeof many; i += 2)
         memcpy(many + i, "a&", i + 2 <= sizeof many ? 2 : 1);
     struct nx__params params;
     const char *reason = NULL;
-    EXPECT_EQ(nx__params_parse(&params, nx_slice(many, 199), 100, &arena, &reason), NX_OK);
-    EXPECT_EQ(params.count, 100);
-    EXPECT_EQ(nx__params_parse(&params, nx_slice(many, 201), 100, &arena, &reason), NX_ETOOBIG);
+    nx_expect_ok(nx__params_parse(&params, nx_slice(many, 199), 100, &arena, &reason));
+    nx_expect_eq(params.count, 100);
+    nx_expect_err(NX_ETOOBIG, nx__params_parse(&params, nx_slice(many, 201), 100, &arena, &reason));
     nx__arena_reset(&arena);
 }
 
-NX_TEST(params_numbers)
+NX_TEST("params numbers")
 {
     struct nx__params p = parsed(
         "i=12&n=-5&big=9223372036854775808&u=18446744073709551615&f=1.5e1&s=x&e=&z=-0&sp=%201"
         "&plus=%2B1&hex=0x1&yes=yes&no=off&low=-9223372036854775808&lower=-9223372036854775809");
-    EXPECT_EQ(nx__params_int(&p, "i", 0), 12);
-    EXPECT_EQ(nx__params_int(&p, "n", 0), -5);
-    EXPECT_EQ(nx__params_int(&p, "z", 7), 0);
-    EXPECT_EQ(nx__params_int(&p, "low", 7), INT64_MIN);
+    nx_expect_eq(nx__params_int(&p, "i", 0), 12);
+    nx_expect_eq(nx__params_int(&p, "n", 0), -5);
+    nx_expect_eq(nx__params_int(&p, "z", 7), 0);
+    nx_expect_eq(nx__params_int(&p, "low", 7), INT64_MIN);
     static const char *const none[] = {"big", "u",    "f",   "s",     "e",
                                        "sp",  "plus", "hex", "lower", "absent"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++)
-        EXPECT_EQ(nx__params_int(&p, none[i], 7), 7);
-    EXPECT_EQ((int)nx__params_double(&p, "f", 0), 15);
-    EXPECT_EQ((int)nx__params_double(&p, "s", 3), 3);
-    EXPECT_EQ((int)nx__params_double(&p, "hex", 3), 3);
-    EXPECT(nx__params_bool(&p, "yes", false) && nx__params_bool(&p, "e", false) &&
-           !nx__params_bool(&p, "no", true));
-    EXPECT(nx__params_bool(&p, "s", true) && !nx__params_bool(&p, "s", false));
+        nx_subtest ("%s", none[i]) nx_expect_eq(nx__params_int(&p, none[i], 7), 7);
+    nx_expect_eq((int)nx__params_double(&p, "f", 0), 15);
+    nx_expect_eq((int)nx__params_double(&p, "s", 3), 3);
+    nx_expect_eq((int)nx__params_double(&p, "hex", 3), 3);
+    nx_expect(nx__params_bool(&p, "yes", false) && nx__params_bool(&p, "e", false) &&
+              !nx__params_bool(&p, "no", true));
+    nx_expect(nx__params_bool(&p, "s", true) && !nx__params_bool(&p, "s", false));
 
     uint8_t small;
     uint64_t u;
     bool b;
     nx_bytes text;
     float f;
-    EXPECT_EQ(nx__params_take(&p, "parameter", "i", &small, NX__JSON_TYPE(&small), true), NX_OK);
-    EXPECT_EQ(small, 12);
-    EXPECT_EQ(nx__params_take(&p, "parameter", "u", &u, NX__JSON_TYPE(&u), true), NX_OK);
-    EXPECT(u == UINT64_MAX);
-    EXPECT_EQ(nx__params_take(&p, "parameter", "f", &f, NX__JSON_TYPE(&f), true), NX_OK);
-    EXPECT_EQ(nx__params_take(&p, "parameter", "no", &b, NX__JSON_TYPE(&b), true), NX_OK);
-    EXPECT(!b);
-    EXPECT_EQ(nx__params_take(&p, "parameter", "s", &text, NX__JSON_TYPE(&text), true), NX_OK);
-    EXPECT(nx_bytes_is(text, "x"));
-    EXPECT_EQ(nx__params_take(&p, "parameter", "n", &small, NX__JSON_TYPE(&small), true),
-              NX_EPROTO);
-    EXPECT_STR(nx_error_last()->message,
-               "the parameter \"n\" has to be a whole number from 0 to 255, not \"-5\"");
-    EXPECT(nx__error_is_peers(NX_EPROTO));
-    EXPECT_EQ(nx__params_take(&p, "field", "absent", &u, NX__JSON_TYPE(&u), true), NX_EPROTO);
-    EXPECT_STR(nx_error_last()->message, "the field \"absent\" is missing");
-    EXPECT_EQ(nx__params_take(&p, "field", "absent", &u, NX__JSON_TYPE(&u), false), NX_OK);
+    nx_expect_ok(nx__params_take(&p, "parameter", "i", &small, NX__JSON_TYPE(&small), true));
+    nx_expect_eq(small, 12);
+    nx_expect_ok(nx__params_take(&p, "parameter", "u", &u, NX__JSON_TYPE(&u), true));
+    nx_expect_eq(u, UINT64_MAX);
+    nx_expect_ok(nx__params_take(&p, "parameter", "f", &f, NX__JSON_TYPE(&f), true));
+    nx_expect_ok(nx__params_take(&p, "parameter", "no", &b, NX__JSON_TYPE(&b), true));
+    nx_expect(!b);
+    nx_expect_ok(nx__params_take(&p, "parameter", "s", &text, NX__JSON_TYPE(&text), true));
+    nx_expect_eq(text, "x");
+    nx_expect_err(NX_EPROTO,
+                  nx__params_take(&p, "parameter", "n", &small, NX__JSON_TYPE(&small), true));
+    nx_expect_eq(nx_error_last()->message,
+                 "the parameter \"n\" has to be a whole number from 0 to 255, not \"-5\"");
+    nx_expect(nx__error_is_peers(NX_EPROTO));
+    nx_expect_err(NX_EPROTO, nx__params_take(&p, "field", "absent", &u, NX__JSON_TYPE(&u), true));
+    nx_expect_eq(nx_error_last()->message, "the field \"absent\" is missing");
+    nx_expect_ok(nx__params_take(&p, "field", "absent", &u, NX__JSON_TYPE(&u), false));
     nx__arena_reset(&arena);
 }
 
@@ -132,21 +133,21 @@ static const char *cookie(const char *field, const char *wanted)
     return NULL;
 }
 
-NX_TEST(cookies_read)
+NX_TEST("cookies read")
 {
-    EXPECT_STR(cookie("a=1; b=2", "b"), "2");
-    EXPECT_STR(cookie("a=1;b=2", "b"), "2");
-    EXPECT_STR(cookie("a=1; a=2", "a"), "1");
-    EXPECT_STR(cookie("a=b=c", "a"), "b=c");
-    EXPECT_STR(cookie(" a = 1 ;", "a"), "1");
-    EXPECT_STR(cookie("a=\"q\"", "a"), "q");
-    EXPECT_STR(cookie("a=\"", "a"), "\"");
-    EXPECT_STR(cookie("a=", "a"), "");
-    EXPECT(!cookie("a", "a"));
-    EXPECT(!cookie("A=1", "a"));
-    EXPECT(!cookie("=__Host-sid=evil", "__Host-sid"));
-    EXPECT(!cookie("", "a"));
-    EXPECT(!cookie(";;; ;", ""));
+    nx_expect_eq(cookie("a=1; b=2", "b"), "2");
+    nx_expect_eq(cookie("a=1;b=2", "b"), "2");
+    nx_expect_eq(cookie("a=1; a=2", "a"), "1");
+    nx_expect_eq(cookie("a=b=c", "a"), "b=c");
+    nx_expect_eq(cookie(" a = 1 ;", "a"), "1");
+    nx_expect_eq(cookie("a=\"q\"", "a"), "q");
+    nx_expect_eq(cookie("a=\"", "a"), "\"");
+    nx_expect_eq(cookie("a=", "a"), "");
+    nx_expect_eq(cookie("a", "a"), NULL);
+    nx_expect_eq(cookie("A=1", "a"), NULL);
+    nx_expect_eq(cookie("=__Host-sid=evil", "__Host-sid"), NULL);
+    nx_expect_eq(cookie("", "a"), NULL);
+    nx_expect_eq(cookie(";;; ;", ""), NULL);
 }
 
 static const char *const old_key = "an older secret, of 32 bytes or more";
@@ -156,88 +157,93 @@ static struct nx__cookie_keys *keys_of(const char *a, const char *b)
 {
     const char *reason, *const secrets[] = {a, b};
     struct nx__cookie_keys *keys = nx__cookie_keys_new(secrets, b ? 2 : 1, &reason);
-    EXPECT(keys != NULL);
+    nx_expect(keys != NULL);
     return keys;
 }
 
 /* What opens: as it was made, under its name, before its end, also with a newer key before. Nothing
  * else. */
-NX_TEST(cookies_sealed)
+NX_TEST("cookies sealed")
 {
     struct nx__cookie_keys *old = keys_of(old_key, NULL), *both = keys_of(new_key, old_key),
                            *newest = keys_of(new_key, NULL);
     static const char *const values[] = {"", "17", "a.b.c", "\xc3\xa9; \"x\"%",
                                          "a very long value that goes on and on"};
-    for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        nx_bytes value = nx_str(values[i]);
-        for (int encrypted = 0; encrypted < 2; encrypted++) {
-            char *(*make)(const struct nx__cookie_keys *, const char *, nx_bytes, uint64_t,
-                          struct nx__arena *) = encrypted ? nx__cookie_encrypt : nx__cookie_sign;
-            nx_bytes (*open)(const struct nx__cookie_keys *, const char *, nx_bytes, uint64_t,
-                             struct nx__arena *) =
-                encrypted ? nx__cookie_decrypt : nx__cookie_verify;
-            char *text = make(old, "sid", value, 1000, &arena);
-            EXPECT(nx_bytes_eq(open(old, "sid", nx_str(text), 999, &arena), value));
-            EXPECT(nx_bytes_eq(open(both, "sid", nx_str(text), 999, &arena), value));
-            EXPECT(!open(newest, "sid", nx_str(text), 999, &arena).data);
-            EXPECT(!open(old, "sid", nx_str(text), 1000, &arena).data);
-            EXPECT(!open(old, "sie", nx_str(text), 999, &arena).data);
-            EXPECT(!open(old, "si", nx_str(text), 999, &arena).data);
-            for (const char *c = text; *c; c++)
-                EXPECT(*c > 0x20 && *c < 0x7f && !strchr("\",;\\", *c));
-            /* Every bit of it counts, and so does its end. */
-            size_t len = strlen(text);
-            for (size_t at = 0; at < len; at++) {
-                char kept = text[at];
-                for (int bit = 0; bit < 8; bit++) {
-                    text[at] = (char)(kept ^ 1 << bit);
-                    nx_bytes got = open(both, "sid", nx_slice(text, len), 999, &arena);
-                    /* Two spellings of one percent-encoding, or of one base64, are one value. */
-                    EXPECT(!got.data || nx_bytes_eq(got, value));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        nx_subtest ("\"%s\"", values[i]) {
+            nx_bytes value = nx_str(values[i]);
+            for (int encrypted = 0; encrypted < 2; encrypted++)
+                nx_subtest ("%s", encrypted ? "encrypted" : "signed") {
+                    char *(*make)(const struct nx__cookie_keys *, const char *, nx_bytes, uint64_t,
+                                  struct nx__arena *) =
+                        encrypted ? nx__cookie_encrypt : nx__cookie_sign;
+                    nx_bytes (*open)(const struct nx__cookie_keys *, const char *, nx_bytes,
+                                     uint64_t, struct nx__arena *) =
+                        encrypted ? nx__cookie_decrypt : nx__cookie_verify;
+                    char *text = make(old, "sid", value, 1000, &arena);
+                    nx_expect_eq(open(old, "sid", nx_str(text), 999, &arena), value);
+                    nx_expect_eq(open(both, "sid", nx_str(text), 999, &arena), value);
+                    nx_expect(!open(newest, "sid", nx_str(text), 999, &arena).data);
+                    nx_expect(!open(old, "sid", nx_str(text), 1000, &arena).data);
+                    nx_expect(!open(old, "sie", nx_str(text), 999, &arena).data);
+                    nx_expect(!open(old, "si", nx_str(text), 999, &arena).data);
+                    for (const char *c = text; *c; c++)
+                        nx_expect(*c > 0x20 && *c < 0x7f && !strchr("\",;\\", *c));
+                    /* Every bit of it counts, and so does its end. */
+                    size_t len = strlen(text);
+                    for (size_t at = 0; at < len; at++) {
+                        char kept = text[at];
+                        for (int bit = 0; bit < 8; bit++) {
+                            text[at] = (char)(kept ^ 1 << bit);
+                            nx_bytes got = open(both, "sid", nx_slice(text, len), 999, &arena);
+                            /* Two spellings of one percent-encoding, or of one base64, are one
+                             * value. */
+                            nx_expect(!got.data || nx_bytes_eq(got, value));
+                        }
+                        text[at] = kept;
+                        nx_expect(!open(both, "sid", nx_slice(text, at), 999, &arena).data);
+                    }
+                    char longer[512];
+                    snprintf(longer, sizeof longer, "%sA", text);
+                    nx_expect(!open(both, "sid", nx_str(longer), 999, &arena).data);
+                    snprintf(longer, sizeof longer, "%s=", text);
+                    nx_expect(!open(both, "sid", nx_str(longer), 999, &arena).data);
+                    nx__arena_reset(&arena);
                 }
-                text[at] = kept;
-                EXPECT(!open(both, "sid", nx_slice(text, at), 999, &arena).data);
-            }
-            char longer[512];
-            snprintf(longer, sizeof longer, "%sA", text);
-            EXPECT(!open(both, "sid", nx_str(longer), 999, &arena).data);
-            snprintf(longer, sizeof longer, "%s=", text);
-            EXPECT(!open(both, "sid", nx_str(longer), 999, &arena).data);
-            nx__arena_reset(&arena);
+            /* One is not the other. */
+            nx_expect(!nx__cookie_verify(old, "sid",
+                                         nx_str(nx__cookie_encrypt(old, "sid", value, 9, &arena)),
+                                         1, &arena)
+                           .data);
+            nx_expect(!nx__cookie_decrypt(old, "sid",
+                                          nx_str(nx__cookie_sign(old, "sid", value, 9, &arena)), 1,
+                                          &arena)
+                           .data);
+            /* And encrypting twice shows nothing. */
+            nx_expect_ne(nx__cookie_encrypt(old, "sid", value, 9, &arena),
+                         nx__cookie_encrypt(old, "sid", value, 9, &arena));
         }
-        /* One is not the other. */
-        EXPECT(!nx__cookie_verify(
-                    old, "sid", nx_str(nx__cookie_encrypt(old, "sid", value, 9, &arena)), 1, &arena)
-                    .data);
-        EXPECT(!nx__cookie_decrypt(old, "sid",
-                                   nx_str(nx__cookie_sign(old, "sid", value, 9, &arena)), 1, &arena)
-                    .data);
-        /* And encrypting twice shows nothing. */
-        EXPECT(strcmp(nx__cookie_encrypt(old, "sid", value, 9, &arena),
-                      nx__cookie_encrypt(old, "sid", value, 9, &arena)) != 0);
-    }
     nx_bytes binary = nx_slice("\0\xff\0", 3);
-    EXPECT(nx_bytes_eq(nx__cookie_decrypt(old, "b",
-                                          nx_str(nx__cookie_encrypt(old, "b", binary, 9, &arena)),
-                                          1, &arena),
-                       binary));
+    nx_expect_eq(nx__cookie_decrypt(
+                     old, "b", nx_str(nx__cookie_encrypt(old, "b", binary, 9, &arena)), 1, &arena),
+                 binary);
     nx__cookie_keys_free(old);
     nx__cookie_keys_free(both);
     nx__cookie_keys_free(newest);
     nx__arena_reset(&arena);
 }
 
-NX_TEST(cookies_keys_refused)
+NX_TEST("keys of cookies refused")
 {
     const char *reason;
     const char *const shorty[] = {"short"}, *const none[] = {NULL}, *const gone[] = {old_key, NULL},
                       *const late[] = {NULL, old_key};
-    EXPECT(!nx__cookie_keys_new(shorty, 1, &reason) && strstr(reason, "32 bytes"));
-    EXPECT(!nx__cookie_keys_new(none, 1, &reason) && strstr(reason, "32 bytes"));
-    EXPECT(!nx__cookie_keys_new(late, 2, &reason));
-    EXPECT(!nx__cookie_keys_new(none, 0, &reason) && reason);
+    nx_expect(!nx__cookie_keys_new(shorty, 1, &reason) && strstr(reason, "32 bytes"));
+    nx_expect(!nx__cookie_keys_new(none, 1, &reason) && strstr(reason, "32 bytes"));
+    nx_expect(!nx__cookie_keys_new(late, 2, &reason));
+    nx_expect(!nx__cookie_keys_new(none, 0, &reason) && reason);
     struct nx__cookie_keys *keys = nx__cookie_keys_new(gone, 2, &reason);
-    EXPECT(keys != NULL);
+    nx_expect(keys != NULL);
     nx__cookie_keys_free(keys);
     nx__cookie_keys_free(NULL);
 }
@@ -259,20 +265,20 @@ static const char *attributes(const char *text)
     return out;
 }
 
-NX_TEST(attributes_taken)
+NX_TEST("attributes taken")
 {
-    EXPECT_STR(attributes("text/html"), "text/html");
-    EXPECT_STR(attributes(" a/b ; x=1;y=\"2 ;3\""), "a/b|x>1|y>2 ;3");
-    EXPECT_STR(attributes("a;x=\"\""), "a|x>");
-    EXPECT_STR(attributes("a;;x=1;"), "a|x>1");
-    EXPECT_STR(attributes("a;x=\"\\\"q\\\\\""), "a|x>\\\"q\\\\");
-    EXPECT_STR(attributes("a;x=\"C:\\dir\\n\""), "a|x>C:\\dir\\n");
-    EXPECT_STR(attributes("a;x"), "a!");
-    EXPECT_STR(attributes("a;x="), "a!");
-    EXPECT_STR(attributes("a;x=\"1"), "a!");
-    EXPECT_STR(attributes("a;x=\"1\\\""), "a!");
-    EXPECT_STR(attributes("a;x=1 y=2"), "a|x>1!");
-    EXPECT_STR(attributes("a;x =1"), "a!");
+    nx_expect_eq(attributes("text/html"), "text/html");
+    nx_expect_eq(attributes(" a/b ; x=1;y=\"2 ;3\""), "a/b|x>1|y>2 ;3");
+    nx_expect_eq(attributes("a;x=\"\""), "a|x>");
+    nx_expect_eq(attributes("a;;x=1;"), "a|x>1");
+    nx_expect_eq(attributes("a;x=\"\\\"q\\\\\""), "a|x>\\\"q\\\\");
+    nx_expect_eq(attributes("a;x=\"C:\\dir\\n\""), "a|x>C:\\dir\\n");
+    nx_expect_eq(attributes("a;x"), "a!");
+    nx_expect_eq(attributes("a;x="), "a!");
+    nx_expect_eq(attributes("a;x=\"1"), "a!");
+    nx_expect_eq(attributes("a;x=\"1\\\""), "a!");
+    nx_expect_eq(attributes("a;x=1 y=2"), "a|x>1!");
+    nx_expect_eq(attributes("a;x =1"), "a!");
 }
 
 /* ---- Negotiation */
@@ -283,42 +289,42 @@ static int quality(enum nx__accept kind, const char *field, const char *offer)
     return nx__accept_quality(kind, nx_str(field), offer, &specific, -1);
 }
 
-NX_TEST(accept_types)
+NX_TEST("accept types")
 {
     /* RFC 9110 12.5.1 */
     const char *rfc =
         "text/*;q=0.3, text/plain;q=0.7, text/plain;format=flowed, text/plain;format=fixed;q=0.4, */*;q=0.5";
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, rfc, "text/plain;format=flowed"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, rfc, "text/plain"), 700);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, rfc, "text/html"), 300);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, rfc, "image/jpeg"), 500);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, rfc, "text/plain;format=fixed"), 400);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, rfc, "text/html;level=3"), 300);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "TEXT/HTML", "text/html"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/html;q=0", "text/html"), 0);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/html", "text/plain"), -1);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "*/*", "a/b"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "*", "a/b"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/*", "textual/x"), -1);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "a/b;x=\",q=0\", text/html", "text/html"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, ", ,text/html,", "text/html"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/html;q=2", "text/html"), -1);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/html;q=0.1234", "text/html"), -1);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/html;q=", "text/html"), -1);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/html;q=0.5;ext=1", "text/html"), 500);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "text/html;q=1.000", "text/html"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_TYPE, "", "text/html"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, rfc, "text/plain;format=flowed"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, rfc, "text/plain"), 700);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, rfc, "text/html"), 300);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, rfc, "image/jpeg"), 500);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, rfc, "text/plain;format=fixed"), 400);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, rfc, "text/html;level=3"), 300);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "TEXT/HTML", "text/html"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/html;q=0", "text/html"), 0);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/html", "text/plain"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "*/*", "a/b"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "*", "a/b"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/*", "textual/x"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "a/b;x=\",q=0\", text/html", "text/html"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, ", ,text/html,", "text/html"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/html;q=2", "text/html"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/html;q=0.1234", "text/html"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/html;q=", "text/html"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/html;q=0.5;ext=1", "text/html"), 500);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "text/html;q=1.000", "text/html"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_TYPE, "", "text/html"), -1);
 }
 
-NX_TEST(accept_others)
+NX_TEST("accept others")
 {
-    EXPECT_EQ(quality(NX__ACCEPT_LANGUAGE, "da, en-GB;q=0.8, en;q=0.7", "en-GB"), 800);
-    EXPECT_EQ(quality(NX__ACCEPT_LANGUAGE, "da, en-GB;q=0.8, en;q=0.7", "en-US"), 700);
-    EXPECT_EQ(quality(NX__ACCEPT_LANGUAGE, "de-AT", "de"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_LANGUAGE, "de-AT", "de-DE"), -1);
-    EXPECT_EQ(quality(NX__ACCEPT_LANGUAGE, "*;q=0.1, den", "de"), 100);
-    EXPECT_EQ(quality(NX__ACCEPT_CODING, "gzip;q=0.5, br", "br"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_CODING, "x-gzip", "gzip"), 1000);
-    EXPECT_EQ(quality(NX__ACCEPT_CODING, "*;q=0, gzip", "br"), 0);
-    EXPECT_EQ(quality(NX__ACCEPT_CODING, "gzip", "br"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_LANGUAGE, "da, en-GB;q=0.8, en;q=0.7", "en-GB"), 800);
+    nx_expect_eq(quality(NX__ACCEPT_LANGUAGE, "da, en-GB;q=0.8, en;q=0.7", "en-US"), 700);
+    nx_expect_eq(quality(NX__ACCEPT_LANGUAGE, "de-AT", "de"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_LANGUAGE, "de-AT", "de-DE"), -1);
+    nx_expect_eq(quality(NX__ACCEPT_LANGUAGE, "*;q=0.1, den", "de"), 100);
+    nx_expect_eq(quality(NX__ACCEPT_CODING, "gzip;q=0.5, br", "br"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_CODING, "x-gzip", "gzip"), 1000);
+    nx_expect_eq(quality(NX__ACCEPT_CODING, "*;q=0, gzip", "br"), 0);
+    nx_expect_eq(quality(NX__ACCEPT_CODING, "gzip", "br"), -1);
 }

@@ -1,39 +1,37 @@
 /* multipart/form-data: in any pieces the same parts, and nothing that two readers could read in two
  * ways. */
 #include "parts.h"
-#include "test.h"
+#include <nexus/test.h>
 
 #define TYPE       "multipart/form-data; boundary=X"
 #define NAMED(n)   "--X\r\nContent-Disposition: form-data; name=\"" n "\"\r\n\r\n"
 #define HEAD(text) "--X\r\n" text "\r\n\r\nv\r\n--X--"
 
-static void expect_parts(int line, const char *type, const char *body, size_t len,
-                         const char *wanted, const char *why)
+/* Whether the body, cut anywhere, gives the parts that are wanted, or is refused because of `why`.
+ */
+static bool gives(const char *type, const char *body, size_t len, const char *wanted,
+                  const char *why)
 {
     struct parts p;
-    for (size_t cut = 0; cut <= len; cut++) {
-        for (size_t step = 0; step < 3; step++) {
+    bool good = true;
+    for (size_t cut = 0; cut <= len && good; cut++)
+        for (size_t step = 0; step < 3 && good; step++) {
             parts_take(&p, type, body, len, cut, step);
-            bool good = why ? p.event == NX__MULTIPART_ERROR && strstr(p.reason, why) != NULL
-                            : p.event == NX__MULTIPART_END && p.text.len == strlen(wanted) &&
-                                  (!p.text.len || memcmp(p.text.data, wanted, p.text.len) == 0);
-            if (!good) {
-                nx_test_failures++;
-                printf("%s:%d: cut at %zu, steps of %zu: \"%.*s\" (%s)\n", __FILE__, line, cut,
-                       step, (int)p.text.len, p.text.data, p.reason ? p.reason : "no error");
-                nx__buffer_free(&p.text);
-                return;
-            }
+            good = why ? p.event == NX__MULTIPART_ERROR && strstr(p.reason, why) != NULL
+                       : p.event == NX__MULTIPART_END && p.text.len == strlen(wanted) &&
+                             (!p.text.len || memcmp(p.text.data, wanted, p.text.len) == 0);
+            if (!good)
+                nx_test_log("cut at %zu, steps of %zu: \"%.*s\" (%s)", cut, step, (int)p.text.len,
+                            p.text.data ? p.text.data : "", p.reason ? p.reason : "no error");
             nx__buffer_free(&p.text);
         }
-    }
+    return good;
 }
-#define EXPECT_PARTS(body, wanted)                                                                 \
-    expect_parts(__LINE__, TYPE, body, sizeof(body) - 1, wanted, NULL)
-#define EXPECT_REFUSED(body, why) expect_parts(__LINE__, TYPE, body, sizeof(body) - 1, NULL, why)
-#define EXPECT_TYPE(type, why)    expect_parts(__LINE__, type, "", 0, NULL, why)
+#define EXPECT_PARTS(body, wanted) nx_expect(gives(TYPE, body, sizeof(body) - 1, wanted, NULL))
+#define EXPECT_REFUSED(body, why)  nx_expect(gives(TYPE, body, sizeof(body) - 1, NULL, why))
+#define EXPECT_TYPE(type, why)     nx_expect(gives(type, "", 0, NULL, why))
 
-NX_TEST(multipart_parts)
+NX_TEST("multipart parts")
 {
     EXPECT_PARTS(NAMED("a") "value\r\n--X--", "<a||:value>");
     EXPECT_PARTS("\r\n" NAMED("a") "\r\n--X--\r\n", "<a||:>");
@@ -45,7 +43,7 @@ NX_TEST(multipart_parts)
                  "<f|a.txt|text/plain; charset=utf-8:1>");
 }
 
-NX_TEST(multipart_what_looks_like_a_boundary)
+NX_TEST("multipart data that looks like a boundary")
 {
     EXPECT_PARTS(NAMED("a") "\r\r\n\r\n-\r\n--\r\n--Y\n--X\r--X --X\r\n--X--",
                  "<a||:\r\r\n\r\n-\r\n--\r\n--Y\n--X\r--X --X>");
@@ -61,7 +59,7 @@ NX_TEST(multipart_what_looks_like_a_boundary)
     EXPECT_REFUSED("--Y--", "does not begin with its boundary");
 }
 
-NX_TEST(multipart_heads)
+NX_TEST("multipart heads")
 {
     EXPECT_PARTS(HEAD("Content-Disposition: form-data; name=f; filename=\"C:\\dir\\a b.txt\""),
                  "<f|a b.txt|:v>");
@@ -111,7 +109,7 @@ NX_TEST(multipart_heads)
     EXPECT_REFUSED("--X\r\nContent-Disposition: form-data\rx", "does not end in CR LF");
 }
 
-NX_TEST(multipart_caps)
+NX_TEST("multipart caps")
 {
     EXPECT_REFUSED(
         HEAD("Content-Disposition: form-data; name=\"a name that has more than thirty-two bytes\""),
@@ -122,13 +120,13 @@ NX_TEST(multipart_caps)
         "too long");
     char body[600] = "--X\r\nx: ";
     memset(body + 8, 'a', sizeof body - 9);
-    expect_parts(__LINE__, TYPE, body, sizeof body - 1, NULL, "too large");
+    nx_expect(gives(TYPE, body, sizeof body - 1, NULL, "too large"));
     char padded[128] = "--X";
     memset(padded + 3, ' ', 100);
-    expect_parts(__LINE__, TYPE, padded, 103, NULL, "followed by something else");
+    nx_expect(gives(TYPE, padded, 103, NULL, "followed by something else"));
 }
 
-NX_TEST(multipart_content_types)
+NX_TEST("multipart content types")
 {
     EXPECT_TYPE("text/plain", "no multipart/form-data");
     EXPECT_TYPE("multipart/mixed; boundary=X", "no multipart/form-data");
@@ -144,6 +142,6 @@ NX_TEST(multipart_content_types)
         "no good boundary");
     static const char body[] =
         "--a b:'c\r\nContent-Disposition: form-data; name=x\r\n\r\n1\r\n--a b:'c--";
-    expect_parts(__LINE__, "Multipart/Form-Data; charset=utf-8; Boundary=\"a b:'c\"", body,
-                 sizeof body - 1, "<x||:1>", NULL);
+    nx_expect(gives("Multipart/Form-Data; charset=utf-8; Boundary=\"a b:'c\"", body,
+                    sizeof body - 1, "<x||:1>", NULL));
 }

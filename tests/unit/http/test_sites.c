@@ -3,7 +3,7 @@
 
 #include "base/siphash.h"
 #include "oom.h"
-#include "test.h"
+#include <nexus/test.h>
 
 /* Handlers and middleware that are told apart by their address and never called. */
 static nx_err handler_a(nx_request *req, nx_response *res)
@@ -52,7 +52,7 @@ static nx_http_server *server_new(void)
     return server;
 }
 
-NX_TEST(sites_chains)
+NX_TEST("sites chains")
 {
     nx_http_server *server = server_new();
     nx_http_get(server, "/", handler_a);
@@ -68,42 +68,42 @@ NX_TEST(sites_chains)
     nx_http_router *plain = nx_http_group(server, "");
     nx_http_use(plain, middleware, "p");
     nx_http_get(plain, "/plain", handler_a);
-    EXPECT_EQ(nx__server_prepare(server), NX_OK);
+    nx_expect_ok(nx__server_prepare(server));
 
-    EXPECT_STR(STEPS("", "GET", "/"), "r");
-    EXPECT_STR(STEPS("", "GET", "/api"), "rab");
-    EXPECT(match.outcome == NX__ROUTE_FOUND && match.handler == (void (*)(void))nx__chain_run);
-    EXPECT(((const struct nx__target *)match.data)->handler == handler_a);
-    EXPECT_STR(STEPS("", "GET", "/api/acme/deep/1"), "rabd");
-    EXPECT_STR(STEPS("", "GET", "/plain"), "rp");
+    nx_expect_eq(STEPS("", "GET", "/"), "r");
+    nx_expect_eq(STEPS("", "GET", "/api"), "rab");
+    nx_expect(match.outcome == NX__ROUTE_FOUND && match.handler == (void (*)(void))nx__chain_run);
+    nx_expect(((const struct nx__target *)match.data)->handler == handler_a);
+    nx_expect_eq(STEPS("", "GET", "/api/acme/deep/1"), "rabd");
+    nx_expect_eq(STEPS("", "GET", "/plain"), "rp");
     /* What no route serves is the nearest prefix's; routes that pass it over know better. */
-    EXPECT_STR(STEPS("", "GET", "/none"), "r");
-    EXPECT_STR(STEPS("", "GET", "/apis"), "r");
-    EXPECT_STR(STEPS("", "GET", "/api/"), "rab");
-    EXPECT_STR(STEPS("", "GET", "/api/none/at/all"), "rab");
-    EXPECT_STR(STEPS("", "GET", "/api/..%2fadmin"), "rab");
-    EXPECT_STR(STEPS("", "GET", "/api/acme/deep"), "rabd");
-    EXPECT_STR(STEPS("", "GET", "/api/x"), "rab");
-    EXPECT_STR(STEPS("", "POST", "/api/root"), "r");
-    EXPECT_STR(STEPS("", "OPTIONS", "*"), "r");
-    EXPECT_STR(STEPS("", "PUT", "/plain"), "rp");
+    nx_expect_eq(STEPS("", "GET", "/none"), "r");
+    nx_expect_eq(STEPS("", "GET", "/apis"), "r");
+    nx_expect_eq(STEPS("", "GET", "/api/"), "rab");
+    nx_expect_eq(STEPS("", "GET", "/api/none/at/all"), "rab");
+    nx_expect_eq(STEPS("", "GET", "/api/..%2fadmin"), "rab");
+    nx_expect_eq(STEPS("", "GET", "/api/acme/deep"), "rabd");
+    nx_expect_eq(STEPS("", "GET", "/api/x"), "rab");
+    nx_expect_eq(STEPS("", "POST", "/api/root"), "r");
+    nx_expect_eq(STEPS("", "OPTIONS", "*"), "r");
+    nx_expect_eq(STEPS("", "PUT", "/plain"), "rp");
     nx_http_server_free(server);
 }
 
-NX_TEST(sites_without_middleware_cost_nothing)
+NX_TEST("sites without middleware cost nothing")
 {
     nx_http_server *server = nx_http_server_new(.port = 1);
     nx_http_get(server, "/", handler_a);
     nx_http_get(nx_http_group(server, "/g"), "/x", handler_b);
-    EXPECT_EQ(nx__server_prepare(server), NX_OK);
+    nx_expect_ok(nx__server_prepare(server));
     (void)scope_of(server, "", "GET", "/");
-    EXPECT(match.handler == (void (*)(void))handler_a);
+    nx_expect(match.handler == (void (*)(void))handler_a);
     (void)scope_of(server, "", "GET", "/g/x");
-    EXPECT(match.handler == (void (*)(void))handler_b);
+    nx_expect(match.handler == (void (*)(void))handler_b);
     nx_http_server_free(server);
 }
 
-NX_TEST(sites_hosts)
+NX_TEST("sites hosts")
 {
     nx_http_server *server = server_new();
     nx_http_set_app(server, "server");
@@ -116,8 +116,8 @@ NX_TEST(sites_hosts)
         nx_http_set_app(host, (void *)(uintptr_t)hosts[i]);
         nx_http_use(host, middleware, "h");
     }
-    EXPECT(nx_http_host(server, "B.example.com") == nx_http_host(server, "b.EXAMPLE.com"));
-    EXPECT_EQ(nx__server_prepare(server), NX_OK);
+    nx_expect_eq(nx_http_host(server, "B.example.com"), nx_http_host(server, "b.EXAMPLE.com"));
+    nx_expect_ok(nx__server_prepare(server));
     static const struct {
         const char *host;
         int wanted; /* -1: the rest */
@@ -141,23 +141,22 @@ NX_TEST(sites_hosts)
                  {"[2001:db8::1", -1},
                  {".", -1},
                  {"..example.com", 1}};
-    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++) {
-        const char *wanted = asked[i].wanted < 0 ? "server" : hosts[asked[i].wanted];
-        const struct nx__scope *scope = scope_of(server, asked[i].host, "GET", "/");
-        EXPECT_STR((const char *)scope->app, wanted);
-        EXPECT_STR(steps(scope), asked[i].wanted < 0 ? "r" : "rh");
-    }
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        nx_subtest ("\"%s\"", asked[i].host) {
+            const char *wanted = asked[i].wanted < 0 ? "server" : hosts[asked[i].wanted];
+            const struct nx__scope *scope = scope_of(server, asked[i].host, "GET", "/");
+            nx_expect_eq((const char *)scope->app, wanted);
+            nx_expect_eq(steps(scope), asked[i].wanted < 0 ? "r" : "rh");
+        }
     nx_http_server_free(server);
 }
 
-static void expect_mistake(int line, nx_http_server *server, nx_err wanted, const char *message)
+/* What is wrong with the server, which is freed. */
+static const char *mistake(nx_http_server *server, nx_err wanted)
 {
-    nx_err err = nx__server_prepare(server);
-    if (err != wanted || !strstr(nx_error_last()->message, message)) {
-        nx_test_failures++;
-        printf("%s:%d: %s \"%s\"\n", __FILE__, line, nx_err_name(err), nx_error_last()->message);
-    }
+    nx_expect_err(wanted, nx__server_prepare(server));
     nx_http_server_free(server);
+    return nx_error_last()->message;
 }
 /* Builds a server by `build` and expects the mistake. */
 #define MISTAKE(wanted, message, build)                                                            \
@@ -166,10 +165,10 @@ static void expect_mistake(int line, nx_http_server *server, nx_err wanted, cons
         nx_http_router *group = nx_http_group(server, "/g");                                       \
         (void)group;                                                                               \
         build;                                                                                     \
-        expect_mistake(__LINE__, server, wanted, message);                                         \
+        nx_expect_contains(mistake(server, wanted), message);                                      \
     } while (0)
 
-NX_TEST(sites_mistakes)
+NX_TEST("sites mistakes")
 {
     MISTAKE(NX_EINVAL, "cannot add the route GET x: the path does not begin with /",
             nx_http_get(server, "x", handler_a));
@@ -204,7 +203,8 @@ NX_TEST(sites_mistakes)
         "",   "a b",  "example.com:80", "*",   "*.",       "a..b", ".a",
         "..", "[::1", "[::1]:80",       "a,b", "http://a", NULL};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
-        MISTAKE(NX_EINVAL, "cannot serve the host", (void)nx_http_host(server, hosts[i]));
+        nx_subtest ("%s", hosts[i] ? hosts[i] : "none")
+            MISTAKE(NX_EINVAL, "cannot serve the host", (void)nx_http_host(server, hosts[i]));
     MISTAKE(NX_EEXIST, "it is there already", {
         (void)nx_http_host(server, "a.b");
         (void)nx_http_host(server, "a.b.");
@@ -234,17 +234,17 @@ NX_TEST(sites_mistakes)
             nx_http_health(server, "health", NULL, NULL));
 }
 
-NX_TEST(sites_made_again)
+NX_TEST("sites made again")
 {
     nx_http_server *server = server_new();
     nx_http_get(server, "/", handler_a);
-    EXPECT_EQ(nx__server_prepare(server), NX_OK);
+    nx_expect_ok(nx__server_prepare(server));
     nx_http_get(server, "/later", handler_b);
     (void)scope_of(server, "", "GET", "/later");
-    EXPECT_EQ(match.outcome, NX__ROUTE_NOT_FOUND);
-    EXPECT_EQ(nx__server_prepare(server), NX_OK);
+    nx_expect_eq(match.outcome, NX__ROUTE_NOT_FOUND);
+    nx_expect_ok(nx__server_prepare(server));
     (void)scope_of(server, "", "GET", "/later");
-    EXPECT_EQ(match.outcome, NX__ROUTE_FOUND);
+    nx_expect_eq(match.outcome, NX__ROUTE_FOUND);
     nx_http_server_free(server);
 }
 
@@ -271,7 +271,7 @@ static nx_http_server *server_of_all(void)
     return server;
 }
 
-NX_TEST(sites_out_of_memory)
+NX_TEST("sites out of memory")
 {
     long failures = 0;
     for (long after = 0;; after++) {
@@ -282,38 +282,38 @@ NX_TEST(sites_out_of_memory)
         nx_err err = server ? nx__server_prepare(server) : NX_ENOMEM;
         oom_after = -1;
         if (!oom_failed) {
-            EXPECT_EQ(err, NX_OK);
-            EXPECT_EQ(scope_of(server, "", "GET", "/g/m/x")->count, 7);
+            nx_expect_ok(err);
+            nx_expect_eq(scope_of(server, "", "GET", "/g/m/x")->count, 7);
             nx_http_server_free(server);
             break;
         }
         failures++;
-        EXPECT_EQ(err, NX_ENOMEM);
+        nx_expect_err(NX_ENOMEM, err);
         nx_http_server_free(server);
     }
-    EXPECT(failures > 40);
+    nx_expect_gt(failures, 40);
 }
 
-NX_TEST(secrets_are_compared)
+NX_TEST("secrets are compared")
 {
-    EXPECT(nx_secret_eq(nx_str("abc"), nx_str("abc")));
-    EXPECT(nx_secret_eq(nx_str(""), nx_str("")));
-    EXPECT(nx_secret_eq((nx_bytes){0}, nx_str("")));
-    EXPECT(!nx_secret_eq(nx_str("abc"), nx_str("abd")));
-    EXPECT(!nx_secret_eq(nx_str("abc"), nx_str("ab")));
-    EXPECT(!nx_secret_eq(nx_str("ab"), nx_str("abc")));
-    EXPECT(!nx_secret_eq(nx_str("a"), nx_str("")));
-    EXPECT(!nx_secret_eq(nx_str(""), nx_str("a")));
-    EXPECT(!nx_secret_eq(nx_str("aaa"), nx_str("a")));
+    nx_expect(nx_secret_eq(nx_str("abc"), nx_str("abc")));
+    nx_expect(nx_secret_eq(nx_str(""), nx_str("")));
+    nx_expect(nx_secret_eq((nx_bytes){0}, nx_str("")));
+    nx_expect(!nx_secret_eq(nx_str("abc"), nx_str("abd")));
+    nx_expect(!nx_secret_eq(nx_str("abc"), nx_str("ab")));
+    nx_expect(!nx_secret_eq(nx_str("ab"), nx_str("abc")));
+    nx_expect(!nx_secret_eq(nx_str("a"), nx_str("")));
+    nx_expect(!nx_secret_eq(nx_str(""), nx_str("a")));
+    nx_expect(!nx_secret_eq(nx_str("aaa"), nx_str("a")));
 }
 
 /* The reference implementation's SipHash-1-3 of 0, 1, 2, ... with the key 0, 1, 2, ... */
-NX_TEST(siphash_vectors)
+NX_TEST("siphash vectors")
 {
     unsigned char data[16];
     for (unsigned char i = 0; i < sizeof data; i++) data[i] = i;
     const uint64_t key[2] = {0x0706050403020100, 0x0f0e0d0c0b0a0908};
-    EXPECT(nx__siphash(key, data, 0) == 0xabac0158050fc4dc);
-    EXPECT(nx__siphash(key, data, 1) == 0xc9f49bf37d57ca93);
-    EXPECT(nx__siphash(key, data, 8) != nx__siphash(key, data, 9));
+    nx_expect_eq(nx__siphash(key, data, 0), 0xabac0158050fc4dc);
+    nx_expect_eq(nx__siphash(key, data, 1), 0xc9f49bf37d57ca93);
+    nx_expect_ne(nx__siphash(key, data, 8), nx__siphash(key, data, 9));
 }

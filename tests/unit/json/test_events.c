@@ -1,37 +1,32 @@
 /* JSON as events: in any pieces they say what the tree says. */
 #include "say.h"
-#include "test.h"
+#include <nexus/test.h>
+#include <stdlib.h>
 
-static void expect_same(int line, const char *text, size_t len, bool good)
+/* "good" or "bad": what the tree says of the text, and, cut anywhere, the events too. */
+static const char *verdict(const char *text, size_t len)
 {
     struct said tree, events;
+    bool same = true;
     say_by_tree(&tree, text, len, 16);
-    if (good != !tree.err) {
-        nx_test_failures++;
-        printf("%s:%d: the tree says %s (%s)\n", __FILE__, line, nx_err_name(tree.err),
-               nx_error_last()->message);
-    }
-    for (size_t cut = 0; cut <= len; cut++) {
-        for (size_t step = 0; step < 3; step++) {
+    for (size_t cut = 0; cut <= len && same; cut++)
+        for (size_t step = 0; step < 3 && same; step++) {
             say_by_events(&events, text, len, 16, cut, step);
-            if (!said_eq(&tree, &events)) {
-                nx_test_failures++;
-                printf("%s:%d: cut at %zu, steps of %zu: \"%.*s\" (%s), expected \"%.*s\"\n",
-                       __FILE__, line, cut, step, (int)events.text.len, events.text.data,
-                       events.reason ? events.reason : "", (int)tree.text.len, tree.text.data);
-                nx__buffer_free(&events.text);
-                nx__buffer_free(&tree.text);
-                return;
-            }
+            same = said_eq(&tree, &events);
+            if (!same)
+                nx_test_fail("cut at %zu, steps of %zu: \"%.*s\" (%s), by the tree \"%.*s\"", cut,
+                             step, (int)events.text.len, events.text.data,
+                             events.reason ? events.reason : "", (int)tree.text.len,
+                             tree.text.data);
             nx__buffer_free(&events.text);
         }
-    }
     nx__buffer_free(&tree.text);
+    return !same ? "unclear" : tree.err ? "bad" : "good";
 }
-#define EXPECT_GOOD(text) expect_same(__LINE__, text, sizeof(text) - 1, true)
-#define EXPECT_BAD(text)  expect_same(__LINE__, text, sizeof(text) - 1, false)
+#define EXPECT_GOOD(text) nx_expect_eq(verdict(text, sizeof(text) - 1), "good")
+#define EXPECT_BAD(text)  nx_expect_eq(verdict(text, sizeof(text) - 1), "bad")
 
-NX_TEST(events_values)
+NX_TEST("events values")
 {
     EXPECT_GOOD("null");
     EXPECT_GOOD(" true ");
@@ -46,7 +41,7 @@ NX_TEST(events_values)
     EXPECT_GOOD("[ 1 , 2 ]");
 }
 
-NX_TEST(events_numbers)
+NX_TEST("events numbers")
 {
     EXPECT_GOOD("0");
     EXPECT_GOOD("-0");
@@ -69,7 +64,7 @@ NX_TEST(events_numbers)
     EXPECT_BAD("1 2");
 }
 
-NX_TEST(events_zero_however_long)
+NX_TEST("events of a zero, however long")
 {
     /* yyjson's slow path once shifted by what a zero has no count of. */
     EXPECT_GOOD("0.000000000000000000000000000000e5");
@@ -79,7 +74,7 @@ NX_TEST(events_zero_however_long)
     EXPECT_GOOD("0E-99999999999999999999");
 }
 
-NX_TEST(events_strings)
+NX_TEST("events strings")
 {
     EXPECT_GOOD("\"\\\"\\\\\\/\\b\\f\\n\\r\\t\"");
     EXPECT_GOOD("\"\\u0041\\u00e9\\u20ac\\ud83d\\ude00\"");
@@ -104,7 +99,7 @@ NX_TEST(events_strings)
     EXPECT_BAD("{\"\xff\":1}");
 }
 
-NX_TEST(events_grammar)
+NX_TEST("events grammar")
 {
     EXPECT_BAD("");
     EXPECT_BAD("  ");
@@ -136,7 +131,7 @@ NX_TEST(events_grammar)
     EXPECT_BAD("1\0");
 }
 
-NX_TEST(events_depth)
+NX_TEST("events depth")
 {
     EXPECT_GOOD("[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]");
     EXPECT_BAD("[[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]]");
@@ -145,25 +140,25 @@ NX_TEST(events_depth)
     if (!deep) abort();
     memset(deep, '[', 1 << 20);
     say_by_events(&said, deep, 1 << 20, 64, 0, 0);
-    EXPECT_EQ(said.err, NX_ETOOBIG);
-    EXPECT_EQ(said.stopped, 64);
+    nx_expect_err(NX_ETOOBIG, said.err);
+    nx_expect_eq(said.stopped, 64);
     nx__buffer_free(&said.text);
     free(deep);
 }
 
-NX_TEST(events_caps)
+NX_TEST("events caps")
 {
     struct nx__json_events e = {.max_depth = 4, .max_token = 8};
     size_t used;
-    EXPECT_EQ(nx__json_feed(&e, "\"12345678\"", 10, true, &used), NX__JSON_EVENT);
+    nx_expect_eq(nx__json_feed(&e, "\"12345678\"", 10, true, &used), NX__JSON_EVENT);
     nx__json_events_free(&e);
     e = (struct nx__json_events){.max_depth = 4, .max_token = 8};
-    EXPECT_EQ(nx__json_feed(&e, "\"123456789\"", 11, true, &used), NX__JSON_ERROR);
-    EXPECT_EQ(e.err, NX_ETOOBIG);
+    nx_expect_eq(nx__json_feed(&e, "\"123456789\"", 11, true, &used), NX__JSON_ERROR);
+    nx_expect_err(NX_ETOOBIG, e.err);
     nx__json_events_free(&e);
     e = (struct nx__json_events){.max_depth = 4, .max_token = 8};
-    EXPECT_EQ(nx__json_feed(&e, "[123456789", 10, false, &used), NX__JSON_EVENT);
-    EXPECT_EQ(nx__json_feed(&e, "123456789", 9, false, &used), NX__JSON_ERROR);
-    EXPECT_EQ(e.err, NX_ETOOBIG);
+    nx_expect_eq(nx__json_feed(&e, "[123456789", 10, false, &used), NX__JSON_EVENT);
+    nx_expect_eq(nx__json_feed(&e, "123456789", 9, false, &used), NX__JSON_ERROR);
+    nx_expect_err(NX_ETOOBIG, e.err);
     nx__json_events_free(&e);
 }

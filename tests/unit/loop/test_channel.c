@@ -4,7 +4,7 @@
 static nx_channel *channel_of(size_t capacity)
 {
     nx_channel *c = NULL;
-    EXPECT_EQ(nx_channel_new(&c, sizeof(int), capacity), NX_OK);
+    nx_expect_ok(nx_channel_new(&c, sizeof(int), capacity));
     return c;
 }
 
@@ -38,73 +38,73 @@ static nx_err receives(void *arg)
     return NX_OK;
 }
 
-NX_TEST(a_send_meets_a_receiver)
+NX_TEST("a send meets a receiver")
 {
     nx_channel *c = channel_of(0);
     struct job s = {.channel = c, .from = 0, .to = 3};
     nx_fiber *f = NULL;
     int value = -1;
-    EXPECT_EQ(nx_spawn(&f, sends, &s), NX_OK);
+    nx_expect_ok(nx_spawn(&f, sends, &s));
     settle();
-    EXPECT_EQ(s.count, 0); /* waits for a receiver */
-    EXPECT_EQ(nx_channel_len(c), 0);
+    nx_expect_eq(s.count, 0); /* waits for a receiver */
+    nx_expect_eq(nx_channel_len(c), 0);
     for (int i = 0; i < 3; i++) {
-        EXPECT_EQ(nx_recv(c, &value), NX_OK);
-        EXPECT_EQ(value, i);
+        nx_expect_ok(nx_recv(c, &value));
+        nx_expect_eq(value, i);
     }
-    EXPECT_EQ(nx_join(f), NX_OK);
+    nx_expect_ok(nx_join(f));
     nx_channel_free(c);
 }
 
-NX_TEST(a_buffer_keeps_the_order)
+NX_TEST("a buffer keeps the order")
 {
     nx_channel *c = channel_of(3);
     struct job s = {.channel = c, .from = 0, .to = 10};
     nx_fiber *f = NULL;
     int value;
-    EXPECT_EQ(nx_spawn(&f, sends, &s), NX_OK);
+    nx_expect_ok(nx_spawn(&f, sends, &s));
     settle();
-    EXPECT_EQ(s.count, 3);
-    EXPECT_EQ(nx_channel_len(c), 3);
+    nx_expect_eq(s.count, 3);
+    nx_expect_eq(nx_channel_len(c), 3);
     for (int i = 0; i < 10; i++) {
-        EXPECT_EQ(nx_recv(c, &value), NX_OK);
-        EXPECT_EQ(value, i);
+        nx_expect_ok(nx_recv(c, &value));
+        nx_expect_eq(value, i);
     }
-    EXPECT_EQ(nx_join(f), NX_OK);
+    nx_expect_ok(nx_join(f));
     nx_channel_free(c);
 }
 
-NX_TEST(making_one)
+NX_TEST("making one")
 {
     nx_channel *c = (void *)&c;
-    EXPECT_EQ(nx_channel_new(&c, 0, 4), NX_EINVAL);
-    EXPECT(c == NULL);
-    EXPECT_EQ(nx_channel_new(&c, SIZE_MAX / 2, 4), NX_EINVAL);
-    EXPECT_EQ(nx_channel_new(&c, 1 << 20, 1 << 20), NX_EINVAL);
-    EXPECT_EQ(nx_channel_new(&c, 1 << 20, 0), NX_OK);
+    nx_expect_err(NX_EINVAL, nx_channel_new(&c, 0, 4));
+    nx_expect_eq(c, NULL);
+    nx_expect_err(NX_EINVAL, nx_channel_new(&c, SIZE_MAX / 2, 4));
+    nx_expect_err(NX_EINVAL, nx_channel_new(&c, 1 << 20, 1 << 20));
+    nx_expect_ok(nx_channel_new(&c, 1 << 20, 0));
     nx_channel_free(c);
     nx_channel_free(NULL);
 }
 
-NX_TEST(close_drains)
+NX_TEST("close drains")
 {
     nx_channel *c = channel_of(2);
     int value = 7;
-    EXPECT_EQ(nx_send(c, &value), NX_OK);
+    nx_expect_ok(nx_send(c, &value));
     struct job s = {.channel = c, .from = 1, .to = 9};
     nx_fiber *f = NULL;
-    EXPECT_EQ(nx_spawn(&f, sends, &s), NX_OK);
+    nx_expect_ok(nx_spawn(&f, sends, &s));
     settle();
-    EXPECT_EQ(s.count, 1);
+    nx_expect_eq(s.count, 1);
     nx_channel_close(c);
     nx_channel_close(c);
-    EXPECT_EQ(nx_send(c, &value), NX_ECLOSED);
-    EXPECT_EQ(nx_join(f), NX_ECLOSED);
-    EXPECT_EQ(nx_recv(c, &value), NX_OK);
-    EXPECT_EQ(value, 7);
-    EXPECT_EQ(nx_recv(c, &value), NX_OK);
-    EXPECT_EQ(nx_recv(c, &value), NX_ECLOSED);
-    EXPECT_STR(last_message(), "the channel is closed");
+    nx_expect_err(NX_ECLOSED, nx_send(c, &value));
+    nx_expect_err(NX_ECLOSED, nx_join(f));
+    nx_expect_ok(nx_recv(c, &value));
+    nx_expect_eq(value, 7);
+    nx_expect_ok(nx_recv(c, &value));
+    nx_expect_err(NX_ECLOSED, nx_recv(c, &value));
+    nx_expect_eq(last_message(), "the channel is closed");
     nx_channel_free(c);
 }
 
@@ -119,27 +119,27 @@ static nx_err selects(void *arg)
     return NX_OK;
 }
 
-NX_TEST(free_wakes_whoever_waits)
+NX_TEST("free wakes whoever waits")
 {
     nx_channel *c = channel_of(0);
     struct job r[3] = {{.channel = c}, {.channel = c}, {.channel = c}};
     nx_fiber *f[3] = {NULL};
-    for (int i = 0; i < 2; i++) EXPECT_EQ(nx_spawn(&f[i], receives, &r[i]), NX_OK);
-    EXPECT_EQ(nx_spawn(&f[2], selects, &r[2]), NX_OK);
+    for (int i = 0; i < 2; i++) nx_expect_ok(nx_spawn(&f[i], receives, &r[i]));
+    nx_expect_ok(nx_spawn(&f[2], selects, &r[2]));
     settle();
     nx_channel_free(c);
     for (int i = 0; i < 3; i++) {
-        EXPECT_EQ(nx_join(f[i]), NX_OK);
-        EXPECT_EQ(r[i].end, NX_ECLOSED);
+        nx_expect_ok(nx_join(f[i]));
+        nx_expect_err(NX_ECLOSED, r[i].end);
     }
-    EXPECT(r[2].count == 1 || r[2].count == 2);
+    nx_expect(r[2].count == 1 || r[2].count == 2);
 
     c = channel_of(0);
     struct job s = {.channel = c, .to = 1};
-    EXPECT_EQ(nx_spawn(&f[0], sends, &s), NX_OK);
+    nx_expect_ok(nx_spawn(&f[0], sends, &s));
     settle();
     nx_channel_free(c);
-    EXPECT_EQ(nx_join(f[0]), NX_ECLOSED);
+    nx_expect_err(NX_ECLOSED, nx_join(f[0]));
 }
 
 static void many(size_t capacity)
@@ -150,30 +150,30 @@ static void many(size_t capacity)
     nx_scope *scope;
     struct job s[PRODUCERS], r[CONSUMERS];
     nx_fiber *producers[PRODUCERS];
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
     for (int i = 0; i < CONSUMERS; i++) {
         r[i] = (struct job){.channel = c};
-        EXPECT_EQ(nx_spawn(NULL, receives, &r[i]), NX_OK);
+        nx_expect_ok(nx_spawn(NULL, receives, &r[i]));
     }
     for (int i = 0; i < PRODUCERS; i++) {
         s[i] = (struct job){.channel = c, .from = i * each, .to = (i + 1) * each};
-        EXPECT_EQ(nx_spawn(&producers[i], sends, &s[i]), NX_OK);
+        nx_expect_ok(nx_spawn(&producers[i], sends, &s[i]));
     }
-    for (int i = 0; i < PRODUCERS; i++) EXPECT_EQ(nx_join(producers[i]), NX_OK);
+    for (int i = 0; i < PRODUCERS; i++) nx_expect_ok(nx_join(producers[i]));
     nx_channel_close(c);
-    EXPECT_EQ(nx_scope_close(&scope), NX_OK);
+    nx_expect_ok(nx_scope_close(&scope));
     int64_t sum = 0, count = 0, n = (int64_t)PRODUCERS * each;
     for (int i = 0; i < CONSUMERS; i++) {
         sum += r[i].sum;
         count += r[i].count;
-        EXPECT(r[i].count > 0);
+        nx_expect_gt(r[i].count, 0);
     }
-    EXPECT_EQ(count, n);
-    EXPECT_EQ(sum, n * (n - 1) / 2);
+    nx_expect_eq(count, n);
+    nx_expect_eq(sum, n * (n - 1) / 2);
     nx_channel_free(c);
 }
 
-NX_TEST(many_producers_and_consumers)
+NX_TEST("many producers and consumers")
 {
     many(0);
     many(1);
@@ -182,90 +182,89 @@ NX_TEST(many_producers_and_consumers)
 
 /* ---- Select */
 
-NX_TEST(select_default_and_timeout)
+NX_TEST("select default and timeout")
 {
     nx_channel *c = channel_of(1);
     size_t which = 9;
     int value = 5;
-    EXPECT_EQ(nx_select(&which, nx_on_recv(c, &value), nx_on_default()), NX_OK);
-    EXPECT_EQ(which, 1);
+    nx_expect_ok(nx_select(&which, nx_on_recv(c, &value), nx_on_default()));
+    nx_expect_eq(which, 1);
     nx_duration start = nx_now();
-    EXPECT_EQ(
-        nx_select(&which, nx_on_recv(c, &value), nx_on_timeout(NX_S(60)), nx_on_timeout(NX_MS(5))),
-        NX_OK);
-    EXPECT_EQ(which, 2);
-    EXPECT(nx_now() - start >= NX_MS(5));
-    EXPECT_EQ(nx_select(&which, nx_on_timeout(0), nx_on_recv(c, &value)), NX_OK);
-    EXPECT_EQ(which, 0);
-    EXPECT_EQ(nx_select(&which, nx_on_default(), nx_on_send(c, &value)),
-              NX_OK); /* what is ready goes first */
-    EXPECT_EQ(which, 1);
-    EXPECT_EQ(nx_select(&which, nx_on_timeout(0), nx_on_recv(c, &value)), NX_OK);
-    EXPECT_EQ(which, 1);
-    EXPECT_EQ(value, 5);
-    EXPECT_EQ(nx_select(&which, nx_on_recv(NULL, &value), nx_on_timeout(NX_MS(1))),
-              NX_OK); /* never ready */
-    EXPECT_EQ(which, 1);
+    nx_expect_ok(
+        nx_select(&which, nx_on_recv(c, &value), nx_on_timeout(NX_S(60)), nx_on_timeout(NX_MS(5))));
+    nx_expect_eq(which, 2);
+    nx_expect_ge(nx_now() - start, NX_MS(5));
+    nx_expect_ok(nx_select(&which, nx_on_timeout(0), nx_on_recv(c, &value)));
+    nx_expect_eq(which, 0);
+    nx_expect_ok(
+        nx_select(&which, nx_on_default(), nx_on_send(c, &value))); /* what is ready goes first */
+    nx_expect_eq(which, 1);
+    nx_expect_ok(nx_select(&which, nx_on_timeout(0), nx_on_recv(c, &value)));
+    nx_expect_eq(which, 1);
+    nx_expect_eq(value, 5);
+    nx_expect_ok(
+        nx_select(&which, nx_on_recv(NULL, &value), nx_on_timeout(NX_MS(1)))); /* never ready */
+    nx_expect_eq(which, 1);
     nx_channel_close(c);
-    EXPECT_EQ(nx_select(&which, nx_on_timeout(NX_S(60)), nx_on_recv(c, &value)), NX_ECLOSED);
-    EXPECT_EQ(which, 1);
-    EXPECT_EQ(nx_select(&which, nx_on_send(c, &value), nx_on_default()), NX_ECLOSED);
-    EXPECT_EQ(which, 0);
-    EXPECT_EQ(nx_select_with(&which, NULL, 0), NX_EINVAL);
+    nx_expect_err(NX_ECLOSED, nx_select(&which, nx_on_timeout(NX_S(60)), nx_on_recv(c, &value)));
+    nx_expect_eq(which, 1);
+    nx_expect_err(NX_ECLOSED, nx_select(&which, nx_on_send(c, &value), nx_on_default()));
+    nx_expect_eq(which, 0);
+    nx_expect_err(NX_EINVAL, nx_select_with(&which, NULL, 0));
     nx_case cases[NX_MAX_CASES + 1] = {{0}};
-    EXPECT_EQ(nx_select_with(&which, cases, NX_MAX_CASES + 1), NX_EINVAL);
+    nx_expect_err(NX_EINVAL, nx_select_with(&which, cases, NX_MAX_CASES + 1));
     nx_channel_free(c);
 }
 
-NX_TEST(select_is_fair)
+NX_TEST("select is fair")
 {
     nx_channel *a = channel_of(1), *b = channel_of(1);
     int value = 1, first[2] = {0}, second[2] = {0};
     size_t which;
-    EXPECT_EQ(nx_send(a, &value), NX_OK);
-    EXPECT_EQ(nx_send(b, &value), NX_OK);
+    nx_expect_ok(nx_send(a, &value));
+    nx_expect_ok(nx_send(b, &value));
     /* Two a round: none of them may always see the same order. */
     for (int i = 0; i < 400; i++) {
-        EXPECT_EQ(nx_select(&which, nx_on_recv(a, &value), nx_on_recv(b, &value)), NX_OK);
+        nx_expect_ok(nx_select(&which, nx_on_recv(a, &value), nx_on_recv(b, &value)));
         first[which]++;
-        EXPECT_EQ(nx_send(which ? b : a, &value), NX_OK);
-        EXPECT_EQ(nx_select(&which, nx_on_recv(a, &value), nx_on_recv(b, &value)), NX_OK);
+        nx_expect_ok(nx_send(which ? b : a, &value));
+        nx_expect_ok(nx_select(&which, nx_on_recv(a, &value), nx_on_recv(b, &value)));
         second[which]++;
-        EXPECT_EQ(nx_send(which ? b : a, &value), NX_OK);
+        nx_expect_ok(nx_send(which ? b : a, &value));
     }
     for (int i = 0; i < 2; i++) {
-        EXPECT(first[i] > 100);
-        EXPECT(second[i] > 100);
+        nx_expect_gt(first[i], 100);
+        nx_expect_gt(second[i], 100);
     }
     nx_channel_free(a);
     nx_channel_free(b);
 }
 
-NX_TEST(a_waiting_select_does_one_case_alone)
+NX_TEST("a waiting select does one case alone")
 {
     nx_channel *a = channel_of(0), *b = channel_of(0);
     struct job s[2] = {{.channel = a, .from = 1, .to = 2}, {.channel = b, .from = 2, .to = 3}};
     nx_fiber *f[2] = {NULL};
-    for (int i = 0; i < 2; i++) EXPECT_EQ(nx_spawn(&f[i], sends, &s[i]), NX_OK);
+    for (int i = 0; i < 2; i++) nx_expect_ok(nx_spawn(&f[i], sends, &s[i]));
     size_t which = 9;
     int got[2] = {0};
-    EXPECT_EQ(nx_select(&which, nx_on_recv(a, &got[0]), nx_on_recv(b, &got[1])),
-              NX_OK); /* waits: none has sent yet */
+    nx_expect_ok(nx_select(&which, nx_on_recv(a, &got[0]),
+                           nx_on_recv(b, &got[1]))); /* waits: none has sent yet */
     settle();
-    EXPECT_EQ(s[0].count + s[1].count, 1);
-    EXPECT_EQ(got[0] + got[1], which == 0 ? 1 : 2);
-    EXPECT_EQ(nx_recv(which ? a : b, &got[0]), NX_OK);
-    for (int i = 0; i < 2; i++) EXPECT_EQ(nx_join(f[i]), NX_OK);
+    nx_expect_eq(s[0].count + s[1].count, 1);
+    nx_expect_eq(got[0] + got[1], which == 0 ? 1 : 2);
+    nx_expect_ok(nx_recv(which ? a : b, &got[0]));
+    for (int i = 0; i < 2; i++) nx_expect_ok(nx_join(f[i]));
 
     struct job r = {.channel = a};
-    EXPECT_EQ(nx_spawn(&f[0], receives, &r), NX_OK);
+    nx_expect_ok(nx_spawn(&f[0], receives, &r));
     settle();
     int value = 40;
-    EXPECT_EQ(nx_select(&which, nx_on_send(b, &value), nx_on_send(a, &value)), NX_OK);
-    EXPECT_EQ(which, 1);
+    nx_expect_ok(nx_select(&which, nx_on_send(b, &value), nx_on_send(a, &value)));
+    nx_expect_eq(which, 1);
     nx_channel_close(a);
-    EXPECT_EQ(nx_join(f[0]), NX_OK);
-    EXPECT_EQ(r.sum, 40);
+    nx_expect_ok(nx_join(f[0]));
+    nx_expect_eq(r.sum, 40);
     nx_channel_free(a);
     nx_channel_free(b);
 }

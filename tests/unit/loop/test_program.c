@@ -1,6 +1,5 @@
-/* A program's life on a loop: what main's end waits for, exit codes, limits, statistics. Each test
- * runs programs of its own. */
-#define LOOP_TEST_OWN_MAIN
+/* A program's life on a loop: what main's end waits for, exit codes, limits, statistics. Each
+ * program is a process, which has left the test's loop. */
 #include "loop_test.h"
 
 #include "loop/files.h"
@@ -11,51 +10,42 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* A program: its main, its limits (NULL: the usual ones), and what it has written to stderr. */
+struct program {
+    int (*entry)(int, char **);
+    const nx_limits *limits;
+    int file;
+    char said[4096];
+};
+
+static int program_main(void *arg)
+{
+    const struct program *p = arg;
+    if (dup2(p->file, STDERR_FILENO) < 0) return 99;
+    if (p->limits) nx_expect_ok(nx_limits_set_with(p->limits));
+    return nx__program_run(p->entry, 0, NULL);
+}
+
+/* Runs it and returns its exit code. */
+static int program_run(struct program *p)
+{
+    p->file = memfd_create("stderr", MFD_CLOEXEC);
+    int code = apart(program_main, p);
+    ssize_t n = pread(p->file, p->said, sizeof p->said - 1, 0);
+    p->said[n > 0 ? n : 0] = '\0';
+    (void)close(p->file);
+    nx_test_log("%s", p->said);
+    return code;
+}
+
 static int run(int (*entry)(int, char **))
 {
-    return nx__program_run(entry, 0, NULL);
+    return program_run(&(struct program){.entry = entry});
 }
 
-/* Runs it in a process of its own, without its stderr, and returns how it ended. */
-static int run_aside(int (*entry)(int, char **))
-{
-    (void)fflush(stdout);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (!freopen("/dev/null", "w", stderr)) _exit(99);
-        exit(run(entry));
-    }
-    int status = -1;
-    EXPECT(waitpid(pid, &status, 0) == pid);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-/* The same, with what it wrote to stderr. */
-static int run_heard(int (*entry)(int, char **), char *said, size_t size)
-{
-    (void)fflush(stdout);
-    int file = memfd_create("stderr", MFD_CLOEXEC);
-    pid_t pid = fork();
-    if (pid == 0) {
-        if (dup2(file, STDERR_FILENO) < 0) _exit(99);
-        exit(run(entry));
-    }
-    int status = -1;
-    EXPECT(waitpid(pid, &status, 0) == pid);
-    ssize_t n = pread(file, said, size - 1, 0);
-    said[n > 0 ? n : 0] = '\0';
-    (void)close(file);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
-static const nx_limits defaults = {.size = sizeof(nx_limits),
-                                   .max_memory = UINT64_MAX,
-                                   .max_iterations = UINT64_MAX,
-                                   .max_operations = 10000,
-                                   .max_fibers = 100000,
-                                   .stack_size = 256 * 1024,
-                                   .blocking_threads = 4,
-                                   .watchdog = NX_MS(100)};
+#define run_limited(main, ...)                                                                     \
+    program_run(&(struct program){.entry = (main),                                                 \
+                                  .limits = &(nx_limits){.size = sizeof(nx_limits), __VA_ARGS__}})
 
 static int steps;
 
@@ -84,21 +74,29 @@ static void again(void *arg)
 static int leaves_work(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    EXPECT_EQ(nx_spawn(NULL, sleeps, NULL), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, sleeps, NULL, .detached = true), NX_OK);
-    EXPECT(nx_set_timeout(step, NULL, NX_MS(3)) != 0);
-    EXPECT(nx_set_immediate(again, NULL) != 0);
+    nx_expect_ok(nx_spawn(NULL, sleeps, NULL));
+    nx_expect_ok(nx_spawn(NULL, sleeps, NULL, .detached = true));
+    nx_expect(nx_set_timeout(step, NULL, NX_MS(3)) != 0);
+    nx_expect(nx_set_immediate(again, NULL) != 0);
     return 9;
 }
 
-NX_TEST(what_is_pending_is_waited_for)
+/* One program after the other. */
+static int twice(void *arg)
 {
-    for (int i = 0; i < 2; i++) { /* one program after the other */
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
         steps = repeats = 0;
-        EXPECT_EQ(run(leaves_work), 9);
-        EXPECT_EQ(steps, 3);
-        EXPECT_EQ(repeats, 5);
+        nx_expect_eq(nx__program_run(leaves_work, 0, NULL), 9);
+        nx_expect_eq(steps, 3);
+        nx_expect_eq(repeats, 5);
     }
+    return 0;
+}
+
+NX_TEST("what is pending is waited for")
+{
+    nx_expect_eq(apart(twice, NULL), 0);
 }
 
 static nx_err fails(void *arg)
@@ -110,7 +108,7 @@ static nx_err fails(void *arg)
 static int fails_beside(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    EXPECT_EQ(nx_spawn(NULL, fails, NULL), NX_OK);
+    nx_expect_ok(nx_spawn(NULL, fails, NULL));
     return (int)nx_sleep(NX_S(60));
 }
 
@@ -124,15 +122,15 @@ static int leaves_a_scope(int argc, char **argv)
 {
     (void)argc, (void)argv;
     nx_scope *scope;
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
     return (int)nx_spawn(NULL, sleeps, NULL);
 }
 
-NX_TEST(an_error_of_mains_fibers_is_the_exit_code)
+NX_TEST("an error of main's fibers is the exit code")
 {
-    EXPECT_EQ(run(fails_beside), NX_EPROTO);
-    EXPECT_EQ(run(fails_after), NX_EPROTO);
-    EXPECT_EQ(run(leaves_a_scope), 0);
+    nx_expect_eq(run(fails_beside), NX_EPROTO);
+    nx_expect_eq(run(fails_after), NX_EPROTO);
+    nx_expect_eq(run(leaves_a_scope), 0);
 }
 
 static int returns_error(int argc, char **argv)
@@ -152,14 +150,14 @@ static int looks_at_error(int argc, char **argv)
 {
     (void)argc, (void)argv;
     NX_IGNORE(nx_fail(NX_EPROTO, "mine"));
-    EXPECT_STR(nx_error_last()->message, "mine");
+    nx_expect_eq(nx_error_last()->message, "mine");
     return NX_EPROTO;
 }
 
 static int looks_before(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    EXPECT_EQ(nx_error_last()->code, NX_OK);
+    nx_expect_eq(nx_error_last()->code, NX_OK);
     return nx_fail(NX_EPROTO, "mine");
 }
 
@@ -198,28 +196,32 @@ static int is_cancelled(int argc, char **argv)
     return nx_sleep(NX_S(60));
 }
 
-NX_TEST(an_error_that_main_returns_is_said_once)
+NX_TEST("an error that main returns is said once")
 {
     static const struct {
+        const char *name;
         int (*entry)(int, char **);
         int code;
         const char *said;
-    } rows[] = {{returns_error, NX_EPROTO, "nexus: mine\n"},
-                {returns_another, NX_EIO, ""},
-                {looks_at_error, NX_EPROTO, ""},
-                {looks_before, NX_EPROTO, "nexus: mine\n"},
-                {joins_one_that_looked, NX_EPROTO, ""},
-                {joins_one_that_did_not_look, NX_EPROTO, "nexus: mine\n"},
-                {calls_a_thread, NX_EPROTO, ""},
-                {is_cancelled, NX_ECANCELED, "nexus: cancelled while sleeping\n"}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char said[1024];
-        EXPECT_EQ(run_heard(rows[i].entry, said, sizeof said), rows[i].code);
-        EXPECT_STR(said, rows[i].said);
-    }
-    char said[1024];
-    EXPECT_EQ(run_heard(fails_beside, said, sizeof said), NX_EPROTO);
-    EXPECT(strstr(said, "meant to be printed") && !strstr(said, "cancelled"));
+    } rows[] = {
+        {"returns error", returns_error, NX_EPROTO, "nexus: mine\n"},
+        {"returns another", returns_another, NX_EIO, ""},
+        {"looks at error", looks_at_error, NX_EPROTO, ""},
+        {"looks before", looks_before, NX_EPROTO, "nexus: mine\n"},
+        {"joins one that looked", joins_one_that_looked, NX_EPROTO, ""},
+        {"joins one that did not look", joins_one_that_did_not_look, NX_EPROTO, "nexus: mine\n"},
+        {"calls a thread", calls_a_thread, NX_EPROTO, ""},
+        {"is cancelled", is_cancelled, NX_ECANCELED, "nexus: cancelled while sleeping\n"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        nx_subtest ("%s", rows[i].name) {
+            struct program p = {.entry = rows[i].entry};
+            nx_expect_eq(program_run(&p), rows[i].code);
+            nx_expect_eq(p.said, rows[i].said);
+        }
+    struct program p = {.entry = fails_beside};
+    nx_expect_eq(program_run(&p), NX_EPROTO);
+    nx_expect_contains(p.said, "meant to be printed");
+    nx_expect(!strstr(p.said, "cancelled"));
 }
 
 /* ---- Programs that nothing can wake */
@@ -290,7 +292,7 @@ static void deliver(void *arg)
 static void *posts_later(void *loop)
 {
     (void)usleep(50000);
-    EXPECT_EQ(nx_post(loop, deliver, NULL), NX_OK);
+    nx_expect_ok(nx_post(loop, deliver, NULL));
     (void)usleep(50000);
     return NULL;
 }
@@ -300,9 +302,9 @@ static int waits_for_a_thread(int argc, char **argv)
     (void)argc, (void)argv;
     pthread_t thread;
     NX_TRY(nx_channel_new(&posted_to, sizeof(int), 0));
-    EXPECT_EQ(pthread_create(&thread, NULL, posts_later, nx_loop_current()), 0);
+    nx_expect_eq(pthread_create(&thread, NULL, posts_later, nx_loop_current()), 0);
     nx_err err = receives(posted_to);
-    EXPECT_EQ(pthread_join(thread, NULL), 0);
+    nx_expect_eq(pthread_join(thread, NULL), 0);
     nx_channel_free(posted_to);
     return err;
 }
@@ -345,30 +347,32 @@ static int is_woken_from_outside(int argc, char **argv)
     return nx_blocking(sleeps_aside, NULL);
 }
 
-NX_TEST(a_program_that_nothing_can_wake_ends)
+NX_TEST("a program that nothing can wake ends")
 {
     static const struct {
+        const char *name;
         int (*entry)(int, char **);
         int code;
         const char *said;
     } rows[] = {
-        {receives_for_ever, NX_EDEADLOCK,
+        {"receives for ever", receives_for_ever, NX_EDEADLOCK,
          "nexus: the program waits for what nothing can bring: \"main\" in nx_recv\n"},
-        {wait_in_a_ring, NX_EDEADLOCK,
+        {"wait in a ring", wait_in_a_ring, NX_EDEADLOCK,
          "nexus: all fibers wait for each other: \"main\" in nx_join, \"w1\" in nx_recv, \"w2\" in nx_send\n"},
-        {leaves_a_receiver, NX_EDEADLOCK,
+        {"leaves a receiver", leaves_a_receiver, NX_EDEADLOCK,
          "nexus: the program waits for what nothing can bring: \"left\" in nx_recv\n"},
-        {waits_for_a_thread, NX_ECLOSED, "nexus: the channel is closed\n"},
-        {waits_for_a_handler, NX_ECLOSED, "nexus: the channel is closed\n"},
-        {is_woken_from_outside, 0, ""}};
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char said[1024];
+        {"waits for a thread", waits_for_a_thread, NX_ECLOSED, "nexus: the channel is closed\n"},
+        {"waits for a handler", waits_for_a_handler, NX_ECLOSED, "nexus: the channel is closed\n"},
+        {"is woken from outside", is_woken_from_outside, 0, ""}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        nx_subtest ("%s", rows[i].name) {
 #ifdef NX__TSAN
-        if (rows[i].code == NX_EDEADLOCK) continue; /* it has a thread of its own */
+            if (rows[i].code == NX_EDEADLOCK) nx_skip("ThreadSanitizer has a thread of its own");
 #endif
-        EXPECT_EQ(run_heard(rows[i].entry, said, sizeof said), rows[i].code);
-        EXPECT_STR(said, rows[i].said);
-    }
+            struct program p = {.entry = rows[i].entry};
+            nx_expect_eq(program_run(&p), rows[i].code);
+            nx_expect_eq(p.said, rows[i].said);
+        }
 }
 
 /* ---- Limits */
@@ -378,19 +382,17 @@ static int too_many_fibers(int argc, char **argv)
     (void)argc, (void)argv;
     int started = 0;
     while (started < 100 && nx_spawn(NULL, nothing, NULL, .name = "one") == NX_OK) started++;
-    EXPECT_EQ(started, 29); /* and main */
-    EXPECT_EQ(nx_error_last()->code, NX_ELIMIT);
-    EXPECT(strstr(nx_error_last()->message, "--max-fibers") != NULL);
+    nx_expect_eq(started, 29); /* and main */
+    nx_expect_eq(nx_error_last()->code, NX_ELIMIT);
+    nx_expect_contains(nx_error_last()->message, "--max-fibers");
     settle();
-    EXPECT_EQ(nx_spawn(NULL, nothing, NULL), NX_OK);
+    nx_expect_ok(nx_spawn(NULL, nothing, NULL));
     return 0;
 }
 
-NX_TEST(max_fibers)
+NX_TEST("max fibers")
 {
-    EXPECT_EQ(nx_limits_set(.max_fibers = 30), NX_OK);
-    EXPECT_EQ(run(too_many_fibers), 0);
-    EXPECT_EQ(nx_limits_set_with(&defaults), NX_OK);
+    nx_expect_eq(run_limited(too_many_fibers, .max_fibers = 30), 0);
 }
 
 static int refused, gone_through;
@@ -399,7 +401,7 @@ static void count(nx_err err)
 {
     refused += err == NX_ELIMIT;
     gone_through += err == NX_OK;
-    if (err == NX_ELIMIT) EXPECT(strstr(nx_error_last()->message, "--max-operations") != NULL);
+    if (err == NX_ELIMIT) nx_expect_contains(nx_error_last()->message, "--max-operations");
 }
 
 static nx_err sleeps_counted(void *arg)
@@ -415,22 +417,22 @@ static nx_err each_call(void *arg)
     size_t which;
     int value = 0, signo;
     nx_bytes got;
-    EXPECT_EQ(nx_channel_new(&c, sizeof value, 0), NX_OK);
-    EXPECT_EQ(nx_recv(c, &value), NX_ELIMIT);
-    EXPECT_EQ(nx_send(c, &value), NX_ELIMIT);
-    EXPECT_EQ(nx_select(&which, nx_on_recv(c, &value), nx_on_timeout(NX_S(9))), NX_ELIMIT);
+    nx_expect_ok(nx_channel_new(&c, sizeof value, 0));
+    nx_expect_err(NX_ELIMIT, nx_recv(c, &value));
+    nx_expect_err(NX_ELIMIT, nx_send(c, &value));
+    nx_expect_err(NX_ELIMIT, nx_select(&which, nx_on_recv(c, &value), nx_on_timeout(NX_S(9))));
     nx_channel_free(c);
-    EXPECT_EQ(nx_sleep(NX_FOREVER), NX_ELIMIT);
-    EXPECT_EQ(nx_join(arg), NX_ELIMIT);
-    EXPECT_EQ(nx_signal_wait(1u << 10, &signo), NX_ELIMIT);
-    EXPECT(nx_set_timeout(step, NULL, 0) == 0);
-    EXPECT_EQ(nx_error_last()->code, NX_ELIMIT);
+    nx_expect_err(NX_ELIMIT, nx_sleep(NX_FOREVER));
+    nx_expect_err(NX_ELIMIT, nx_join(arg));
+    nx_expect_err(NX_ELIMIT, nx_signal_wait(1u << 10, &signo));
+    nx_expect_eq(nx_set_timeout(step, NULL, 0), 0);
+    nx_expect_eq(nx_error_last()->code, NX_ELIMIT);
     /* These may be quicker than the refusal. */
     nx_err err = nx_fs_read_file("/proc/self/status", &got);
-    EXPECT(err == NX_ELIMIT || err == NX_OK);
+    nx_expect(err == NX_ELIMIT || err == NX_OK);
     err = nx_blocking(nothing, NULL);
-    EXPECT(err == NX_ELIMIT || err == NX_OK);
-    EXPECT_EQ(nx_yield(), NX_OK); /* is no operation */
+    nx_expect(err == NX_ELIMIT || err == NX_OK);
+    nx_expect_ok(nx_yield()); /* is no operation */
     return NX_OK;
 }
 
@@ -438,26 +440,24 @@ static int too_many_operations(int argc, char **argv)
 {
     (void)argc, (void)argv;
     nx_fiber *f[25] = {NULL}, *last = NULL;
-    for (int i = 0; i < 25; i++) EXPECT_EQ(nx_spawn(&f[i], sleeps_counted, NULL), NX_OK);
+    for (int i = 0; i < 25; i++) nx_expect_ok(nx_spawn(&f[i], sleeps_counted, NULL));
     settle();
-    EXPECT_EQ(refused, 5);
-    EXPECT_EQ(nx_spawn(&last, each_call, f[0]), NX_OK);
-    while (gone_through == 0) EXPECT_EQ(nx_yield(), NX_OK);
-    for (int i = 0; i < 25; i++) EXPECT_EQ(nx_join(f[i]), NX_OK);
-    EXPECT_EQ(gone_through, 20);
-    EXPECT_EQ(nx_join(last), NX_OK);
+    nx_expect_eq(refused, 5);
+    nx_expect_ok(nx_spawn(&last, each_call, f[0]));
+    while (gone_through == 0) nx_expect_ok(nx_yield());
+    for (int i = 0; i < 25; i++) nx_expect_ok(nx_join(f[i]));
+    nx_expect_eq(gone_through, 20);
+    nx_expect_ok(nx_join(last));
     nx_stats stats = {.size = sizeof stats};
     nx_stats_get(&stats);
-    EXPECT_EQ(stats.operations, 0);
-    EXPECT_EQ(stats.timers, 0);
+    nx_expect_eq(stats.operations, 0);
+    nx_expect_eq(stats.timers, 0);
     return 0;
 }
 
-NX_TEST(max_operations)
+NX_TEST("max operations")
 {
-    EXPECT_EQ(nx_limits_set(.max_operations = 20), NX_OK);
-    EXPECT_EQ(run(too_many_operations), 0);
-    EXPECT_EQ(nx_limits_set_with(&defaults), NX_OK);
+    nx_expect_eq(run_limited(too_many_operations, .max_operations = 20), 0);
 }
 
 static int turns_forever(int argc, char **argv)
@@ -467,50 +467,53 @@ static int turns_forever(int argc, char **argv)
     return 1;
 }
 
-NX_TEST(max_iterations)
+NX_TEST("max iterations")
 {
-    EXPECT_EQ(nx_limits_set(.max_iterations = 50), NX_OK);
-    EXPECT_EQ(run_aside(turns_forever), NX_ELIMIT);
-    EXPECT_EQ(nx_limits_set_with(&defaults), NX_OK);
+    nx_expect_eq(run_limited(turns_forever, .max_iterations = 50), NX_ELIMIT);
 }
 
 static int sets_late(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
-    EXPECT_EQ(nx_limits_set(.max_fibers = 10), NX_ESTATE);
+    nx_expect_ok(nx_sleep(NX_MS(1)));
+    nx_expect_err(NX_ESTATE, nx_limits_set(.max_fibers = 10));
     return 0;
 }
 
 static int sets_in_time(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    EXPECT_EQ(nx_limits_set(.max_fibers = 2), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, nothing, NULL), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, nothing, NULL), NX_ELIMIT);
+    nx_expect_ok(nx_limits_set(.max_fibers = 2));
+    nx_expect_ok(nx_spawn(NULL, nothing, NULL));
+    nx_expect_err(NX_ELIMIT, nx_spawn(NULL, nothing, NULL));
     return 0;
 }
 
-NX_TEST(setting_limits)
+static int sets_them(void *arg)
 {
+    (void)arg;
     nx_limits limits = {.size = sizeof limits};
-    EXPECT_EQ(nx_limits_set(.stack_size = 1000), NX_EINVAL);
-    EXPECT_EQ(nx_limits_set(.stack_size = UINT64_C(1) << 40), NX_EINVAL);
-    EXPECT_EQ(nx_limits_set(.blocking_threads = 100000), NX_EINVAL);
-    EXPECT_EQ(nx_limits_set(.watchdog = NX_US(1)), NX_EINVAL);
-    EXPECT_EQ(nx_limits_set(.watchdog = -1), NX_EINVAL);
-    EXPECT_EQ(nx_limits_set(.stack_size = 100001), NX_OK);
+    nx_expect_err(NX_EINVAL, nx_limits_set(.stack_size = 1000));
+    nx_expect_err(NX_EINVAL, nx_limits_set(.stack_size = UINT64_C(1) << 40));
+    nx_expect_err(NX_EINVAL, nx_limits_set(.blocking_threads = 100000));
+    nx_expect_err(NX_EINVAL, nx_limits_set(.watchdog = NX_US(1)));
+    nx_expect_err(NX_EINVAL, nx_limits_set(.watchdog = -1));
+    nx_expect_ok(nx_limits_set(.stack_size = 100001));
     nx_limits_get(&limits);
-    EXPECT_EQ(limits.stack_size, 102400); /* whole pages */
-    EXPECT_EQ(limits.max_fibers, 100000);
-    EXPECT_EQ(nx_limits_set_with(&defaults), NX_OK);
-    EXPECT_EQ(run(sets_late), 0);
-    EXPECT_EQ(run(sets_in_time), 0);
-    EXPECT_EQ(nx_limits_set_with(&defaults), NX_OK);
+    nx_expect_eq(limits.stack_size, 102400); /* whole pages */
+    nx_expect_eq(limits.max_fibers, 100000);
     /* A program that was built when the structure was smaller. */
     nx_limits old = {.size = offsetof(nx_limits, max_fibers), .max_fibers = 42};
     nx_limits_get(&old);
-    EXPECT_EQ(old.max_fibers, 42);
+    nx_expect_eq(old.max_fibers, 42);
+    return 0;
+}
+
+NX_TEST("setting limits")
+{
+    nx_expect_eq(apart(sets_them, NULL), 0);
+    nx_expect_eq(run(sets_late), 0);
+    nx_expect_eq(run(sets_in_time), 0);
 }
 
 /* ---- Statistics */
@@ -520,40 +523,40 @@ static int counts_itself(int argc, char **argv)
     (void)argc, (void)argv;
     nx_stats stats = {.size = sizeof stats};
     nx_stats_get(&stats);
-    EXPECT_EQ(stats.fibers, 1);
-    EXPECT_EQ(stats.operations, 0);
+    nx_expect_eq(stats.fibers, 1);
+    nx_expect_eq(stats.operations, 0);
     nx_fiber *f[10] = {NULL};
-    for (int i = 0; i < 10; i++) EXPECT_EQ(nx_spawn(&f[i], sleeps, NULL), NX_OK);
+    for (int i = 0; i < 10; i++) nx_expect_ok(nx_spawn(&f[i], sleeps, NULL));
     settle();
     nx_stats_get(&stats);
-    EXPECT_EQ(stats.fibers, 11);
-    EXPECT_EQ(stats.fibers_peak, 11);
-    EXPECT_EQ(stats.fibers_started, 11);
-    EXPECT_EQ(stats.operations, 10);
-    EXPECT_EQ(stats.timers, 10);
-    for (int i = 0; i < 10; i++) EXPECT_EQ(nx_join(f[i]), NX_OK);
-    for (int i = 0; i < 3; i++) EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
+    nx_expect_eq(stats.fibers, 11);
+    nx_expect_eq(stats.fibers_peak, 11);
+    nx_expect_eq(stats.fibers_started, 11);
+    nx_expect_eq(stats.operations, 10);
+    nx_expect_eq(stats.timers, 10);
+    for (int i = 0; i < 10; i++) nx_expect_ok(nx_join(f[i]));
+    for (int i = 0; i < 3; i++) nx_expect_ok(nx_sleep(NX_MS(1)));
     nx_stats_get(&stats);
-    EXPECT_EQ(stats.fibers, 1);
-    EXPECT_EQ(stats.operations, 0);
-    EXPECT(stats.operations_peak >= 10);
-    EXPECT_EQ(stats.timers, 0);
-    EXPECT(stats.iterations > 0);
+    nx_expect_eq(stats.fibers, 1);
+    nx_expect_eq(stats.operations, 0);
+    nx_expect_ge(stats.operations_peak, 10);
+    nx_expect_eq(stats.timers, 0);
+    nx_expect_gt(stats.iterations, 0);
     uint64_t turns = 0;
     for (int i = 0; i < NX_LATENCY_BUCKETS; i++) turns += stats.latency[i];
-    EXPECT(turns > 0 && turns <= stats.iterations);
-    EXPECT(stats.latency_p50 > 0 && stats.latency_p50 <= stats.latency_p99);
-    EXPECT(stats.latency_max > 0);
+    nx_expect(turns > 0 && turns <= stats.iterations);
+    nx_expect(stats.latency_p50 > 0 && stats.latency_p50 <= stats.latency_p99);
+    nx_expect_gt(stats.latency_max, 0);
     nx_stats old = {.size = offsetof(nx_stats, fibers_peak), .fibers_peak = 42};
     nx_stats_get(&old);
-    EXPECT_EQ(old.fibers_peak, 42);
-    EXPECT_EQ(old.fibers, 1);
+    nx_expect_eq(old.fibers_peak, 42);
+    nx_expect_eq(old.fibers, 1);
     return 0;
 }
 
-NX_TEST(statistics)
+NX_TEST("statistics")
 {
-    EXPECT_EQ(run(counts_itself), 0);
+    nx_expect_eq(run(counts_itself), 0);
 }
 
 /* ---- The watchdog */
@@ -561,26 +564,22 @@ NX_TEST(statistics)
 static int blocks(int argc, char **argv)
 {
     (void)argc, (void)argv;
-    EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
+    nx_expect_ok(nx_sleep(NX_MS(1)));
     volatile char big[512] = {0};
     for (nx_duration start = nx_now(); nx_now() - start < NX_MS(500);) big[0]++;
-    EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
+    nx_expect_ok(nx_sleep(NX_MS(1)));
     nx_stats stats = {.size = sizeof stats};
     nx_stats_get(&stats);
     return stats.blocked > 0 ? 0 : 1;
 }
 
-NX_TEST(a_blocked_loop_is_noticed)
+NX_TEST("a blocked loop is noticed")
 {
-    EXPECT_EQ(run_aside(blocks), 0);
-    /* Later than this program blocks, never, and soon. */
-    EXPECT_EQ(nx_limits_set(.watchdog = NX_S(60)), NX_OK);
-    EXPECT_EQ(run(blocks), 1);
-    EXPECT_EQ(nx_limits_set(.watchdog = NX_FOREVER), NX_OK);
-    EXPECT_EQ(run(blocks), 1);
-    EXPECT_EQ(nx_limits_set(.watchdog = NX_MS(1)), NX_OK);
-    EXPECT_EQ(run_aside(blocks), 0);
-    EXPECT_EQ(nx_limits_set_with(&defaults), NX_OK);
+    nx_expect_eq(run(blocks), 0);
+    nx_subtest ("later than this program blocks")
+        nx_expect_eq(run_limited(blocks, .watchdog = NX_S(60)), 1);
+    nx_subtest ("never") nx_expect_eq(run_limited(blocks, .watchdog = NX_FOREVER), 1);
+    nx_subtest ("soon") nx_expect_eq(run_limited(blocks, .watchdog = NX_MS(1)), 0);
 }
 
 static int has_no_loop(int argc, char **argv)
@@ -589,16 +588,18 @@ static int has_no_loop(int argc, char **argv)
     return nx_loop_current() == NULL;
 }
 
-NX_TEST(without_a_loop)
+static int has_none_around(void *arg)
 {
-    EXPECT(nx_loop_current() == NULL);
-    EXPECT(nx_fiber_current() == NULL);
-    EXPECT(!nx_canceled());
-    EXPECT_EQ(run(has_no_loop), 0);
-    EXPECT(nx_loop_current() == NULL);
+    (void)arg;
+    nx_expect_eq(nx_loop_current(), NULL);
+    nx_expect_eq(nx_fiber_current(), NULL);
+    nx_expect(!nx_canceled());
+    nx_expect_eq(nx__program_run(has_no_loop, 0, NULL), 0);
+    nx_expect_eq(nx_loop_current(), NULL);
+    return 0;
 }
 
-int main(int argc, char **argv)
+NX_TEST("without a loop")
 {
-    return nx_test_main(argc, argv);
+    nx_expect_eq(apart(has_none_around, NULL), 0);
 }

@@ -35,99 +35,99 @@ static nx_err fails_later(void *arg)
     return fails(arg);
 }
 
-NX_TEST(close_waits_for_the_fibers)
+NX_TEST("close waits for the fibers")
 {
     nx_scope *scope;
     nx_duration span = NX_MS(10), start = nx_now();
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, sleeps, &span), NX_OK);
-    EXPECT_EQ(nx_scope_close(&scope), NX_OK);
-    EXPECT(scope == NULL);
-    EXPECT(nx_now() - start >= span);
-    EXPECT_EQ(nx_scope_close(&scope), NX_OK); /* NULL is fine */
+    nx_expect_ok(nx_scope_open(&scope));
+    nx_expect_ok(nx_spawn(NULL, sleeps, &span));
+    nx_expect_ok(nx_scope_close(&scope));
+    nx_expect_eq(scope, NULL);
+    nx_expect_ge(nx_now() - start, span);
+    nx_expect_ok(nx_scope_close(&scope)); /* NULL is fine */
 }
 
-NX_TEST(an_error_cancels_the_siblings)
+NX_TEST("an error cancels the siblings")
 {
     nx_scope *scope;
     int canceled = 0;
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-    for (int i = 0; i < 5; i++) EXPECT_EQ(nx_spawn(NULL, waits, &canceled), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, fails_later, letter("luck")), NX_OK);
-    EXPECT_EQ(nx_sleep(NX_S(60)), NX_ECANCELED); /* the opener's own work inside it too */
-    EXPECT(nx_canceled());
-    EXPECT_EQ(nx_scope_close(&scope), NX_EPROTO);
-    EXPECT_STR(last_message(), "bad luck");
-    EXPECT_EQ(canceled, 5);
-    EXPECT(!nx_canceled());
-    EXPECT_EQ(nx_yield(), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
+    for (int i = 0; i < 5; i++) nx_expect_ok(nx_spawn(NULL, waits, &canceled));
+    nx_expect_ok(nx_spawn(NULL, fails_later, letter("luck")));
+    nx_expect_err(NX_ECANCELED, nx_sleep(NX_S(60))); /* the opener's own work inside it too */
+    nx_expect(nx_canceled());
+    nx_expect_err(NX_EPROTO, nx_scope_close(&scope));
+    nx_expect_eq(last_message(), "bad luck");
+    nx_expect_eq(canceled, 5);
+    nx_expect(!nx_canceled());
+    nx_expect_ok(nx_yield());
 }
 
-NX_TEST(a_joinable_error_is_the_joiners)
+NX_TEST("a joinable error is the joiner's")
 {
     nx_scope *scope;
     nx_fiber *f = NULL;
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-    EXPECT_EQ(nx_spawn(&f, fails, letter("a")), NX_OK);
-    EXPECT_EQ(nx_join(f), NX_EPROTO);
-    EXPECT(!nx_canceled());
-    EXPECT_EQ(nx_scope_close(&scope), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
+    nx_expect_ok(nx_spawn(&f, fails, letter("a")));
+    nx_expect_err(NX_EPROTO, nx_join(f));
+    nx_expect(!nx_canceled());
+    nx_expect_ok(nx_scope_close(&scope));
 }
 
-NX_TEST(a_joinable_error_that_nobody_joined)
+NX_TEST("a joinable error that nobody joined")
 {
     nx_scope *scope;
     nx_fiber *f = NULL;
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-    EXPECT_EQ(nx_spawn(&f, fails, letter("b")), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
+    nx_expect_ok(nx_spawn(&f, fails, letter("b")));
     settle();
-    EXPECT(!nx_canceled());
-    EXPECT_EQ(nx_scope_close(&scope), NX_EPROTO);
-    EXPECT_STR(last_message(), "bad b");
+    nx_expect(!nx_canceled());
+    nx_expect_err(NX_EPROTO, nx_scope_close(&scope));
+    nx_expect_eq(last_message(), "bad b");
 }
 
-NX_TEST(deadline)
+NX_TEST("deadline")
 {
     nx_scope *scope;
     int canceled = 0;
     nx_duration start = nx_now();
-    EXPECT_EQ(nx_scope_open(&scope, .deadline = NX_MS(10)), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, waits, &canceled), NX_OK);
-    EXPECT_EQ(nx_scope_close(&scope), NX_ETIMEDOUT);
-    EXPECT(strstr(last_message(), "deadline") != NULL);
-    EXPECT_EQ(canceled, 1);
-    EXPECT(nx_now() - start >= NX_MS(10));
+    nx_expect_ok(nx_scope_open(&scope, .deadline = NX_MS(10)));
+    nx_expect_ok(nx_spawn(NULL, waits, &canceled));
+    nx_expect_err(NX_ETIMEDOUT, nx_scope_close(&scope));
+    nx_expect_contains(last_message(), "deadline");
+    nx_expect_eq(canceled, 1);
+    nx_expect_ge(nx_now() - start, NX_MS(10));
 
-    EXPECT_EQ(nx_scope_open(&scope, .deadline = NX_MS(5)), NX_OK);
-    EXPECT_EQ(nx_sleep(NX_S(60)), NX_ECANCELED);
-    EXPECT_EQ(nx_scope_close(&scope), NX_ETIMEDOUT);
+    nx_expect_ok(nx_scope_open(&scope, .deadline = NX_MS(5)));
+    nx_expect_err(NX_ECANCELED, nx_sleep(NX_S(60)));
+    nx_expect_err(NX_ETIMEDOUT, nx_scope_close(&scope));
 
-    EXPECT_EQ(nx_scope_open(&scope, .deadline = NX_FOREVER - 1), NX_OK);
-    EXPECT_EQ(nx_yield(), NX_OK);
-    EXPECT_EQ(nx_scope_close(&scope), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope, .deadline = NX_FOREVER - 1));
+    nx_expect_ok(nx_yield());
+    nx_expect_ok(nx_scope_close(&scope));
 }
 
-NX_TEST(nested_scopes)
+NX_TEST("nested scopes")
 {
     nx_scope *outer, *inner;
-    EXPECT_EQ(nx_scope_open(&outer), NX_OK);
-    EXPECT_EQ(nx_scope_open(&inner), NX_OK);
-    EXPECT_EQ(nx_scope_close(&outer), NX_ESTATE); /* not the innermost */
-    EXPECT(outer != NULL);
+    nx_expect_ok(nx_scope_open(&outer));
+    nx_expect_ok(nx_scope_open(&inner));
+    nx_expect_err(NX_ESTATE, nx_scope_close(&outer)); /* not the innermost */
+    nx_expect(outer != NULL);
     nx_scope_cancel(inner);
-    EXPECT(nx_canceled());
-    EXPECT_EQ(nx_spawn(NULL, waits, NULL), NX_ECANCELED);
-    EXPECT_EQ(nx_spawn(NULL, waits, NULL, .scope = outer), NX_OK); /* the outer one goes on */
-    EXPECT_EQ(nx_scope_close(&inner), NX_ECANCELED);
-    EXPECT(!nx_canceled());
+    nx_expect(nx_canceled());
+    nx_expect_err(NX_ECANCELED, nx_spawn(NULL, waits, NULL));
+    nx_expect_ok(nx_spawn(NULL, waits, NULL, .scope = outer)); /* the outer one goes on */
+    nx_expect_err(NX_ECANCELED, nx_scope_close(&inner));
+    nx_expect(!nx_canceled());
     int canceled = 0;
-    EXPECT_EQ(nx_scope_open(&inner), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, waits, &canceled), NX_OK);
+    nx_expect_ok(nx_scope_open(&inner));
+    nx_expect_ok(nx_spawn(NULL, waits, &canceled));
     nx_scope_cancel(outer); /* reaches what the inner one holds */
     nx_scope_cancel(outer);
-    EXPECT_EQ(nx_scope_close(&inner), NX_ECANCELED);
-    EXPECT_EQ(canceled, 1);
-    EXPECT_EQ(nx_scope_close(&outer), NX_ECANCELED);
+    nx_expect_err(NX_ECANCELED, nx_scope_close(&inner));
+    nx_expect_eq(canceled, 1);
+    nx_expect_err(NX_ECANCELED, nx_scope_close(&outer));
     nx_scope_cancel(NULL);
 }
 
@@ -138,16 +138,16 @@ static nx_err spawns(void *arg)
     return NX_OK; /* its own scope waits for them */
 }
 
-NX_TEST(cancellation_reaches_grandchildren)
+NX_TEST("cancellation reaches grandchildren")
 {
     nx_scope *scope;
     int canceled = 0;
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, spawns, &canceled), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
+    nx_expect_ok(nx_spawn(NULL, spawns, &canceled));
     settle();
     nx_scope_cancel(scope);
-    EXPECT_EQ(nx_scope_close(&scope), NX_ECANCELED);
-    EXPECT_EQ(canceled, 2);
+    nx_expect_err(NX_ECANCELED, nx_scope_close(&scope));
+    nx_expect_eq(canceled, 2);
 }
 
 static nx_err child_fails(void *arg)
@@ -156,12 +156,12 @@ static nx_err child_fails(void *arg)
     return nx_sleep(NX_S(60)); /* is cancelled by the child's error, and that is the reason */
 }
 
-NX_TEST(the_cause_is_reported_not_the_cancellation)
+NX_TEST("the cause is reported, not the cancellation")
 {
     nx_fiber *f = NULL;
-    EXPECT_EQ(nx_spawn(&f, child_fails, letter("cause")), NX_OK);
-    EXPECT_EQ(nx_join(f), NX_EPROTO);
-    EXPECT_STR(last_message(), "bad cause");
+    nx_expect_ok(nx_spawn(&f, child_fails, letter("cause")));
+    nx_expect_err(NX_EPROTO, nx_join(f));
+    nx_expect_eq(last_message(), "bad cause");
 }
 
 static nx_err child_of(void *arg)
@@ -171,15 +171,15 @@ static nx_err child_of(void *arg)
     return nx_spawn(NULL, child_of, depth);
 }
 
-NX_TEST(cancelling_a_deep_tree)
+NX_TEST("cancelling a deep tree")
 {
     nx_scope *scope;
     int depth = scaled(9000);
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, child_of, &depth), NX_OK);
-    while (depth) EXPECT_EQ(nx_yield(), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
+    nx_expect_ok(nx_spawn(NULL, child_of, &depth));
+    while (depth) nx_expect_ok(nx_yield());
     nx_scope_cancel(scope);
-    EXPECT_EQ(nx_scope_close(&scope), NX_ECANCELED);
+    nx_expect_err(NX_ECANCELED, nx_scope_close(&scope));
 }
 
 static nx_err leaves_open(void *arg)
@@ -194,46 +194,46 @@ static nx_err leaves_open(void *arg)
     return nx_fail(NX_EPROTO, "left in the middle");
 }
 
-NX_TEST(scopes_left_open_end_with_the_fiber)
+NX_TEST("scopes left open end with the fiber")
 {
     trace[0] = '\0';
     nx_fiber *f = NULL;
     int canceled = 0;
-    EXPECT_EQ(nx_spawn(&f, leaves_open, &canceled), NX_OK);
-    EXPECT_EQ(nx_join(f), NX_EPROTO);
-    EXPECT_STR(last_message(), "left in the middle");
-    EXPECT_EQ(canceled, 1);
-    EXPECT_STR(trace, "21");
+    nx_expect_ok(nx_spawn(&f, leaves_open, &canceled));
+    nx_expect_err(NX_EPROTO, nx_join(f));
+    nx_expect_eq(last_message(), "left in the middle");
+    nx_expect_eq(canceled, 1);
+    nx_expect_eq(trace, "21");
 }
 
-NX_TEST(scope_auto_cancels)
+NX_TEST("scope auto cancels")
 {
     int canceled = 0;
     {
         NX_AUTO(nx_scope) *scope = NULL;
-        EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-        EXPECT_EQ(nx_spawn(NULL, waits, &canceled), NX_OK);
+        nx_expect_ok(nx_scope_open(&scope));
+        nx_expect_ok(nx_spawn(NULL, waits, &canceled));
         settle();
     }
-    EXPECT_EQ(canceled, 1);
-    EXPECT(!nx_canceled());
+    nx_expect_eq(canceled, 1);
+    nx_expect(!nx_canceled());
 }
 
 /* ---- Deferred calls */
 
-NX_TEST(last_deferred_first_called)
+NX_TEST("last deferred, first called")
 {
     trace[0] = '\0';
     nx_scope *outer, *inner;
-    EXPECT_EQ(nx_scope_open(&outer), NX_OK);
-    EXPECT_EQ(nx_defer(traced, letter("a")), NX_OK);
-    EXPECT_EQ(nx_defer(traced, letter("b")), NX_OK);
-    EXPECT_EQ(nx_scope_open(&inner), NX_OK);
-    EXPECT_EQ(nx_defer(traced, letter("c")), NX_OK);
-    EXPECT_EQ(nx_scope_close(&inner), NX_OK);
-    EXPECT_STR(trace, "c");
-    EXPECT_EQ(nx_scope_close(&outer), NX_OK);
-    EXPECT_STR(trace, "cba");
+    nx_expect_ok(nx_scope_open(&outer));
+    nx_expect_ok(nx_defer(traced, letter("a")));
+    nx_expect_ok(nx_defer(traced, letter("b")));
+    nx_expect_ok(nx_scope_open(&inner));
+    nx_expect_ok(nx_defer(traced, letter("c")));
+    nx_expect_ok(nx_scope_close(&inner));
+    nx_expect_eq(trace, "c");
+    nx_expect_ok(nx_scope_close(&outer));
+    nx_expect_eq(trace, "cba");
 }
 
 static nx_err traces_later(void *arg)
@@ -246,21 +246,21 @@ static nx_err traces_later(void *arg)
 static void spawns_and_defers(void *arg)
 {
     traced(arg);
-    EXPECT_EQ(nx_sleep(NX_MS(1)), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, traces_later, letter("f")), NX_OK);
-    EXPECT_EQ(nx_defer(traced, letter("e")), NX_OK);
+    nx_expect_ok(nx_sleep(NX_MS(1)));
+    nx_expect_ok(nx_spawn(NULL, traces_later, letter("f")));
+    nx_expect_ok(nx_defer(traced, letter("e")));
 }
 
-NX_TEST(deferred_calls_run_after_the_fibers_and_may_do_anything)
+NX_TEST("deferred calls run after the fibers, and may do anything")
 {
     trace[0] = '\0';
     nx_scope *scope;
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
-    EXPECT_EQ(nx_defer(traced, letter("a")), NX_OK);
-    EXPECT_EQ(nx_defer(spawns_and_defers, letter("b")), NX_OK);
-    EXPECT_EQ(nx_spawn(NULL, traces_later, letter("1")), NX_OK);
-    EXPECT_EQ(nx_scope_close(&scope), NX_OK);
-    EXPECT_STR(trace, "1bfea");
+    nx_expect_ok(nx_scope_open(&scope));
+    nx_expect_ok(nx_defer(traced, letter("a")));
+    nx_expect_ok(nx_defer(spawns_and_defers, letter("b")));
+    nx_expect_ok(nx_spawn(NULL, traces_later, letter("1")));
+    nx_expect_ok(nx_scope_close(&scope));
+    nx_expect_eq(trace, "1bfea");
 }
 
 /* ---- Memory */
@@ -276,27 +276,27 @@ static void check(void *arg)
     c->intact = strcmp(c->text, "number 7") == 0;
 }
 
-NX_TEST(memory_lasts_to_the_end_of_the_scope)
+NX_TEST("memory lasts to the end of the scope")
 {
     nx_scope *scope;
     struct check c = {0};
-    EXPECT_EQ(nx_scope_open(&scope), NX_OK);
+    nx_expect_ok(nx_scope_open(&scope));
     c.text = nx_format("number %d", 7);
-    EXPECT_EQ(nx_defer(check, &c), NX_OK);
+    nx_expect_ok(nx_defer(check, &c));
     for (int i = 1; i < 300; i++) {
         char *block = nx_alloc((size_t)i * 64);
-        EXPECT(block != NULL && (uintptr_t)block % 16 == 0);
+        nx_expect(block != NULL && (uintptr_t)block % 16 == 0);
         if (block) memset(block, i, (size_t)i * 64);
     }
-    EXPECT(nx_alloc(0) != NULL);
+    nx_expect(nx_alloc(0) != NULL);
     char *zero = nx_alloc_zero(100, 3);
-    EXPECT(zero && zero[0] == 0 && zero[299] == 0);
-    EXPECT(nx_alloc_zero(SIZE_MAX / 2, 3) == NULL);
-    EXPECT_EQ(nx_error_last()->code, NX_ENOMEM);
+    nx_expect(zero && zero[0] == 0 && zero[299] == 0);
+    nx_expect_eq(nx_alloc_zero(SIZE_MAX / 2, 3), NULL);
+    nx_expect_eq(nx_error_last()->code, NX_ENOMEM);
     char *copy = nx_copy(nx_slice("abcdef", 3));
-    EXPECT_STR(copy, "abc");
-    EXPECT_EQ(nx_scope_close(&scope), NX_OK);
-    EXPECT(c.intact);
+    nx_expect_eq(copy, "abc");
+    nx_expect_ok(nx_scope_close(&scope));
+    nx_expect(c.intact);
 }
 
 /* ---- Detached fibers */
@@ -313,20 +313,19 @@ static nx_err detaches(void *arg)
     return nx_spawn(NULL, after, arg, .detached = true);
 }
 
-NX_TEST(detached_fibers_outlive_the_scope)
+NX_TEST("detached fibers outlive the scope")
 {
     static int count;
     nx_fiber *f = NULL;
-    EXPECT_EQ(nx_spawn(&f, detaches, &count), NX_OK);
-    EXPECT_EQ(nx_join(f), NX_OK);
-    EXPECT_EQ(count, 0);
-    EXPECT_EQ(nx_sleep(NX_MS(20)), NX_OK);
-    EXPECT_EQ(count, 1);
-    EXPECT_EQ(
-        nx_spawn(NULL, fails, letter("(meant to be logged)"), .detached = true, .name = "logged"),
-        NX_OK);
+    nx_expect_ok(nx_spawn(&f, detaches, &count));
+    nx_expect_ok(nx_join(f));
+    nx_expect_eq(count, 0);
+    nx_expect_ok(nx_sleep(NX_MS(20)));
+    nx_expect_eq(count, 1);
+    nx_expect_ok(
+        nx_spawn(NULL, fails, letter("(meant to be logged)"), .detached = true, .name = "logged"));
     settle();
-    EXPECT(!nx_canceled());
-    EXPECT_EQ(nx_spawn(&f, after, &count, .detached = true), NX_OK);
-    EXPECT_EQ(nx_join(f), NX_OK);
+    nx_expect(!nx_canceled());
+    nx_expect_ok(nx_spawn(&f, after, &count, .detached = true));
+    nx_expect_ok(nx_join(f));
 }

@@ -2,7 +2,9 @@
 #include "base/error.h"
 #include "permission/network.h"
 #include "permission/permission.h"
-#include "test.h"
+#include <nexus/test.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -14,7 +16,7 @@ static nx_err parse_all(struct nx__permissions *p, const char *const flags[FLAGS
     for (int i = 0; i < FLAGS_MAX && flags[i] && !err; i++) {
         bool taken;
         err = nx__permissions_parse(p, flags[i], &taken);
-        EXPECT(taken);
+        nx_expect(taken);
     }
     return err;
 }
@@ -28,24 +30,21 @@ struct grant_case {
 
 static void run_cases(const struct grant_case *cases, size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct nx__permissions p = {0};
-        EXPECT_EQ(parse_all(&p, cases[i].flags), NX_OK);
-        enum nx__verdict verdict = nx__permissions_verdict(&p, cases[i].kind, cases[i].what);
-        if (verdict != cases[i].verdict) {
-            printf("%s with %s %s: %d, not %d\n", cases[i].what,
-                   cases[i].flags[0] ? cases[i].flags[0] : "nothing",
-                   cases[i].flags[0] && cases[i].flags[1] ? cases[i].flags[1] : "", verdict,
-                   cases[i].verdict);
-            EXPECT_EQ(verdict, cases[i].verdict);
+    for (size_t i = 0; i < count; i++)
+        nx_subtest ("%s with %s %s", cases[i].what,
+                    cases[i].flags[0] ? cases[i].flags[0] : "nothing",
+                    cases[i].flags[0] && cases[i].flags[1] ? cases[i].flags[1] : "") {
+            struct nx__permissions p = {0};
+            nx_expect_ok(parse_all(&p, cases[i].flags));
+            nx_expect_eq(nx__permissions_verdict(&p, cases[i].kind, cases[i].what),
+                         cases[i].verdict);
+            nx__permissions_free(&p);
         }
-        nx__permissions_free(&p);
-    }
 }
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
-NX_TEST(network_grants)
+NX_TEST("network grants")
 {
     static const struct grant_case cases[] = {
         {{0}, NX__PERMIT_NET, "127.0.0.1:3000", NX__MISSING},
@@ -97,7 +96,7 @@ NX_TEST(network_grants)
     run_cases(cases, COUNT(cases));
 }
 
-NX_TEST(names_and_programs)
+NX_TEST("names and programs")
 {
     static const struct grant_case cases[] = {
         {{"--allow-env=HOME,PATH"}, NX__PERMIT_ENV, "PATH", NX__GRANTED},
@@ -116,22 +115,20 @@ NX_TEST(names_and_programs)
 }
 
 /* A tree with what paths are attacked by; the flags are relative to it. */
-static char *enter_tree(char template[])
+static void enter_tree(void)
 {
-    char *dir = mkdtemp(template);
-    EXPECT(dir && chdir(dir) == 0);
-    EXPECT(mkdir("data", 0755) == 0 && mkdir("database", 0755) == 0 && mkdir("data/in", 0755) == 0);
-    EXPECT(symlink("/etc/hostname", "data/out") == 0);
-    EXPECT(symlink("../data/in", "database/link") == 0);
-    EXPECT(symlink("/tmp/nowhere-at-all/x", "data/dangling") == 0);
-    EXPECT(symlink("loop", "data/loop") == 0);
-    return dir;
+    nx_require_eq(chdir(nx_test_dir()), 0);
+    nx_require(mkdir("data", 0755) == 0 && mkdir("database", 0755) == 0 &&
+               mkdir("data/in", 0755) == 0);
+    nx_require_eq(symlink("/etc/hostname", "data/out"), 0);
+    nx_require_eq(symlink("../data/in", "database/link"), 0);
+    nx_require_eq(symlink("/tmp/nowhere-at-all/x", "data/dangling"), 0);
+    nx_require_eq(symlink("loop", "data/loop"), 0);
 }
 
-NX_TEST(path_grants)
+NX_TEST("path grants")
 {
-    char template[] = "/tmp/nexus-permission-XXXXXX";
-    if (!enter_tree(template)) return;
+    enter_tree();
     static const struct grant_case cases[] = {
         {{"--allow-read=data"}, NX__PERMIT_READ, "data/a", NX__GRANTED},
         {{"--allow-read=data/"}, NX__PERMIT_READ, "data", NX__GRANTED},
@@ -161,13 +158,9 @@ NX_TEST(path_grants)
         {{"--allow-all"}, NX__PERMIT_READ, "/proc/self/environ", NX__GRANTED},
     };
     run_cases(cases, COUNT(cases));
-    EXPECT(unlink("data/out") == 0 && unlink("data/dangling") == 0 && unlink("data/loop") == 0 &&
-           unlink("database/link") == 0);
-    EXPECT(rmdir("data/in") == 0 && rmdir("data") == 0 && rmdir("database") == 0);
-    EXPECT(chdir("/") == 0 && rmdir(template) == 0);
 }
 
-NX_TEST(wrong_flags)
+NX_TEST("wrong flags")
 {
     static const char *const wrong[] = {
         "--allow-net=",
@@ -187,31 +180,30 @@ NX_TEST(wrong_flags)
         "--allow-net=a b",
         "--allow-net=:",
     };
-    for (size_t i = 0; i < COUNT(wrong); i++) {
-        struct nx__permissions p = {0};
-        bool taken;
-        nx_err err = nx__permissions_parse(&p, wrong[i], &taken);
-        if (err != NX_EUSAGE) printf("%s: %s\n", wrong[i], nx_err_name(err));
-        EXPECT(taken);
-        EXPECT_EQ(err, NX_EUSAGE);
-        EXPECT(strlen(nx_error_last()->message) > 10);
-        nx__permissions_free(&p);
-    }
+    for (size_t i = 0; i < COUNT(wrong); i++)
+        nx_subtest ("%s", wrong[i]) {
+            struct nx__permissions p = {0};
+            bool taken;
+            nx_expect_err(NX_EUSAGE, nx__permissions_parse(&p, wrong[i], &taken));
+            nx_expect(taken);
+            nx_expect_gt(strlen(nx_error_last()->message), 10);
+            nx__permissions_free(&p);
+        }
     static const char *const others[] = {"--allow",    "--allow-",  "--allow-nets", "--allow-all=x",
                                          "--deny-all", "allow-net", "--watch"};
-    for (size_t i = 0; i < COUNT(others); i++) {
-        struct nx__permissions p = {0};
-        bool taken;
-        EXPECT_EQ(nx__permissions_parse(&p, others[i], &taken), NX_OK);
-        EXPECT(!taken);
-    }
+    for (size_t i = 0; i < COUNT(others); i++)
+        nx_subtest ("%s", others[i]) {
+            struct nx__permissions p = {0};
+            bool taken;
+            nx_expect_ok(nx__permissions_parse(&p, others[i], &taken));
+            nx_expect(!taken);
+        }
 }
 
-NX_TEST(hook_and_its_words)
+NX_TEST("hook and its words")
 {
     struct nx__permissions p = {0};
-    EXPECT_EQ(nx__permit(NX__PERMIT_READ, "/etc/shadow"),
-              NX_OK); /* not sealed: a program of its own */
+    nx_expect_ok(nx__permit(NX__PERMIT_READ, "/etc/shadow")); /* not sealed: a program of its own */
     nx__permissions_seal(&p);
     static const struct {
         enum nx__permit_kind kind;
@@ -231,16 +223,17 @@ NX_TEST(hook_and_its_words)
         {NX__PERMIT_READ, "/proc/self/mem",
          "reading \"/proc/self/mem\" is not allowed; run with --allow-all"},
     };
-    for (size_t i = 0; i < COUNT(cases); i++) {
-        EXPECT_EQ(nx__permit(cases[i].kind, cases[i].what), NX_EPERM);
-        EXPECT_STR(nx_error_last()->message, cases[i].message);
-    }
+    for (size_t i = 0; i < COUNT(cases); i++)
+        nx_subtest ("%s", cases[i].what) {
+            nx_expect_err(NX_EPERM, nx__permit(cases[i].kind, cases[i].what));
+            nx_expect_eq(nx_error_last()->message, cases[i].message);
+        }
     bool taken;
-    EXPECT_EQ(nx__permissions_parse(&p, "--deny-net=:22", &taken), NX_OK);
-    EXPECT_EQ(nx__permit(NX__PERMIT_NET, "1.2.3.4:22"), NX_EPERM);
-    EXPECT_STR(nx_error_last()->message, "listening on 1.2.3.4:22 is denied by --deny-net");
-    EXPECT_EQ(nx__permissions_grant(&p, NX__PERMIT_NET, "1.2.3.4:23"), NX_OK);
-    EXPECT_EQ(nx__permit(NX__PERMIT_NET, "1.2.3.4:23"), NX_OK);
+    nx_expect_ok(nx__permissions_parse(&p, "--deny-net=:22", &taken));
+    nx_expect_err(NX_EPERM, nx__permit(NX__PERMIT_NET, "1.2.3.4:22"));
+    nx_expect_eq(nx_error_last()->message, "listening on 1.2.3.4:22 is denied by --deny-net");
+    nx_expect_ok(nx__permissions_grant(&p, NX__PERMIT_NET, "1.2.3.4:23"));
+    nx_expect_ok(nx__permit(NX__PERMIT_NET, "1.2.3.4:23"));
     nx__permissions_seal(NULL);
     nx__permissions_free(&p);
 }

@@ -1,7 +1,8 @@
 /* Range fields: syntax, what is cut, what is joined. */
 #include "http/files/ranges.h"
 
-#include "test.h"
+#include <nexus/test.h>
+#include <stdio.h>
 
 static char seen[1024];
 
@@ -23,58 +24,59 @@ static const char *parse(const char *value, uint64_t size)
     return seen;
 }
 
-NX_TEST(single)
+NX_TEST("single")
 {
-    EXPECT_STR(parse("bytes=0-0", 10), "0+1");
-    EXPECT_STR(parse("bytes=0-", 10), "0+10");
-    EXPECT_STR(parse("bytes=-3", 10), "7+3");
-    EXPECT_STR(parse("bytes=-30", 10), "0+10");
-    EXPECT_STR(parse("bytes=4-99", 10), "4+6");
-    EXPECT_STR(parse("Bytes= \t4-5 ,", 10), "4+2");
-    EXPECT_STR(parse("bytes=9-9", 10), "9+1");
+    nx_expect_eq(parse("bytes=0-0", 10), "0+1");
+    nx_expect_eq(parse("bytes=0-", 10), "0+10");
+    nx_expect_eq(parse("bytes=-3", 10), "7+3");
+    nx_expect_eq(parse("bytes=-30", 10), "0+10");
+    nx_expect_eq(parse("bytes=4-99", 10), "4+6");
+    nx_expect_eq(parse("Bytes= \t4-5 ,", 10), "4+2");
+    nx_expect_eq(parse("bytes=9-9", 10), "9+1");
 }
 
-NX_TEST(unsatisfiable)
+NX_TEST("unsatisfiable")
 {
-    EXPECT_STR(parse("bytes=10-", 10), "416");
-    EXPECT_STR(parse("bytes=-0", 10), "416");
-    EXPECT_STR(parse("bytes=10-20,-0", 10), "416");
-    EXPECT_STR(parse("bytes=0-", 0), "416");
-    EXPECT_STR(parse("bytes=10-20,3-4", 10), "3+2");
+    nx_expect_eq(parse("bytes=10-", 10), "416");
+    nx_expect_eq(parse("bytes=-0", 10), "416");
+    nx_expect_eq(parse("bytes=10-20,-0", 10), "416");
+    nx_expect_eq(parse("bytes=0-", 0), "416");
+    nx_expect_eq(parse("bytes=10-20,3-4", 10), "3+2");
 }
 
-NX_TEST(malformed)
+NX_TEST("malformed")
 {
     static const char *const bad[] = {
         "",          "bytes",       "bytes=",      "bytes=,",    "bytes=-",   "bytes=a-b",
         "bytes=5-4", "bytes=1",     "bytes=1-2-3", "bytes=1 -2", "bytes=- 2", "items=0-1",
         "bytes0-1",  "bytes=1-2 3", "bytes=+1-2",  "bytes=1-2;", "bytes=--1", "bytes=0-1,x"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) EXPECT_STR(parse(bad[i], 10), "none");
-    EXPECT_STR(parse("bytes=-5", 0), "none");
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        nx_subtest ("\"%s\"", bad[i]) nx_expect_eq(parse(bad[i], 10), "none");
+    nx_expect_eq(parse("bytes=-5", 0), "none");
 }
 
-NX_TEST(numbers_past_the_end_of_numbers)
+NX_TEST("numbers past the end of numbers")
 {
-    EXPECT_STR(parse("bytes=18446744073709551615-", 10), "416");
-    EXPECT_STR(parse("bytes=18446744073709551616-", 10), "416");
-    EXPECT_STR(parse("bytes=0-99999999999999999999999999", 10), "0+10");
-    EXPECT_STR(parse("bytes=-99999999999999999999999999", 10), "0+10");
-    EXPECT_STR(parse("bytes=0-18446744073709551615", UINT64_MAX), "0+18446744073709551615");
+    nx_expect_eq(parse("bytes=18446744073709551615-", 10), "416");
+    nx_expect_eq(parse("bytes=18446744073709551616-", 10), "416");
+    nx_expect_eq(parse("bytes=0-99999999999999999999999999", 10), "0+10");
+    nx_expect_eq(parse("bytes=-99999999999999999999999999", 10), "0+10");
+    nx_expect_eq(parse("bytes=0-18446744073709551615", UINT64_MAX), "0+18446744073709551615");
 }
 
-NX_TEST(joined)
+NX_TEST("joined")
 {
-    EXPECT_STR(parse("bytes=0-5,3-9", 10000), "0+10");
-    EXPECT_STR(parse("bytes=3-9,0-5", 10000), "0+10");
-    EXPECT_STR(parse("bytes=0-5,6-9", 10000), "0+10");
-    EXPECT_STR(parse("bytes=0-5,133-140", 10000), "0+141");
-    EXPECT_STR(parse("bytes=0-5,134-140", 10000), "0+6 134+7");
-    EXPECT_STR(parse("bytes=5000-5001,0-1,9000-", 10000), "5000+2 0+2 9000+1000");
+    nx_expect_eq(parse("bytes=0-5,3-9", 10000), "0+10");
+    nx_expect_eq(parse("bytes=3-9,0-5", 10000), "0+10");
+    nx_expect_eq(parse("bytes=0-5,6-9", 10000), "0+10");
+    nx_expect_eq(parse("bytes=0-5,133-140", 10000), "0+141");
+    nx_expect_eq(parse("bytes=0-5,134-140", 10000), "0+6 134+7");
+    nx_expect_eq(parse("bytes=5000-5001,0-1,9000-", 10000), "5000+2 0+2 9000+1000");
     /* The third joins the first two. */
-    EXPECT_STR(parse("bytes=0-9,500-509,9-500", 10000), "0+510");
+    nx_expect_eq(parse("bytes=0-9,500-509,9-500", 10000), "0+510");
 }
 
-NX_TEST(number_of_them)
+NX_TEST("number of them")
 {
     char value[4096] = "bytes=";
     size_t at = 6;
@@ -82,8 +84,8 @@ NX_TEST(number_of_them)
         at += (size_t)snprintf(value + at, sizeof value - at, "%d-%d,", i * 1000, i * 1000);
     struct nx__range ranges[NX__RANGES_MOST];
     size_t count;
-    EXPECT_EQ(nx__ranges_parse(nx_str(value), 100000, ranges, &count), NX__RANGES_SOME);
-    EXPECT_EQ(count, NX__RANGES_MOST);
+    nx_expect_eq(nx__ranges_parse(nx_str(value), 100000, ranges, &count), NX__RANGES_SOME);
+    nx_expect_eq(count, NX__RANGES_MOST);
     (void)snprintf(value + at, sizeof value - at, "1-1");
-    EXPECT_EQ(nx__ranges_parse(nx_str(value), 100000, ranges, &count), NX__RANGES_NONE);
+    nx_expect_eq(nx__ranges_parse(nx_str(value), 100000, ranges, &count), NX__RANGES_NONE);
 }

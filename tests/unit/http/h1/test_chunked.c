@@ -1,7 +1,8 @@
 /* The chunked coding: what comes out, and what is refused. */
 #include "decode.h"
 #include "http/h1/parser.h"
-#include "test.h"
+#include <nexus/test.h>
+#include <stdio.h>
 
 #define TEXT(literal) literal, sizeof(literal) - 1
 
@@ -11,10 +12,10 @@ static const struct h1_decoded *decode(const char *text, size_t len)
     static struct h1_decoded whole, other;
     h1_decode(text, len, len, 0, sizeof whole.trailer, &whole);
     h1_decode(text, len, 0, 1, sizeof whole.trailer, &other);
-    EXPECT(h1_decoded_eq(&whole, &other));
+    nx_expect(h1_decoded_eq(&whole, &other));
     for (size_t cut = 1; cut < len && len < 1000; cut++) {
         h1_decode(text, len, cut, 0, sizeof whole.trailer, &other);
-        EXPECT(h1_decoded_eq(&whole, &other));
+        nx_expect(h1_decoded_eq(&whole, &other));
     }
     return &whole;
 }
@@ -27,16 +28,11 @@ struct good {
 
 static void expect_good(const struct good *row)
 {
-    int failures = nx_test_failures;
     const struct h1_decoded *d = decode(row->text, row->len);
-    EXPECT_EQ(d->event, NX__CHUNK_END);
-    EXPECT_EQ(d->consumed, row->len - strlen(row->rest));
-    EXPECT_EQ(d->body_len, strlen(row->body));
-    EXPECT(memcmp(d->body, row->body, d->body_len) == 0);
-    EXPECT_EQ(d->trailer_len, strlen(row->trailer));
-    EXPECT(memcmp(d->trailer, row->trailer, d->trailer_len) == 0);
-    if (nx_test_failures != failures)
-        printf("  in: %s\n  %s\n", row->text, d->reason ? d->reason : "");
+    if (!nx_expect_eq(d->event, NX__CHUNK_END)) nx_test_log("%s", d->reason ? d->reason : "");
+    nx_expect_eq(d->consumed, row->len - strlen(row->rest));
+    nx_expect_eq(nx_slice(d->body, d->body_len), row->body);
+    nx_expect_eq(nx_slice(d->trailer, d->trailer_len), row->trailer);
 }
 
 struct bad {
@@ -48,20 +44,20 @@ struct bad {
 
 static void expect_bad(const struct bad *row)
 {
-    int failures = nx_test_failures;
     const struct h1_decoded *d = decode(row->text, row->len);
-    EXPECT_EQ(d->event, NX__CHUNK_ERROR);
-    EXPECT_EQ(d->error, row->error);
-    EXPECT_STR(d->reason, row->reason);
-    if (nx_test_failures != failures) printf("  in: %s\n", row->text);
+    nx_expect_eq(d->event, NX__CHUNK_ERROR);
+    nx_expect_eq(d->error, row->error);
+    nx_expect_eq(d->reason, row->reason);
 }
 
 #define GOOD(rows)                                                                                 \
-    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) expect_good(&(rows)[i])
+    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++)                                     \
+        nx_subtest ("%s", (rows)[i].text) expect_good(&(rows)[i])
 #define BAD(rows)                                                                                  \
-    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++) expect_bad(&(rows)[i])
+    for (size_t i = 0; i < sizeof(rows) / sizeof *(rows); i++)                                     \
+        nx_subtest ("%s", (rows)[i].text) expect_bad(&(rows)[i])
 
-NX_TEST(bodies)
+NX_TEST("bodies")
 {
     static const struct good rows[] = {
         {TEXT("0\r\n\r\n"), "", "", ""},
@@ -77,7 +73,7 @@ NX_TEST(bodies)
     GOOD(rows);
 }
 
-NX_TEST(sizes)
+NX_TEST("sizes")
 {
     static const struct bad rows[] = {
         {TEXT("\r\n"), 400, "bad chunk size"},
@@ -111,15 +107,15 @@ NX_TEST(sizes)
     };
     BAD(rows);
     const struct h1_decoded *d = decode(TEXT("FFFFFFFFFFFFFFFF\r\nabc"));
-    EXPECT_EQ(d->event, NX__CHUNK_MORE);
-    EXPECT_EQ(d->body_len, 3);
-    EXPECT(d->left == UINT64_MAX - 3);
-    EXPECT_EQ(decode(TEXT("5\r\nhell"))->event, NX__CHUNK_MORE);
-    EXPECT_EQ(decode(TEXT("5\r\nhello\r\n0\r\n\r"))->event, NX__CHUNK_MORE);
-    EXPECT_EQ(decode(TEXT(""))->event, NX__CHUNK_MORE);
+    nx_expect_eq(d->event, NX__CHUNK_MORE);
+    nx_expect_eq(d->body_len, 3);
+    nx_expect_eq(d->left, UINT64_MAX - 3);
+    nx_expect_eq(decode(TEXT("5\r\nhell"))->event, NX__CHUNK_MORE);
+    nx_expect_eq(decode(TEXT("5\r\nhello\r\n0\r\n\r"))->event, NX__CHUNK_MORE);
+    nx_expect_eq(decode(TEXT(""))->event, NX__CHUNK_MORE);
 }
 
-NX_TEST(extensions)
+NX_TEST("extensions")
 {
 #define EXTENDED(text)                                                                             \
     {                                                                                              \
@@ -164,12 +160,12 @@ NX_TEST(extensions)
                              "CR without LF behind a chunk size"});
 }
 
-NX_TEST(extension_caps)
+NX_TEST("extension caps")
 {
     static char text[1 << 17];
     size_t len = (size_t)snprintf(text, sizeof text, "1;%0*d\r\na\r\n0\r\n\r\n",
                                   NX__H1_MAX_CHUNK_EXTENSION - 1, 0);
-    EXPECT_EQ(decode(text, len)->event, NX__CHUNK_END);
+    nx_expect_eq(decode(text, len)->event, NX__CHUNK_END);
     len = (size_t)snprintf(text, sizeof text, "1;%0*d\r\na\r\n0\r\n\r\n",
                            NX__H1_MAX_CHUNK_EXTENSION, 0);
     expect_bad(&(struct bad){text, len, 400, "the chunk extensions are too large"});
@@ -178,12 +174,12 @@ NX_TEST(extension_caps)
     for (int i = 0; i < most; i++)
         len += (size_t)snprintf(text + len, sizeof text - len, "1;a=b\r\na\r\n");
     memcpy(text + len, "0\r\n\r\n", 5);
-    EXPECT_EQ(decode(text, len + 5)->body_len, most);
+    nx_expect_eq(decode(text, len + 5)->body_len, most);
     memcpy(text + len, "0;a\r\n\r\n", 7);
     expect_bad(&(struct bad){text, len + 7, 400, "the chunk extensions are too large"});
 }
 
-NX_TEST(trailers)
+NX_TEST("trailers")
 {
     static const struct good good[] = {
         {TEXT("0\r\nA: b\r\n\r\n"), "", "A: b\n", ""},
@@ -241,48 +237,48 @@ NX_TEST(trailers)
         FORBIDDEN("Keep-Alive"),
     };
     BAD(bad);
-    EXPECT(!nx__h1_forbidden_trailer("ETag", 4));
-    EXPECT(!nx__h1_forbidden_trailer("Hosts", 5));
+    nx_expect(!nx__h1_forbidden_trailer("ETag", 4));
+    nx_expect(!nx__h1_forbidden_trailer("Hosts", 5));
 }
 
-NX_TEST(trailer_caps)
+NX_TEST("trailer caps")
 {
     static struct h1_decoded d;
     const char *text = "0\r\nA: b\r\nB: c\r\n\r\n";
     h1_decode(text, strlen(text), strlen(text), 0, 10, &d);
-    EXPECT_EQ(d.event, NX__CHUNK_END);
+    nx_expect_eq(d.event, NX__CHUNK_END);
     h1_decode(text, strlen(text), strlen(text), 0, 9, &d);
-    EXPECT_EQ(d.event, NX__CHUNK_ERROR);
-    EXPECT_EQ(d.error, 431);
+    nx_expect_eq(d.event, NX__CHUNK_ERROR);
+    nx_expect_eq(d.error, 431);
     h1_decode(text, strlen(text), strlen(text), 0, 0, &d);
-    EXPECT_EQ(d.error, 431);
+    nx_expect_eq(d.error, 431);
     h1_decode("0\r\n\r\n", 5, 5, 0, 0, &d);
-    EXPECT_EQ(d.event, NX__CHUNK_END);
+    nx_expect_eq(d.event, NX__CHUNK_END);
 
     static char many[1024];
     size_t len = 3;
     memcpy(many, "0\r\n", 3);
     for (int i = 0; i < NX__H1_MAX_TRAILERS; i++, len += 5) memcpy(many + len, "A:b\r\n", 5);
     memcpy(many + len, "\r\n", 2);
-    EXPECT_EQ(decode(many, len + 2)->event, NX__CHUNK_END);
+    nx_expect_eq(decode(many, len + 2)->event, NX__CHUNK_END);
     memcpy(many + len, "A:b\r\n", 5);
     expect_bad(&(struct bad){many, len + 5, 431, "too many trailer fields"});
 }
 
 /* After the end, and after an error, nothing more is taken. */
-NX_TEST(the_end_stays)
+NX_TEST("the end stays")
 {
     struct nx__h1_chunked d = {0};
     size_t consumed, data_len;
     const char *data;
-    EXPECT_EQ(nx__h1_chunked_feed(&d, "0\r\n\r\nxyz", 8, &consumed, &data, &data_len),
-              NX__CHUNK_END);
-    EXPECT_EQ(consumed, 5);
-    EXPECT_EQ(nx__h1_chunked_feed(&d, "xyz", 3, &consumed, &data, &data_len), NX__CHUNK_END);
-    EXPECT_EQ(consumed, 0);
+    nx_expect_eq(nx__h1_chunked_feed(&d, "0\r\n\r\nxyz", 8, &consumed, &data, &data_len),
+                 NX__CHUNK_END);
+    nx_expect_eq(consumed, 5);
+    nx_expect_eq(nx__h1_chunked_feed(&d, "xyz", 3, &consumed, &data, &data_len), NX__CHUNK_END);
+    nx_expect_eq(consumed, 0);
     d = (struct nx__h1_chunked){0};
-    EXPECT_EQ(nx__h1_chunked_feed(&d, "xyz", 3, &consumed, &data, &data_len), NX__CHUNK_ERROR);
-    EXPECT_EQ(nx__h1_chunked_feed(&d, "0\r\n\r\n", 5, &consumed, &data, &data_len),
-              NX__CHUNK_ERROR);
-    EXPECT_EQ(consumed, 0);
+    nx_expect_eq(nx__h1_chunked_feed(&d, "xyz", 3, &consumed, &data, &data_len), NX__CHUNK_ERROR);
+    nx_expect_eq(nx__h1_chunked_feed(&d, "0\r\n\r\n", 5, &consumed, &data, &data_len),
+                 NX__CHUNK_ERROR);
+    nx_expect_eq(consumed, 0);
 }
