@@ -6,9 +6,11 @@
 #include <nexus/channel.h>
 #include <nexus/compress.h>
 #include <nexus/console.h>
+#include <nexus/encode.h>
 #include <nexus/events.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
+#include <nexus/glob.h>
 #include <nexus/http.h>
 #include <nexus/json.h>
 #include <nexus/log.h>
