@@ -158,6 +158,9 @@ typedef int64_t nx_duration;
 #define NX_MS(n)   ((nx_duration)(n)*1000000)
 #define NX_S(n)    ((nx_duration)(n)*1000000000)
 
+/* A point in time: nanoseconds since the beginning of 1970, UTC. */
+typedef int64_t nx_time;
+
 /* ---- Memory of the current scope: a request, a spawned task, an inner scope.
  * It is released as a whole when the scope ends; there is nothing to free. None of these suspends.
  * All return NULL when memory is out (and record NX_ENOMEM). */

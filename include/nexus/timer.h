@@ -12,11 +12,45 @@ extern "C" {
  */
 NX_API NX_MUST_CHECK nx_err nx_sleep(nx_duration span);
 
+/* The same until nx_now() is `at`. */
+NX_API NX_MUST_CHECK nx_err nx_sleep_until(nx_duration at);
+
 /* Nanoseconds of a clock that never steps back, from an arbitrary start. Reads the clock itself. */
 NX_API nx_duration nx_now(void);
 
-/* Nanoseconds since 1970-01-01 UTC; steps when the system's clock is set. */
-NX_API nx_duration nx_wall_time(void);
+/* The time of day, UTC; steps when the system's clock is set. */
+NX_API nx_time nx_wall_time(void);
+
+/* ---- Pace, for a loop of one's own. Both are plain values, zero but for what is set; a fiber, or
+ * several of one loop, may use them. Nothing is to be freed. */
+
+typedef struct nx_ticker {
+    nx_duration span; /* between two ticks */
+    uint64_t missed;  /* ticks that the last nx_tick has left out, since nobody waited */
+    nx_duration next; /* when the next is due; 0: before the first */
+} nx_ticker;
+
+/* Waits for the next tick: nx_ticker t = {.span = NX_MS(10)}; while (nx_tick(&t) == NX_OK) … The
+ * first is `span` from the first call; the others do not drift. NX_EINVAL (no span), NX_ECANCELED.
+ */
+NX_API NX_MUST_CHECK nx_err nx_tick(nx_ticker *ticker);
+
+typedef struct nx_pace {
+    uint64_t count;  /* so many … */
+    nx_duration per; /* … in this span, 0: a second; evenly */
+    uint64_t burst;  /* and so many at once after a pause, 0: one */
+    nx_duration due; /* when what was let through until now is through by the pace */
+} nx_pace;
+
+/* Waits until `n` more may pass: nx_pace p = {.count = 100}; NX_TRY(nx_pace_wait(&p, 1)). Who waits
+ * first passes first. NX_EINVAL (no count, or `n` above the burst), NX_ECANCELED (nothing has
+ * passed then). */
+NX_API NX_MUST_CHECK nx_err nx_pace_wait(nx_pace *pace, uint64_t n);
+
+/* Lets `n` pass now, or returns false. Does not suspend. */
+NX_API bool nx_pace_try(nx_pace *pace, uint64_t n);
+
+/* ---- Callbacks */
 
 /* A timer that runs a callback; 0 is none. A handle is never used twice. */
 typedef uint64_t nx_timer;

@@ -10,7 +10,7 @@ nx_duration nx_now(void)
 {
     return nx__clock_monotonic();
 }
-nx_duration nx_wall_time(void)
+nx_time nx_wall_time(void)
 {
     return nx__clock_wall();
 }

@@ -302,3 +302,62 @@ NX_TEST("a sleep of nothing is a turn of the loop")
     nx_stats_get(&after);
     nx_expect_ge(after.iterations, before.iterations + 10);
 }
+
+/* ---- Pace */
+
+NX_TEST("ticks do not drift, and those that nobody waited for are counted")
+{
+    nx_ticker ticker = {.span = NX_MS(5)};
+    nx_duration start = nx_now();
+    for (int i = 1; i <= 4; i++) {
+        nx_expect_ok(nx_tick(&ticker));
+        nx_expect_ge(nx_now() - start, i * NX_MS(5));
+    }
+    nx_duration next = ticker.next;
+    nx_expect_ok(nx_sleep(NX_MS(23)));
+    nx_expect_ok(nx_tick(&ticker));
+    nx_expect_ge(ticker.missed, 3);
+    nx_expect_eq((ticker.next - next) % NX_MS(5), 0);
+    nx_expect_eq((uint64_t)(ticker.next - next), (ticker.missed + 1) * (uint64_t)NX_MS(5));
+    nx_expect_ok(nx_tick(&ticker));
+    nx_expect_err(NX_EINVAL, nx_tick(&(nx_ticker){0}));
+    nx_expect_ok(nx_sleep_until(nx_now() + NX_MS(3)));
+    nx_expect_ok(nx_sleep_until(0));
+}
+
+NX_TEST("a pace lets so many through, and a burst after a pause")
+{
+    nx_pace pace = {.count = 500, .burst = 5};
+    nx_duration start = nx_now();
+    for (int i = 0; i < 5; i++) nx_expect(nx_pace_try(&pace, 1));
+    nx_expect(!nx_pace_try(&pace, 2));
+    for (int i = 0; i < 10; i++) nx_expect_ok(nx_pace_wait(&pace, 1));
+    nx_expect_ge(nx_now() - start, NX_MS(20));
+    nx_expect_ok(nx_sleep(NX_MS(12)));
+    nx_expect(nx_pace_try(&pace, 5));
+    nx_expect_err(NX_EINVAL, nx_pace_wait(&pace, 6));
+    nx_expect_err(NX_EINVAL, nx_pace_wait(&(nx_pace){0}, 1));
+    nx_expect(!nx_pace_try(&(nx_pace){0}, 1));
+    nx_pace slow = {.count = 1, .per = NX_FOREVER};
+    nx_expect(nx_pace_try(&slow, 1));
+    nx_expect(!nx_pace_try(&slow, 1));
+}
+
+static nx_err waits(void *pace)
+{
+    return nx_pace_wait(pace, 1);
+}
+
+NX_TEST("who is cancelled gives his place back")
+{
+    nx_pace pace = {.count = 1};
+    nx_fiber *f;
+    nx_expect(nx_pace_try(&pace, 1));
+    nx_duration due = pace.due;
+    nx_require_ok(nx_spawn(&f, waits, &pace));
+    nx_expect_ok(nx_sleep(NX_MS(1)));
+    nx_expect_gt(pace.due, due);
+    nx_cancel(f);
+    nx_expect_err(NX_ECANCELED, nx_join(f));
+    nx_expect_eq(pace.due, due);
+}
