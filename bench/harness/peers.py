@@ -99,6 +99,18 @@ def script_command(name, script, native, *args):
     return [path, *(["run"] if name == "deno" else []), str(BENCH / "peers" / script), *args]
 
 
+def files_command(name, folder, *args):
+    """The command that reads, writes or walks files in `folder`, as micro/files.c has it, and may use no others."""
+    args = [str(a) for a in args]
+    if name == "floor":
+        return [str(TOOLS / "bench_floor_files"), *args]
+    path = program(name)
+    if name == "nexus":
+        return [path, "run", "--release", f"--allow-read={folder}", f"--allow-write={folder}", str(BENCH / "micro" / "files.c"), "--", *args]
+    grants = ["run", f"--allow-read={folder}", f"--allow-write={folder}"] if name == "deno" else []
+    return [path, *grants, str(BENCH / "peers" / "files.mjs"), *args]
+
+
 _next_port = 7000 + os.getpid() % 1000 * 10
 
 
