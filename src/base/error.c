@@ -191,7 +191,16 @@ nx_err nx__error_from_errno(int system)
     switch (system) {
     case 0: return NX_OK;
     case ENOMEM: return NX_ENOMEM;
-    case EINVAL: return NX_EINVAL;
+    case EINVAL:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EBADF:
+    case ESPIPE: return NX_EINVAL;
+    case ENOTEMPTY:
+    case EBUSY:
+    case ETXTBSY:
+    case EXDEV: return NX_ESTATE;
     case ECANCELED: return NX_ECANCELED;
     case ETIMEDOUT: return NX_ETIMEDOUT;
     case ENOENT:
@@ -222,6 +231,14 @@ const char *nx__errno_text(int system)
     case ENOENT: return "no such file";
     case ENOTDIR: return "a part of the path is no directory";
     case EISDIR: return "is a directory";
+    case EEXIST: return "it is there already";
+    case ENOTEMPTY: return "the directory is not empty";
+    case ELOOP: return "too many links, or one where none may be";
+    case ENAMETOOLONG: return "the path is too long";
+    case EXDEV: return "it is on another file system";
+    case EROFS: return "the file system is read-only";
+    case EBADF: return "it is not open for that";
+    case ESPIPE: return "a pipe or terminal has no positions";
     case EACCES: return "access denied by the system";
     case EADDRINUSE: return "address in use";
     case EADDRNOTAVAIL: return "no such address on this machine";

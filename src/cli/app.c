@@ -36,6 +36,7 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, int br
     int first_closed = program < 0 ? PROGRAM_FD : FIRST_CLOSED;
     if (l->dev) NX_TRY(nx__dev_app_begin(l, first_closed++));
     NX_TRY(nx__seal(l->pid, first_closed));
+    nx__permissions_open(&l->run->permissions);
     nx__broker_connect(BROKER_FD);
     nx__broker_worker(peer.index);
     NX_TRY(nx__crash_install(BROKER_FD));

@@ -52,6 +52,7 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
                            setenv("GCOV_PREFIX_STRIP", "99", 1) != 0))
         return nx__error_set(NX_ENOMEM, "cannot start the test: out of memory");
     NX_TRY(nx__seal(getppid(), FIRST_CLOSED));
+    nx__permissions_open(&t->permissions);
     nx__broker_connect(PACKETS_FD);
     NX_TRY(nx__crash_install(PACKETS_FD));
     void *handle;

@@ -36,7 +36,9 @@ static int64_t open_named(const char *directory)
     int n =
         snprintf(path, sizeof path, "%s/nexus-form-%016llx", directory, (unsigned long long)random);
     if (n < 0 || (size_t)n >= sizeof path) return -ENAMETOOLONG;
-    int64_t fd = nx__file_open(AT_FDCWD, path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600);
+    int64_t fd = nx__file_open(
+        AT_FDCWD, path,
+        &(struct open_how){.flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, .mode = 0600});
     /* At once: the fiber may be cancelled, and then nothing else may wait. */
     if (fd >= 0) (void)unlink(path);
     return fd;
@@ -47,7 +49,9 @@ static nx_err open_file(struct nx__spool *spool)
     if (!spool->directory) spool->directory = getenv("TMPDIR");
     if (!spool->directory || !spool->directory[0]) spool->directory = "/tmp";
     NX_TRY(nx__permit(NX__PERMIT_WRITE, spool->directory));
-    int64_t fd = nx__file_open(AT_FDCWD, spool->directory, O_RDWR | O_TMPFILE | O_EXCL, 0600);
+    int64_t fd =
+        nx__file_open(AT_FDCWD, spool->directory,
+                      &(struct open_how){.flags = O_RDWR | O_TMPFILE | O_EXCL, .mode = 0600});
     if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -EINVAL) fd = open_named(spool->directory);
     if (fd < 0) return failed(spool, fd);
     spool->fd = (int)fd;

@@ -1,6 +1,7 @@
 /* io_uring as one of the two servants of file operations. */
 #include "loop/uring.h"
 
+#include "loop/files.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
@@ -43,9 +44,9 @@ static void reap(struct nx__watch *watch, uint32_t events)
 
 static bool supported(struct io_uring *uring)
 {
-    static const int needed[] = {IORING_OP_OPENAT,  IORING_OP_STATX, IORING_OP_READ,
-                                 IORING_OP_WRITE,   IORING_OP_FSYNC, IORING_OP_RENAMEAT,
-                                 IORING_OP_UNLINKAT};
+    static const int needed[] = {IORING_OP_OPENAT2,  IORING_OP_STATX,  IORING_OP_READV,
+                                 IORING_OP_WRITEV,   IORING_OP_FSYNC,  IORING_OP_RENAMEAT,
+                                 IORING_OP_UNLINKAT, IORING_OP_MKDIRAT};
     struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
     bool all = probe != NULL;
     for (size_t i = 0; all && i < sizeof needed / sizeof *needed; i++)
@@ -96,22 +97,29 @@ static void prepare(struct io_uring_sqe *sqe, struct nx__file *file)
 {
     switch (file->kind) {
     case NX__FILE_OPEN:
-        io_uring_prep_openat(sqe, file->fd, file->path, file->flags, file->mode);
+        io_uring_prep_openat2(sqe, file->fd, file->path, (struct open_how *)(uintptr_t)file->how);
         break;
     case NX__FILE_STAT:
-        io_uring_prep_statx(sqe, file->fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, file->data);
+        io_uring_prep_statx(sqe, file->fd, file->path, (int)file->flags, NX__FILE_STATX_MASK,
+                            file->out);
         break;
     case NX__FILE_READ:
-        io_uring_prep_read(sqe, file->fd, file->data, (unsigned)file->len, file->offset);
+        io_uring_prep_readv(sqe, file->fd, file->pieces, (unsigned)file->count, file->offset);
         break;
     case NX__FILE_WRITE:
-        io_uring_prep_write(sqe, file->fd, file->data, (unsigned)file->len, file->offset);
+        io_uring_prep_writev(sqe, file->fd, file->pieces, (unsigned)file->count, file->offset);
         break;
-    case NX__FILE_SYNC: io_uring_prep_fsync(sqe, file->fd, 0); break;
+    case NX__FILE_SYNC:
+        io_uring_prep_fsync(sqe, file->fd, file->flags ? IORING_FSYNC_DATASYNC : 0);
+        break;
     case NX__FILE_RENAME:
-        io_uring_prep_renameat(sqe, file->fd, file->path, file->fd, file->path2, 0);
+        io_uring_prep_renameat(sqe, file->fd, file->path, file->fd2, file->path2, file->flags);
         break;
-    case NX__FILE_REMOVE: io_uring_prep_unlinkat(sqe, file->fd, file->path, 0); break;
+    case NX__FILE_REMOVE:
+        io_uring_prep_unlinkat(sqe, file->fd, file->path, (int)file->flags);
+        break;
+    case NX__FILE_MKDIR: io_uring_prep_mkdirat(sqe, file->fd, file->path, file->mode); break;
+    case NX__FILE_CALL: return;
     }
     io_uring_sqe_set_data(sqe, &file->job.op);
 }
@@ -130,8 +138,6 @@ bool nx__uring_submit(struct nx__file *file)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&ring->ring);
     if (!sqe) return false;
-    if (file->len > UINT32_MAX)
-        file->len = UINT32_MAX & ~4095u; /* a short read or write, as the callers expect */
     prepare(sqe, file);
     file->job.op.state = NX__OP_WAITING;
     if (hand_over(sqe)) return true;

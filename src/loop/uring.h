@@ -3,7 +3,9 @@
 #define NX__URING_H
 
 #include "loop/threads.h"
-#include <sys/types.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 
 enum nx__file_kind {
     NX__FILE_OPEN,
@@ -12,19 +14,24 @@ enum nx__file_kind {
     NX__FILE_WRITE,
     NX__FILE_SYNC,
     NX__FILE_RENAME,
-    NX__FILE_REMOVE
+    NX__FILE_REMOVE,
+    NX__FILE_MKDIR,
+    NX__FILE_CALL /* never the ring's */
 };
 
 /* One file operation; lies on the stack of the fiber that waits for it. */
 struct nx__file {
     struct nx__job job; /* its op is what completes, whoever serves it */
     enum nx__file_kind kind;
-    int fd, flags;
+    int fd, fd2, count;
+    unsigned flags; /* the call's; for a sync: of the data only */
     mode_t mode;
     const char *path, *path2;
-    void *data;
-    size_t len;
+    const struct open_how *how;
+    const struct iovec *pieces;
     uint64_t offset;
+    void *out; /* struct statx *, or the argument of `call` */
+    int64_t (*call)(void *arg);
 };
 
 /* True when the loop has a ring; makes it at the first call. False for good where the kernel

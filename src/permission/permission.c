@@ -3,19 +3,13 @@
 
 #include "base/error.h"
 #include "permission/broker.h"
-#include "permission/network.h"
 #include "permission/paths.h"
-#include <stdatomic.h>
+#include "permission/place.h"
+#include "permission/rules.h"
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
-
-/* One entry of a list. What it holds beside the text is for the network. */
-struct nx__rule {
-    struct nx__rule *next;
-    enum nx__host_kind host;
-    int32_t port;
-    uint8_t address[16];
-    char text[]; /* a resolved path, a name */
-};
+#include <unistd.h>
 
 static const struct {
     const char *name;  /* of the flags */
@@ -104,29 +98,46 @@ static bool matches(const struct nx__rules *rules, enum nx__permit_kind kind,
     return false;
 }
 
-/* The memory and the environment of a process are more than files: only --allow-all opens them. */
-static bool is_process_inside(const struct target *target)
+bool nx__is_process_inside(const char *path)
 {
-    const char *path = target->endpoint.text;
-    if (!target->valid || !nx__path_beneath(path, "/proc")) return false;
+    if (!nx__path_beneath(path, "/proc")) return false;
     const char *last = strrchr(path, '/') + 1;
     return strcmp(last, "mem") == 0 || strcmp(last, "environ") == 0;
+}
+
+static bool is_file(enum nx__permit_kind kind)
+{
+    return kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE;
+}
+
+static enum nx__verdict target_verdict(const struct nx__permissions *permissions,
+                                       enum nx__permit_kind kind, const struct target *target)
+{
+    if (matches(&permissions->deny[kind], kind, target, true)) return NX__DENIED;
+    if (permissions->all) return NX__GRANTED;
+    if (is_file(kind) && target->valid && nx__is_process_inside(target->endpoint.text))
+        return NX__MISSING;
+    return matches(&permissions->allow[kind], kind, target, false) ? NX__GRANTED : NX__MISSING;
 }
 
 enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissions,
                                          enum nx__permit_kind kind, const char *what)
 {
-    const struct nx__rules *allow = &permissions->allow[kind], *deny = &permissions->deny[kind];
-    bool file = kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE;
+    const struct nx__rules *deny = &permissions->deny[kind];
     bool denies = deny->any || atomic_load_explicit(&deny->first, memory_order_acquire);
     if (permissions->all && !denies) return NX__GRANTED;
-    if (allow->any && !denies && !file) return NX__GRANTED;
+    if (permissions->allow[kind].any && !denies && !is_file(kind)) return NX__GRANTED;
     struct target target;
     target_parse(&target, kind, what);
-    if (matches(deny, kind, &target, true)) return NX__DENIED;
-    if (permissions->all) return NX__GRANTED;
-    if (file && is_process_inside(&target)) return NX__MISSING;
-    return matches(allow, kind, &target, false) ? NX__GRANTED : NX__MISSING;
+    return target_verdict(permissions, kind, &target);
+}
+
+enum nx__verdict nx__permissions_path_verdict(const struct nx__permissions *permissions,
+                                              enum nx__permit_kind kind, const char *resolved)
+{
+    struct target target = {.valid = resolved != NULL};
+    if (resolved) (void)snprintf(target.endpoint.text, sizeof target.endpoint.text, "%s", resolved);
+    return target_verdict(permissions, kind, &target);
 }
 
 static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const char *text,
@@ -153,6 +164,7 @@ static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const
     rule->host = endpoint.kind;
     rule->port = endpoint.port;
     memcpy(rule->address, endpoint.address, sizeof rule->address);
+    rule->directory = -1;
     memcpy(rule->text, endpoint.text, size);
     rule->next = atomic_load_explicit(&rules->first, memory_order_relaxed);
     while (!atomic_compare_exchange_weak_explicit(&rules->first, &rule->next, rule,
@@ -219,6 +231,7 @@ void nx__permissions_free(struct nx__permissions *permissions)
                                                        : &permissions->deny[i - NX__PERMIT_KINDS];
         for (struct nx__rule *rule = atomic_load(&rules->first), *next; rule; rule = next) {
             next = rule->next;
+            if (rule->directory >= 0) (void)close(rule->directory);
             free(rule);
         }
         atomic_store(&rules->first, NULL);
@@ -229,12 +242,32 @@ void nx__permissions_free(struct nx__permissions *permissions)
 
 /* ---- The hook */
 
+struct nx__permissions *nx__permissions_sealed(void)
+{
+    return atomic_load_explicit(&sealed, memory_order_acquire);
+}
+
+/* A file, or what isn't there yet, has no handle, and is walked to. */
+static void directories_open(struct nx__rules *rules)
+{
+    for (struct nx__rule *rule = atomic_load_explicit(&rules->first, memory_order_acquire); rule;
+         rule = rule->next)
+        if (rule->directory < 0)
+            rule->directory = open(rule->text, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+}
+
+void nx__permissions_open(struct nx__permissions *permissions)
+{
+    directories_open(&permissions->allow[NX__PERMIT_READ]);
+    directories_open(&permissions->allow[NX__PERMIT_WRITE]);
+}
+
 void nx__permissions_seal(struct nx__permissions *permissions)
 {
     atomic_store(&sealed, permissions);
 }
 
-static NX__COLD nx_err refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
+nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
 {
     char clean[NX__ERROR_MESSAGE_MAX / 3];
     nx__printable(clean, sizeof clean, what);
@@ -244,7 +277,7 @@ static NX__COLD nx_err refuse(enum nx__permit_kind kind, const char *what, enum 
                              clean, quote, kinds[kind].name);
     struct target target;
     target_parse(&target, kind, what);
-    if ((kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE) && is_process_inside(&target))
+    if (is_file(kind) && target.valid && nx__is_process_inside(target.endpoint.text))
         return nx__error_set(NX_EPERM, "%s \"%s\" is not allowed; run with --allow-all",
                              kinds[kind].doing, clean);
     if (kind == NX__PERMIT_NET && !target.valid) return NX_EINVAL;
@@ -256,11 +289,11 @@ static NX__COLD nx_err refuse(enum nx__permit_kind kind, const char *what, enum 
 
 nx_err nx__permit(enum nx__permit_kind kind, const char *what)
 {
-    struct nx__permissions *permissions = atomic_load_explicit(&sealed, memory_order_acquire);
+    struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
     enum nx__verdict verdict = nx__permissions_verdict(permissions, kind, what);
     if (nx__likely(verdict == NX__GRANTED)) return NX_OK;
     if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what))
         return nx__permissions_grant(permissions, kind, what);
-    return refuse(kind, what, verdict);
+    return nx__permit_refuse(kind, what, verdict);
 }

@@ -51,6 +51,10 @@ enum nx__verdict { NX__GRANTED, NX__MISSING, NX__DENIED };
 enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissions,
                                          enum nx__permit_kind kind, const char *what);
 
+/* The same for a file (READ or WRITE) whose path has been resolved; NULL: it could not be. */
+enum nx__verdict nx__permissions_path_verdict(const struct nx__permissions *permissions,
+                                              enum nx__permit_kind kind, const char *resolved);
+
 /* Adds a grant, as --allow-KIND=WHAT would, to permissions that other threads may be reading.
  * NX_EUSAGE, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__permissions_grant(struct nx__permissions *permissions,
@@ -59,6 +63,10 @@ NX_MUST_CHECK nx_err nx__permissions_grant(struct nx__permissions *permissions,
 /* From now on nx__permit answers by these, which must stay. NULL: all is allowed again (for tests).
  */
 void nx__permissions_seal(struct nx__permissions *permissions);
+
+/* Opens the directories that they name, in the process that is to use them: they stay those that
+ * are there now, whatever takes their names. */
+void nx__permissions_open(struct nx__permissions *permissions);
 
 /* Frees the rules; for permissions that are not sealed. */
 void nx__permissions_free(struct nx__permissions *permissions);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "http/files/types.h"
+#include "loop/files.h"
 #include "permission/permission.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -20,35 +21,6 @@
 #define RACY_SPAN NX_S(2)
 
 /* ---- Opening */
-
-/* For kernels without openat2: one component at a time, and no links at all. */
-static int open_walking(int dir, const char *path, int flags)
-{
-    char component[NAME_MAX + 1];
-    int at = dir;
-    for (;;) {
-        size_t len = strcspn(path, "/");
-        bool last = path[len] == '\0';
-        int fd = -1, error = ENAMETOOLONG;
-        if (len <= NAME_MAX) {
-            memcpy(component, path, len);
-            component[len] = '\0';
-            const char *name = len ? component : ".";
-            if (strcmp(name, "..") == 0) {
-                error = EXDEV;
-            } else {
-                fd = openat(at, name,
-                            O_CLOEXEC | O_NOFOLLOW | (last ? flags : O_PATH | O_DIRECTORY));
-                error = errno;
-            }
-        }
-        if (at != dir) (void)close(at);
-        if (fd < 0) return -error;
-        if (last) return fd;
-        at = fd;
-        path += len + 1;
-    }
-}
 
 int nx__file_open_beneath(const struct nx__dir *dir, const char *path, int flags, bool now)
 {
@@ -71,7 +43,7 @@ int nx__file_open_beneath(const struct nx__dir *dir, const char *path, int flags
         if (errno == ENOSYS) atomic_store_explicit(&missing, true, memory_order_relaxed);
     }
     if (now) return -EAGAIN;
-    if (dir->fd != AT_FDCWD) return open_walking(dir->fd, path, flags);
+    if (dir->fd != AT_FDCWD) return (int)nx__file_open_no_links(dir->fd, path, flags, 0);
     int fd = openat(AT_FDCWD, path, flags | O_CLOEXEC);
     return fd < 0 ? -errno : fd;
 }

@@ -85,7 +85,7 @@ NX_TEST("what cannot be read")
     nx_expect_eq(last_message(), "cannot read \"no/such/config.json\": no such file");
     nx_expect_eq(nx_error_last()->system, ENOENT);
     nx_expect_eq(got.len, 0);
-    nx_expect_err(NX_EIO, nx_fs_read_file(nx_test_dir(), &got));
+    nx_expect_err(NX_EINVAL, nx_fs_read_file(nx_test_dir(), &got));
     nx_expect_contains(last_message(), "is a directory");
     nx_expect_err(NX_ENOENT, nx_fs_read_file("/proc/self/status/x", &got));
     nx_expect_contains(last_message(), "no directory");
@@ -171,23 +171,28 @@ NX_TEST("each operation")
     char text[8] = {0}, from[300], to[300];
     (void)snprintf(from, sizeof from, "%s/from", nx_test_dir());
     (void)snprintf(to, sizeof to, "%s/to", nx_test_dir());
-    int64_t fd = nx__file_open(AT_FDCWD, from, O_RDWR | O_CREAT | O_EXCL, 0600);
+    const struct open_how how = {.flags = O_RDWR | O_CREAT | O_EXCL, .mode = 0600};
+    int64_t fd = nx__file_open(AT_FDCWD, from, &how);
     nx_expect_ge(fd, 0);
     nx_expect(fcntl((int)fd, F_GETFD) & FD_CLOEXEC);
-    nx_expect_eq(nx__file_open(AT_FDCWD, from, O_RDWR | O_CREAT | O_EXCL, 0600), -EEXIST);
+    nx_expect_eq(nx__file_open(AT_FDCWD, from, &how), -EEXIST);
     nx_expect_eq(nx__file_write((int)fd, "abcdef", 6, 0), 6);
-    nx_expect_eq(nx__file_sync((int)fd), 0);
-    nx_expect_eq(nx__file_stat((int)fd, &st), 0);
+    nx_expect_eq(nx__file_sync((int)fd, false), 0);
+    nx_expect_eq(nx__file_stat((int)fd, "", AT_EMPTY_PATH, &st), 0);
     nx_expect_eq(st.stx_size, 6);
     nx_expect_eq(nx__file_read((int)fd, text, 7, 2), 4); /* short, at the end */
     nx_expect_eq(text, "cdef");
     nx_expect_eq(nx__file_read((int)fd, text, 7, 100), 0);
-    nx_expect_eq(nx__file_rename(AT_FDCWD, from, to), 0);
-    nx_expect_eq(nx__file_rename(AT_FDCWD, from, to), -ENOENT);
-    nx_expect_eq(nx__file_remove(AT_FDCWD, to), 0);
-    nx_expect_eq(nx__file_remove(AT_FDCWD, to), -ENOENT);
+    nx_expect_eq(nx__file_rename(AT_FDCWD, from, AT_FDCWD, to, 0), 0);
+    nx_expect_eq(nx__file_rename(AT_FDCWD, from, AT_FDCWD, to, 0), -ENOENT);
+    nx_expect_eq(nx__file_remove(AT_FDCWD, to, 0), 0);
+    nx_expect_eq(nx__file_remove(AT_FDCWD, to, 0), -ENOENT);
+    nx_expect_eq(nx__file_sync((int)fd, true), 0);
+    nx_expect_eq(nx__file_mkdir(AT_FDCWD, from, 0700), 0);
+    nx_expect_eq(nx__file_mkdir(AT_FDCWD, from, 0700), -EEXIST);
+    nx_expect_eq(nx__file_remove(AT_FDCWD, from, AT_REMOVEDIR), 0);
     (void)close((int)fd);
-    nx_expect_eq(nx__file_stat(-1, &st), -EBADF);
+    nx_expect_eq(nx__file_stat(-1, "", AT_EMPTY_PATH, &st), -EBADF);
 }
 
 NX_TEST("a pipe comes in pieces")
@@ -195,14 +200,14 @@ NX_TEST("a pipe comes in pieces")
     int fds[2];
     char text[16];
     nx_expect_eq(pipe2(fds, O_CLOEXEC), 0);
-    nx_expect_eq(nx__file_write(fds[1], "abc", 3, 0), 3);
-    nx_expect_eq(nx__file_read(fds[0], text, sizeof text, 0), 3);
+    nx_expect_eq(nx__file_write(fds[1], "abc", 3, NX__FILE_POSITION), 3);
+    nx_expect_eq(nx__file_read(fds[0], text, sizeof text, NX__FILE_POSITION), 3);
     nx_expect_eq(write(fds[1], "defgh", 5), 5);
-    nx_expect_eq(nx__file_read(fds[0], text, 2, 0), 2);
-    nx_expect_eq(nx__file_read(fds[0], text, sizeof text, 0), 3);
+    nx_expect_eq(nx__file_read(fds[0], text, 2, NX__FILE_POSITION), 2);
+    nx_expect_eq(nx__file_read(fds[0], text, sizeof text, NX__FILE_POSITION), 3);
     nx_expect(memcmp(text, "fgh", 3) == 0);
     (void)close(fds[1]);
-    nx_expect_eq(nx__file_read(fds[0], text, sizeof text, 0), 0);
+    nx_expect_eq(nx__file_read(fds[0], text, sizeof text, NX__FILE_POSITION), 0);
     (void)close(fds[0]);
 }
 

@@ -1,0 +1,26 @@
+/* What the grants of a program are made of. */
+#ifndef NX__RULES_H
+#define NX__RULES_H
+
+#include "permission/network.h"
+#include "permission/permission.h"
+#include <stdatomic.h>
+
+/* One entry of a list. */
+struct nx__rule {
+    struct nx__rule *next;
+    enum nx__host_kind host; /* this and the next two are for the network */
+    int32_t port;
+    uint8_t address[16];
+    int directory; /* handle of the one that `text` names, of nx__permissions_open; or -1 */
+    char text[];   /* a resolved path, a name */
+};
+
+/* The grants that are in force, NULL: all is granted. */
+struct nx__permissions *nx__permissions_sealed(void);
+
+/* The memory and the environment of a process are more than files: only --allow-all opens them. Of
+ * a resolved path. */
+bool nx__is_process_inside(const char *path);
+
+#endif
