@@ -135,6 +135,96 @@ int main(void)
         result = self.nexus("run", "app.c", "--allow-all")
         self.assertEqual(result.stdout.splitlines(), ["NX_EACCES 30"] * 5, result.stderr)
 
+    @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "it takes root and setpriv to be another user")
+    def test_what_the_system_refuses(self):
+        tree = os.path.join(self.dir, "tree")
+        os.makedirs(os.path.join(tree, "shut/in"))
+        os.makedirs(os.path.join(tree, "held"))
+        for name in ("shut/a", "held/a", "own", "secret"):
+            with open(os.path.join(tree, name), "w"):
+                pass
+        for path, _, files in os.walk(self.dir):
+            for name in [path, *(os.path.join(path, f) for f in files)]:
+                os.chown(name, 65534, 65534)
+        os.chmod(os.path.join(tree, "secret"), 0)
+        os.chmod(os.path.join(tree, "shut"), 0)
+        os.chmod(os.path.join(tree, "held"), 0o500)
+        self.write("app.c", r"""
+#include <nexus/fs.h>
+#include <stdio.h>
+static void say(const char *what, nx_err err)
+{
+    printf("%s %s %d\n", what, nx_err_name(err), err ? nx_error_last()->system : 0);
+}
+int main(void)
+{
+    nx_bytes bytes;
+    nx_walk *walk;
+    nx_fs_entry entry;
+    nx_fs_entry *entries;
+    size_t count;
+    nx_watcher *watcher;
+    say("read", nx_fs_read_file("tree/secret", &bytes));
+    say("below", nx_fs_read_file("tree/shut/a", &bytes));
+    say("write", nx_fs_write_file("tree/held/b", nx_str("x")));
+    say("mkdir", nx_fs_mkdir("tree/held/in/deep", .parents = true));
+    say("rename", nx_fs_rename("tree/held/a", "tree/a"));
+    say("chown", nx_fs_chown("tree/own", 0, 0));
+    say("list", nx_fs_list("tree/shut", &entries, &count));
+    say("watch", nx_fs_watch(&watcher, "tree/shut"));
+    say("walk", nx_fs_walk(&walk, "tree"));
+    while (nx_walk_next(walk, &entry) == NX_OK)
+        if (entry.error) printf("%s %s\n", entry.path, nx_err_name(entry.error));
+    nx_walk_free(walk);
+    say("remove", nx_fs_remove_all("tree"));
+    say("again", nx_fs_list("tree", &entries, &count));
+    for (size_t i = 0; i < count; i++) printf("%s ", entries[i].name);
+    puts("");
+    return 0;
+}""")
+        os.chmod(self.dir, 0o755)
+        env = {"HOME": self.dir, "TMPDIR": self.dir}
+        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", NEXUS, "run", "app.c", "--allow-all"],
+                                cwd=self.dir, env={**os.environ, **env}, capture_output=True, text=True, timeout=60 * SLOW)
+        if "Permission denied" in result.stderr and not result.stdout:
+            self.skipTest(f"another user can't run {NEXUS}")
+        self.assertEqual(result.stdout.splitlines(), [
+            "read NX_EACCES 13", "below NX_EACCES 13", "write NX_EACCES 13", "mkdir NX_EACCES 13", "rename NX_EACCES 13", "chown NX_EACCES 1",
+            "list NX_EACCES 13", "watch NX_EACCES 13", "walk NX_OK 0", "tree/shut NX_EACCES", "remove NX_EACCES 13", "again NX_OK 0", "held shut "],
+            result.stderr)
+        os.chmod(os.path.join(tree, "shut"), 0o700)
+        os.chmod(os.path.join(tree, "held"), 0o700)
+
+    @unittest.skipUnless(shutil.which("unshare"), "it takes unshare")
+    def test_the_limit_of_watches_is_told(self):
+        for i in range(20):
+            os.makedirs(os.path.join(self.dir, f"tree/{i}"))
+        self.write("app.c", r"""
+#include <nexus/fs.h>
+#include <stdio.h>
+int main(void)
+{
+    nx_watcher *watcher;
+    nx_fs_event event;
+    nx_err err = nx_fs_watch(&watcher, "tree", .recursive = true);
+    printf("%s %s\n", nx_err_name(err), nx_error_last()->message);
+    NX_TRY(nx_fs_watch(&watcher, "small", .recursive = true, .create = true));
+    for (int i = 0; i < 20; i++) NX_TRY(nx_fs_mkdir(nx_format("small/%d", i)));
+    while ((err = nx_watcher_next(watcher, &event)) == NX_OK) {}
+    printf("%s\n", nx_err_name(err));
+    nx_watcher_free(watcher);
+    return 0;
+}""")
+        os.mkdir(os.path.join(self.dir, "small"))
+        command = 'echo 12 >/proc/sys/user/max_inotify_watches && exec "$@"'
+        result = subprocess.run(["unshare", "-Ur", "sh", "-c", command, "sh", NEXUS, "run", "app.c", "--allow-all"], cwd=self.dir,
+                                capture_output=True, text=True, timeout=60 * SLOW)
+        if not result.stdout:
+            self.skipTest(f"no namespace of its own: {result.stderr.strip()[:200]}")
+        first, second = result.stdout.splitlines()
+        self.assertIn("NX_ELIMIT cannot watch \"tree/\": the system's limit of watches is reached (sysctl fs.inotify.max_user_watches)", first)
+        self.assertEqual(second, "NX_ELIMIT", result.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()
