@@ -46,7 +46,7 @@ static nx_err read_small(const char *path, double *done)
         NX_TRY(nx_scope_open(&scope));
         NX_TRY(nx_fs_read_file(name, &bytes));
         *done += bytes.len == 2048;
-        NX_TRY(nx_scope_close(scope));
+        NX_TRY(nx_scope_close(&scope));
     }
     return NX_OK;
 }
