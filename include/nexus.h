@@ -17,6 +17,7 @@
 #include <nexus/module.h>
 #include <nexus/runtime.h>
 #include <nexus/static.h>
+#include <nexus/stream.h>
 #include <nexus/timer.h>
 
 #endif

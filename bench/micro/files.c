@@ -1,6 +1,6 @@
 /* The rows of files: what a program gets through in a second.
  *
- * usage: files.c read FILE | write FILE MB | small DIRECTORY | walk DIRECTORY
+ * usage: files.c read FILE | write FILE MB | pipe FILE FILE | small DIRECTORY | walk DIRECTORY
  * Prints {"rate":…}: megabytes, files or entries a second. */
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
@@ -51,6 +51,13 @@ static nx_err read_small(const char *path, double *done)
     return NX_OK;
 }
 
+static void uppercase(void *arg, char *data, size_t len)
+{
+    *(double *)arg += (double)len / 1e6;
+    for (size_t i = 0; i < len; i++)
+        data[i] = (char)(data[i] - (data[i] >= 'a' && data[i] <= 'z' ? 'a' - 'A' : 0));
+}
+
 static nx_err walk(const char *path, double *done)
 {
     nx_walk *walk;
@@ -67,10 +74,13 @@ int main(int argc, char **argv)
     double done = 0;
     if (argc < 3) return NX_EUSAGE;
     nx_duration start = nx_now();
-    nx_err err = strcmp(argv[1], "read") == 0    ? read_file(argv[2], &done)
-                 : strcmp(argv[1], "write") == 0 ? write_file(argv[2], atoi(argv[3]), &done)
-                 : strcmp(argv[1], "small") == 0 ? read_small(argv[2], &done)
-                                                 : walk(argv[2], &done);
+    nx_err err =
+        strcmp(argv[1], "read") == 0    ? read_file(argv[2], &done)
+        : strcmp(argv[1], "write") == 0 ? write_file(argv[2], atoi(argv[3]), &done)
+        : strcmp(argv[1], "pipe") == 0
+            ? nx_pipe(nx_fs_reader(argv[2]), nx_change(uppercase, &done), nx_fs_writer(argv[3]))
+        : strcmp(argv[1], "small") == 0 ? read_small(argv[2], &done)
+                                        : walk(argv[2], &done);
     if (err)
         fprintf(stderr, "%s\n", nx_error_last()->message);
     else

@@ -1,6 +1,9 @@
 // The rows of files on Node, Bun and Deno: files MODE PATH [MB], as micro/files.c. Small files 32 at a time, which is their fastest.
+import { createReadStream, createWriteStream } from "node:fs";
 import { open, readFile, readdir } from "node:fs/promises";
 import process from "node:process";
+import { Transform } from "node:stream";
+import { pipeline } from "node:stream/promises";
 
 const [mode, path, megabytes] = process.argv.slice(2);
 const PIECE = 1 << 20;
@@ -16,6 +19,15 @@ if (mode === "read") {
     for (let i = 0; i < +megabytes; i++) done += (await file.write(piece)).bytesWritten / 1e6;
     await file.sync();
     await file.close();
+} else if (mode === "pipe") {
+    const upper = new Transform({
+        transform(chunk, encoding, done_) {
+            done += chunk.length / 1e6;
+            for (let i = 0; i < chunk.length; i++) if (chunk[i] >= 97 && chunk[i] <= 122) chunk[i] -= 32;
+            done_(null, chunk);
+        },
+    });
+    await pipeline(createReadStream(path, { highWaterMark: PIECE }), upper, createWriteStream(megabytes));
 } else if (mode === "small") {
     let next = 0;
     const lane = async () => {

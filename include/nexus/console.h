@@ -15,7 +15,7 @@ extern "C" {
  * that a slow reader never blocks the loop; logs go the same way, and on one terminal (or pipe, or
  * file) both stay in order. All is out before the program ends, by exit, abort or a crash. */
 
-typedef enum nx_stream { NX_STDIN, NX_STDOUT, NX_STDERR } nx_stream;
+typedef enum nx_standard { NX_STDIN, NX_STDOUT, NX_STDERR } nx_standard;
 
 /* Prints formatted text to the standard output, or to the standard error; the `ln` ones add a
  * newline. Text of up to NX_PRINT_WHOLE bytes stays together. NX_OK; NX_ECANCELED (not printed);
@@ -30,7 +30,7 @@ NX_API nx_err nx_eprintln(const char *format, ...) NX_PRINTF(1, 2);
 #define NX_PRINT_WHOLE  ((size_t)64 * 1024)
 
 /* The same for bytes, as they are. NX_EINVAL for NX_STDIN. */
-NX_API nx_err nx_print_bytes(nx_stream stream, nx_bytes bytes);
+NX_API nx_err nx_print_bytes(nx_standard stream, nx_bytes bytes);
 
 /* Waits until all that was printed and logged so far is written: before printf, before starting a
  * program that writes to the same terminal. Errors as nx_print. Suspends; outside of a fiber,
@@ -40,10 +40,10 @@ NX_API nx_err nx_flush(void);
 /* ---- The terminal */
 
 /* Whether the stream is a terminal. */
-NX_API bool nx_is_terminal(nx_stream stream);
+NX_API bool nx_is_terminal(nx_standard stream);
 
 /* Columns of the terminal that the stream is; 80 where it is none or doesn't say. */
-NX_API unsigned nx_terminal_width(nx_stream stream);
+NX_API unsigned nx_terminal_width(nx_standard stream);
 
 /* Columns that the text takes: 0 for what combines with the letter before it, and for controls, 2
  * for wide letters and emoji; an invalid byte takes 1. */
@@ -77,7 +77,7 @@ enum {
  * lasts until the thread's 16th call after this one. */
 NX_API const char *nx_style(unsigned style);
 /* The same for another stream. */
-NX_API const char *nx_style_for(nx_stream stream, unsigned style);
+NX_API const char *nx_style_for(nx_standard stream, unsigned style);
 
 /* ---- Tables */
 

@@ -3,6 +3,7 @@
 #define NEXUS_FS_H
 
 #include <nexus/base.h>
+#include <nexus/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -296,6 +297,24 @@ NX_API NX_MUST_CHECK nx_err nx_fs_copy_with(const char *from, const char *to,
 #define nx_fs_copy(from, to, ...)                                                                  \
     nx_fs_copy_with((from), (to),                                                                  \
                     &(nx_fs_copy_options){.size = sizeof(nx_fs_copy_options), __VA_ARGS__})
+
+/* ---- Streams, as <nexus/stream.h> has them; errors come out where they are used */
+
+/* Reads a file from its beginning. Needs --allow-read. */
+NX_API nx_stream *nx_fs_reader(const char *path);
+
+typedef struct nx_fs_writer_options {
+    size_t size;
+    bool append;    /* behind what is there, instead of in its place */
+    bool exclusive; /* NX_EEXIST where there is a file */
+    bool sync;      /* finished when the disk has it */
+    unsigned mode;  /* of a new one, less the umask; 0: 0666 */
+} nx_fs_writer_options;
+
+/* Writes a file, which it makes, or empties. Needs --allow-write. */
+NX_API nx_stream *nx_fs_writer_with(const char *path, const nx_fs_writer_options *options);
+#define nx_fs_writer(...)        NX__FS_WRITER(__VA_ARGS__, .size = sizeof(nx_fs_writer_options))
+#define NX__FS_WRITER(path, ...) nx_fs_writer_with((path), &(nx_fs_writer_options){__VA_ARGS__})
 
 /* ---- Directories */
 

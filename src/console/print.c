@@ -99,7 +99,7 @@ nx_err nx_eprintln(const char *format, ...)
     return err;
 }
 
-nx_err nx_print_bytes(nx_stream stream, nx_bytes bytes)
+nx_err nx_print_bytes(nx_standard stream, nx_bytes bytes)
 {
     if (stream != NX_STDOUT && stream != NX_STDERR)
         return nx__error_set(NX_EINVAL, "cannot print to that stream");

@@ -32,12 +32,12 @@ bool nx__terminal_dumb(void)
     return dumb;
 }
 
-bool nx_is_terminal(nx_stream stream)
+bool nx_is_terminal(nx_standard stream)
 {
     return isatty((int)stream) != 0;
 }
 
-unsigned nx_terminal_width(nx_stream stream)
+unsigned nx_terminal_width(nx_standard stream)
 {
     struct winsize size;
     bool known = ioctl((int)stream, TIOCGWINSZ, &size) == 0 && size.ws_col;
@@ -54,7 +54,7 @@ static size_t color_write(char *out, size_t cap, unsigned color, unsigned base)
     return n < 0 ? 0 : (size_t)n;
 }
 
-const char *nx_style_for(nx_stream stream, unsigned style)
+const char *nx_style_for(nx_standard stream, unsigned style)
 {
     static NX__THREAD_LOCAL char texts[SEQUENCES][SEQUENCE_MOST];
     static NX__THREAD_LOCAL unsigned next;

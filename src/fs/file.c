@@ -153,11 +153,10 @@ static int64_t stream(struct nx_file *file, const struct iovec *pieces, int coun
     }
 }
 
-/* The ring takes a file that does not block at its word. */
-static void make_blocking(struct nx_file *file)
+void nx__fs_file_block(struct nx_file *file)
 {
-    int flags = fcntl(file->fd, F_GETFL);
-    if (flags >= 0) (void)fcntl(file->fd, F_SETFL, flags & ~O_NONBLOCK);
+    if (!file->nonblocking) return;
+    (void)fcntl(file->fd, F_SETFL, file->append ? O_APPEND : 0);
     file->nonblocking = false;
 }
 
@@ -178,7 +177,7 @@ int64_t nx__fs_file_read(struct nx_file *file, const struct iovec *pieces, int c
         if (n != -EAGAIN && n != -EOPNOTSUPP && n != -ENOSYS) return n;
         if (n != -EAGAIN) file->from_memory = false;
     }
-    if (file->nonblocking) make_blocking(file);
+    nx__fs_file_block(file);
     return nx__file_readv(file->fd, pieces, count, offset);
 }
 
@@ -186,7 +185,7 @@ int64_t nx__fs_file_write(struct nx_file *file, const struct iovec *pieces, int 
                           uint64_t offset)
 {
     if (file->streams) return stream(file, pieces, count, true);
-    if (file->nonblocking) make_blocking(file);
+    nx__fs_file_block(file);
     return nx__file_writev(file->fd, pieces, count, file->append ? NX__FILE_POSITION : offset);
 }
 

@@ -34,6 +34,9 @@ int64_t nx__fs_file_read(struct nx_file *file, const struct iovec *pieces, int c
 int64_t nx__fs_file_write(struct nx_file *file, const struct iovec *pieces, int count,
                           uint64_t offset);
 
+/* The ring takes a file that does not block at its word: before a write goes there. */
+void nx__fs_file_block(struct nx_file *file);
+
 /* Writes all of it; -EIO where the system writes nothing. */
 int64_t nx__fs_file_write_all(struct nx_file *file, nx_bytes bytes, uint64_t offset);
 

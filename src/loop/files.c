@@ -101,20 +101,40 @@ static int64_t file_run(struct nx__job *job)
     return -EINVAL;
 }
 
-static int64_t perform(struct nx__file *file)
+/* Hands it to the ring or the pool: 0, or -errno. */
+static int64_t submit(struct nx__file *file)
 {
     struct nx_loop *loop = nx__loop();
     file->job.op.kind = NX__WAIT_FILE;
     if (nx__fiber_canceled(loop->running)) return -ECANCELED;
     if (file->kind != NX__FILE_CALL && nx__uring_ready(loop)) {
         file->job.op.cancel = nx__uring_cancel;
-        if (nx__uring_submit(file)) return nx__op_wait(&file->job.op);
+        if (nx__uring_submit(file)) return 0;
     }
     file->job.run = file_run;
     file->job.op.cancel = nx__job_cancel;
     nx_err err = nx__job_submit(&file->job);
     if (err) return err == NX_ENOMEM ? -ENOMEM : err == NX_ELIMIT ? -ELIMIT_OPERATIONS : -EAGAIN;
-    return nx__op_wait(&file->job.op);
+    return 0;
+}
+
+static int64_t perform(struct nx__file *file)
+{
+    int64_t result = submit(file);
+    return result ? result : nx__op_wait(&file->job.op);
+}
+
+int64_t nx__file_write_begin(struct nx__file *file, int fd, const struct iovec *piece,
+                             uint64_t offset)
+{
+    *file = (struct nx__file){
+        .kind = NX__FILE_WRITE, .fd = fd, .pieces = piece, .count = 1, .offset = offset};
+    return submit(file);
+}
+
+int64_t nx__file_write_end(struct nx__file *file, bool cancelable)
+{
+    return cancelable ? nx__op_wait(&file->job.op) : nx__op_wait_uncanceled(&file->job.op);
 }
 
 const char *nx__files_backend(void)

@@ -116,6 +116,11 @@ static void start(struct command *c, const struct nx__build *b)
     if (b->compiler->kind == NX__COMPILER_TCC) return;
     arg(c, "-std=gnu17");
     arg(c, b->release ? "-O2" : "-O0");
+    if (b->release && b->compiler->kind == NX__COMPILER_GCC) {
+        /* Loops over bytes, as clang does at this level; gcc would count the steps first. */
+        arg(c, "-ftree-vectorize");
+        arg(c, "-fvect-cost-model=dynamic");
+    }
     arg(c, "-fno-omit-frame-pointer"); /* crash reports walk them */
     /* A slip inside nx_obj(…) is told at the user's line, not at each step of the macro. */
     arg(c, llvm ? "-fmacro-backtrace-limit=1" : "-ftrack-macro-expansion=0");

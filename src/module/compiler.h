@@ -8,7 +8,7 @@ enum { NX__SOURCES_MOST = 256, NX__ROOT_MOST = 4096 };
 
 /* Grows with every change of what compilers are told and of what is taken from them: part of the
  * cache key. */
-enum { NX__COMPILER_ARGUMENTS = 5 };
+enum { NX__COMPILER_ARGUMENTS = 6 };
 
 /* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
  */

@@ -48,6 +48,19 @@ class Watch(Base):
         self.assertIn("reading \"./src\" is not allowed; run with --allow-read=./src", result.stderr)
 
 
+class Stream(Base):
+    def test_the_example(self):
+        shutil.copy(os.path.join(EXAMPLES, "stream-upper/app.c"), os.path.join(self.dir, "app.c"))
+        self.write("input.txt", "Hello, streams\n" * 50000)
+        result = self.nexus("run", "app.c", "--allow-read=input.txt", "--allow-write=output.txt")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        with open(os.path.join(self.dir, "output.txt")) as f:
+            self.assertEqual(f.read(), "HELLO, STREAMS\n" * 50000)
+        result = self.nexus("run", "app.c", "--allow-read=input.txt")
+        self.assertEqual(result.returncode, 7)
+        self.assertIn('writing "output.txt" is not allowed; run with --allow-write=output.txt', result.stderr)
+
+
 class Replace(Base):
     def test_a_kill_leaves_old_or_new(self):
         self.write("app.c", r"""

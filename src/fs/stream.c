@@ -1,0 +1,122 @@
+/* Files as streams. */
+#include "fs/file.h"
+
+#include "loop/uring.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* ---- Reading */
+
+static nx_err file_read(void *state, void *data, size_t len, size_t *got)
+{
+    struct nx_file *file = state;
+    struct iovec piece = {data, len};
+    int64_t n = nx__fs_file_read(file, &piece, 1, file->position);
+    if (n > 0) {
+        *got = (size_t)n;
+        file->position += *got;
+    }
+    return nx__fs_result(n, "read", file->path);
+}
+
+static void file_close(void *state)
+{
+    nx__fs_file_end(state);
+    free(state);
+}
+
+static nx_stream *out_of_memory(void)
+{
+    NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
+    return nx_stream_failed();
+}
+
+nx_stream *nx_fs_reader(const char *path)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a file's reader", .read = file_read, .close = file_close};
+    nx_file *file;
+    return nx_fs_open(&file, path) ? nx_stream_failed() : nx_stream_new(&type, file);
+}
+
+/* ---- Writing: one piece is under way while the next is made */
+
+struct writer {
+    nx_file *file;
+    struct nx__file write;
+    struct iovec piece; /* of what is under way */
+    bool busy, sync;
+};
+
+/* Waits for what is under way, and writes what of it the system has left. */
+static int64_t settle(struct writer *w, bool cancelable)
+{
+    if (!w->busy) return 0;
+    w->busy = false;
+    int64_t n = nx__file_write_end(&w->write, cancelable);
+    if (n < 0) return n;
+    w->file->position += (uint64_t)n;
+    nx_bytes rest = nx_slice((char *)w->piece.iov_base + n, w->piece.iov_len - (size_t)n);
+    int64_t result = nx__fs_file_write_all(w->file, rest, w->file->position);
+    if (result == 0) w->file->position += rest.len;
+    return result;
+}
+
+static nx_err writer_write(void *state, nx_bytes bytes)
+{
+    struct writer *w = state;
+    int64_t result = settle(w, true);
+    if (result == 0 && w->file->streams) {
+        result = nx__fs_file_write_all(w->file, bytes, 0);
+    } else if (result == 0) {
+        nx__fs_file_block(w->file);
+        w->piece = (struct iovec){(void *)(uintptr_t)bytes.data, bytes.len};
+        result = nx__file_write_begin(&w->write, w->file->fd, &w->piece,
+                                      w->file->append ? NX__FILE_POSITION : w->file->position);
+        w->busy = result == 0;
+    }
+    return nx__fs_result(result, "write", w->file->path);
+}
+
+static nx_err writer_finish(void *state, nx_stream *next)
+{
+    struct writer *w = state;
+    (void)next;
+    int64_t result = settle(w, true);
+    if (result == 0 && w->sync) result = nx__file_sync(w->file->fd, false);
+    NX_TRY(nx__fs_result(result, "write", w->file->path));
+    nx_file *file = w->file;
+    w->file = NULL;
+    return nx_file_close(file);
+}
+
+static void writer_close(void *state)
+{
+    struct writer *w = state;
+    if (w->file) {
+        (void)settle(w, false);
+        NX_IGNORE(nx_file_close(w->file));
+    }
+    free(w);
+}
+
+nx_stream *nx_fs_writer_with(const char *path, const nx_fs_writer_options *o)
+{
+    static const nx_stream_type type = {.size = sizeof type,
+                                        .name = "a file's writer",
+                                        .write = writer_write,
+                                        .finish = writer_finish,
+                                        .close = writer_close};
+    struct writer *w = calloc(1, sizeof *w);
+    if (!w) return out_of_memory();
+    nx_err err = nx_fs_open(&w->file, path, .create = true, .append = o->append,
+                            .exclusive = o->exclusive, .truncate = !o->append, .mode = o->mode);
+    if (err) {
+        free(w);
+        return nx_stream_failed();
+    }
+    w->sync = o->sync;
+    return nx_stream_new(&type, w);
+}

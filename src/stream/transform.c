@@ -1,0 +1,70 @@
+/* Transforms. */
+#include "stream/stream.h"
+
+#include <stdlib.h>
+
+struct transform {
+    nx_transform_fn fn;
+    nx_change_fn change;
+    void *arg;
+    uint64_t left;
+};
+
+static nx_stream *transform_new(const nx_stream_type *type, struct transform with)
+{
+    struct transform *t = malloc(sizeof *t);
+    if (!t) {
+        NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
+        return nx_stream_failed();
+    }
+    *t = with;
+    return nx_stream_new(type, t);
+}
+
+static nx_err call(void *state, nx_bytes bytes, nx_stream *next)
+{
+    const struct transform *t = state;
+    return t->fn(t->arg, bytes, next);
+}
+
+nx_stream *nx_transform(nx_transform_fn fn, void *arg)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a transform", .transform = call, .close = free};
+    return transform_new(&type, (struct transform){.fn = fn, .arg = arg});
+}
+
+static nx_err change(void *state, nx_bytes bytes, nx_stream *next)
+{
+    const struct transform *t = state;
+    void *room;
+    NX_TRY(nx_stream_room(next, bytes.len, &room));
+    memcpy(room, bytes.data, bytes.len);
+    t->change(t->arg, room, bytes.len);
+    return nx_stream_commit(next, bytes.len);
+}
+
+nx_stream *nx_change(nx_change_fn fn, void *arg)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a change", .transform = change, .close = free};
+    return transform_new(&type, (struct transform){.change = fn, .arg = arg});
+}
+
+static nx_err limit(void *state, nx_bytes bytes, nx_stream *next)
+{
+    struct transform *t = state;
+    bool over = bytes.len > t->left;
+    size_t len = over ? (size_t)t->left : bytes.len;
+    t->left -= len;
+    NX_TRY(nx_stream_write(next, nx_slice(bytes.data, len)));
+    return over ? nx__error_set(NX_ETOOBIG, "more comes through a stream than its limit lets")
+                : NX_OK;
+}
+
+nx_stream *nx_limit(uint64_t most)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a limit", .transform = limit, .close = free};
+    return transform_new(&type, (struct transform){.left = most});
+}
