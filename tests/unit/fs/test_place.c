@@ -5,9 +5,11 @@
 #include "permission/permission.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <nexus/fiber.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/syscall.h>
 
 static struct nx__permissions granted;
 
@@ -25,6 +27,15 @@ static void grant(const char *const *flags)
     nx__permissions_seal(&granted);
 }
 #define GRANT(...) grant((const char *const[]){__VA_ARGS__, NULL})
+
+/* Old kernels have none, nor has valgrind: then paths are resolved each time, and held without. */
+static bool has_openat2(void)
+{
+    struct open_how how = {.flags = O_PATH};
+    long fd = syscall(SYS_openat2, AT_FDCWD, ".", &how, sizeof how);
+    if (fd >= 0) (void)close((int)fd);
+    return fd >= 0;
+}
 
 static void all_again(void)
 {
@@ -233,6 +244,7 @@ NX_TEST("the inside of a process is no file, unless all is granted")
 NX_TEST("a granted directory stays the one that it was")
 {
     nx_bytes bytes;
+    if (!has_openat2()) nx_skip("there is no openat2 here");
     tree();
     GRANT("--allow-read=%s/in");
     nx_require_eq(rename(at("in"), at("moved")), 0);
@@ -247,6 +259,7 @@ NX_TEST("a granted directory stays the one that it was")
 static struct {
     char sub[300], link[300];
     atomic_bool stop;
+    bool quick;
 } swap;
 
 static void *swaps(void *unused)
@@ -254,6 +267,7 @@ static void *swaps(void *unused)
     while (!atomic_load(&swap.stop)) {
         (void)renameat2(AT_FDCWD, swap.sub, AT_FDCWD, swap.link, RENAME_EXCHANGE);
         (void)renameat2(AT_FDCWD, swap.sub, AT_FDCWD, swap.link, RENAME_EXCHANGE);
+        if (!swap.quick) (void)usleep(1000);
     }
     return unused;
 }
@@ -273,8 +287,10 @@ NX_TEST("a directory that becomes a link leads nobody out", .deadline = NX_S(60)
     for (size_t g = 0; g < 2; g++) {
         grant(grants[g]);
         atomic_store(&swap.stop, false);
+        swap.quick = has_openat2();
+        int times = swap.quick ? 3000 : 60;
         nx_require_eq(pthread_create(&thread, NULL, swaps, NULL), 0);
-        for (int i = 0; i < 3000; i++) {
+        for (int i = 0; i < times; i++) {
             nx_err err = nx_fs_read_file(at("in/sub/b"), &bytes);
             if (err) continue;
             read++;
@@ -283,7 +299,7 @@ NX_TEST("a directory that becomes a link leads nobody out", .deadline = NX_S(60)
             break;
         }
         if (g == 0)
-            for (int i = 0; i < 1000; i++)
+            for (int i = 0; i < times / 3; i++)
                 NX_IGNORE(nx_fs_write_file(at("in/sub/new"), nx_str("x")));
         atomic_store(&swap.stop, true);
         pthread_join(thread, NULL);
