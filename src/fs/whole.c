@@ -57,7 +57,7 @@ static int64_t old_mode(const struct nx__parent *parent)
     struct statx stat;
     int64_t result = nx__file_stat(parent->at, parent->name, AT_SYMLINK_NOFOLLOW, &stat);
     if (result < 0) return result;
-    if (S_ISREG(stat.stx_mode)) return stat.stx_mode & 07777;
+    if (S_ISREG(stat.stx_mode)) return stat.stx_mode & 0777;
     if (S_ISDIR(stat.stx_mode)) return -EISDIR;
     return S_ISLNK(stat.stx_mode) ? -ENOENT : -EINVAL;
 }
@@ -100,7 +100,10 @@ static int64_t replace(const struct nx__parent *parent, nx__fs_source next, void
     if (result == 0) result = nx__file_rename(parent->at, aside, parent->at, parent->name, 0);
     /* At once: the fiber may be cancelled, and then nothing else may wait. */
     if (result < 0) (void)unlinkat(parent->at, aside, 0);
-    return result < 0 ? result : sync_directory(parent);
+    if (result < 0) return result;
+    /* Who is cancelled from here on has the new contents, so that is not what he is told. */
+    result = sync_directory(parent);
+    return result == -ECANCELED ? 0 : result;
 }
 
 nx_err nx__fs_write_from(const char *path, nx__fs_source next, void *from)
