@@ -37,9 +37,15 @@ static const char *heard(nx_watcher *watcher)
 {
     static struct hearing h;
     nx_fiber *f;
-    h = (struct hearing){.watcher = watcher};
+    h = (struct hearing){.watcher = watcher, .text = ""};
     nx_require_ok(nx_spawn(&f, hear, &h));
-    nx_require_ok(nx_sleep(NX_MS(60)));
+    size_t len = 0;
+    for (int quiet = 0; quiet < 3; quiet++) {
+        nx_require_ok(nx_sleep(NX_MS(25)));
+        if (strlen(h.text) == len) continue;
+        len = strlen(h.text);
+        quiet = -1;
+    }
     nx_cancel(f);
     nx_require_ok(nx_join(f));
     nx_expect(h.err == NX_ECANCELED || h.err == NX_ECLOSED);
