@@ -75,8 +75,9 @@ static const char *count(uint64_t n, char *out, size_t size)
 void nx__dump_what(const struct nx__dump_fiber *f, char *out, size_t size)
 {
     static const char *const files[] = {
-        "opening a file",     "looking at descriptor", "reading descriptor", "writing descriptor",
-        "syncing descriptor", "renaming a file",       "removing a file"};
+        "opening a file",     "looking at descriptor", "reading descriptor",
+        "writing descriptor", "syncing descriptor",    "renaming a file",
+        "removing a file",    "making a directory",    "working on files"};
     if (f->state != NX__DUMP_WAITING) {
         (void)snprintf(out, size, "%s", f->state == NX__DUMP_RUNNING ? "running" : "ready to run");
         return;
@@ -105,8 +106,8 @@ void nx__dump_what(const struct nx__dump_fiber *f, char *out, size_t size)
         break;
     case NX__WAIT_FILE:
         (void)snprintf(out, size, "%s",
-                       f->file_kind >= 0 && f->file_kind <= NX__FILE_REMOVE ? files[f->file_kind]
-                                                                            : "at a file");
+                       f->file_kind >= 0 && f->file_kind <= NX__FILE_CALL ? files[f->file_kind]
+                                                                          : "at a file");
         break;
     case NX__WAIT_BLOCKING: (void)snprintf(out, size, "in a blocking call"); break;
     case NX__WAIT_SIGNAL: (void)snprintf(out, size, "waiting for a signal"); break;
@@ -200,11 +201,29 @@ struct group {
 
 static const struct nx__dump *sorted_dump; /* for the two below: one thread, one dump at a time */
 
+/* By what is told of them: one line may be compiled to several places. */
+static int places_compare(const struct nx__place *a, const struct nx__place *b)
+{
+    if (a == b) return 0;
+    if (a->module != b->module) return a->module < b->module ? -1 : 1;
+    int by = strcmp(a->symbol.function, b->symbol.function);
+    if (!by) by = strcmp(a->symbol.file, b->symbol.file);
+    if (!by) by = a->symbol.line - b->symbol.line;
+    bool told = a->symbol.function[0] || a->symbol.file[0];
+    if (by || told) return by;
+    return a->address < b->address ? -1 : a->address > b->address;
+}
+
 static int frames_compare(const struct nx__dump_fiber *a, const struct nx__dump_fiber *b)
 {
-    if (a->frame_count != b->frame_count) return a->frame_count < b->frame_count ? -1 : 1;
-    return memcmp(sorted_dump->frames + a->first_frame, sorted_dump->frames + b->first_frame,
-                  a->frame_count * sizeof *sorted_dump->frames);
+    size_t first_a, end_a, first_b, end_b;
+    nx__dump_told(sorted_dump, a, &first_a, &end_a);
+    nx__dump_told(sorted_dump, b, &first_b, &end_b);
+    if (end_a - first_a != end_b - first_b) return end_a - first_a < end_b - first_b ? -1 : 1;
+    int by = 0;
+    for (size_t i = 0; i < end_a - first_a && !by; i++)
+        by = places_compare(place(sorted_dump, first_a + i), place(sorted_dump, first_b + i));
+    return by;
 }
 
 static int alike(const struct nx__dump_fiber *a, const struct nx__dump_fiber *b)
