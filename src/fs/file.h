@@ -6,7 +6,7 @@
 #include <nexus/fs.h>
 
 /* What is read at once stays below this, since the loop stands still for it. */
-enum { NX__READ_NOW_MOST = 256 * 1024 };
+enum { NX__READ_NOW_MOST = 512 * 1024 };
 
 struct nx_file {
     int fd;
