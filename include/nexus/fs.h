@@ -403,7 +403,8 @@ typedef struct nx_watcher nx_watcher;
 /* Watches a directory, with `recursive` all below it, or a file; links are not followed. From here
  * on no change is missed: what is in a new directory before it could be watched comes as created. A
  * rename that crosses the border of what is watched, matched or told is a NX_FS_CREATE or
- * NX_FS_REMOVE. The caller frees it, on the loop where it was made. Needs --allow-read. NX_ELIMIT
+ * NX_FS_REMOVE. The caller frees it, on the loop where it was made. Needs --allow-read; nothing is
+ * told of what lies in a directory that is denied. NX_ELIMIT
  * (the system's limit of watches, with its name), NX_EINVAL (a pattern). */
 NX_API NX_MUST_CHECK nx_err nx_fs_watch_with(nx_watcher **out, const char *path,
                                              const nx_fs_watch_options *options);

@@ -3,6 +3,7 @@
 #define NX__COMPILER_H
 
 #include <stddef.h>
+#include <string.h>
 
 #define nx__likely(x)   __builtin_expect(!!(x), 1)
 #define nx__unlikely(x) __builtin_expect(!!(x), 0)
@@ -24,6 +25,11 @@
 /* Reads memory that is nobody's variable: a stack, word by word. */
 #define NX__READS_ANYTHING __attribute__((no_sanitize_address))
 #define NX__FALLTHROUGH    __attribute__((fallthrough))
+
+/* Declares `o` as the caller's options, who may have been compiled when there were fewer. */
+#define NX__OPTIONS(type, o, options)                                                              \
+    type o = {0};                                                                                  \
+    memcpy(&(o), (options), (options)->size < sizeof(o) ? (options)->size : sizeof(o))
 
 /* The structure that `ptr`, a pointer to its field `member`, is part of. */
 #define nx__container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))

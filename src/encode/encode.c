@@ -25,27 +25,29 @@ static nx_err wrong(const char *what, nx_bytes text, const char *stopped)
     return nx__error_set(NX_EINVAL, "the %s is wrong at character %zu", what, at + 1);
 }
 
-nx_err nx_base64_encode_with(nx_bytes bytes, nx_bytes *out, const nx_base64_options *o)
+nx_err nx_base64_encode_with(nx_bytes bytes, nx_bytes *out, const nx_base64_options *options)
 {
+    NX__OPTIONS(nx_base64_options, o, options);
     *out = (nx_bytes){0};
     if (bytes.len > SIZE_MAX / 2) return nx__error_set(NX_ETOOBIG, "too many bytes for base64");
-    size_t size = sodium_base64_encoded_len(bytes.len, variant_of(o));
+    size_t size = sodium_base64_encoded_len(bytes.len, variant_of(&o));
     char *text = nx_alloc(size);
     if (!text) return NX_ENOMEM;
-    *out = nx_str(sodium_bin2base64(text, size, plain(bytes), bytes.len, variant_of(o)));
+    *out = nx_str(sodium_bin2base64(text, size, plain(bytes), bytes.len, variant_of(&o)));
     return NX_OK;
 }
 
-nx_err nx_base64_decode_with(nx_bytes text, nx_bytes *out, const nx_base64_options *o)
+nx_err nx_base64_decode_with(nx_bytes text, nx_bytes *out, const nx_base64_options *options)
 {
+    NX__OPTIONS(nx_base64_options, o, options);
     *out = (nx_bytes){0};
     size_t most = text.len / 4 * 3 + 3, len = 0;
     unsigned char *bytes = nx_alloc(most + 1);
     const char *stopped = text.data;
     if (!bytes) return NX_ENOMEM;
     int bad = text.len
-                  ? sodium_base642bin(bytes, most, text.data, text.len,
-                                      o->spaces ? " \t\r\n" : NULL, &len, &stopped, variant_of(o))
+                  ? sodium_base642bin(bytes, most, text.data, text.len, o.spaces ? " \t\r\n" : NULL,
+                                      &len, &stopped, variant_of(&o))
                   : 0;
     if (bad || stopped != text.data + text.len) return wrong("base64", text, stopped);
     bytes[len] = '\0';

@@ -17,6 +17,8 @@ struct copy {
     off_t at, end;                /* of the run of data that is being copied */
     bool through_memory, bounded; /* not within the kernel; the size is known */
     off_t size;
+    const struct stat *stat; /* of what is copied */
+    bool keep_times;
 };
 
 /* Finds the next run of data behind a hole; false at the end. */
@@ -82,51 +84,54 @@ static int64_t copy_some(void *arg)
     return 1;
 }
 
-static int64_t clone_run(void *arg)
+/* Empties what is there, and shares the blocks if the file system can: 0 then, 1 where there is
+ * more to do. */
+static int64_t copy_begin(void *arg)
 {
     const struct copy *c = arg;
-    return ioctl(c->to, FICLONE, c->from) == 0 ? 0 : -errno;
+    if (ftruncate(c->to, 0) != 0) return -errno;
+    return ioctl(c->to, FICLONE, c->from) == 0 ? 0 : 1;
 }
 
-static int64_t contents_copy(const struct nx_file *from, const struct nx_file *to)
+static int64_t copy_end(void *arg)
+{
+    const struct copy *c = arg;
+    const struct timespec times[2] = {c->stat->st_atim, c->stat->st_mtim};
+    if (fchmod(c->to, c->stat->st_mode & 0777) != 0) return -errno;
+    return !c->keep_times || futimens(c->to, times) == 0 ? 0 : -errno;
+}
+
+static int64_t copy_into(const struct nx_file *from, const struct nx_file *to, bool keep_times)
 {
     struct copy c = {.from = from->fd,
                      .to = to->fd,
                      .size = from->stat.st_size,
-                     .bounded = from->stat.st_size > 0};
-    int64_t result = nx__file_call(clone_run, &c);
-    if (result == 0 || result == -ECANCELED || result == -ELIMIT_OPERATIONS) return result;
-    do result = nx__file_call(copy_some, &c);
-    while (result == 1);
-    return result;
-}
-
-static int64_t copy_into(const struct nx_file *from, struct nx_file *to, bool keep_times)
-{
+                     .bounded = from->stat.st_size > 0,
+                     .stat = &from->stat,
+                     .keep_times = keep_times};
     if (from->stat.st_dev == to->stat.st_dev && from->stat.st_ino == to->stat.st_ino)
         return -EINVAL;
     if (!S_ISREG(to->stat.st_mode)) return -EINVAL;
-    if (ftruncate(to->fd, 0) != 0) return -errno;
-    int64_t result = contents_copy(from, to);
-    if (result < 0) return result;
-    if (fchmod(to->fd, from->stat.st_mode & 07777) != 0) return -errno;
-    const struct timespec times[2] = {from->stat.st_atim, from->stat.st_mtim};
-    return !keep_times || futimens(to->fd, times) == 0 ? 0 : -errno;
+    int64_t result = nx__file_call(copy_begin, &c);
+    while (result == 1) result = nx__file_call(copy_some, &c);
+    return result < 0 ? result : nx__file_call(copy_end, &c);
 }
 
-nx_err nx_fs_copy_with(const char *from, const char *to, const nx_fs_copy_options *o)
+nx_err nx_fs_copy_with(const char *from, const char *to, const nx_fs_copy_options *options)
 {
+    NX__OPTIONS(nx_fs_copy_options, o, options);
     struct nx_file source, target;
     int64_t result = nx__fs_file_begin(&source, from, O_RDONLY, 0);
     if (result < 0) return nx__fs_result(result, "copy", from);
     result = S_ISDIR(source.stat.st_mode) ? -EISDIR : !S_ISREG(source.stat.st_mode) ? -EINVAL : 0;
     if (result == 0) {
-        uint64_t exclusive = o->no_replace ? O_EXCL : 0;
+        uint64_t exclusive = o.no_replace ? O_EXCL : 0;
         result = nx__fs_file_begin(&target, to, O_WRONLY | O_CREAT | exclusive,
                                    source.stat.st_mode & 0777);
         if (result == 0) {
-            result = copy_into(&source, &target, o->keep_times);
-            nx__fs_file_end(&target);
+            result = copy_into(&source, &target, o.keep_times);
+            int64_t closed = nx__fs_file_close(&target);
+            if (result == 0) result = closed;
         }
     }
     nx__fs_file_end(&source);

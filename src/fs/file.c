@@ -48,20 +48,21 @@ void nx__fs_file_end(struct nx_file *file)
     (void)close(file->fd);
 }
 
-nx_err nx_fs_open_with(nx_file **out, const char *path, const nx_fs_open_options *o)
+nx_err nx_fs_open_with(nx_file **out, const char *path, const nx_fs_open_options *options)
 {
-    bool write = o->write || o->append || o->create || o->exclusive || o->truncate;
-    uint64_t flags = !write ? O_RDONLY : o->read ? O_RDWR : O_WRONLY;
-    if (o->append) flags |= O_APPEND;
-    if (o->create || o->exclusive) flags |= O_CREAT;
-    if (o->exclusive) flags |= O_EXCL;
-    if (o->truncate) flags |= O_TRUNC;
-    if (o->no_follow) flags |= O_NOFOLLOW;
+    NX__OPTIONS(nx_fs_open_options, o, options);
+    bool write = o.write || o.append || o.create || o.exclusive || o.truncate;
+    uint64_t flags = !write ? O_RDONLY : o.read ? O_RDWR : O_WRONLY;
+    if (o.append) flags |= O_APPEND;
+    if (o.create || o.exclusive) flags |= O_CREAT;
+    if (o.exclusive) flags |= O_EXCL;
+    if (o.truncate) flags |= O_TRUNC;
+    if (o.no_follow) flags |= O_NOFOLLOW;
     size_t size = strlen(path) + 1;
     struct nx_file *file = malloc(sizeof *file + size);
     *out = NULL;
     if (!file) return nx__error_set(NX_ENOMEM, "cannot open \"%s\": out of memory", path);
-    int64_t result = nx__fs_file_begin(file, path, flags, o->mode ? o->mode : 0666);
+    int64_t result = nx__fs_file_begin(file, path, flags, o.mode ? o.mode : 0666);
     if (result == 0 && S_ISDIR(file->stat.st_mode)) {
         nx__fs_file_end(file);
         result = -EISDIR;
@@ -87,18 +88,21 @@ static int64_t close_run(void *arg)
     return close(c->fd) == 0 ? 0 : -errno;
 }
 
-nx_err nx_file_close(nx_file *file)
+int64_t nx__fs_file_close(struct nx_file *file)
 {
-    if (!file) return NX_OK;
     struct closing c = {.fd = file->fd};
     int64_t result = 0;
     /* On a network, closing writes; and a fiber that is cancelled closes all the same. */
     if ((fcntl(file->fd, F_GETFL) & O_ACCMODE) != O_RDONLY) result = nx__file_call(close_run, &c);
-    if (!c.done) {
-        nx__fs_file_end(file);
-        result = 0;
-    }
-    nx_err err = nx__fs_result(result, "close", file->path);
+    if (c.done) return result;
+    nx__fs_file_end(file);
+    return 0;
+}
+
+nx_err nx_file_close(nx_file *file)
+{
+    if (!file) return NX_OK;
+    nx_err err = nx__fs_result(nx__fs_file_close(file), "close", file->path);
     free(file);
     return err;
 }
@@ -110,19 +114,12 @@ int nx_file_descriptor(const nx_file *file)
 
 /* ---- Once */
 
-/* Comes up while nobody waits, who will look for himself. */
-static void nobody_waits(struct nx__watch *watch, uint32_t events)
-{
-    (void)watch;
-    (void)events;
-}
-
 static int64_t wait_for(const struct nx_file *file, uint32_t events)
 {
     struct nx_loop *loop = nx__loop();
-    struct nx__watch watch = {.ready = nobody_waits, .fd = -1};
+    struct nx__watch watch = {.ready = nx__watch_unheard, .fd = -1};
     nx_err err = nx__poller_add(&loop->poller, &watch, file->fd, events);
-    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOSPC;
+    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
     err = nx__wait_fd(&watch, events, NX_FOREVER);
     nx__poller_remove(&loop->poller, &watch);
     return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : err ? -ECANCELED : 0;

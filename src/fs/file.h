@@ -24,9 +24,11 @@ struct nx_file {
 nx_file_type nx__fs_type(unsigned mode);
 
 /* Opens into `file`, but for its path. The grants that the flags need are asked for. 0 or -errno;
- * suspends. nx__fs_file_end closes. */
+ * suspends. nx__fs_file_end closes what was read, nx__fs_file_close what was written too: what a
+ * network file system could not write comes out of it. */
 int64_t nx__fs_file_begin(struct nx_file *file, const char *path, uint64_t flags, mode_t mode);
 void nx__fs_file_end(struct nx_file *file);
+int64_t nx__fs_file_close(struct nx_file *file);
 
 /* Reads once, or writes once, at the offset, NX__FILE_POSITION for one that streams. -errno. */
 int64_t nx__fs_file_read(struct nx_file *file, const struct iovec *pieces, int count,

@@ -1,4 +1,4 @@
-/* Writing files, for the floors above. */
+/* Files, for the floors above. */
 #ifndef NX__FS_H
 #define NX__FS_H
 
@@ -9,5 +9,9 @@ typedef int64_t (*nx__fs_source)(void *from, nx_bytes *piece);
 
 /* nx_fs_write_file with contents that come in pieces. */
 NX_MUST_CHECK nx_err nx__fs_write_from(const char *path, nx__fs_source next, void *from);
+
+/* Opens a file for reading and writing that has no name, in the directory (NULL: where
+ * nx_fs_temp_file makes one). The descriptor, or -errno, for nx__fs_result. Suspends. */
+int64_t nx__fs_open_nameless(const char *directory);
 
 #endif

@@ -24,20 +24,20 @@ static int64_t map_run(void *arg)
     return 0;
 }
 
-nx_err nx_file_map_with(nx_file *file, nx_map *out, const nx_file_map_options *o)
+nx_err nx_file_map_with(nx_file *file, nx_map *out, const nx_file_map_options *options)
 {
+    NX__OPTIONS(nx_file_map_options, o, options);
     *out = (nx_map){0};
     struct stat stat;
     if (fstat(file->fd, &stat) != 0) return nx__fs_result(-errno, "map", file->path);
     uint64_t size = (uint64_t)stat.st_size;
-    if (!S_ISREG(stat.st_mode) || o->offset > size)
-        return nx__fs_result(-EINVAL, "map", file->path);
-    uint64_t len = o->len ? o->len : size - o->offset;
-    if (len > size - o->offset)
+    if (!S_ISREG(stat.st_mode) || o.offset > size) return nx__fs_result(-EINVAL, "map", file->path);
+    uint64_t len = o.len ? o.len : size - o.offset;
+    if (len > size - o.offset)
         return nx__error_set(NX_EINVAL, "cannot map \"%s\": it ends before", file->path);
     if (!len) return NX_OK;
     out->len = len;
-    struct mapping m = {out, file, o->offset, o->write, o->copy};
+    struct mapping m = {out, file, o.offset, o.write, o.copy};
     int64_t result = nx__file_call(map_run, &m);
     if (result < 0) *out = (nx_map){0};
     return nx__fs_result(result, "map", file->path);

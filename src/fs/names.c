@@ -31,19 +31,20 @@ static int64_t make_one(const char *path, mode_t mode, bool parents)
     return result;
 }
 
-nx_err nx_fs_mkdir_with(const char *path, const nx_fs_mkdir_options *o)
+nx_err nx_fs_mkdir_with(const char *path, const nx_fs_mkdir_options *options)
 {
+    NX__OPTIONS(nx_fs_mkdir_options, o, options);
     char copy[PATH_MAX];
     size_t len = strlen(path), end;
-    mode_t mode = o->mode ? (mode_t)o->mode : 0777;
+    mode_t mode = o.mode ? (mode_t)o.mode : 0777;
     if (len >= sizeof copy) return nx__fs_result(-ENAMETOOLONG, "make", path);
     while (len > 1 && path[len - 1] == '/') len--;
     end = len;
     memcpy(copy, path, len);
     copy[len] = '\0';
-    int64_t result = make_one(copy, mode, o->parents);
+    int64_t result = make_one(copy, mode, o.parents);
     /* Back to what is there, since most of it is, and forth again. */
-    while (o->parents && result == -ENOENT) {
+    while (o.parents && result == -ENOENT) {
         while (end && path[end - 1] == '/') end--;
         while (end && path[end - 1] != '/') end--;
         while (end && path[end - 1] == '/') end--;
@@ -81,12 +82,13 @@ static void pair_release(struct pair *pair)
     nx__fs_parent_release(&pair->to);
 }
 
-nx_err nx_fs_rename_with(const char *from, const char *to, const nx_fs_rename_options *o)
+nx_err nx_fs_rename_with(const char *from, const char *to, const nx_fs_rename_options *options)
 {
+    NX__OPTIONS(nx_fs_rename_options, o, options);
     struct pair pair;
     unsigned both = NX__PLACE_READ | NX__PLACE_WRITE;
-    unsigned flags = o->exchange ? RENAME_EXCHANGE : o->no_replace ? RENAME_NOREPLACE : 0;
-    int64_t result = pair_find(&pair, both, from, o->exchange ? both : NX__PLACE_WRITE, to);
+    unsigned flags = o.exchange ? RENAME_EXCHANGE : o.no_replace ? RENAME_NOREPLACE : 0;
+    int64_t result = pair_find(&pair, both, from, o.exchange ? both : NX__PLACE_WRITE, to);
     if (result == 0)
         result = nx__file_rename(pair.from.at, pair.from.name, pair.to.at, pair.to.name, flags);
     pair_release(&pair);

@@ -139,6 +139,18 @@ int64_t nx__fs_parent(unsigned kinds, const char *path, struct nx__parent *paren
     return 0;
 }
 
+int64_t nx__fs_parent_open(const struct nx__parent *parent, uint64_t flags)
+{
+    char directory[PATH_MAX];
+    const struct open_how how = {.flags = flags | O_DIRECTORY};
+    const char *slash = strrchr(parent->name, '/');
+    size_t len = !slash ? 0 : slash == parent->name ? 1 : (size_t)(slash - parent->name);
+    if (len >= sizeof directory) return -ENAMETOOLONG;
+    memcpy(directory, parent->name, len);
+    directory[len] = '\0';
+    return nx__file_open(parent->at, len ? directory : ".", &how);
+}
+
 void nx__fs_parent_release(struct nx__parent *parent)
 {
     if (parent->owned) (void)close(parent->at);

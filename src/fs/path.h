@@ -32,6 +32,8 @@ struct nx__parent {
 
 /* 0 or -errno. The parent is released in either case. Suspends. */
 int64_t nx__fs_parent(unsigned kinds, const char *path, struct nx__parent *parent);
+/* Opens the directory itself. The descriptor, or -errno; suspends. */
+int64_t nx__fs_parent_open(const struct nx__parent *parent, uint64_t flags);
 void nx__fs_parent_release(struct nx__parent *parent);
 
 #endif

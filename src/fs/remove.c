@@ -26,7 +26,6 @@ struct removal {
         char name[NAME_MAX + 1];
     } levels[LEVELS_MOST];
     size_t depth;
-    unsigned budget;
     int64_t error; /* the first */
 };
 
@@ -48,6 +47,8 @@ static void level_enter(struct removal *r, const char *name)
     if (!dir) {
         int error = errno;
         if (fd >= 0) (void)close(fd);
+        /* A link that has taken its place is removed, and not followed. */
+        if ((error == ENOTDIR || error == ELOOP) && unlinkat(above(r), name, 0) == 0) return;
         if (error != ENOENT) fail(r, error);
         return;
     }

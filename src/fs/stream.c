@@ -2,6 +2,7 @@
 #include "fs/file.h"
 
 #include "loop/uring.h"
+#include "stream/stream.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,12 +26,6 @@ static void file_close(void *state)
 {
     nx__fs_file_end(state);
     free(state);
-}
-
-static nx_stream *out_of_memory(void)
-{
-    NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
-    return nx_stream_failed();
 }
 
 nx_stream *nx_fs_reader(const char *path)
@@ -102,21 +97,22 @@ static void writer_close(void *state)
     free(w);
 }
 
-nx_stream *nx_fs_writer_with(const char *path, const nx_fs_writer_options *o)
+nx_stream *nx_fs_writer_with(const char *path, const nx_fs_writer_options *options)
 {
+    NX__OPTIONS(nx_fs_writer_options, o, options);
     static const nx_stream_type type = {.size = sizeof type,
                                         .name = "a file's writer",
                                         .write = writer_write,
                                         .finish = writer_finish,
                                         .close = writer_close};
     struct writer *w = calloc(1, sizeof *w);
-    if (!w) return out_of_memory();
-    nx_err err = nx_fs_open(&w->file, path, .create = true, .append = o->append,
-                            .exclusive = o->exclusive, .truncate = !o->append, .mode = o->mode);
+    if (!w) return nx__stream_no_memory();
+    nx_err err = nx_fs_open(&w->file, path, .create = true, .append = o.append,
+                            .exclusive = o.exclusive, .truncate = !o.append, .mode = o.mode);
     if (err) {
         free(w);
         return nx_stream_failed();
     }
-    w->sync = o->sync;
+    w->sync = o.sync;
     return nx_stream_new(&type, w);
 }

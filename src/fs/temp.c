@@ -1,5 +1,6 @@
 /* Files and directories for a while. */
 #include "fs/file.h"
+#include "fs/fs.h"
 
 #include "base/arena.h"
 #include <errno.h>
@@ -34,70 +35,69 @@ static int64_t name_make(const nx_fs_temp_options *o, char **out)
     return 0;
 }
 
-nx_err nx_fs_temp_dir_with(const char **out, const nx_fs_temp_options *o)
+nx_err nx_fs_temp_dir_with(const char **out, const nx_fs_temp_options *options)
 {
+    NX__OPTIONS(nx_fs_temp_options, o, options);
     int64_t result = -EEXIST;
     *out = NULL;
     for (int i = 0; result == -EEXIST && i < TRIES_MOST; i++) {
         struct nx__parent parent;
         char *path;
-        result = name_make(o, &path);
+        result = name_make(&o, &path);
         if (result < 0) break;
         result = nx__fs_parent(NX__PLACE_WRITE, path, &parent);
         if (result == 0) result = nx__file_mkdir(parent.at, parent.name, 0700);
         nx__fs_parent_release(&parent);
         if (result == 0) *out = path;
     }
-    return nx__fs_result(result, "make a directory in", directory_of(o));
+    return nx__fs_result(result, "make a directory in", directory_of(&o));
 }
 
-/* One that has no name, if the file system makes such. */
-static int64_t nameless(struct nx_file *file, const char *directory)
+static int64_t open_named(const nx_fs_temp_options *o, char **path)
 {
-    struct open_how how = {.flags = O_RDWR | O_TMPFILE | O_EXCL, .mode = 0600};
-    int64_t fd = nx__fs_open_path(NX__PLACE_WRITE, directory, &how);
-    if (fd < 0) return fd;
-    *file = (struct nx_file){.fd = (int)fd, .from_memory = true};
-    return fstat(file->fd, &file->stat) == 0 ? 0 : -errno;
-}
-
-static int64_t named(struct nx_file *file, const nx_fs_temp_options *o, const char **path)
-{
-    int64_t result = -EEXIST;
-    for (int i = 0; result == -EEXIST && i < TRIES_MOST; i++) {
-        char *name = NULL;
-        result = name_make(o, &name);
-        if (result < 0) return result;
-        struct open_how how = {.flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, .mode = 0600};
-        result = nx__fs_open_path(NX__PLACE_WRITE, name, &how);
-        if (result < 0) continue;
-        *file = (struct nx_file){.fd = (int)result, .from_memory = true};
-        *path = name;
-        result = fstat(file->fd, &file->stat) == 0 ? 0 : -errno;
+    static const struct open_how how = {.flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+                                        .mode = 0600};
+    int64_t fd = -EEXIST;
+    for (int i = 0; fd == -EEXIST && i < TRIES_MOST; i++) {
+        fd = name_make(o, path);
+        if (fd == 0) fd = nx__fs_open_path(NX__PLACE_WRITE, *path, &how);
     }
-    return result;
+    return fd;
 }
 
-nx_err nx_fs_temp_file_with(nx_file **out, const char **path, const nx_fs_temp_options *o)
+int64_t nx__fs_open_nameless(const char *directory)
 {
-    const char *directory = directory_of(o), *name = NULL;
-    size_t size = strlen(directory) + 48 + (o->prefix ? strlen(o->prefix) : 0);
+    static const struct open_how how = {.flags = O_RDWR | O_TMPFILE | O_EXCL, .mode = 0600};
+    const nx_fs_temp_options o = {.in = directory};
+    char *path = NULL;
+    int64_t fd = nx__fs_open_path(NX__PLACE_WRITE, directory_of(&o), &how);
+    if (fd != -EOPNOTSUPP && fd != -EISDIR && fd != -EINVAL) return fd;
+    /* Not every file system makes one without a name, so it loses that: at once, since the fiber
+     * may be cancelled, and then nothing else may wait. */
+    fd = open_named(&o, &path);
+    if (fd >= 0) (void)unlink(path);
+    return fd;
+}
+
+nx_err nx_fs_temp_file_with(nx_file **out, const char **path, const nx_fs_temp_options *options)
+{
+    NX__OPTIONS(nx_fs_temp_options, o, options);
+    const char *directory = directory_of(&o);
+    char *name = NULL;
     *out = NULL;
     if (path) *path = NULL;
+    int64_t fd = path ? open_named(&o, &name) : nx__fs_open_nameless(o.in);
+    if (fd < 0) return nx__fs_result(fd, "make a file in", directory);
+    const char *told = name ? name : directory;
+    size_t size = strlen(told) + 1;
     struct nx_file *file = malloc(sizeof *file + size);
-    if (!file)
+    if (!file) {
+        if (name) (void)unlink(name);
+        (void)close((int)fd);
         return nx__error_set(NX_ENOMEM, "cannot make a file in \"%s\": out of memory", directory);
-    int64_t result = path ? -EOPNOTSUPP : nameless(file, directory);
-    if (result == -EOPNOTSUPP || result == -EISDIR || result == -EINVAL) {
-        result = named(file, o, &name);
-        /* At once: the fiber may be cancelled, and then nothing else may wait. */
-        if (result == 0 && !path && name) (void)unlink(name);
     }
-    if (result < 0) {
-        free(file);
-        return nx__fs_result(result, "make a file in", directory);
-    }
-    (void)snprintf(file->path, size, "%s", name ? name : directory);
+    *file = (struct nx_file){.fd = (int)fd, .from_memory = true};
+    memcpy(file->path, told, size);
     if (path) *path = name;
     *out = file;
     return NX_OK;

@@ -198,13 +198,14 @@ static nx_err walk_begin(struct nx_walk *w, const char *path, const nx_fs_walk_o
     return nx__fs_result(wait_add(w, "", 0), "read", path);
 }
 
-nx_err nx_fs_walk_with(nx_walk **out, const char *path, const nx_fs_walk_options *o)
+nx_err nx_fs_walk_with(nx_walk **out, const char *path, const nx_fs_walk_options *options)
 {
+    NX__OPTIONS(nx_fs_walk_options, o, options);
     *out = NULL;
     struct nx_walk *w = calloc(1, sizeof *w);
     if (!w) return nx__error_set(NX_ENOMEM, "cannot read \"%s\": out of memory", path);
     w->root = w->directory = -1;
-    nx_err err = walk_begin(w, path, o);
+    nx_err err = walk_begin(w, path, &o);
     if (err)
         nx_walk_free(w);
     else

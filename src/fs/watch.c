@@ -51,7 +51,6 @@ struct nx_watcher {
     bool overflown, ended, heard; /* `heard`: nothing was left to read */
     nx_duration since, until; /* when the first of what waits came, and it may be told; 0: none */
     struct found found;       /* what a scan has told, and inotify may tell again */
-    nx_err error;             /* to be returned once what came before it is told */
     char *told;               /* the event that was returned last */
     size_t prefix_len;
     char prefix[]; /* the watch's own path, with a slash where there is more */
@@ -417,14 +416,7 @@ static int64_t root_open(struct nx_watcher *w, const char *path)
     w->prefix_len = (size_t)(w->only - w->prefix);
     w->tree.recursive = false;
     fd = nx__fs_parent(NX__PLACE_READ, path, &parent);
-    if (fd == 0) {
-        char directory[PATH_MAX];
-        const char *end = strrchr(parent.name, '/');
-        size_t len = !end ? 0 : end == parent.name ? 1 : (size_t)(end - parent.name);
-        memcpy(directory, parent.name, len);
-        directory[len] = '\0';
-        fd = nx__file_open(parent.at, len ? directory : ".", &how);
-    }
+    if (fd == 0) fd = nx__fs_parent_open(&parent, O_PATH);
     nx__fs_parent_release(&parent);
     return fd;
 }
@@ -441,6 +433,8 @@ static nx_err watch_begin(struct nx_watcher *w, const char *path, const nx_fs_wa
     int64_t fd = root_open(w, path);
     if (fd < 0) return nx__fs_result(fd, "watch", path);
     w->tree.root = (int)fd;
+    w->tree.checked = nx__place_denies(NX__PLACE_READ);
+    w->tree.prefix = w->prefix;
     w->tree.inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     if (w->tree.inotify < 0 && errno == EMFILE)
         return nx__error_set(NX_EMFILE,
@@ -454,15 +448,9 @@ static nx_err watch_begin(struct nx_watcher *w, const char *path, const nx_fs_wa
     return nx__fs_result(result, "watch", path);
 }
 
-/* Between two waits; who waits next looks for himself first. */
-static void nobody_waits(struct nx__watch *watch, uint32_t events)
+nx_err nx_fs_watch_with(nx_watcher **out, const char *path, const nx_fs_watch_options *options)
 {
-    (void)watch;
-    (void)events;
-}
-
-nx_err nx_fs_watch_with(nx_watcher **out, const char *path, const nx_fs_watch_options *o)
-{
+    NX__OPTIONS(nx_fs_watch_options, o, options);
     *out = NULL;
     size_t len = strlen(path);
     if (len + 2 >= PATH_MAX) return nx__fs_result(-ENAMETOOLONG, "watch", path);
@@ -470,10 +458,10 @@ nx_err nx_fs_watch_with(nx_watcher **out, const char *path, const nx_fs_watch_op
     if (!w) return nx__error_set(NX_ENOMEM, "cannot watch \"%s\": out of memory", path);
     memcpy(w->prefix, path, len + 1);
     w->tree.inotify = w->tree.root = w->tree.above = -1;
-    w->watch = (struct nx__watch){.ready = nobody_waits, .fd = -1};
+    w->watch = (struct nx__watch){.ready = nx__watch_unheard, .fd = -1};
     w->tree.filter = &w->filter;
     w->loop = nx__loop();
-    nx_err err = watch_begin(w, path, o);
+    nx_err err = watch_begin(w, path, &o);
     if (err)
         nx_watcher_free(w);
     else

@@ -1,6 +1,8 @@
 /* The directories that a watcher watches. */
 #include "fs/watch_tree.h"
 
+#include "permission/place.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -117,6 +119,19 @@ static struct nx__watched *watched_new(const char *name)
     return dir;
 }
 
+/* Do the grants have the directory? What is denied is passed over: a watch tells of no names in it.
+ */
+static bool is_granted(const struct nx__watch_tree *tree, const char *relative)
+{
+    struct nx__place place;
+    enum nx__permit_kind refused;
+    char path[PATH_MAX];
+    if (!tree->checked) return true;
+    int n = snprintf(path, sizeof path, "%s%s", tree->prefix, relative);
+    return n >= 0 && (size_t)n < sizeof path &&
+           nx__place_walk(NX__PLACE_READ, path, true, &place, &refused) == NX__GRANTED;
+}
+
 static int64_t watch(const struct nx__watch_tree *tree, int directory)
 {
     char path[32];
@@ -191,7 +206,7 @@ static struct nx__watched *add(struct nx__watch_tree *tree, struct nx__watched *
                                const char *name)
 {
     char path[PATH_MAX];
-    if (!nx__watched_path(parent, name, path)) return NULL;
+    if (!nx__watched_path(parent, name, path) || !is_granted(tree, path)) return NULL;
     int64_t fd = open_below(tree, path, O_PATH);
     int64_t wd = fd < 0 ? fd : watch(tree, (int)fd);
     if (fd >= 0) (void)close((int)fd);
@@ -258,9 +273,11 @@ struct nx__watched *nx__watch_tree_add(struct nx__watch_tree *tree, struct nx__w
 struct nx__watched *nx__watch_tree_move(struct nx__watch_tree *tree, struct nx__watched *dir,
                                         struct nx__watched *parent, const char *name)
 {
-    struct nx__watched *moved = watched_new(name);
+    char path[PATH_MAX];
+    bool granted = nx__watched_path(parent, name, path) && is_granted(tree, path);
+    struct nx__watched *moved = granted ? watched_new(name) : NULL;
     if (!moved) {
-        tree->error = -ENOMEM;
+        if (granted) tree->error = -ENOMEM;
         nx__watch_tree_remove(tree, dir);
         return NULL;
     }

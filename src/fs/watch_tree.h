@@ -17,6 +17,8 @@ struct nx__watch_tree {
     int inotify, root; /* a handle of the directory at the root */
     int above;         /* the watch of the directory that the root is in; -1: it can't be watched */
     bool recursive;
+    bool checked;       /* something may be denied below */
+    const char *prefix; /* before a path below the root */
     const struct nx__filter *filter;
     struct nx__watched *top;
     struct nx__watched **by_wd; /* open addressing; a power of two */
@@ -48,8 +50,8 @@ struct nx__watched *nx__watch_tree_add(struct nx__watch_tree *tree, struct nx__w
 void nx__watch_tree_scan(struct nx__watch_tree *tree, struct nx__watched *dir,
                          nx__watch_found found, void *arg);
 
-/* It is somewhere else, under another name. Returns it, in new memory; NULL where that is out, and
- * then it is watched no more. */
+/* It is somewhere else, under another name. Returns it, in new memory; NULL where that is out, or
+ * it is denied there, and then it is watched no more. */
 struct nx__watched *nx__watch_tree_move(struct nx__watch_tree *tree, struct nx__watched *dir,
                                         struct nx__watched *parent, const char *name);
 

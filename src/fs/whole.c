@@ -28,7 +28,8 @@ nx_err nx_fs_append_file(const char *path, nx_bytes contents)
     int64_t result = nx__fs_file_begin(&file, path, O_WRONLY | O_APPEND | O_CREAT, 0666);
     if (result == 0) {
         result = nx__fs_file_write_all(&file, contents, 0);
-        nx__fs_file_end(&file);
+        int64_t closed = nx__fs_file_close(&file);
+        if (result == 0) result = closed;
     }
     return nx__fs_result(result, "append to", path);
 }
@@ -65,14 +66,7 @@ static int64_t old_mode(const struct nx__parent *parent)
 /* A rename is on the disk when its directory is. */
 static int64_t sync_directory(const struct nx__parent *parent)
 {
-    char directory[PATH_MAX];
-    const char *slash = parent->owned ? NULL : strrchr(parent->name, '/');
-    size_t len = !slash ? 0 : slash == parent->name ? 1 : (size_t)(slash - parent->name);
-    if (len >= sizeof directory) return -ENAMETOOLONG;
-    memcpy(directory, parent->name, len);
-    directory[len] = '\0';
-    struct open_how how = {.flags = O_RDONLY | O_DIRECTORY};
-    int64_t fd = nx__file_open(parent->at, len ? directory : ".", &how);
+    int64_t fd = nx__fs_parent_open(parent, O_RDONLY);
     /* One may write in a directory that one may not read. */
     if (fd < 0) return fd == -EACCES ? 0 : fd;
     int64_t result = nx__file_sync((int)fd, false);

@@ -159,14 +159,15 @@ static nx_err expand(struct expansion *e, const char *p)
     return err;
 }
 
-nx_err nx_glob_new_with(nx_glob **out, const char *pattern, const nx_glob_options *o)
+nx_err nx_glob_new_with(nx_glob **out, const char *pattern, const nx_glob_options *options)
 {
+    NX__OPTIONS(nx_glob_options, o, options);
     *out = NULL;
     if (strlen(pattern) > NX_GLOB_LENGTH_MOST) return too_long();
     NX_TRY(check(pattern));
     nx_glob *glob = calloc(1, sizeof *glob);
     if (!glob) return nx__error_set(NX_ENOMEM, "cannot compile a pattern: out of memory");
-    glob->hidden = o->hidden;
+    glob->hidden = o.hidden;
     nx_err err = expand(&(struct expansion){.glob = glob}, pattern);
     if (err)
         nx_glob_free(glob);

@@ -3,16 +3,12 @@
 
 #include "base/arena.h"
 #include "base/error.h"
-#include "loop/files.h"
-#include "permission/permission.h"
+#include "fs/fs.h"
+#include "fs/path.h"
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/random.h>
 #include <unistd.h>
 
-enum { FIRST_MEMORY = 4096, WRITE_LEAST = 64 * 1024, PATH_MOST = 4096 };
+enum { FIRST_MEMORY = 4096, WRITE_LEAST = 64 * 1024 };
 
 void nx__spool_init(struct nx__spool *spool, struct nx__arena *arena, const char *directory,
                     uint32_t most)
@@ -22,37 +18,13 @@ void nx__spool_init(struct nx__spool *spool, struct nx__arena *arena, const char
 
 static nx_err failed(const struct nx__spool *spool, int64_t result)
 {
-    if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
-    return nx__error_system((int)-result, "cannot keep a large file of the form in \"%.150s\"",
-                            spool->directory);
-}
-
-/* A file with a name, which it loses at once: not every file system makes one without. */
-static int64_t open_named(const char *directory)
-{
-    char path[PATH_MOST];
-    uint64_t random = 0;
-    if (getrandom(&random, sizeof random, 0) < 0) return -errno;
-    int n =
-        snprintf(path, sizeof path, "%s/nexus-form-%016llx", directory, (unsigned long long)random);
-    if (n < 0 || (size_t)n >= sizeof path) return -ENAMETOOLONG;
-    int64_t fd = nx__file_open(
-        AT_FDCWD, path,
-        &(struct open_how){.flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, .mode = 0600});
-    /* At once: the fiber may be cancelled, and then nothing else may wait. */
-    if (fd >= 0) (void)unlink(path);
-    return fd;
+    return nx__fs_result(result, "keep a large file of the form in",
+                         spool->directory ? spool->directory : "the temporary directory");
 }
 
 static nx_err open_file(struct nx__spool *spool)
 {
-    if (!spool->directory) spool->directory = getenv("TMPDIR");
-    if (!spool->directory || !spool->directory[0]) spool->directory = "/tmp";
-    NX_TRY(nx__permit(NX__PERMIT_WRITE, spool->directory));
-    int64_t fd =
-        nx__file_open(AT_FDCWD, spool->directory,
-                      &(struct open_how){.flags = O_RDWR | O_TMPFILE | O_EXCL, .mode = 0600});
-    if (fd == -EOPNOTSUPP || fd == -EISDIR || fd == -EINVAL) fd = open_named(spool->directory);
+    int64_t fd = nx__fs_open_nameless(spool->directory);
     if (fd < 0) return failed(spool, fd);
     spool->fd = (int)fd;
     return NX_OK;

@@ -196,6 +196,12 @@ nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadlin
     return nx__error_set(NX_ECANCELED, "cancelled");
 }
 
+void nx__watch_unheard(struct nx__watch *watch, uint32_t events)
+{
+    (void)watch;
+    (void)events;
+}
+
 nx_err nx__error_operations(void)
 {
     return nx__error_set(NX_ELIMIT, "too many operations in flight: %llu (see --max-operations)",

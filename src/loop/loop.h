@@ -238,6 +238,9 @@ void nx__loop_shutdown(struct nx_loop *loop);
  * only. */
 NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline);
 
+/* A watch's callback where only fibers wait: who waits next looks for himself first. */
+void nx__watch_unheard(struct nx__watch *watch, uint32_t events);
+
 /* The limits in force, for the runtime's own use; read-only once the loop runs. */
 extern nx_limits nx__limits;
 

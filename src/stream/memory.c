@@ -20,10 +20,7 @@ nx_stream *nx_memory_reader(nx_bytes bytes)
     static const nx_stream_type type = {
         .size = sizeof type, .name = "memory", .read = memory_read, .close = free};
     nx_bytes *state = malloc(sizeof *state);
-    if (!state) {
-        NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
-        return nx_stream_failed();
-    }
+    if (!state) return nx__stream_no_memory();
     *state = bytes;
     return nx_stream_new(&type, state);
 }
@@ -72,10 +69,7 @@ nx_stream *nx_memory_writer(nx_bytes *out, size_t most)
                                         .close = gather_close};
     struct gathering *g = calloc(1, sizeof *g);
     *out = (nx_bytes){0};
-    if (!g) {
-        NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
-        return nx_stream_failed();
-    }
+    if (!g) return nx__stream_no_memory();
     *g = (struct gathering){.arena = nx__scope_arena(), .out = out, .most = most};
     return nx_stream_new(&type, g);
 }

@@ -6,6 +6,11 @@
 /* There is one where there is no memory for another. It is nobody's to free. */
 static nx_stream no_memory = {.type = {.name = "a stream"}, .error = NX_ENOMEM};
 
+nx_stream *nx__stream_no_memory(void)
+{
+    return &no_memory;
+}
+
 nx_stream *nx_stream_new(const nx_stream_type *type, void *state)
 {
     nx_stream *stream = calloc(1, sizeof *stream);

@@ -21,6 +21,9 @@ struct nx_stream {
     bool finished;
 };
 
+/* What stands for a stream where there is no memory for one. */
+nx_stream *nx__stream_no_memory(void);
+
 /* Records the error that the stream was made with; NX_OK for one that works. */
 nx_err nx__stream_check(const nx_stream *stream);
 

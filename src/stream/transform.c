@@ -13,10 +13,7 @@ struct transform {
 static nx_stream *transform_new(const nx_stream_type *type, struct transform with)
 {
     struct transform *t = malloc(sizeof *t);
-    if (!t) {
-        NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
-        return nx_stream_failed();
-    }
+    if (!t) return nx__stream_no_memory();
     *t = with;
     return nx_stream_new(type, t);
 }

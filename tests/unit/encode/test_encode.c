@@ -63,8 +63,9 @@ NX_TEST("what is wrong is told with its place")
     nx_bytes out;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         nx_subtest ("%s", table[i].text) {
-            nx_expect_err(NX_EINVAL,
-                          nx_base64_decode_with(nx_str(table[i].text), &out, &table[i].how));
+            nx_base64_options how = table[i].how;
+            how.size = sizeof how;
+            nx_expect_err(NX_EINVAL, nx_base64_decode_with(nx_str(table[i].text), &out, &how));
             nx_expect_contains(nx_error_last()->message, table[i].message);
             nx_expect(!out.data);
         }

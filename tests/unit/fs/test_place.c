@@ -199,6 +199,20 @@ NX_TEST("what is denied inside a grant is denied, in a walk too")
     }
     nx_walk_free(w);
     nx_expect_eq(denied, 1);
+    nx_watcher *watcher;
+    nx_fs_event event;
+    nx_require_ok(nx_fs_watch(&watcher, at("in"), .recursive = true, .create = true));
+    (void)close(open(at("in/sub/hidden"), O_WRONLY | O_CREAT, 0600));
+    nx_require_eq(mkdir(at("in/new"), 0700), 0);
+    nx_require_eq(rename(at("in/sub"), at("in/new/seen")), 0);
+    nx_require_eq(rename(at("in/new/seen"), at("in/sub")), 0);
+    (void)close(open(at("in/sub/hidden2"), O_WRONLY | O_CREAT, 0600));
+    (void)close(open(at("in/last"), O_WRONLY | O_CREAT, 0600));
+    do {
+        nx_require_ok(nx_watcher_next(watcher, &event));
+        nx_expect(!strstr(event.relative, "hidden2"));
+    } while (strcmp(event.relative, "last") != 0);
+    nx_watcher_free(watcher);
     all_again();
 }
 
