@@ -75,7 +75,7 @@ int64_t nx__fs_open_nameless(const char *directory)
     /* Not every file system makes one without a name, so it loses that: at once, since the fiber
      * may be cancelled, and then nothing else may wait. */
     fd = open_named(&o, &path);
-    if (fd >= 0) (void)unlink(path);
+    if (fd >= 0 && path) (void)unlink(path);
     return fd;
 }
 
