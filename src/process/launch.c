@@ -198,7 +198,8 @@ static nx_err start(struct nx__launch *l, const char *program)
         return child_failed(l, program, &failure);
     }
     l->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
-    if (l->pidfd < 0) {
+    /* Old systems and some sandboxes know none. */
+    if (l->pidfd < 0 && errno != ENOSYS && errno != EPERM) {
         error = errno;
         (void)kill(pid, SIGKILL);
         reap(pid);

@@ -24,10 +24,11 @@ NX_TEST("one writes and reads while it runs")
     nx_expect_err(NX_ESTATE, nx_stream_read(nx_process_err(p), text, 1, &got));
     nx_expect_eq(nx_error_last()->message,
                  "the standard error of \"cat\" is no pipe: start it with NX_IO_PIPE");
-    nx_expect(no_zombie());
+    if (!under_valgrind()) nx_expect(no_zombie());
     nx_process_close(p);
     nx_process_close(p);
     nx_process_close(NULL);
+    nx_expect(no_zombie());
     nx_expect_err(NX_ECLOSED, nx_process_wait(p, &end));
     nx_expect_err(NX_ECLOSED, nx_process_signal(p, SIGTERM));
     nx_expect_err(NX_ECLOSED, nx_process_stop(p));
@@ -223,10 +224,10 @@ NX_TEST("a program ends with its scope, and a zombie is nobody's")
     nx_expect(kill(pid, 0) != 0 && errno == ESRCH);
     nx_expect(gone(grandchild));
     /* One that nobody waits for is taken all the same. */
+    if (under_valgrind()) nx_skip("without handles it is taken when its own is closed");
     nx_require_ok(nx_process_start(&p, NX_ARGS("true")));
     pid = nx_process_pid(p);
     for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++) nx_require_ok(nx_sleep(NX_MS(5)));
-    if (nx__tree_by_handle(0)) {} /* older systems keep it until the handle closes */
     nx_expect(no_zombie());
 }
 
