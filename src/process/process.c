@@ -91,7 +91,8 @@ static void wait_timeout(struct nx__timer *timer)
 
 static bool ends(nx_process *p, nx_duration deadline, bool cancelable)
 {
-    struct timed_waiter w = {.waiter.op = {.cancel = wait_cancel}, .timer.fire = wait_timeout};
+    struct timed_waiter w = {.waiter.op = {.cancel = wait_cancel, .kind = NX__WAIT_PROCESS},
+                             .timer.fire = wait_timeout};
     if (p->ended) return true;
     /* Without a timer there is no waiting until then. */
     if (deadline != NX_FOREVER && nx__timer_set(&p->loop->timers, &w.timer, deadline)) return false;
@@ -114,7 +115,8 @@ nx_err nx_process_wait(nx_process *p, nx_process_end *end)
     if (end) *end = (nx_process_end){.code = -1};
     if (!p->open) return closed(p);
     if (!p->ended) {
-        struct nx__process_waiter waiter = {.op.cancel = wait_cancel};
+        struct nx__process_waiter waiter = {
+            .op = {.cancel = wait_cancel, .kind = NX__WAIT_PROCESS}};
         nx__list_insert(&p->waiters, &waiter.link);
         int64_t result = nx__op_wait(&waiter.op);
         if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
