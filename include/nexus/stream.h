@@ -106,6 +106,38 @@ NX_API nx_stream *nx_tee_with(nx_stream *const *sinks, size_t count);
     nx_tee_with((nx_stream *const[]){__VA_ARGS__},                                                 \
                 sizeof((nx_stream *const[]){__VA_ARGS__}) / sizeof(nx_stream *))
 
+/* ---- Descriptors: pipes, sockets, terminals, files. From one to another, or to a file, the kernel
+ * moves the bytes by itself where it can. */
+
+typedef struct nx_fd_options {
+    size_t size;
+    bool keep;        /* it is not closed */
+    const char *name; /* for messages, copied, cut at 31 bytes; "descriptor 5" */
+} nx_fd_options;
+
+/* Each takes the descriptor over and closes it with the stream, unless it is to be kept; also where
+ * the stream could not be made. None of its flags is changed, since others may share it. A regular
+ * file is read and written where the descriptor stands. Nobody else of this loop waits for it
+ * meanwhile. Writing where nobody reads any more is NX_ERESET, and SIGPIPE no longer ends the
+ * program. */
+NX_API nx_stream *nx_fd_reader_with(int fd, const nx_fd_options *options);
+NX_API nx_stream *nx_fd_writer_with(int fd, const nx_fd_options *options);
+#define nx_fd_reader(fd, ...)                                                                      \
+    nx_fd_reader_with((fd), &(nx_fd_options){.size = sizeof(nx_fd_options), __VA_ARGS__})
+#define nx_fd_writer(fd, ...)                                                                      \
+    nx_fd_writer_with((fd), &(nx_fd_options){.size = sizeof(nx_fd_options), __VA_ARGS__})
+
+/* A connected socket, which is read and written. Finishing it ends what the peer reads, and goes on
+ * reading what it writes. */
+NX_API nx_stream *nx_fd_duplex_with(int fd, const nx_fd_options *options);
+#define nx_fd_duplex(fd, ...)                                                                      \
+    nx_fd_duplex_with((fd), &(nx_fd_options){.size = sizeof(nx_fd_options), __VA_ARGS__})
+
+/* The two directions of a stream that has both, each for a fiber of its own. The stream is closed
+ * once both are; on an error at once. NX_EINVAL, NX_ENOMEM. */
+NX_API NX_MUST_CHECK nx_err nx_stream_split(nx_stream *duplex, nx_stream **source,
+                                            nx_stream **sink);
+
 /* ---- Transforms */
 
 /* Calls fn(arg, bytes, next) for each piece, which writes what it makes of it into `next`. An error
@@ -212,7 +244,8 @@ NX_API nx_stream *nx_unzstd_with(const nx_unpack_options *options);
 
 /* ---- Of one's own */
 
-/* What a stream does; what it doesn't is NULL. `state` is the stream's own. All may suspend. */
+/* What a stream does; what it doesn't is NULL: a source reads, a sink writes, a duplex does both.
+ * `state` is the stream's own. All may suspend. */
 typedef struct nx_stream_type {
     size_t size;
     const char *name; /* for messages */

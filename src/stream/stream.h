@@ -4,14 +4,16 @@
 
 #include "base/buffer.h"
 #include "base/error.h"
+#include "stream/direct.h"
 #include <nexus/stream.h>
 
 struct nx_stream {
     nx_stream_type type;
     void *state;
-    nx_stream *next; /* in a pipe */
-    nx_err error;    /* what keeps it from working, with its message */
-    char *message;   /* NULL: there was no memory for it */
+    nx__direct_fn direct; /* NULL: it is no descriptor */
+    nx_stream *next;      /* in a pipe */
+    nx_err error;         /* what keeps it from working, with its message */
+    char *message;        /* NULL: there was no memory for it */
     /* What is written lies in one of these until the other is full, so that a sink may still be at
      * it. */
     struct nx__stream_buffer {
