@@ -202,6 +202,17 @@ void nx__watch_unheard(struct nx__watch *watch, uint32_t events)
     (void)events;
 }
 
+int64_t nx__fd_wait(int fd, uint32_t events)
+{
+    struct nx_loop *loop = nx__loop();
+    struct nx__watch watch = {.ready = nx__watch_unheard, .fd = -1};
+    nx_err err = nx__poller_add(&loop->poller, &watch, fd, events);
+    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
+    err = nx__wait_fd(&watch, events, NX_FOREVER);
+    nx__poller_remove(&loop->poller, &watch);
+    return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : err ? -ECANCELED : 0;
+}
+
 nx_err nx__error_operations(void)
 {
     return nx__error_set(NX_ELIMIT, "too many operations in flight: %llu (see --max-operations)",

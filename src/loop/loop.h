@@ -238,6 +238,10 @@ void nx__loop_shutdown(struct nx_loop *loop);
  * only. */
 NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline);
 
+/* The same for a descriptor that is seldom waited for, and that the loop watches nowhere else just
+ * now. 0 or -errno. */
+int64_t nx__fd_wait(int fd, uint32_t events);
+
 /* A watch's callback where only fibers wait: who waits next looks for himself first. */
 void nx__watch_unheard(struct nx__watch *watch, uint32_t events);
 

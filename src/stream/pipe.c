@@ -33,12 +33,21 @@ static nx_err piece_move(nx_stream *source, nx_stream *to, bool *more)
     return nx_stream_commit(to, got);
 }
 
+/* Has one of them said so? */
+static bool enough(nx_stream *const *streams, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        if (streams[i]->enough) return true;
+    return false;
+}
+
 static nx_err run(nx_stream *const *streams, size_t count)
 {
     for (size_t i = 0; i < count; i++) NX_TRY(place_check(streams[i], i, count));
     for (size_t i = 1; i + 1 < count; i++) streams[i]->next = streams[i + 1];
+    if (count == 2) NX_TRY(nx__direct_move(streams[0], streams[1]));
     bool more = true;
-    while (more) NX_TRY(piece_move(streams[0], streams[1], &more));
+    while (more && !enough(streams, count)) NX_TRY(piece_move(streams[0], streams[1], &more));
     for (size_t i = 1; i < count; i++) NX_TRY(nx__stream_end(streams[i]));
     return NX_OK;
 }

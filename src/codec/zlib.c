@@ -1,11 +1,12 @@
-/* gzip by zlib (RFC 1952). */
-#include "http/coding/codec.h"
+/* gzip, zlib and raw deflate by zlib (RFC 1952, 1950, 1951). */
+#include "codec/codec.h"
 
 #include <limits.h>
 #include <stdlib.h>
 #include <zlib.h>
 
-enum { WINDOW_BITS = 15, GZIP = 16, MEMORY_LEVEL = 8 };
+/* As zlib has it: bits of the window, 16 more for gzip, less than nothing for neither. */
+enum { ZLIB = 15, GZIP = 15 + 16, RAW = -15, MEMORY_LEVEL = 8 };
 
 struct stream {
     z_stream z;
@@ -18,24 +19,36 @@ static unsigned most(size_t n)
     return n < UINT_MAX ? (unsigned)n : UINT_MAX;
 }
 
-static void *encoder_new(int level, uint64_t size)
+static void *encoder_new(int level, int format)
 {
-    (void)size;
     struct stream *s = calloc(1, sizeof *s);
     if (!s) return NULL;
     s->level = level;
-    if (deflateInit2(&s->z, level, Z_DEFLATED, WINDOW_BITS + GZIP, MEMORY_LEVEL,
-                     Z_DEFAULT_STRATEGY) == Z_OK)
+    if (deflateInit2(&s->z, level, Z_DEFLATED, format, MEMORY_LEVEL, Z_DEFAULT_STRATEGY) == Z_OK)
         return s;
     free(s);
     return NULL;
 }
 
-static bool encoder_reset(void *encoder, int level, uint64_t size)
+static void *gzip_encoder_new(const struct nx__encoding *how)
 {
-    (void)size;
+    return encoder_new(how->level, GZIP);
+}
+
+static void *zlib_encoder_new(const struct nx__encoding *how)
+{
+    return encoder_new(how->level, ZLIB);
+}
+
+static void *raw_encoder_new(const struct nx__encoding *how)
+{
+    return encoder_new(how->level, RAW);
+}
+
+static bool encoder_reset(void *encoder, const struct nx__encoding *how)
+{
     struct stream *s = encoder;
-    return s->level == level && deflateReset(&s->z) == Z_OK;
+    return s->level == how->level && deflateReset(&s->z) == Z_OK;
 }
 
 static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes *in, char *out,
@@ -53,7 +66,7 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
     *in = nx__code_rest(*in, in_len - z->avail_in);
     *len = out_len - z->avail_out;
     if (result == Z_STREAM_END) return NX__CODED_DONE;
-    if (result != Z_OK && result != Z_BUF_ERROR) return NX__CODED_BAD;
+    if (result != Z_OK && result != Z_BUF_ERROR) return NX__CODED_NO_MEMORY;
     if (op == NX__CODE_END || in->len) return NX__CODED_ON;
     return op == NX__CODE_MORE || z->avail_out ? NX__CODED_DONE : NX__CODED_ON;
 }
@@ -64,13 +77,31 @@ static void encoder_free(void *encoder)
     free(encoder);
 }
 
-static void *decoder_new(void)
+static void *decoder_new(int format)
 {
     struct stream *s = calloc(1, sizeof *s);
     if (!s) return NULL;
-    if (inflateInit2(&s->z, WINDOW_BITS + GZIP) == Z_OK) return s;
+    if (inflateInit2(&s->z, format) == Z_OK) return s;
     free(s);
     return NULL;
+}
+
+static void *gzip_decoder_new(unsigned window)
+{
+    (void)window;
+    return decoder_new(GZIP);
+}
+
+static void *zlib_decoder_new(unsigned window)
+{
+    (void)window;
+    return decoder_new(ZLIB);
+}
+
+static void *raw_decoder_new(unsigned window)
+{
+    (void)window;
+    return decoder_new(RAW);
 }
 
 static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_t cap, size_t *len)
@@ -91,6 +122,7 @@ static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_
     *len = out_len - s->z.avail_out;
     s->ended = result == Z_STREAM_END;
     if (s->ended) return NX__CODED_DONE;
+    if (result == Z_MEM_ERROR) return NX__CODED_NO_MEMORY;
     return result == Z_OK || result == Z_BUF_ERROR ? NX__CODED_ON : NX__CODED_BAD;
 }
 
@@ -100,5 +132,34 @@ static void decoder_free(void *decoder)
     free(decoder);
 }
 
-const struct nx__codec nx__codec_gzip = {encoder_new, encoder_reset, encode,      encoder_free,
-                                         decoder_new, decode,        decoder_free};
+const struct nx__codec nx__codec_gzip = {
+    .name = "gzip",
+    .encoder_new = gzip_encoder_new,
+    .encoder_reset = encoder_reset,
+    .encode = encode,
+    .encoder_free = encoder_free,
+    .decoder_new = gzip_decoder_new,
+    .decode = decode,
+    .decoder_free = decoder_free,
+    .many = true,
+};
+const struct nx__codec nx__codec_zlib = {
+    .name = "zlib",
+    .encoder_new = zlib_encoder_new,
+    .encoder_reset = encoder_reset,
+    .encode = encode,
+    .encoder_free = encoder_free,
+    .decoder_new = zlib_decoder_new,
+    .decode = decode,
+    .decoder_free = decoder_free,
+};
+const struct nx__codec nx__codec_deflate = {
+    .name = "deflate",
+    .encoder_new = raw_encoder_new,
+    .encoder_reset = encoder_reset,
+    .encode = encode,
+    .encoder_free = encoder_free,
+    .decoder_new = raw_decoder_new,
+    .decode = decode,
+    .decoder_free = decoder_free,
+};

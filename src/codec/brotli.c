@@ -1,13 +1,11 @@
 /* br by libbrotli (RFC 7932). */
-#include "http/coding/codec.h"
+#include "codec/codec.h"
 
 #include <brotli/decode.h>
 #include <stdlib.h>
 
 #if defined(NX__BROTLI_ENCODER)
 #include <brotli/encode.h>
-
-enum { WINDOW_BITS = 18 }; /* 256 KiB */
 
 /* An encoder of the library serves one stream, so that what is used again is its memory: a few
  * tables, of the same sizes each time. */
@@ -51,15 +49,16 @@ static void block_free(void *opaque, void *data)
         free(block);
 }
 
-static bool encoder_reset(void *encoder, int level, uint64_t size)
+static bool encoder_reset(void *encoder, const struct nx__encoding *how)
 {
     struct encoder *e = encoder;
     if (e->state) BrotliEncoderDestroyInstance(e->state);
     e->state = BrotliEncoderCreateInstance(block_alloc, block_free, e);
     if (!e->state) return false;
-    uint32_t hint = size < (1u << 30) ? (uint32_t)size : 1u << 30;
-    return BrotliEncoderSetParameter(e->state, BROTLI_PARAM_QUALITY, (uint32_t)level) &&
-           BrotliEncoderSetParameter(e->state, BROTLI_PARAM_LGWIN, WINDOW_BITS) &&
+    uint32_t hint = how->size < (1u << 30) ? (uint32_t)how->size : 1u << 30;
+    uint32_t window = how->window ? how->window : BROTLI_DEFAULT_WINDOW;
+    return BrotliEncoderSetParameter(e->state, BROTLI_PARAM_QUALITY, (uint32_t)how->level) &&
+           BrotliEncoderSetParameter(e->state, BROTLI_PARAM_LGWIN, window) &&
            BrotliEncoderSetParameter(e->state, BROTLI_PARAM_SIZE_HINT, hint);
 }
 
@@ -71,11 +70,11 @@ static void encoder_free(void *encoder)
     free(e);
 }
 
-static void *encoder_new(int level, uint64_t size)
+static void *encoder_new(const struct nx__encoding *how)
 {
     struct encoder *e = calloc(1, sizeof *e);
     if (!e) return NULL;
-    if (encoder_reset(e, level, size)) return e;
+    if (encoder_reset(e, how)) return e;
     encoder_free(e);
     return NULL;
 }
@@ -91,7 +90,7 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
     const uint8_t *from = (const uint8_t *)in->data;
     uint8_t *to = (uint8_t *)out;
     if (!BrotliEncoderCompressStream(state, operation[op], &in_left, &from, &out_left, &to, NULL))
-        return NX__CODED_BAD;
+        return NX__CODED_NO_MEMORY;
     *in = nx_slice(from, in_left);
     *len = cap - out_left;
     if (op == NX__CODE_END) return BrotliEncoderIsFinished(state) ? NX__CODED_DONE : NX__CODED_ON;
@@ -100,8 +99,9 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
 
 #endif
 
-static void *decoder_new(void)
+static void *decoder_new(unsigned window)
 {
+    (void)window; /* 16 MiB at most, by the format */
     return BrotliDecoderCreateInstance(NULL, NULL, NULL);
 }
 
@@ -117,7 +117,11 @@ static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_
     *in = nx_slice(from, in_left);
     *len = cap - out_left;
     if (result == BROTLI_DECODER_RESULT_SUCCESS) return NX__CODED_DONE;
-    return result == BROTLI_DECODER_RESULT_ERROR ? NX__CODED_BAD : NX__CODED_ON;
+    if (result != BROTLI_DECODER_RESULT_ERROR) return NX__CODED_ON;
+    BrotliDecoderErrorCode why = BrotliDecoderGetErrorCode(decoder);
+    bool memory = why <= BROTLI_DECODER_ERROR_ALLOC_CONTEXT_MODES &&
+                  why >= BROTLI_DECODER_ERROR_ALLOC_BLOCK_TYPE_TREES;
+    return memory ? NX__CODED_NO_MEMORY : NX__CODED_BAD;
 }
 
 static void decoder_free(void *decoder)
@@ -126,6 +130,7 @@ static void decoder_free(void *decoder)
 }
 
 const struct nx__codec nx__codec_brotli = {
+    .name = "br",
 #if defined(NX__BROTLI_ENCODER)
     .encoder_new = encoder_new,
     .encoder_reset = encoder_reset,

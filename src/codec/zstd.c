@@ -1,38 +1,35 @@
 /* zstd by libzstd (RFC 8878; RFC 9659 for its window). */
-#include "http/coding/codec.h"
+#include "codec/codec.h"
 
 #include <stdlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
-enum {
-    WINDOW_LOG = 18,     /* 256 KiB for an encoder: answers are many, and mostly short */
-    TABLE_LOG = 16,      /* of its hash tables */
-    WINDOW_LOG_MOST = 23 /* 8 MiB, that peers may use */
-};
-
-static bool set_up(ZSTD_CCtx *context, int level, uint64_t size)
+static bool set_up(ZSTD_CCtx *context, const struct nx__encoding *how)
 {
     ZSTD_CCtx_reset(context, ZSTD_reset_session_and_parameters);
-    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, level);
-    if (!size || size > (1u << WINDOW_LOG)) {
-        ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, WINDOW_LOG);
-        ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, TABLE_LOG);
-        ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, TABLE_LOG);
+    ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, how->level);
+    if (how->window && (!how->size || how->size > (uint64_t)1 << how->window)) {
+        /* Tables of a quarter of the window: larger ones take more memory than they gain. */
+        int window = (int)how->window;
+        ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, window);
+        ZSTD_CCtx_setParameter(context, ZSTD_c_hashLog, window - 2);
+        ZSTD_CCtx_setParameter(context, ZSTD_c_chainLog, window - 2);
     }
-    return !size || !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context, size));
+    return !how->size || !ZSTD_isError(ZSTD_CCtx_setPledgedSrcSize(context, how->size));
 }
 
-static void *encoder_new(int level, uint64_t size)
+static void *encoder_new(const struct nx__encoding *how)
 {
     ZSTD_CCtx *context = ZSTD_createCCtx();
-    if (context && set_up(context, level, size)) return context;
+    if (context && set_up(context, how)) return context;
     ZSTD_freeCCtx(context);
     return NULL;
 }
 
-static bool encoder_reset(void *encoder, int level, uint64_t size)
+static bool encoder_reset(void *encoder, const struct nx__encoding *how)
 {
-    return set_up(encoder, level, size);
+    return set_up(encoder, how);
 }
 
 static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes *in, char *out,
@@ -46,7 +43,7 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
     size_t left = ZSTD_compressStream2(encoder, &output, &input, directive[op]);
     *in = nx__code_rest(*in, input.pos);
     *len = output.pos;
-    if (ZSTD_isError(left)) return NX__CODED_BAD;
+    if (ZSTD_isError(left)) return NX__CODED_NO_MEMORY;
     if (in->len) return NX__CODED_ON;
     return op == NX__CODE_MORE || left == 0 ? NX__CODED_DONE : NX__CODED_ON;
 }
@@ -62,17 +59,26 @@ struct decoder {
     uint8_t have, given;    /* of it: read, handed to the library */
 };
 
-static void *decoder_new(void)
+static void *decoder_new(unsigned window)
 {
     struct decoder *d = calloc(1, sizeof *d);
     if (!d) return NULL;
     d->context = ZSTD_createDCtx();
     if (d->context &&
-        !ZSTD_isError(ZSTD_DCtx_setParameter(d->context, ZSTD_d_windowLogMax, WINDOW_LOG_MOST)))
+        !ZSTD_isError(ZSTD_DCtx_setParameter(d->context, ZSTD_d_windowLogMax, (int)window)))
         return d;
     ZSTD_freeDCtx(d->context);
     free(d);
     return NULL;
+}
+
+static enum nx__coded_state failed(size_t result)
+{
+    switch (ZSTD_getErrorCode(result)) {
+    case ZSTD_error_memory_allocation: return NX__CODED_NO_MEMORY;
+    case ZSTD_error_frameParameter_windowTooLarge: return NX__CODED_LARGE;
+    default: return NX__CODED_BAD;
+    }
 }
 
 static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_t cap, size_t *len)
@@ -91,15 +97,16 @@ static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_
     ZSTD_outBuffer output = {out, cap, 0};
     while (d->given < sizeof d->magic) {
         ZSTD_inBuffer first = {d->magic + d->given, sizeof d->magic - d->given, 0};
-        if (ZSTD_isError(ZSTD_decompressStream(d->context, &output, &first)) || !first.pos)
-            return NX__CODED_BAD;
+        size_t result = ZSTD_decompressStream(d->context, &output, &first);
+        if (ZSTD_isError(result)) return failed(result);
+        if (!first.pos) return NX__CODED_BAD;
         d->given = (uint8_t)(d->given + first.pos);
     }
     ZSTD_inBuffer input = {in->data, in->len, 0};
     size_t left = ZSTD_decompressStream(d->context, &output, &input);
     *in = nx__code_rest(*in, input.pos);
     *len = output.pos;
-    if (ZSTD_isError(left)) return NX__CODED_BAD;
+    if (ZSTD_isError(left)) return failed(left);
     if (left) return NX__CODED_ON;
     d->have = d->given = 0;
     return NX__CODED_DONE;
@@ -112,5 +119,14 @@ static void decoder_free(void *decoder)
     free(d);
 }
 
-const struct nx__codec nx__codec_zstd = {encoder_new, encoder_reset, encode,      encoder_free,
-                                         decoder_new, decode,        decoder_free};
+const struct nx__codec nx__codec_zstd = {
+    .name = "zstd",
+    .encoder_new = encoder_new,
+    .encoder_reset = encoder_reset,
+    .encode = encode,
+    .encoder_free = encoder_free,
+    .decoder_new = decoder_new,
+    .decode = decode,
+    .decoder_free = decoder_free,
+    .many = true,
+};

@@ -1,5 +1,5 @@
 /* Encoders that are used again. */
-#include "http/coding/codec.h"
+#include "http/coding/encoders.h"
 
 #include "base/compiler.h"
 #include <stdlib.h>
@@ -28,11 +28,12 @@ static void encoder_free(struct nx__encoder *encoder)
 struct nx__encoder *nx__encoder_take(enum nx__coding coding, int level, uint64_t size)
 {
     if (pool.used == NX__ENCODERS_MOST || !nx__codec_of(coding)->encoder_new) return NULL;
+    const struct nx__encoding how = {.level = level, .window = 18, .size = size};
     struct nx__encoder *encoder = pool.idle[coding];
     if (encoder) {
         pool.idle[coding] = encoder->next;
         pool.idle_count[coding]--;
-        if (encoder->codec->encoder_reset(encoder->state, level, size)) {
+        if (encoder->codec->encoder_reset(encoder->state, &how)) {
             pool.used++;
             return encoder;
         }
@@ -42,7 +43,7 @@ struct nx__encoder *nx__encoder_take(enum nx__coding coding, int level, uint64_t
     if (!encoder) return NULL;
     encoder->codec = nx__codec_of(coding);
     encoder->coding = coding;
-    encoder->state = encoder->codec->encoder_new(level, size);
+    encoder->state = encoder->codec->encoder_new(&how);
     if (!encoder->state) {
         free(encoder);
         return NULL;
