@@ -258,6 +258,10 @@ nx_err nx_walk_next(nx_walk *w, nx_fs_entry *entry)
             w->last_is_directory = record.type == DT_DIR;
             return NX_OK;
         }
+        if (w->result == -E2BIG)
+            return nx__error_set(NX_ELIMIT,
+                                 "cannot read \"%s\": over %zu MiB of paths of directories wait",
+                                 w->path, NX_WALK_WAITING_MOST >> 20);
         if (w->result < 0) return nx__fs_result(w->result, "read", w->path);
         if (w->ended) return nx__error_set(NX_ECLOSED, "the walk is at its end");
         w->at = w->ahead.len = w->skipped.len = 0;

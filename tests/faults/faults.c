@@ -135,12 +135,7 @@ INT(fchownat, (int at, const char *path, uid_t user, gid_t group, int flags),
     (at, path, user, group, flags))
 INT(fdatasync, (int fd), (fd))
 CALL(DIR *, NULL, fdopendir, (int fd), (fd))
-CALL(ssize_t, -1, fgetxattr, (int fd, const char *name, void *value, size_t size),
-     (fd, name, value, size))
-CALL(ssize_t, -1, flistxattr, (int fd, char *list, size_t size), (fd, list, size))
 INT(flock, (int fd, int operation), (fd, operation))
-INT(fsetxattr, (int fd, const char *name, const void *value, size_t size, int flags),
-    (fd, name, value, size, flags))
 INT(fstat, (int fd, struct stat *out), (fd, out))
 INT(fstatat, (int at, const char *path, struct stat *out, int flags), (at, path, out, flags))
 INT(fstatfs, (int fd, struct statfs *out), (fd, out))
@@ -150,10 +145,13 @@ INT(ftruncate, (int fd, off_t size), (fd, size))
 INT(futimens, (int fd, const struct timespec times[2]), (fd, times))
 CALL(char *, NULL, getcwd, (char *path, size_t size), (path, size))
 CALL(ssize_t, -1, getrandom, (void *data, size_t len, unsigned flags), (data, len, flags))
+CALL(ssize_t, -1, getxattr, (const char *path, const char *name, void *value, size_t size),
+     (path, name, value, size))
 INT(inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask))
 INT(inotify_init1, (int flags), (flags))
 INT(linkat, (int at, const char *path, int to_at, const char *to, int flags),
     (at, path, to_at, to, flags))
+CALL(ssize_t, -1, listxattr, (const char *path, char *list, size_t size), (path, list, size))
 CALL(off_t, -1, lseek, (int fd, off_t offset, int from), (fd, offset, from))
 INT(lstat, (const char *path, struct stat *out), (path, out))
 INT(mkdirat, (int at, const char *path, mode_t mode), (at, path, mode))
@@ -167,6 +165,8 @@ CALL(ssize_t, -1, readlink, (const char *path, char *text, size_t size), (path, 
 CALL(ssize_t, -1, readlinkat, (int at, const char *path, char *text, size_t size),
      (at, path, text, size))
 INT(renameat, (int at, const char *path, int to_at, const char *to), (at, path, to_at, to))
+INT(setxattr, (const char *path, const char *name, const void *value, size_t size, int flags),
+    (path, name, value, size, flags))
 INT(statx, (int at, const char *path, int flags, unsigned mask, struct statx *out),
     (at, path, flags, mask, out))
 INT(symlinkat, (const char *target, int at, const char *path), (target, at, path))

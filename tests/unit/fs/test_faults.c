@@ -15,11 +15,12 @@ struct call {
     const char *name;
     nx_err (*run)(void);
     const char *replaced; /* a file that has "old" before, and LARGE bytes of 'n' after success */
+    void (*after)(nx_err err); /* looks at the rest */
     bool adds; /* nothing is said of what `replaced` has after an error: it is no replacement */
 };
 
 /* Paths that are there before memory fails. */
-static const char *p_file, *p_link, *p_dir, *p_new, *p_tree, *p_target, *p_deep, *p_test;
+static const char *p_file, *p_link, *p_dir, *p_new, *p_tree, *p_target, *p_other, *p_deep, *p_test;
 static char large[LARGE];
 
 static void prepare(void)
@@ -32,7 +33,11 @@ static void prepare(void)
     nx_require_ok(nx_fs_append_file(nx_format("%s/sub/a", p_tree), nx_slice(large, LARGE)));
     nx_require_ok(nx_fs_append_file(nx_format("%s/sub/deep/b", p_tree), nx_str("b")));
     nx_require_ok(nx_fs_symlink("file", p_link));
+    nx_require_ok(
+        nx_fs_link(nx_format("%s/sub/deep/b", p_tree), nx_format("%s/sub/deep/b2", p_tree)));
     nx_require_ok(nx_fs_symlink("a", nx_format("%s/sub/link", p_tree)));
+    nx_require_ok(nx_fs_mkdir(nx_format("%s/sub/deep", p_target), .parents = true));
+    nx_require_ok(nx_fs_append_file(nx_format("%s/sub/deep/b", p_target), nx_str("old")));
 }
 
 /* ---- The calls */
@@ -165,8 +170,8 @@ static nx_err names(void)
 {
     nx_bytes text;
     NX_TRY(nx_fs_mkdir(p_deep, .parents = true));
-    NX_TRY(nx_fs_link(p_file, p_target));
-    NX_TRY(nx_fs_rename(p_target, p_new));
+    NX_TRY(nx_fs_link(p_file, p_other));
+    NX_TRY(nx_fs_rename(p_other, p_new));
     NX_TRY(nx_fs_remove(p_new));
     NX_TRY(nx_fs_symlink("../file", p_new));
     NX_TRY(nx_fs_read_link(p_new, &text));
@@ -197,6 +202,34 @@ static nx_err copy(void)
     return nx_fs_copy(nx_format("%s/sub/a", p_tree), p_file, .keep_times = true);
 }
 
+/* Over a part of it that is there, of which "b" is to be replaced. */
+static nx_err copy_tree(void)
+{
+    return nx_fs_copy(p_tree, p_target, .recursive = true, .keep_times = true, .keep_links = true,
+                      .keep_attributes = true);
+}
+
+static void copy_tree_after(nx_err err)
+{
+    static const char *const names[] = {"sub/a", "sub/deep/b", "sub/deep/b2", "sub/link"};
+    nx_walk *w;
+    nx_fs_entry entry;
+    size_t count = 0;
+    nx_require_ok(nx_fs_walk(&w, p_target));
+    while (nx_walk_next(w, &entry) == NX_OK) {
+        count++;
+        nx_expect(!strstr(entry.name, ".nexus-"));
+    }
+    nx_walk_free(w);
+    if (!err) nx_expect_eq(count, 6);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        nx_bytes from, to;
+        nx_require_ok(nx_fs_read_file(nx_format("%s/%s", p_tree, names[i]), &from));
+        if (nx_fs_read_file(nx_format("%s/%s", p_target, names[i]), &to)) continue;
+        nx_expect(nx_bytes_eq(from, to) || (err && nx_bytes_is(to, "old")));
+    }
+}
+
 static nx_err list(void)
 {
     nx_fs_entry *entries;
@@ -221,7 +254,7 @@ static nx_err walk(void)
     nx_walk_free(w);
     if (err != NX_ECLOSED) return err;
     if (below) return nx_fail(below, "cannot read what is below");
-    nx_expect_eq(count, 5);
+    nx_expect_eq(count, 6);
     return NX_OK;
 }
 
@@ -252,6 +285,7 @@ static const struct call calls[] = {
     {.name = "remove all", .run = remove_all},
     {.name = "for a while", .run = temporary},
     {.name = "copy a file", .run = copy, .replaced = "file", .adds = true},
+    {.name = "copy a tree", .run = copy_tree, .after = copy_tree_after},
     {.name = "list", .run = list},
     {.name = "walk", .run = walk},
     {.name = "watch", .run = watch},
@@ -269,7 +303,8 @@ static void begin(void)
     p_link = at("t/link");
     p_dir = at("t/dir");
     p_new = at("t/dir/new");
-    p_target = at("t/dir/target");
+    p_other = at("t/dir/other");
+    p_target = at("t/target");
     p_deep = at("t/dir/deep/er");
     p_tree = at("t/tree");
 }
@@ -303,6 +338,7 @@ static bool once(const struct call *call, const char *fault, unsigned long n)
         bool new = nx_bytes_eq(now, nx_slice(large, LARGE));
         good &= nx_expect(err ? call->adds || new || nx_bytes_is(now, "old") : new);
     }
+    if (call->after) call->after(err);
     if (strcmp(fault, "short") == 0) good &= nx_expect_ok(err);
     nx_require_ok(nx_scope_close(&scope));
     nx__arena_pool_free();
