@@ -50,20 +50,31 @@ struct nx_walk {
 
 /* ---- On a thread of the pool */
 
-static int64_t record_add(struct nx_walk *w, uint32_t depth, uint8_t type, nx_err error)
+/* Puts a structure and a path with its NUL into a buffer, the path `first` or last: both, or where
+ * there is no room neither. */
+static nx_err put(struct nx__buffer *buffer, const void *structure, size_t size, const char *path,
+                  size_t path_size, bool first, size_t most)
 {
-    struct record record = {
-        .len = (uint32_t)strlen(w->path), .depth = depth, .type = type, .error = error};
-    nx_err err = nx__buffer_append(&w->ahead, &record, sizeof record, AHEAD_MOST);
-    if (!err) err = nx__buffer_append(&w->ahead, w->path, record.len + 1, AHEAD_MOST);
-    return err ? -ENOMEM : 0;
+    NX_TRY(nx__buffer_reserve(buffer, size + path_size, most));
+    char *end = buffer->data + buffer->len;
+    memcpy(first ? end : end + size, path, path_size);
+    memcpy(first ? end + path_size : end, structure, size);
+    buffer->len += size + path_size;
+    return NX_OK;
+}
+
+static int64_t record_add(struct nx_walk *w, size_t len, uint32_t depth, uint8_t type, nx_err error)
+{
+    struct record record = {.len = (uint32_t)len, .depth = depth, .type = type, .error = error};
+    return put(&w->ahead, &record, sizeof record, w->path, len + 1, false, AHEAD_MOST) ? -ENOMEM
+                                                                                       : 0;
 }
 
 static int64_t wait_add(struct nx_walk *w, const char *relative, uint32_t depth)
 {
     struct waiting waiting = {.len = (uint32_t)strlen(relative) + 1, .depth = depth};
-    nx_err err = nx__buffer_append(&w->waiting, relative, waiting.len, NX_WALK_WAITING_MOST);
-    if (!err) err = nx__buffer_append(&w->waiting, &waiting, sizeof waiting, NX_WALK_WAITING_MOST);
+    nx_err err = put(&w->waiting, &waiting, sizeof waiting, relative, waiting.len, true,
+                     NX_WALK_WAITING_MOST);
     return !err ? 0 : err == NX_ENOMEM ? -ENOMEM : -E2BIG;
 }
 
@@ -98,7 +109,7 @@ static int64_t directory_next(struct nx_walk *w)
         if (fd < 0 && next.depth == 0) return fd;
         if (fd < 0) {
             nx_err error = fd == -ENOT_GRANTED ? NX_EPERM : nx__error_from_errno((int)-fd);
-            int64_t result = record_add(w, next.depth, DT_DIR, error);
+            int64_t result = record_add(w, w->path_len, next.depth, DT_DIR, error);
             if (result < 0) return result;
             continue;
         }
@@ -129,7 +140,8 @@ static int64_t entry_take(struct nx_walk *w, const char *name, uint8_t type)
     if (nx__filter_ignores(&w->filter, relative, name)) return 0;
     type = type_of(w->directory, name, type);
     int64_t result = 0;
-    if (nx__filter_has(&w->filter, relative, name)) result = record_add(w, depth, type, NX_OK);
+    if (nx__filter_has(&w->filter, relative, name))
+        result = record_add(w, w->path_len + len, depth, type, NX_OK);
     if (result == 0 && type == DT_DIR && (!w->depth || depth < w->depth) &&
         nx__filter_reaches(&w->filter, relative))
         result = wait_add(w, relative, depth);
@@ -246,6 +258,10 @@ nx_err nx_walk_next(nx_walk *w, nx_fs_entry *entry)
             w->last_is_directory = record.type == DT_DIR;
             return NX_OK;
         }
+        if (w->result == -E2BIG)
+            return nx__error_set(NX_ELIMIT,
+                                 "cannot read \"%s\": over %zu MiB of paths of directories wait",
+                                 w->path, NX_WALK_WAITING_MOST >> 20);
         if (w->result < 0) return nx__fs_result(w->result, "read", w->path);
         if (w->ended) return nx__error_set(NX_ECLOSED, "the walk is at its end");
         w->at = w->ahead.len = w->skipped.len = 0;
