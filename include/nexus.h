@@ -7,6 +7,7 @@
 #include <nexus/compress.h>
 #include <nexus/console.h>
 #include <nexus/encode.h>
+#include <nexus/env.h>
 #include <nexus/events.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
