@@ -2,6 +2,7 @@
 #ifndef NEXUS_ALL_H
 #define NEXUS_ALL_H
 
+#include <nexus/args.h>
 #include <nexus/base.h>
 #include <nexus/channel.h>
 #include <nexus/compress.h>

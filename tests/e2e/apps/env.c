@@ -1,4 +1,5 @@
 /* Shows the variables that it is told, as nx_env and as getenv have them. */
+#define _GNU_SOURCE
 #include <nexus.h>
 #include <stdlib.h>
 
