@@ -2,12 +2,14 @@
 #ifndef NEXUS_ALL_H
 #define NEXUS_ALL_H
 
+#include <nexus/args.h>
 #include <nexus/base.h>
 #include <nexus/channel.h>
 #include <nexus/compress.h>
 #include <nexus/console.h>
 #include <nexus/date.h>
 #include <nexus/encode.h>
+#include <nexus/env.h>
 #include <nexus/events.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
