@@ -182,6 +182,102 @@ NX_API nx_stream *nx_opening_with(const nx_cipher_key *key, const nx_seal_option
 #define nx_opening(key, ...)                                                                       \
     nx_opening_with((key), &(nx_seal_options){.size = sizeof(nx_seal_options), __VA_ARGS__})
 
+/* ---- Deriving keys */
+
+typedef struct nx_hkdf_options {
+    size_t size;
+    nx_bytes salt; /* random or none; need not be secret */
+    nx_bytes info; /* what the key is for: another key for each */
+} nx_hkdf_options;
+
+/* HKDF (RFC 5869): `len` bytes out of a secret that is long and random, or agreed on, but no
+ * password. NX_EINVAL (NX_BLAKE3 or no hash; more than 255 digests' bytes), NX_ENOMEM. Does not
+ * suspend. nx_hkdf(NX_SHA256, secret, key, sizeof key, .info = nx_str("example.com mail 1")) */
+NX_API NX_MUST_CHECK nx_err nx_hkdf_with(nx_hash_kind kind, nx_bytes secret, void *out, size_t len,
+                                         const nx_hkdf_options *options);
+#define nx_hkdf(kind, secret, out, len, ...)                                                       \
+    nx_hkdf_with((kind), (secret), (out), (len),                                                   \
+                 &(nx_hkdf_options){.size = sizeof(nx_hkdf_options), __VA_ARGS__})
+
+/* The three below make a key of a password, slowly and, but for the first, with much memory, so
+ * that guessing costs. They work on a thread of the pool and suspend the caller, who may be
+ * cancelled while there is no free one: NX_ECANCELED, NX_ELIMIT, NX_ENOMEM. What they read and
+ * write has to last as long. The salt is random, of 16 bytes or more, and kept. */
+
+/* Argon2id (RFC 9106), version 1.3: take this one. Zero means the default. */
+typedef struct nx_argon2id_options {
+    size_t size;
+    uint32_t memory_kib; /* 19,456 (19 MiB); 8 for each lane at least */
+    uint32_t passes;     /* 2 */
+    uint32_t lanes;      /* 1; they are worked on one after another */
+    nx_bytes secret;     /* a key that is kept elsewhere than the result: "pepper" */
+    nx_bytes context;
+} nx_argon2id_options;
+
+/* NX_EINVAL: a salt of less than 8 bytes, a result of less than 4, costs past the caps:
+ * NX_KDF_MEMORY_MOST_KIB, and NX_KDF_COST_MOST for memory times passes; 255 lanes. */
+NX_API NX_MUST_CHECK nx_err nx_argon2id_with(nx_bytes password, nx_bytes salt, void *out,
+                                             size_t len, const nx_argon2id_options *options);
+#define nx_argon2id(password, salt, out, len, ...)                                                 \
+    nx_argon2id_with((password), (salt), (out), (len),                                             \
+                     &(nx_argon2id_options){.size = sizeof(nx_argon2id_options), __VA_ARGS__})
+
+#define NX_KDF_MEMORY_MOST_KIB ((uint32_t)1 << 20) /* 1 GiB */
+#define NX_KDF_COST_MOST       ((uint64_t)1 << 22) /* KiB times passes: a few seconds */
+
+/* scrypt (RFC 7914), for what others have made with it. Zero means the default. */
+typedef struct nx_scrypt_options {
+    size_t size;
+    uint32_t log_n; /* 17: 2^17 blocks of */
+    uint32_t r;     /* 8 times 128 bytes, */
+    uint32_t p;     /* 1 times */
+} nx_scrypt_options;
+
+/* NX_EINVAL: costs past the caps that nx_argon2id has, with p for the passes. */
+NX_API NX_MUST_CHECK nx_err nx_scrypt_with(nx_bytes password, nx_bytes salt, void *out, size_t len,
+                                           const nx_scrypt_options *options);
+#define nx_scrypt(password, salt, out, len, ...)                                                   \
+    nx_scrypt_with((password), (salt), (out), (len),                                               \
+                   &(nx_scrypt_options){.size = sizeof(nx_scrypt_options), __VA_ARGS__})
+
+/* PBKDF2 (RFC 8018) with HMAC, for what others have made with it. NX_EINVAL: NX_BLAKE3 or no hash,
+ * no iteration or more than NX_PBKDF2_MOST, no byte of result or more than NX_PBKDF2_LEN_MOST. */
+NX_API NX_MUST_CHECK nx_err nx_pbkdf2(nx_hash_kind kind, nx_bytes password, nx_bytes salt,
+                                      uint32_t iterations, void *out, size_t len);
+#define NX_PBKDF2_MOST     10000000
+#define NX_PBKDF2_LEN_MOST ((size_t)1024)
+
+/* ---- Passwords that are checked */
+
+/* Zero means the default. */
+typedef struct nx_password_options {
+    size_t size;
+    uint32_t memory_kib, passes, lanes; /* of nx_argon2id */
+} nx_password_options;
+
+/* The text to keep of a password, with a random salt and the costs in it, in memory of the current
+ * scope: "$argon2id$v=19$m=19456,t=2,p=1$...$..." (the PHC string format). NX_ETOOBIG (over
+ * NX_PASSWORD_MOST), else as nx_argon2id. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_password_hash_with(nx_bytes password, nx_bytes *out,
+                                                  const nx_password_options *options);
+#define nx_password_hash(password, out, ...)                                                       \
+    nx_password_hash_with(                                                                         \
+        (password), (out),                                                                         \
+        &(nx_password_options){.size = sizeof(nx_password_options), __VA_ARGS__})
+#define NX_PASSWORD_MOST ((size_t)4096)
+
+/* Whether it is the password of that text; `*matches` is false with every error. Takes Argon2id of
+ * version 1.3, whoever made it. NX_EINVAL (no such text, costs past the caps of nx_argon2id),
+ * NX_ETOOBIG, else as nx_argon2id. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_password_verify(nx_bytes password, nx_bytes text, bool *matches);
+
+/* Whether nx_password_hash with these options would make a text of other costs or another kind:
+ * then the password is hashed again once it has been verified. Does not suspend. */
+NX_API bool nx_password_needs_rehash_with(nx_bytes text, const nx_password_options *options);
+#define nx_password_needs_rehash(text, ...)                                                        \
+    nx_password_needs_rehash_with(                                                                 \
+        (text), &(nx_password_options){.size = sizeof(nx_password_options), __VA_ARGS__})
+
 #ifdef __cplusplus
 }
 #endif
