@@ -7,7 +7,8 @@
 #include <nexus/channel.h>
 #include <nexus/compress.h>
 #include <nexus/console.h>
-#include <nexus/crypto.h> <nexus/date.h>
+#include <nexus/crypto.h>
+#include <nexus/date.h>
 #include <nexus/encode.h>
 #include <nexus/env.h>
 #include <nexus/events.h>
