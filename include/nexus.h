@@ -17,6 +17,8 @@
 #include <nexus/glob.h>
 #include <nexus/http.h>
 #include <nexus/json.h>
+#include <nexus/jwt.h>
+#include <nexus/keys.h>
 #include <nexus/log.h>
 #include <nexus/module.h>
 #include <nexus/runtime.h>

@@ -16,8 +16,8 @@ extern "C" {
 
 /* ---- Secrets in memory. Any thread; none suspends. */
 
-/* Whether both are the same, in a time that only depends on their lengths. */
-NX_API bool nx_secret_equal(nx_bytes a, nx_bytes b);
+/* Whether the two are equal, in a time that tells of `given` its length and of `secret` nothing. */
+NX_API bool nx_secret_eq(nx_bytes given, nx_bytes secret);
 
 /* Writes zeros, which no compiler leaves out. */
 NX_API void nx_wipe(void *data, size_t len);

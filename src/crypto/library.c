@@ -31,6 +31,12 @@ nx_err nx__crypto_failed(const char *what)
     return nx__error_set(NX_ENOMEM, "cannot %s: out of memory", what);
 }
 
+nx_err nx__crypto_forged(void)
+{
+    ERR_clear_error();
+    return nx__error_set(NX_EPROTO, "the signature is not of this message with this key");
+}
+
 nx_err nx__crypto_run(size_t bytes, nx_err (*fn)(void *arg), void *arg)
 {
     return bytes < NX_CRYPTO_BIG ? fn(arg) : nx_blocking(fn, arg);

@@ -17,6 +17,9 @@ const EVP_MD *nx__crypto_md(nx_hash_kind kind);
  * has to say about it. */
 NX_MUST_CHECK nx_err nx__crypto_failed(const char *what);
 
+/* Records that a signature is none. */
+NX_MUST_CHECK nx_err nx__crypto_forged(void);
+
 /* Runs fn(arg): here for less than NX_CRYPTO_BIG bytes, on the pool for more. */
 NX_MUST_CHECK nx_err nx__crypto_run(size_t bytes, nx_err (*fn)(void *arg), void *arg);
 

@@ -112,7 +112,7 @@ nx_err nx_password_verify(nx_bytes password, nx_bytes text, bool *matches)
     NX_TRY(check_length(password));
     NX_TRY(phc_read(text, &phc));
     NX_TRY(nx_argon2id_with(password, phc.salt, hash, phc.hash.len, &phc.costs));
-    *matches = nx_secret_equal(nx_slice(hash, phc.hash.len), phc.hash);
+    *matches = nx_secret_eq(nx_slice(hash, phc.hash.len), phc.hash);
     nx_wipe(hash, sizeof hash);
     return NX_OK;
 }

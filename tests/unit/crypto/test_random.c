@@ -147,10 +147,10 @@ NX_TEST("what is no UUID is told where")
 NX_TEST("secrets are compared and wiped")
 {
     char secret[8] = "secret!";
-    nx_expect(nx_secret_equal(nx_str("abc"), nx_str("abc")));
-    nx_expect(!nx_secret_equal(nx_str("abc"), nx_str("abd")));
-    nx_expect(!nx_secret_equal(nx_str("abc"), nx_str("ab")));
-    nx_expect(nx_secret_equal(nx_str(""), (nx_bytes){0}));
+    nx_expect(nx_secret_eq(nx_str("abc"), nx_str("abc")));
+    nx_expect(!nx_secret_eq(nx_str("abc"), nx_str("abd")));
+    nx_expect(!nx_secret_eq(nx_str("abc"), nx_str("ab")));
+    nx_expect(nx_secret_eq(nx_str(""), (nx_bytes){0}));
     nx_wipe(secret, sizeof secret);
     for (size_t i = 0; i < sizeof secret; i++) nx_expect_eq(secret[i], '\0');
     nx_wipe(NULL, 0);
