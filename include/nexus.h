@@ -6,6 +6,7 @@
 #include <nexus/channel.h>
 #include <nexus/compress.h>
 #include <nexus/console.h>
+#include <nexus/csv.h>
 #include <nexus/date.h>
 #include <nexus/encode.h>
 #include <nexus/events.h>
