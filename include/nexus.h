@@ -18,6 +18,7 @@
 #include <nexus/log.h>
 #include <nexus/module.h>
 #include <nexus/runtime.h>
+#include <nexus/semver.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
 #include <nexus/timer.h>
