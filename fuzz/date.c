@@ -2,13 +2,7 @@
  * written, and read again, as the same. The first byte says as what. */
 #include "date/zone.h"
 
-#include "loop/fiber.h"
-#include <stdlib.h>
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
+#include "memory.h"
 
 static bool same(nx_date a, nx_date b)
 {
@@ -55,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     if (!size) return 0;
+    memory_begin();
     char *copy = malloc(size); /* of its own, so that a read past the end is seen */
     if (!copy) return 0;
     memcpy(copy, data + 1, size - 1);
@@ -66,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     case 3: span(text); break;
     default: zone(text); break;
     }
-    nx__arena_reset(&nx__loop()->root.arena);
+    memory_end();
     free(copy);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <nexus/compress.h>
 #include <nexus/console.h>
 #include <nexus/crypto.h>
+#include <nexus/csv.h>
 #include <nexus/date.h>
 #include <nexus/encode.h>
 #include <nexus/env.h>
@@ -22,6 +23,7 @@
 #include <nexus/log.h>
 #include <nexus/module.h>
 #include <nexus/runtime.h>
+#include <nexus/semver.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
 #include <nexus/timer.h>

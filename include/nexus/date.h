@@ -58,6 +58,10 @@ NX_API const char *nx_zone_abbreviation(const nx_zone *zone, nx_time time);
  * instead of T and Z are taken, as section 5.6 lets them be. NX_EINVAL, with the place. */
 NX_API NX_MUST_CHECK nx_err nx_date_parse(nx_bytes text, nx_date *out);
 
+/* A day alone (RFC 3339's full-date): "2026-11-30", as its midnight by UTC; nx_date_in_zone says by
+ * which clock else. It is written by nx_date_format, "%F". NX_EINVAL. */
+NX_API NX_MUST_CHECK nx_err nx_date_parse_day(nx_bytes text, nx_date *out);
+
 /* RFC 9110, section 5.6.7: "Sun, 06 Nov 1994 08:49:37 GMT" and the two obsolete forms, always UTC.
  * Whether it was a Sunday is not looked at. NX_EINVAL. */
 NX_API NX_MUST_CHECK nx_err nx_date_parse_http(nx_bytes text, nx_date *out);

@@ -1,5 +1,5 @@
 /* Spans as text: "1h30m", and ISO 8601. */
-#include "date/reader.h"
+#include "base/text_reader.h"
 
 #include <nexus/date.h>
 #include <stdio.h>

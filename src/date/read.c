@@ -1,7 +1,7 @@
 /* Dates out of text: RFC 3339, HTTP, mail. */
 #include "base/clock.h"
 #include "date/date.h"
-#include "date/reader.h"
+#include "base/text_reader.h"
 
 /* What has been read is a date, or wrong as a whole. */
 static void settle(struct nx__text_reader *r, const nx_date *date)
@@ -45,15 +45,28 @@ static void offset(struct nx__text_reader *r, nx_date *d)
     d->unknown_place = west && !d->offset;
 }
 
+static void full_date(struct nx__text_reader *r, nx_date *d)
+{
+    d->year = nx__text_digits(r, 4, 4, "a year has four digits");
+    nx__text_want(r, "-", "a - is missing");
+    d->month = nx__text_digits(r, 2, 2, "a month has two digits");
+    nx__text_want(r, "-", "a - is missing");
+    d->day = nx__text_digits(r, 2, 2, "a day has two digits");
+}
+
+nx_err nx_date_parse_day(nx_bytes text, nx_date *out)
+{
+    struct nx__text_reader r = nx__text_reader(text);
+    nx_date d = {0};
+    full_date(&r, &d);
+    return finish(&r, &d, out);
+}
+
 nx_err nx_date_parse(nx_bytes text, nx_date *out)
 {
     struct nx__text_reader r = nx__text_reader(text);
     nx_date d = {0};
-    d.year = nx__text_digits(&r, 4, 4, "a year has four digits");
-    nx__text_want(&r, "-", "a - is missing");
-    d.month = nx__text_digits(&r, 2, 2, "a month has two digits");
-    nx__text_want(&r, "-", "a - is missing");
-    d.day = nx__text_digits(&r, 2, 2, "a day has two digits");
+    full_date(&r, &d);
     if (!nx__text_take(&r, 'T') && !nx__text_take(&r, 't') && !nx__text_take(&r, ' '))
         nx__text_wrong(&r, r.at, "a T is missing between the day and the time");
     d.hour = nx__text_digits(&r, 2, 2, "an hour has two digits");

@@ -1,5 +1,5 @@
 /* Rules for the clock, as TZ of POSIX has them, with what RFC 8536 3.3.1 adds. */
-#include "date/reader.h"
+#include "base/text_reader.h"
 #include "date/zone.h"
 
 /* ---- Reading */

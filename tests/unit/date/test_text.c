@@ -70,6 +70,19 @@ NX_TEST("RFC 3339")
     nx_expect_eq(out, "1889-12-31T23:59:32+00:53");
 }
 
+NX_TEST("days")
+{
+    nx_date date;
+    nx_bytes out;
+    nx_expect_ok(nx_date_parse_day(nx_str("2024-02-29"), &date));
+    nx_expect_ok(nx_date_text(date, &out));
+    nx_expect_eq(out, "2024-02-29T00:00:00Z");
+    static const char *const bad[] = {"", "2024-02-30", "2024-2-3", "2024-02-29T", "20240229"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        nx_subtest ("\"%s\"", bad[i])
+            nx_expect_err(NX_EINVAL, nx_date_parse_day(nx_str(bad[i]), &date));
+}
+
 NX_TEST("HTTP")
 {
     static const char *const good[] = {"Sun, 06 Nov 1994 08:49:37 GMT",

@@ -1,6 +1,6 @@
 /* Reading text from the left, until something is wrong. */
-#ifndef NX__DATE_READER_H
-#define NX__DATE_READER_H
+#ifndef NX__TEXT_READER_H
+#define NX__TEXT_READER_H
 
 #include "base/error.h"
 #include <ctype.h>
