@@ -378,8 +378,9 @@ NX_API NX_MUST_CHECK nx_err nx_fs_walk_with(nx_walk **out, const char *path,
 NX_API NX_MUST_CHECK nx_err nx_walk_next(nx_walk *walk, nx_fs_entry *entry);
 #define NX_WALK_WAITING_MOST ((size_t)64 << 20)
 
-/* Does not go into the directory that came last. Does not suspend. */
+/* Does not go into the directory that came last. Suspends while what is read ahead is read. */
 NX_API void nx_walk_skip(nx_walk *walk);
+/* Suspends for a moment where something is read ahead; that is given up. NULL is nothing. */
 NX_API void nx_walk_free(nx_walk *walk);
 static inline void nx_walk_auto(nx_walk **walk)
 {

@@ -296,7 +296,8 @@ static int64_t is_inside(int directory, struct nx__copy_same from)
         if (at != directory) (void)close(at);
         at = -1;
         if (above < 0) {
-            result = above;
+            /* Whoever may not go up here could not have come down from above. */
+            result = above == -EACCES ? 0 : above;
             break;
         }
         at = (int)above;

@@ -222,7 +222,7 @@ NX_TEST("pipes, sockets and devices are refused, or left out")
     nx_expect(!nx_fs_exists(at("to/socket")));
 }
 
-NX_TEST("two names of a file may stay two names of one")
+NX_TEST("two names of a file may stay two names of one", .deadline = NX_S(60))
 {
     nx_stat a, b;
     char name[32];
@@ -269,7 +269,7 @@ NX_TEST("attributes go with it where it is said")
     nx_expect_eq(getxattr(at("b"), "user.nexus", value, sizeof value), 5);
 }
 
-NX_TEST("deep trees take no more descriptors, and holes no disk")
+NX_TEST("deep trees take no more descriptors, and holes no disk", .deadline = NX_S(60))
 {
     enum { DEEP = 500 };
     nx_file *f;
@@ -307,7 +307,7 @@ static nx_err copying(void *arg)
     return copy();
 }
 
-NX_TEST("a copy can be cancelled, and leaves no half of a file")
+NX_TEST("a copy can be cancelled, and leaves no half of a file", .deadline = NX_S(60))
 {
     enum { FILES = 1200 };
     nx_fiber *fiber;
