@@ -83,6 +83,11 @@ static nx_err try_send(nx_channel *channel, const void *value)
     return NX_OK;
 }
 
+nx_err nx__channel_offer(nx_channel *channel, const void *value)
+{
+    return try_send(channel, value);
+}
+
 static nx_err try_recv(nx_channel *channel, void *value)
 {
     struct waiter *sender = first(&channel->senders);
@@ -206,6 +211,7 @@ void nx_channel_close(nx_channel *channel)
 {
     if (channel->closed) return;
     channel->closed = true;
+    if (channel->on_close) channel->on_close(channel);
     for (struct waiter *w; (w = first(&channel->senders));) finish(w->wait, w->which, -EPIPE);
     for (struct waiter *w; (w = first(&channel->receivers));) finish(w->wait, w->which, -EPIPE);
 }

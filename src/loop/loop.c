@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "loop/exit.h"
 #include "loop/fiber.h"
 #include "loop/files.h"
 #include "loop/loops.h"
@@ -318,18 +319,24 @@ void nx__loop_shutdown(struct nx_loop *loop)
     }
 }
 
+static void program_shutdown(struct nx_loop *loop)
+{
+    nx__loop_shutdown(loop);
+    if (!nx__signals_serve()) nx__exit_begin(loop, 0, 0);
+}
+
 static void shutdown_posted(struct nx__post *post)
 {
     struct nx_loop *from = nx__container_of(post, struct nx_loop, shutdown), *first = from->first;
     atomic_store(&from->shutdown_posted, false);
-    nx__loop_shutdown(first);
+    program_shutdown(first);
 }
 
 void nx_shutdown(void)
 {
     struct nx_loop *loop = nx__loop();
     if (!loop->first)
-        nx__loop_shutdown(loop);
+        program_shutdown(loop);
     else if (!atomic_exchange(&loop->shutdown_posted, true))
         nx__loop_post(loop->first, &loop->shutdown);
 }
@@ -462,6 +469,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
         error_say(&context, code);
     }
     nx__loop_drain(&loop);
-    nx__loop_free(&loop);
+    /* What was cut may still use the loop. */
+    if (nx__exit_finish()) nx__loop_free(&loop);
     return code;
 }
