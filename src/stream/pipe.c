@@ -45,9 +45,10 @@ static nx_err run(nx_stream *const *streams, size_t count)
 {
     for (size_t i = 0; i < count; i++) NX_TRY(place_check(streams[i], i, count));
     for (size_t i = 1; i + 1 < count; i++) streams[i]->next = streams[i + 1];
-    if (count == 2) NX_TRY(nx__direct_move(streams[0], streams[1]));
-    bool more = true;
-    while (more && !enough(streams, count)) NX_TRY(piece_move(streams[0], streams[1], &more));
+    bool all = false, more = true;
+    if (count == 2) NX_TRY(nx__direct_move(streams[0], streams[1], &all));
+    while (more && !all && !enough(streams, count))
+        NX_TRY(piece_move(streams[0], streams[1], &more));
     for (size_t i = 1; i < count; i++) NX_TRY(nx__stream_end(streams[i]));
     return NX_OK;
 }
