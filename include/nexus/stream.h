@@ -256,6 +256,9 @@ typedef struct nx_stream_type {
     nx_err (*transform)(void *state, nx_bytes bytes, nx_stream *next);
     nx_err (*finish)(void *state, nx_stream *next); /* `next` is NULL for a sink */
     void (*close)(void *state); /* once, whatever has happened; frees the state */
+    /* Of a duplex, whose sink half is closed before it is finished while the other is still open:
+     * no more is written. Does not suspend. */
+    void (*give_up)(void *state);
 } nx_stream_type;
 
 /* A stream of that type, which is copied; it takes the state over, also where memory is out. */
