@@ -1,10 +1,14 @@
 /* Streams one behind the other. */
+#include "loop/files.h"
 #include "stream/stream.h"
 
 #include <stdlib.h>
 
 /* What is read at once. */
 enum { PIECE = 256 * 1024 };
+
+/* How many bytes could be copied in the time that a piece takes by itself. */
+enum { PIECE_COST = 1024 };
 
 /* Is it a stream for that place? */
 static nx_err place_check(const nx_stream *stream, size_t place, size_t count)
@@ -30,7 +34,10 @@ static nx_err piece_move(nx_stream *source, nx_stream *to, bool *more)
     NX_TRY(nx_stream_room(to, PIECE, &room));
     NX_TRY(nx_stream_read(source, room, PIECE, &got));
     *more = got != 0;
-    return nx_stream_commit(to, got);
+    NX_TRY(nx_stream_commit(to, got));
+    /* Streams that never wait let others run, too; a piece takes its time, however short it is. */
+    int64_t turn = nx__file_turn(got + PIECE_COST);
+    return turn < 0 ? nx__error_set(NX_ECANCELED, "cancelled") : NX_OK;
 }
 
 /* Has one of them said so? */

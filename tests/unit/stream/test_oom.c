@@ -105,6 +105,13 @@ static nx_err by_hand(nx_bytes *out)
     return nx_stream_read_all(again, SIZE, out);
 }
 
+static nx_err by_fibers(nx_bytes *out)
+{
+    nx_stream *two[] = {nx_memory_reader(text), nx_memory_reader(nx_str(""))};
+    return nx_pipe(nx_through(nx_merge_with(two, 2), nx_change(nothing, NULL)),
+                   nx_memory_writer(out, SIZE));
+}
+
 struct sending {
     nx_stream *to;
 };
@@ -147,10 +154,10 @@ static nx_err by_sockets(nx_bytes *out)
 static const struct {
     const char *name;
     nx_err (*run)(nx_bytes *out);
-} chains[] = {{"gzip", by_gzip},      {"deflate", by_deflate}, {"br", by_brotli},
-              {"zstd", by_zstd},      {"text", by_text},       {"files", by_files},
-              {"kernel", by_kernel},  {"several", by_several}, {"hand", by_hand},
-              {"sockets", by_sockets}};
+} chains[] = {{"gzip", by_gzip},       {"deflate", by_deflate}, {"br", by_brotli},
+              {"zstd", by_zstd},       {"text", by_text},       {"files", by_files},
+              {"kernel", by_kernel},   {"several", by_several}, {"hand", by_hand},
+              {"sockets", by_sockets}, {"fibers", by_fibers}};
 
 static int descriptors(void)
 {
