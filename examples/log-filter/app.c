@@ -2,6 +2,7 @@
  *
  *     zcat access.log.gz | nexus run app.c -- error >errors.gz
  *     nexus run app.c --allow-read=. -- error access.log app.log.gz old.log.zst >errors.gz */
+#define _GNU_SOURCE 1 /* memmem */
 #include <nexus/console.h>
 #include <nexus/fs.h>
 #include <nexus/stream.h>
