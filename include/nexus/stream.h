@@ -98,6 +98,21 @@ NX_API nx_stream *nx_concat_with(nx_stream *const *sources, size_t count);
     nx_concat_with((nx_stream *const[]){__VA_ARGS__},                                              \
                    sizeof((nx_stream *const[]){__VA_ARGS__}) / sizeof(nx_stream *))
 
+/* A source of several as they come, each piece whole, in no order between them: a fiber reads each,
+ * and is one piece ahead at most. The first error of any is the merge's. Closing it cancels those
+ * fibers and waits for them. NX_ENOMEM, NX_ELIMIT (--max-fibers). */
+NX_API nx_stream *nx_merge_with(nx_stream *const *sources, size_t count);
+#define nx_merge(...)                                                                              \
+    nx_merge_with((nx_stream *const[]){__VA_ARGS__},                                               \
+                  sizeof((nx_stream *const[]){__VA_ARGS__}) / sizeof(nx_stream *))
+
+/* A source with transforms behind it as one source: nx_through(nx_fs_reader("a.gz"), nx_gunzip()).
+ * A fiber runs them. Errors as nx_merge. */
+NX_API nx_stream *nx_through_with(nx_stream *const *streams, size_t count);
+#define nx_through(...)                                                                            \
+    nx_through_with((nx_stream *const[]){__VA_ARGS__},                                             \
+                    sizeof((nx_stream *const[]){__VA_ARGS__}) / sizeof(nx_stream *))
+
 /* A sink of several, or a transform that lets all through and writes it into them too: each piece
  * into one after the other, so the slowest rules. The first error of any is the tee's. They are
  * finished and closed with it. */
@@ -256,6 +271,9 @@ typedef struct nx_stream_type {
     nx_err (*transform)(void *state, nx_bytes bytes, nx_stream *next);
     nx_err (*finish)(void *state, nx_stream *next); /* `next` is NULL for a sink */
     void (*close)(void *state); /* once, whatever has happened; frees the state */
+    /* Of a duplex, whose sink half is closed before it is finished while the other is still open:
+     * no more is written. Does not suspend. */
+    void (*give_up)(void *state);
 } nx_stream_type;
 
 /* A stream of that type, which is copied; it takes the state over, also where memory is out. */

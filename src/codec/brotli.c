@@ -1,7 +1,10 @@
 /* br by libbrotli (RFC 7932). */
 #include "codec/codec.h"
 
+#include "base/compiler.h"
+#include "base/list.h"
 #include <brotli/decode.h>
+#include <setjmp.h>
 #include <stdlib.h>
 
 #if defined(NX__BROTLI_ENCODER)
@@ -12,14 +15,20 @@
 enum { BLOCKS_MOST = 16, BLOCK_LEAST = 4096 };
 
 struct block {
+    struct nx__list link; /* in encoder->blocks, while it is the library's */
     size_t size;
     max_align_t data[];
 };
 
 struct encoder {
-    BrotliEncoderState *state;
+    BrotliEncoderState *state; /* NULL: memory was out */
     struct block *spare[BLOCKS_MOST];
     int spare_count;
+    struct nx__list blocks;
+    /* The library ends the program where it gets no memory. So it is left by a jump, and what it
+     * has is freed without it. */
+    bool encoding;
+    jmp_buf no_memory;
 };
 
 static void *block_alloc(void *opaque, size_t size)
@@ -29,13 +38,17 @@ static void *block_alloc(void *opaque, size_t size)
         struct block *block = e->spare[i];
         if (block->size < size || block->size > 2 * size) continue;
         e->spare[i] = e->spare[--e->spare_count];
+        nx__list_insert(&e->blocks, &block->link);
         return block->data;
     }
-    if (size > SIZE_MAX - sizeof(struct block)) return NULL;
-    struct block *block = malloc(sizeof *block + size);
-    if (!block) return NULL;
-    block->size = size;
-    return block->data;
+    struct block *block = size <= SIZE_MAX - sizeof *block ? malloc(sizeof *block + size) : NULL;
+    if (block) {
+        block->size = size;
+        nx__list_insert(&e->blocks, &block->link);
+        return block->data;
+    }
+    if (e->encoding) longjmp(e->no_memory, 1);
+    return NULL;
 }
 
 static void block_free(void *opaque, void *data)
@@ -43,6 +56,7 @@ static void block_free(void *opaque, void *data)
     struct encoder *e = opaque;
     if (!data) return;
     struct block *block = (struct block *)(void *)((char *)data - offsetof(struct block, data));
+    nx__list_remove(&block->link);
     if (block->size >= BLOCK_LEAST && e->spare_count < BLOCKS_MOST)
         e->spare[e->spare_count++] = block;
     else
@@ -74,9 +88,19 @@ static void *encoder_new(const struct nx__encoding *how)
 {
     struct encoder *e = calloc(1, sizeof *e);
     if (!e) return NULL;
+    nx__list_init(&e->blocks);
     if (encoder_reset(e, how)) return e;
     encoder_free(e);
     return NULL;
+}
+
+/* After a jump out of the library: its own state lies in one of the blocks. */
+static void give_up(struct encoder *e)
+{
+    struct nx__list *link;
+    e->encoding = false;
+    e->state = NULL;
+    while ((link = nx__list_pop(&e->blocks))) free(nx__container_of(link, struct block, link));
 }
 
 static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes *in, char *out,
@@ -85,12 +109,22 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
     static const BrotliEncoderOperation operation[] = {[NX__CODE_MORE] = BROTLI_OPERATION_PROCESS,
                                                        [NX__CODE_FLUSH] = BROTLI_OPERATION_FLUSH,
                                                        [NX__CODE_END] = BROTLI_OPERATION_FINISH};
-    BrotliEncoderState *state = ((struct encoder *)encoder)->state;
+    struct encoder *e = encoder;
+    BrotliEncoderState *state = e->state;
     size_t in_left = in->len, out_left = cap;
     const uint8_t *from = (const uint8_t *)in->data;
     uint8_t *to = (uint8_t *)out;
-    if (!BrotliEncoderCompressStream(state, operation[op], &in_left, &from, &out_left, &to, NULL))
+    *len = 0;
+    if (!state) return NX__CODED_NO_MEMORY;
+    if (setjmp(e->no_memory)) {
+        give_up(e);
         return NX__CODED_NO_MEMORY;
+    }
+    e->encoding = true;
+    bool ok =
+        BrotliEncoderCompressStream(state, operation[op], &in_left, &from, &out_left, &to, NULL);
+    e->encoding = false;
+    if (!ok) return NX__CODED_NO_MEMORY;
     *in = nx_slice(from, in_left);
     *len = cap - out_left;
     if (op == NX__CODE_END) return BrotliEncoderIsFinished(state) ? NX__CODED_DONE : NX__CODED_ON;

@@ -25,7 +25,7 @@ static nx_err file_read(void *state, void *data, size_t len, size_t *got)
 static bool file_direct(void *state, struct nx__direct *out)
 {
     struct nx_file *file = state;
-    *out = (struct nx__direct){file->fd, file->streams ? NULL : &file->position};
+    *out = (struct nx__direct){.fd = file->fd, .position = file->streams ? NULL : &file->position};
     return !file->unheard;
 }
 
@@ -86,7 +86,8 @@ static nx_err writer_write(void *state, nx_bytes bytes)
 static bool writer_direct(void *state, struct nx__direct *out)
 {
     const struct writer *w = state;
-    *out = (struct nx__direct){w->file->fd, w->file->streams ? NULL : &w->file->position};
+    *out = (struct nx__direct){.fd = w->file->fd,
+                               .position = w->file->streams ? NULL : &w->file->position};
     return !w->busy;
 }
 

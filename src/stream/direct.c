@@ -118,12 +118,26 @@ nx_stream *nx__stream_direct(nx_stream *stream, nx__direct_fn fn)
     return stream;
 }
 
-nx_err nx__direct_move(nx_stream *from, nx_stream *to)
+/* Has the sink send a file. */
+static nx_err file_send(nx_stream *to, const struct nx__direct *source,
+                        const struct nx__direct *sink, bool *all)
+{
+    struct stat st;
+    off_t at = source->position ? (off_t)*source->position : lseek(source->fd, 0, SEEK_CUR);
+    if (fstat(source->fd, &st) != 0 || !S_ISREG(st.st_mode) || at < 0 || at >= st.st_size)
+        return NX_OK;
+    *all = true;
+    return sink->send(to->state, source->fd, (uint64_t)at, (uint64_t)(st.st_size - at));
+}
+
+nx_err nx__direct_move(nx_stream *from, nx_stream *to, bool *all)
 {
     struct nx__direct source, sink;
+    *all = false;
     if (!from->direct || !to->direct || nx__stream_ahead(from).len ||
         !from->direct(from->state, &source) || !to->direct(to->state, &sink))
         return NX_OK;
+    if (sink.send) return file_send(to, &source, &sink, all);
     off_t from_at = source.position ? (off_t)*source.position : 0;
     off_t to_at = sink.position ? (off_t)*sink.position : 0;
     struct move m = {.from = source.fd,

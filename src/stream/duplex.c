@@ -24,7 +24,7 @@ static nx_err half_finish(void *state, nx_stream *next)
     return nx_stream_finish(((struct whole *)state)->stream);
 }
 
-static void half_close(void *state)
+static void source_close(void *state)
 {
     struct whole *w = state;
     if (--w->halves) return;
@@ -32,17 +32,25 @@ static void half_close(void *state)
     free(w);
 }
 
+/* A peer that waits for more would wait as long as the other half is open. */
+static void sink_close(void *state)
+{
+    const nx_stream *stream = ((struct whole *)state)->stream;
+    if (!stream->finished && stream->type.give_up) stream->type.give_up(stream->state);
+    source_close(state);
+}
+
 nx_err nx_stream_split(nx_stream *duplex, nx_stream **source, nx_stream **sink)
 {
     static const nx_stream_type reads = {.size = sizeof reads,
                                          .name = "a source half",
                                          .read = half_read,
-                                         .close = half_close},
+                                         .close = source_close},
                                 writes = {.size = sizeof writes,
                                           .name = "a sink half",
                                           .write = half_write,
                                           .finish = half_finish,
-                                          .close = half_close};
+                                          .close = sink_close};
     *source = *sink = NULL;
     nx_err err = duplex ? nx__stream_check(duplex) : nx__error_set(NX_EINVAL, "there is no stream");
     if (!err && !(duplex->type.read && duplex->type.write))

@@ -191,6 +191,11 @@ static nx_err half_close(void *state, nx_stream *next)
     return failed(&b->to, result, "finish");
 }
 
+static void half_give_up(void *state)
+{
+    (void)shutdown(((struct both *)state)->to.fd, SHUT_WR);
+}
+
 static void both_close(void *state)
 {
     struct both *b = state;
@@ -270,7 +275,8 @@ nx_stream *nx_fd_duplex_with(int fd, const nx_fd_options *options)
                                         .read = both_read,
                                         .write = both_write,
                                         .finish = half_close,
-                                        .close = both_close};
+                                        .close = both_close,
+                                        .give_up = half_give_up};
     struct both *b = both_new(fd, &o);
     if (!b) return nx__stream_no_memory();
     int64_t result = end_open(&b->from, fd, &o);

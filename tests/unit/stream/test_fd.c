@@ -274,6 +274,24 @@ NX_TEST("a socket's directions are two streams, which end by themselves")
     nx_expect(is_closed(ends[0]) && is_closed(ends[1]));
 }
 
+NX_TEST("a half that is given up is an end for the peer")
+{
+    int ends[2];
+    nx_stream *from, *to;
+    nx_bytes text;
+    nx_require_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+    nx_require_ok(nx_stream_split(nx_fd_duplex(ends[0]), &from, &to));
+    nx_expect_ok(nx_stream_write(to, nx_str("not all")));
+    nx_stream_close(to);
+    nx_stream *peer = nx_fd_duplex(ends[1]);
+    nx_expect_ok(nx_stream_read_all(peer, 9, &text));
+    nx_expect_eq(text, "not all");
+    nx_stream_close(peer);
+    nx_expect_ok(nx_stream_read_all(from, 9, &text));
+    nx_stream_close(from);
+    nx_expect(is_closed(ends[0]) && is_closed(ends[1]));
+}
+
 NX_TEST("a duplex is used by one fiber too, and what has not two directions is none")
 {
     int ends[2];

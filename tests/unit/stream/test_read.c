@@ -1,6 +1,8 @@
 /* Reading a source by what is in it, and streams of several streams. */
+#include <nexus/fiber.h>
 #include <nexus/stream.h>
 #include <nexus/test.h>
+#include <nexus/timer.h>
 
 /* A source that gives `text` in pieces of `step` bytes. */
 struct pieces {
@@ -265,4 +267,115 @@ NX_TEST("one source goes into several sinks")
     nx_expect_err(NX_EINVAL,
                   nx_pipe(nx_memory_reader(nx_str("a")),
                           nx_tee(nx_memory_writer(&b, 9), nx_memory_reader(nx_str("")))));
+}
+
+/* ---- Fed by fibers */
+
+/* Waits before each piece, and for ever where `wait` is. */
+struct slow {
+    const char *text;
+    nx_duration wait;
+    unsigned closed;
+};
+
+static nx_err slow_read(void *state, void *data, size_t len, size_t *got)
+{
+    struct slow *s = state;
+    (void)len;
+    NX_TRY(nx_sleep(s->wait));
+    if (!*s->text) return NX_OK;
+    if (*s->text == '!') return nx_fail(NX_EFAILED, "it says no");
+    memcpy(data, s->text++, 1);
+    *got = 1;
+    return NX_OK;
+}
+
+static void slow_close(void *state)
+{
+    ((struct slow *)state)->closed++;
+}
+
+static nx_stream *slow(struct slow *s)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a slow source", .read = slow_read, .close = slow_close};
+    return nx_stream_new(&type, s);
+}
+
+static size_t count_of(nx_bytes bytes, char c)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < bytes.len; i++) count += bytes.data[i] == c;
+    return count;
+}
+
+NX_TEST("several sources are read as they come")
+{
+    nx_bytes out;
+    struct slow s[3] = {{"aaaa", NX_MS(1), 0}, {"bbbb", NX_MS(2), 0}, {"", NX_MS(0), 0}};
+    nx_expect_ok(
+        nx_pipe(nx_merge(slow(&s[0]), slow(&s[1]), slow(&s[2])), nx_memory_writer(&out, 99)));
+    nx_expect(count_of(out, 'a') == 4 && count_of(out, 'b') == 4 && out.len == 8);
+    /* The quick one does not wait for the one that never comes. */
+    s[0] = (struct slow){"xyz", NX_MS(0), 0};
+    s[1] = (struct slow){"never", NX_FOREVER, 0};
+    nx_stream *merge = nx_merge(slow(&s[0]), slow(&s[1]));
+    char three[3];
+    nx_expect_ok(nx_stream_read_exact(merge, three, 3));
+    nx_expect_eq(nx_slice(three, 3), "xyz");
+    nx_stream_close(merge);
+    nx_expect(s[0].closed == 1 && s[1].closed == 1);
+    /* An error of one ends it, and the others. */
+    s[0] = (struct slow){"ab!", NX_MS(0), 0};
+    s[1] = (struct slow){"never", NX_FOREVER, 0};
+    nx_expect_err(NX_EFAILED,
+                  nx_pipe(nx_merge(slow(&s[0]), slow(&s[1])), nx_memory_writer(&out, 99)));
+    nx_expect_eq(nx_error_last()->message, "it says no");
+    nx_expect(s[0].closed == 1 && s[1].closed == 1);
+    nx_expect_err(NX_EINVAL, nx_pipe(nx_merge(slow(&s[0]), NULL), nx_memory_writer(&out, 99)));
+    nx_expect_eq(s[0].closed, 2);
+    nx_expect_ok(nx_pipe(nx_merge_with(NULL, 0), nx_memory_writer(&out, 99)));
+    /* Closed before it was read. */
+    nx_stream_close(nx_merge(slow(&s[0]), slow(&s[1])));
+    nx_expect(s[0].closed == 3 && s[1].closed == 2);
+}
+
+static nx_err merge_nothing(void *arg)
+{
+    struct slow *s = arg;
+    nx_bytes out;
+    return nx_pipe(nx_merge(slow(&s[0]), slow(&s[1])), nx_memory_writer(&out, 99));
+}
+
+NX_TEST("a merge that waits is cancelled with all that it waits for")
+{
+    struct slow s[2] = {{"a", NX_FOREVER, 0}, {"b", NX_FOREVER, 0}};
+    nx_fiber *f;
+    nx_require_ok(nx_spawn(&f, merge_nothing, s, .name = "merges"));
+    nx_expect_ok(nx_sleep(NX_MS(5)));
+    nx_cancel(f);
+    nx_expect_err(NX_ECANCELED, nx_join(f));
+    nx_expect(s[0].closed == 1 && s[1].closed == 1);
+}
+
+NX_TEST("a source with transforms is a source")
+{
+    nx_bytes packed, out;
+    struct pieces p = {.text = nx_str("abcdefgh"), .step = 3};
+    nx_require_ok(
+        nx_pipe(nx_memory_reader(nx_str("one")), nx_gzip(), nx_memory_writer(&packed, 99)));
+    nx_expect_ok(nx_pipe(nx_concat(nx_through(nx_memory_reader(packed), nx_gunzip()),
+                                   nx_through(pieces(&p), nx_drop(2), nx_take(4)),
+                                   nx_through(nx_memory_reader(nx_str("!")))),
+                         nx_memory_writer(&out, 99)));
+    nx_expect_eq(out, "onecdef!");
+    nx_expect_eq(p.closed, 1);
+    nx_expect_err(NX_EPROTO, nx_pipe(nx_through(nx_memory_reader(nx_str("no gzip")), nx_gunzip()),
+                                     nx_memory_writer(&out, 99)));
+    p.text = nx_str("abc");
+    nx_expect_err(NX_EINVAL, nx_pipe(nx_through(pieces(&p), nx_memory_reader(nx_str(""))),
+                                     nx_memory_writer(&out, 99)));
+    nx_expect_err(NX_EINVAL, nx_pipe(nx_through(pieces(&p), NULL), nx_memory_writer(&out, 99)));
+    nx_expect_err(NX_EINVAL, nx_pipe(nx_through_with(NULL, 0), nx_memory_writer(&out, 99)));
+    nx_expect_eq(p.closed, 3);
 }
