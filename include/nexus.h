@@ -27,5 +27,6 @@
 #include <nexus/static.h>
 #include <nexus/stream.h>
 #include <nexus/timer.h>
+#include <nexus/url.h>
 
 #endif
