@@ -19,5 +19,6 @@
 #include <nexus/static.h>
 #include <nexus/stream.h>
 #include <nexus/timer.h>
+#include <nexus/worker.h>
 
 #endif
