@@ -28,5 +28,6 @@
 #include <nexus/stream.h>
 #include <nexus/timer.h>
 #include <nexus/url.h>
+#include <nexus/worker.h>
 
 #endif
