@@ -22,6 +22,7 @@
 #include <nexus/keys.h>
 #include <nexus/log.h>
 #include <nexus/module.h>
+#include <nexus/process.h>
 #include <nexus/runtime.h>
 #include <nexus/semver.h>
 #include <nexus/static.h>

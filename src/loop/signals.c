@@ -356,19 +356,3 @@ nx_err nx_child_wait(pid_t child, int *status)
     (void)close(fd);
     return err;
 }
-
-static void nothing(int signo)
-{
-    (void)signo;
-}
-
-void nx__sigpipe_quiet(void)
-{
-    static atomic_bool done;
-    struct sigaction now;
-    if (nx__likely(atomic_load_explicit(&done, memory_order_relaxed))) return;
-    atomic_store_explicit(&done, true, memory_order_relaxed);
-    if (sigaction(SIGPIPE, NULL, &now) != 0 || now.sa_handler != SIG_DFL) return;
-    now = (struct sigaction){.sa_handler = nothing, .sa_flags = SA_RESTART};
-    (void)sigaction(SIGPIPE, &now, NULL);
-}

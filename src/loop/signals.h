@@ -23,11 +23,6 @@ bool nx__signals_are_heard(void);
  * it is the end. Any thread. */
 bool nx__signals_replaced(void);
 
-/* Keeps SIGPIPE, which ends a program when the reader of a pipe or socket leaves, from doing so:
- * before a call that has no flag against it. A handler, unlike an ignored signal, is not handed on
- * to what the program starts. Any thread. */
-void nx__sigpipe_quiet(void);
-
 /* Those that are handled here, a bit each. */
 uint64_t nx__signals_handled(void);
 

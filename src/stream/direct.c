@@ -1,8 +1,8 @@
 /* Bytes from descriptor to descriptor by the kernel. */
 #include "stream/direct.h"
 
+#include "base/sigpipe.h"
 #include "loop/files.h"
-#include "loop/signals.h"
 #include "stream/stream.h"
 #include <errno.h>
 #include <fcntl.h>

@@ -5,7 +5,6 @@
  * doesn't block by itself. */
 #include "base/compiler.h"
 #include "loop/files.h"
-#include "loop/signals.h"
 #include "stream/direct.h"
 #include "stream/stream.h"
 

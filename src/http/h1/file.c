@@ -1,7 +1,7 @@
 /* HTTP/1.1 answers that come from a file: by the kernel alone, in turns with other connections. */
+#include "base/sigpipe.h"
 #include "http/files/files.h"
 #include "http/h1/conn.h"
-#include "loop/signals.h"
 
 #include <errno.h>
 #include <sys/sendfile.h>
@@ -107,7 +107,7 @@ nx_err nx__h1_send_file(nx_response *res, int fd, const struct nx__file_piece *p
     bool body;
     NX_TRY(nx__h1_send_head(res, length, &body));
     if (!body) return NX_OK;
-    nx__sigpipe_quiet();
+    nx__sigpipe_quiet(); /* sendfile has no flag against it */
     nx_err err = send_body(conn, fd, pieces, count);
     if (err) {
         conn->broken = true; /* fewer bytes than the head has promised: nothing may follow them */
