@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "permission/broker.h"
+#include "permission/environment.h"
 #include "permission/paths.h"
 #include "permission/place.h"
 #include "permission/program.h"
@@ -120,6 +121,8 @@ static enum nx__verdict target_verdict(const struct nx__permissions *permissions
     if (permissions->all) return NX__GRANTED;
     if (is_file(kind) && target->valid && nx__is_process_inside(target->endpoint.text))
         return NX__MISSING;
+    if (kind == NX__PERMIT_ENV && target->valid && nx__environment_is_plain(target->endpoint.text))
+        return NX__GRANTED;
     return matches(&permissions->allow[kind], kind, target, false) ? NX__GRANTED : NX__MISSING;
 }
 
