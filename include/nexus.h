@@ -21,6 +21,7 @@
 #include <nexus/semver.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
+#include <nexus/text.h>
 #include <nexus/timer.h>
 
 #endif
