@@ -27,6 +27,7 @@
 #include <nexus/semver.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
+#include <nexus/text.h>
 #include <nexus/timer.h>
 #include <nexus/url.h>
 #include <nexus/worker.h>
