@@ -354,7 +354,7 @@ static void begin(void)
 static bool mounted(const char *path, const char *size)
 {
     return mkdir(path, 0755) == 0 && unshare(CLONE_NEWNS) == 0 &&
-           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", "/", "none", MS_REC | MS_PRIVATE, "") == 0 &&
            mount("tmpfs", path, "tmpfs", 0, size) == 0;
 }
 
@@ -362,7 +362,7 @@ static bool read_only(void)
 {
     if (!mounted("ro", "size=64k")) return false;
     file_make("ro/x", 0644);
-    return mount("tmpfs", "ro", "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) == 0;
+    return mount("tmpfs", "ro", "tmpfs", MS_REMOUNT | MS_RDONLY, "") == 0;
 }
 
 static bool user_set(uid_t user)
