@@ -25,8 +25,8 @@ static unsigned kinds_of(uint64_t flags)
 static int64_t is_pipe(unsigned kinds, const char *path, const struct open_how *how)
 {
     struct stat stat;
-    int64_t fd = nx__fs_open_path(
-        kinds, path, &(struct open_how){.flags = O_PATH | (how->flags & O_NOFOLLOW)});
+    int64_t fd = nx__fs_open_path(kinds, path,
+                                  &(struct open_how){.flags = O_PATH | (how->flags & O_NOFOLLOW)});
     if (fd < 0) return fd;
     int64_t result = fstat((int)fd, &stat) == 0 ? S_ISFIFO(stat.st_mode) : -errno;
     (void)close((int)fd);
