@@ -335,7 +335,7 @@ static void prepare(void)
     file_make("dir/x", 0644);
     nx_require_eq(mkdir("tree", 0755), 0);
     file_make("tree/x", 0644);
-    nx_require_eq(mkdir("shut", 0), 0);
+    nx_require_eq(mkdir("shut", getuid() ? 0700 : 0), 0); /* or it could not be removed */
     nx_require_eq(mkdir("locked", 0755), 0);
     file_make("locked/x", 0600);
 }
@@ -409,7 +409,6 @@ NX_TEST("each call on a path, in each bad situation", .deadline = NX_S(60))
                              strerror(rows[i].comes_to[s]));
         }
     }
-    nx_require_eq(chmod("shut", 0700), 0);
 }
 
 NX_TEST("each call on a path, when nothing is granted")
