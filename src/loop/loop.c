@@ -428,6 +428,7 @@ static void error_say(const struct nx__context *context, int code)
 }
 
 struct nx_loop *nx__program_loop;
+const char *nx__program_word;
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
@@ -435,6 +436,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
      */
     static struct nx_loop loop;
     nx__program_loop = &loop;
+    nx__program_word = argc > 0 ? argv[0] : NULL;
     nx_err err = nx__limits_apply();
     bool limited = err == NX_OK;
     if (limited) err = nx__loop_init(&loop, NULL);
