@@ -7,6 +7,7 @@
 #include "loop/fiber.h"
 #include "loop/files.h"
 #include "loop/loops.h"
+#include "loop/notify.h"
 #include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
@@ -445,6 +446,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
         if (limited) nx__loop_free(&loop);
         return (int)err;
     }
+    nx__notify_loop(&loop);
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
     loop.returned = true;
