@@ -16,6 +16,7 @@
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/glob.h>
+#include <nexus/host.h>
 #include <nexus/http.h>
 #include <nexus/json.h>
 #include <nexus/jwt.h>
