@@ -115,7 +115,7 @@ static uint8_t type_of(int directory, const char *name, uint8_t type)
     struct stat stat;
     if (type != DT_UNKNOWN || fstatat(directory, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         return type;
-    return IFTODT(stat.st_mode);
+    return (uint8_t)IFTODT(stat.st_mode);
 }
 
 static int64_t entry_take(struct nx_walk *w, const char *name, uint8_t type)
