@@ -15,6 +15,7 @@
 #include <nexus/json.h>
 #include <nexus/log.h>
 #include <nexus/module.h>
+#include <nexus/regex.h>
 #include <nexus/runtime.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
