@@ -20,6 +20,7 @@
 #include <nexus/static.h>
 #include <nexus/stream.h>
 #include <nexus/timer.h>
+#include <nexus/toml.h>
 #include <nexus/url.h>
 
 #endif

@@ -33,6 +33,19 @@ class Examples(unittest.TestCase):
         self.assertIn('bad: cannot read the URL "http://a:b/": the port at character 10 is no number', out)
         self.assertIn("1 links lead nowhere", err)
 
+    def test_config(self):
+        with open(os.path.join(EXAMPLES, "config/app.toml"), encoding="utf-8") as file:
+            config = file.read()
+        code, out, err = self.run_example("config", {"app.toml": config})
+        self.assertEqual((code, out), (0, "port 8080\nexample.com from sites/example, compressed\n"
+                                          "static.example.com from public\n"), err)
+        for text, message in ((config.replace("8080", "80800"), "app.toml:2:8: server.port has to be a whole number from 0 to 65535"),
+                              (config.replace('"example.com"', '""'), "app.toml:5:8: a host has a name"),
+                              (config.replace("= 8080", "8080"), 'app.toml:2:6: expected "="')):
+            code, _, err = self.run_example("config", {"app.toml": text})
+            self.assertNotEqual(code, 0)
+            self.assertIn(message, err)
+
 
 if __name__ == "__main__":
     unittest.main()
