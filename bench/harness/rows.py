@@ -255,6 +255,14 @@ def _fiber(name, wanted, quick):
     return {"fiber_switch": seen["switch"], "fiber_spawn_join": seen["spawn_join"]}
 
 
+def _worker(name, wanted, quick):
+    # Both cores: threads that wake each other are what is measured.
+    command = [str(TOOLS / "bench_floor_worker")] if name == "floor" else peers.script_command(name, "worker.mjs", "micro/worker.c")
+    seen = json.loads(proc.output(command, 120, env=peers.environment(), cwd=WORK))
+    rows = {"worker_start": "start", "worker_round_trip": "round_trip", "worker_parcel_1m": "parcel", "parallel_speedup": "speedup"}
+    return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
+
+
 def _timer(name, wanted, quick):
     values = {}
     # span in ms, sleeps, lanes: a second or so each
@@ -475,6 +483,14 @@ GROUPS = [
         Row("fiber_spawn_join", "spawn and join a fiber (peers: call and await)", "ns", "lower", "below 200",
             _below(200)),
     ], RUNTIMES, _fiber, not_for="it has no fibers"),
+    Group([
+        Row("worker_start", "start and join a worker", "us", "lower", "4 of the floor", lambda v: _ratio(v, "floor", 4)),
+        Row("worker_round_trip", "a message to a worker and back", "us", "lower", "1.25 of the floor, below node and bun",
+            lambda v: _all(_ratio(v, "floor", 1.25), _ratio(v, "node", 1), _ratio(v, "bun", 1))),
+        Row("worker_parcel_1m", "1 MiB to a worker and back, handed over", "us", "lower", "1.25 of the floor's message",
+            lambda v: _ratio(v, "floor", 1.25)),
+        Row("parallel_speedup", "a loop over items, on all cores against one", "times", "higher", "at least 1.8", lambda v: v["nexus"] >= 1.8),
+    ], SCRIPTS, _worker, not_for="it runs no program"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
     Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",
