@@ -46,6 +46,7 @@ static void read_file(struct reading *job, int fd)
         job->wrong = "it is too large";
     else
         job->wrong = nx__zone_file_read(nx_slice(data, len), job->zone);
+    if (job->wrong == nx__zone_no_memory) job->system = ENOMEM;
     free(data);
 }
 
