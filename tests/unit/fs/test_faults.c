@@ -441,6 +441,28 @@ NX_TEST("memory runs out where something is denied", .deadline = NX_S(60))
     all_granted(nx_format("--deny-read=%s/nothing", nx_test_dir()), "memory");
 }
 
+NX_TEST("what can't be looked at is not taken for harmless")
+{
+    static struct nx__permissions granted;
+    static const char *const paths[] = {"/proc/self/environ", "/proc/self/task/../environ"};
+    bool taken;
+    begin();
+    nx_require_ok(nx__permissions_parse(&granted, "--allow-read", &taken));
+    nx__permissions_seal(&granted);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        for (unsigned long n = 1; n < 100; n++) {
+            nx_bytes bytes;
+            faults_call(n, EIO);
+            nx_err err = nx_fs_read_file(paths[i], &bytes);
+            const char *failed = faults_stop();
+            if (!err) nx_test_fail("it is read where %s fails", failed ? failed : "nothing");
+            if (!failed) break;
+        }
+    }
+    nx__permissions_seal(NULL);
+    nx__permissions_free(&granted);
+}
+
 /* By what fails in turn, the calls are known in their order. */
 NX_TEST("what replaces a file is on the disk before it has the name, and the name before the end",
         .deadline = NX_S(60))
