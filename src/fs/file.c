@@ -139,23 +139,12 @@ int nx_file_descriptor(const nx_file *file)
 
 /* ---- Once */
 
-static int64_t wait_for(const struct nx_file *file, uint32_t events)
-{
-    struct nx_loop *loop = nx__loop();
-    struct nx__watch watch = {.ready = nx__watch_unheard, .fd = -1};
-    nx_err err = nx__poller_add(&loop->poller, &watch, file->fd, events);
-    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
-    err = nx__wait_fd(&watch, events, NX_FOREVER);
-    nx__poller_remove(&loop->poller, &watch);
-    return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : err ? -ECANCELED : 0;
-}
-
 /* Of a pipe or a terminal. */
 static int64_t stream(struct nx_file *file, const struct iovec *pieces, int count, bool write)
 {
     if (nx__fiber_canceled(nx__fiber_running())) return -ECANCELED;
     if (file->unheard && !write) {
-        int64_t result = wait_for(file, NX__READABLE);
+        int64_t result = nx__fd_wait(file->fd, NX__READABLE);
         if (result < 0) return result;
         file->unheard = false;
     }
@@ -170,7 +159,7 @@ static int64_t stream(struct nx_file *file, const struct iovec *pieces, int coun
         if (n >= 0) return n;
         if (errno == EINTR) continue;
         if (errno != EAGAIN) return -errno;
-        int64_t result = wait_for(file, write ? NX__WRITABLE : NX__READABLE);
+        int64_t result = nx__fd_wait(file->fd, write ? NX__WRITABLE : NX__READABLE);
         if (result < 0) return result;
     }
 }
