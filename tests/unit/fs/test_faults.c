@@ -381,32 +381,32 @@ static void all(const char *fault)
     }
 }
 
-NX_TEST("memory runs out", .deadline = NX_S(60))
+NX_TEST("memory runs out", .deadline = NX_S(120))
 {
     all("memory");
 }
 
-NX_TEST("the disk fails", .deadline = NX_S(60))
+NX_TEST("the disk fails", .deadline = NX_S(120))
 {
     all("EIO");
 }
 
-NX_TEST("calls are interrupted", .deadline = NX_S(60))
+NX_TEST("calls are interrupted", .deadline = NX_S(120))
 {
     all("EINTR");
 }
 
-NX_TEST("the disk is full", .deadline = NX_S(60))
+NX_TEST("the disk is full", .deadline = NX_S(120))
 {
     all("ENOSPC");
 }
 
-NX_TEST("there are no more descriptors", .deadline = NX_S(60))
+NX_TEST("there are no more descriptors", .deadline = NX_S(120))
 {
     all("EMFILE");
 }
 
-NX_TEST("half of it is moved", .deadline = NX_S(60))
+NX_TEST("half of it is moved", .deadline = NX_S(120))
 {
     all("short");
 }
@@ -429,17 +429,17 @@ static void all_granted(const char *deny, const char *fault)
     nx__permissions_free(&granted);
 }
 
-NX_TEST("the disk fails below a grant", .deadline = NX_S(60))
+NX_TEST("the disk fails below a grant", .deadline = NX_S(120))
 {
     all_granted(NULL, "EIO");
 }
 
-NX_TEST("the disk fails where something is denied", .deadline = NX_S(60))
+NX_TEST("the disk fails where something is denied", .deadline = NX_S(120))
 {
     all_granted(nx_format("--deny-read=%s/nothing", nx_test_dir()), "EIO");
 }
 
-NX_TEST("memory runs out where something is denied", .deadline = NX_S(60))
+NX_TEST("memory runs out where something is denied", .deadline = NX_S(120))
 {
     all_granted(nx_format("--deny-read=%s/nothing", nx_test_dir()), "memory");
 }
@@ -468,7 +468,7 @@ NX_TEST("what can't be looked at is not taken for harmless")
 
 /* By what fails in turn, the calls are known in their order. */
 NX_TEST("what replaces a file is on the disk before it has the name, and the name before the end",
-        .deadline = NX_S(60))
+        .deadline = NX_S(120))
 {
     static const char *const order[] = {"pwritev", "fsync", "renameat2", "openat2", "fsync"};
     enum { STEPS = sizeof order / sizeof *order };
