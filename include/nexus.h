@@ -7,6 +7,9 @@
 #include <nexus/channel.h>
 #include <nexus/compress.h>
 #include <nexus/console.h>
+#include <nexus/crypto.h>
+#include <nexus/csv.h>
+#include <nexus/date.h>
 #include <nexus/encode.h>
 #include <nexus/env.h>
 #include <nexus/events.h>
@@ -16,11 +19,17 @@
 #include <nexus/host.h>
 #include <nexus/http.h>
 #include <nexus/json.h>
+#include <nexus/jwt.h>
+#include <nexus/keys.h>
 #include <nexus/log.h>
 #include <nexus/module.h>
+#include <nexus/process.h>
 #include <nexus/runtime.h>
+#include <nexus/semver.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
 #include <nexus/timer.h>
+#include <nexus/url.h>
+#include <nexus/worker.h>
 
 #endif

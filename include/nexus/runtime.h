@@ -124,6 +124,7 @@ typedef struct nx_limits {
     /* --watchdog: how long the loop may be blocked before stderr says by what: 100 ms. NX_FOREVER
      * turns it off. */
     nx_duration watchdog;
+    uint64_t max_workers; /* --max-workers of <nexus/worker.h> alive at once: 256 */
 } nx_limits;
 
 /* The limits in force. */

@@ -26,6 +26,7 @@ static const struct {
     {"--max-fibers", offsetof(nx_limits, max_fibers), "4096"},
     {"--stack-size", offsetof(nx_limits, stack_size), "512K"},
     {"--blocking-threads", offsetof(nx_limits, blocking_threads), "8"},
+    {"--max-workers", offsetof(nx_limits, max_workers), "16"},
 };
 
 /* Flags without a value. */
@@ -73,6 +74,7 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--max-iterations", .summary = "turns of the event loop", .takes = NX__TAKES_VALUE}, \
     {.name = "--stack-size", .summary = "of a fiber, such as 256K", .takes = NX__TAKES_VALUE}, \
     {.name = "--blocking-threads", .summary = "for work that blocks", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-workers", .summary = "alive at once", .takes = NX__TAKES_VALUE}, \
     {.name = "--watchdog", .summary = "milliseconds, 0: never", .takes = NX__TAKES_VALUE}, \
     {.name = "--restart-deadline", \
      .summary = "milliseconds that a new program has to listen, 0: any", \

@@ -93,6 +93,7 @@ const struct nx__command nx__command_run = {
         "  --max-iterations=N       turns of the event loop before the program ends (none)\n"
         "  --stack-size=SIZE        of a fiber (256K)\n"
         "  --blocking-threads=N     for work that blocks (4)\n"
+        "  --max-workers=N          alive at once (256)\n"
         "  --watchdog=MS            milliseconds that the event loop may be blocked before stderr says by what (100); 0: never\n"
         "  --restart-deadline=MS    that a new program has to listen after SIGHUP, before the old one is kept (30000); 0: any\n"
         "  --log-level=LEVEL        trace, debug, info, warn, error, fatal or off (info); NEXUS_LOG=LEVEL does the same\n"

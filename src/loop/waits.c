@@ -81,8 +81,8 @@ static void linger_fire(struct nx__timer *timer)
     if (fibers) add(&text, "fiber%s ", fibers == 1 ? "" : "s");
     fibers_add(&text, loop);
     bool second = loop->stopping || nx__broker_fd() >= 0;
-    char who[32] = "";
-    if (loop->first) (void)snprintf(who, sizeof who, "worker %u is ", loop->worker);
+    char who[48] = "";
+    if (loop->first) (void)snprintf(who, sizeof who, "%s is ", loop->main.name);
     nx__say(NX__SAY_WARNING, "%sstill waiting for %s%s", who, text.bytes,
             second ? "; a second signal ends it" : "");
 }

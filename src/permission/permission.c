@@ -6,6 +6,7 @@
 #include "permission/environment.h"
 #include "permission/paths.h"
 #include "permission/place.h"
+#include "permission/program.h"
 #include "permission/rules.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -60,7 +61,9 @@ static void target_parse(struct target *target, enum nx__permit_kind kind, const
     if (kind == NX__PERMIT_NET) {
         target->valid = nx__endpoint_parse(what, strlen(what), &target->endpoint) == NX_OK;
     } else if (is_path(kind, what)) {
-        target->valid = nx__path_resolve(what, target->endpoint.text);
+        target->valid = kind == NX__PERMIT_RUN
+                            ? nx__path_resolve_parent(what, target->endpoint.text)
+                            : nx__path_resolve(what, target->endpoint.text);
     } else {
         size_t len = strlen(what);
         target->valid = len && len < sizeof target->endpoint.text;
@@ -157,9 +160,10 @@ static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const
         char plain[NX__PATH_MAX];
         memcpy(plain, text, len);
         plain[len] = '\0';
-        if (!is_path(kind, plain))
-            memcpy(endpoint.text, plain, len + 1);
-        else if (!nx__path_resolve(plain, endpoint.text))
+        if (!is_path(kind, plain)) memcpy(endpoint.text, plain, len + 1);
+        /* What a program does hangs on the name that it is started by, where one file has many. */
+        else if (!(kind == NX__PERMIT_RUN ? nx__path_resolve_parent(plain, endpoint.text)
+                                          : nx__path_resolve(plain, endpoint.text)))
             return nx__error_set(NX_EUSAGE, "\"%.150s\" is a link to nothing, or too long a path",
                                  plain);
     }
@@ -269,6 +273,7 @@ void nx__permissions_open(struct nx__permissions *permissions)
 
 void nx__permissions_seal(struct nx__permissions *permissions)
 {
+    nx__programs_seal();
     atomic_store(&sealed, permissions);
 }
 
