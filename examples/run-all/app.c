@@ -69,7 +69,7 @@ static nx_err run_job(const job *j)
 {
     NX_AUTO(nx_process) *process = NULL; /* stopped on every way out, with what it has started */
     nx_process_end end;
-    NX_TRY(nx_process_start(&process, NX_ARGS("sh", "-c", j->command), .out = NX_IO_PIPE,
+    NX_TRY(nx_process_start(&process, NX_ARGV("sh", "-c", j->command), .out = NX_IO_PIPE,
                             .err = NX_IO_OUT, .grace = NX_S(5)));
     NX_TRY(nx_pipe(nx_process_out(process), printer(j)));
     NX_TRY(nx_process_wait(process, &end));

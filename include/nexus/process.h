@@ -18,16 +18,16 @@ typedef struct nx_process nx_process;
 
 /* ---- What is run */
 
-/* The program and its arguments: NX_ARGS("git", "log", "-1"). A name without a slash is looked for
+/* The program and its arguments: NX_ARGV("git", "log", "-1"). A name without a slash is looked for
  * in the PATH of the environment that the program gets, whose relative and empty entries are passed
  * over; without a PATH in /usr/local/bin, /usr/bin and /bin. A path is taken from `cwd`. Any
  * NULL-terminated array will do. */
-#define NX_ARGS(...) ((const char *const[]){__VA_ARGS__, NULL})
+#define NX_ARGV(...) ((const char *const[]){__VA_ARGS__, NULL})
 
 /* A line for /bin/sh, by which everything in it means what a shell makes of it. Never put together
- * from what comes from outside: hand that over as an argument, NX_ARGS("sh", "-c", "wc -l <\"$1\"",
+ * from what comes from outside: hand that over as an argument, NX_ARGV("sh", "-c", "wc -l <\"$1\"",
  * "sh", name). */
-#define NX_SHELL(line) NX_ARGS("/bin/sh", "-c", (line))
+#define NX_SHELL(line) NX_ARGV("/bin/sh", "-c", (line))
 
 /* ---- What it reads and writes */
 
@@ -73,7 +73,7 @@ typedef struct nx_process_options {
     size_t size;
     const char *cwd; /* default: this program's directory */
     /* "NAME=value" adds or replaces, "NAME" takes away; the rest is inherited, unless clear_env:
-     * .env = NX_ARGS("LANG=C", "LD_PRELOAD"). Where --allow-run has a list, an LD_… can't be set.
+     * .env = NX_ARGV("LANG=C", "LD_PRELOAD"). Where --allow-run has a list, an LD_… can't be set.
      */
     const char *const *env;
     bool clear_env;
@@ -117,7 +117,7 @@ typedef struct nx_run_result {
     nx_bytes out, err; /* memory of the current scope, each with a NUL behind */
 } nx_run_result;
 
-/* Runs a program and waits until it has ended: NX_TRY(nx_run(&r, NX_ARGS("git", "status"), .cwd =
+/* Runs a program and waits until it has ended: NX_TRY(nx_run(&r, NX_ARGV("git", "status"), .cwd =
  * dir, .check = true)). It reads `input` (default: nothing), and what it writes comes back, unless
  * `out` or `err` says otherwise. What it has left running is killed then, unless `detached`.
  *

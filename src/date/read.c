@@ -1,7 +1,7 @@
 /* Dates out of text: RFC 3339, HTTP, mail. */
 #include "base/clock.h"
-#include "date/date.h"
 #include "base/text_reader.h"
+#include "date/date.h"
 
 /* What has been read is a date, or wrong as a whole. */
 static void settle(struct nx__text_reader *r, const nx_date *date)

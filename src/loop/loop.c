@@ -447,8 +447,8 @@ static void error_say(const struct nx__context *context, int code)
 }
 
 struct nx_loop *nx__program_loop;
-const char *nx__program_word;
 void (*_Atomic nx__loop_last)(void);
+const char *nx__program_word;
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {

@@ -29,6 +29,7 @@ enum nx__wait_kind {
     NX__WAIT_FILE,     /* struct nx__file */
     NX__WAIT_BLOCKING, /* a call on a thread of the pool */
     NX__WAIT_SIGNAL,
+    NX__WAIT_PROCESS, /* a program's end, or what it writes until then */
 };
 
 struct nx__op {

@@ -54,7 +54,7 @@ static void wait_cancel(struct nx__op *op)
 
 static nx_err wait(struct run *run)
 {
-    struct nx__op op = {.cancel = wait_cancel};
+    struct nx__op op = {.cancel = wait_cancel, .kind = NX__WAIT_PROCESS};
     if (run->woken) return NX_OK;
     run->waiting = &op;
     int64_t result = nx__op_wait(&op);

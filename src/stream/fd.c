@@ -4,6 +4,7 @@
  * that is set not to block would surprise a shell. So none is changed, and each call is one that
  * doesn't block by itself. */
 #include "base/compiler.h"
+#include "base/sigpipe.h"
 #include "loop/files.h"
 #include "stream/direct.h"
 #include "stream/stream.h"

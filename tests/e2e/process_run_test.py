@@ -102,7 +102,7 @@ int main(void)
 }}""")
 
     def test_refused_with_the_flag(self):
-        self.app('NX_ARGS("git", "--version")')
+        self.app('NX_ARGV("git", "--version")')
         for flags in ((), ("--allow-run=true",), ("--allow-read", "--allow-write", "--allow-env")):
             result = self.nexus("run", "app.c", *flags)
             self.assertEqual((result.returncode, result.stdout), (7, ""))
@@ -112,7 +112,7 @@ int main(void)
         self.assertIn('starting "git" is denied by --deny-run', result.stderr)
 
     def test_granted(self):
-        self.app('NX_ARGS("echo", "hello")')
+        self.app('NX_ARGV("echo", "hello")')
         for flag in ("--allow-run=echo", "--allow-run", "--allow-all", f"--allow-run={shutil.which('echo')}"):
             result = self.nexus("run", "app.c", flag)
             self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "hello\n", ""))
@@ -120,7 +120,7 @@ int main(void)
     def test_the_file_of_another_name_in_another_path_is_not_granted(self):
         self.write("echo", "#!/bin/sh\necho other\n")
         os.chmod(os.path.join(self.dir, "echo"), 0o755)
-        self.app(f'NX_ARGS("echo", "hello"), .env = NX_ARGS("PATH={self.dir}")')
+        self.app(f'NX_ARGV("echo", "hello"), .env = NX_ARGV("PATH={self.dir}")')
         result = self.nexus("run", "app.c", "--allow-run=echo")
         self.assertEqual(result.returncode, 7)
         self.assertIn(f"run with --allow-run={self.dir}/echo", result.stderr)
@@ -128,10 +128,10 @@ int main(void)
         self.assertEqual((result.returncode, result.stdout), (0, "other\n"))
 
     def test_what_is_started_gains_no_rights_and_no_descriptors(self):
-        self.app('NX_ARGS("grep", "NoNewPrivs", "/proc/self/status")')
+        self.app('NX_ARGV("grep", "NoNewPrivs", "/proc/self/status")')
         result = self.nexus("run", "app.c", "--allow-run=grep")
         self.assertEqual(result.stdout, "NoNewPrivs:\t1\n")
-        self.app('NX_ARGS("ls", "/proc/self/fd")')
+        self.app('NX_ARGV("ls", "/proc/self/fd")')
         result = self.nexus("run", "app.c", "--allow-run=ls")
         self.assertEqual(result.stdout.split(), ["0", "1", "2", "3"])
 

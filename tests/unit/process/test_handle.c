@@ -9,7 +9,7 @@ NX_TEST("one writes and reads while it runs")
     nx_process_end end;
     char text[16];
     size_t got;
-    nx_require_ok(nx_process_start(&p, NX_ARGS("cat"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("cat"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
     nx_expect_gt(nx_process_pid(p), 1);
     nx_expect_eq(kill(nx_process_pid(p), 0), 0);
     nx_expect_ok(nx_stream_write(nx_process_in(p), nx_str("hello\n")));
@@ -24,10 +24,11 @@ NX_TEST("one writes and reads while it runs")
     nx_expect_err(NX_ESTATE, nx_stream_read(nx_process_err(p), text, 1, &got));
     nx_expect_eq(nx_error_last()->message,
                  "the standard error of \"cat\" is no pipe: start it with NX_IO_PIPE");
-    nx_expect(no_zombie());
+    if (!under_valgrind()) nx_expect(no_zombie());
     nx_process_close(p);
     nx_process_close(p);
     nx_process_close(NULL);
+    nx_expect(no_zombie());
     nx_expect_err(NX_ECLOSED, nx_process_wait(p, &end));
     nx_expect_err(NX_ECLOSED, nx_process_signal(p, SIGTERM));
     nx_expect_err(NX_ECLOSED, nx_process_stop(p));
@@ -38,24 +39,24 @@ NX_TEST("streams go through pipes and close once")
     nx_process *p;
     nx_bytes out;
     nx_require_ok(
-        nx_process_start(&p, NX_ARGS("tr", "a-z", "A-Z"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
+        nx_process_start(&p, NX_ARGV("tr", "a-z", "A-Z"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
     nx_expect_ok(nx_pipe(nx_memory_reader(nx_str("shout")), nx_process_in(p)));
     nx_expect_ok(nx_pipe(nx_process_out(p), nx_memory_writer(&out, 100)));
     nx_expect_eq(out, "SHOUT");
     nx_expect_ok(nx_process_wait(p, NULL));
     /* One after the other through this program, then by the system. */
     nx_process *first, *second;
-    nx_require_ok(nx_process_start(&first, NX_ARGS("seq", "3"), .out = NX_IO_PIPE));
-    nx_require_ok(nx_process_start(&second, NX_ARGS("tac"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&first, NX_ARGV("seq", "3"), .out = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&second, NX_ARGV("tac"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
     nx_expect_ok(nx_pipe(nx_process_out(first), nx_process_in(second)));
     nx_expect_ok(nx_pipe(nx_process_out(second), nx_memory_writer(&out, 100)));
     nx_expect_eq(out, "3\n2\n1\n");
     nx_run_result r;
-    nx_require_ok(nx_process_start(&first, NX_ARGS("seq", "100000"), .out = NX_IO_PIPE));
-    nx_expect_ok(nx_run(&r, NX_ARGS("tail", "-n", "1"), .in = NX_IO_FROM(first)));
+    nx_require_ok(nx_process_start(&first, NX_ARGV("seq", "100000"), .out = NX_IO_PIPE));
+    nx_expect_ok(nx_run(&r, NX_ARGV("tail", "-n", "1"), .in = NX_IO_FROM(first)));
     nx_expect_eq(r.out, "100000\n");
     nx_expect_err(NX_ECLOSED, nx_pipe(nx_process_out(first), nx_memory_writer(&out, 100)));
-    nx_expect_err(NX_EINVAL, nx_run(&r, NX_ARGS("cat"), .in = NX_IO_FROM(first)));
+    nx_expect_err(NX_EINVAL, nx_run(&r, NX_ARGV("cat"), .in = NX_IO_FROM(first)));
     nx_expect_contains(nx_error_last()->message, "no open pipe");
 }
 
@@ -64,7 +65,7 @@ NX_TEST("a program that floods waits, and one that closes early is an error to w
     nx_process *p;
     char text[100];
     size_t got;
-    nx_require_ok(nx_process_start(&p, NX_ARGS("yes"), .out = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("yes"), .out = NX_IO_PIPE));
     for (int i = 0; i < 3; i++) {
         nx_expect_ok(nx_stream_read(nx_process_out(p), text, sizeof text, &got));
         nx_expect(got > 0 && text[0] == 'y');
@@ -74,7 +75,7 @@ NX_TEST("a program that floods waits, and one that closes early is an error to w
     nx_process_end end;
     nx_expect_ok(nx_process_wait(p, &end));
     nx_expect_eq(end.signal, SIGPIPE);
-    nx_require_ok(nx_process_start(&p, NX_ARGS("true"), .in = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("true"), .in = NX_IO_PIPE));
     nx_expect_ok(nx_process_wait(p, NULL));
     nx_expect_err(NX_ECLOSED, nx_stream_write(nx_process_in(p), nx_str("x")));
     nx_expect_eq(nx_error_last()->message, "\"true\" reads no more of its standard input");
@@ -99,7 +100,7 @@ NX_TEST("who waits for a pipe can be cancelled, and hears of its closing")
     nx_process *p;
     nx_fiber *writer, *reader;
     nx_require_ok(
-        nx_process_start(&p, NX_ARGS("sleep", "1000"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
+        nx_process_start(&p, NX_ARGV("sleep", "1000"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
     nx_require_ok(nx_spawn(&writer, writes, p));
     nx_require_ok(nx_spawn(&reader, reads, p));
     nx_require_ok(nx_sleep(NX_MS(20)));
@@ -201,7 +202,7 @@ NX_TEST("any number may wait, and a cancelled wait leaves it running")
 {
     nx_process *p;
     nx_fiber *fibers[3];
-    nx_require_ok(nx_process_start(&p, NX_ARGS("cat"), .in = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("cat"), .in = NX_IO_PIPE));
     for (int i = 0; i < 3; i++) nx_require_ok(nx_spawn(&fibers[i], waits, p));
     nx_require_ok(nx_sleep(NX_MS(20)));
     nx_cancel(fibers[0]);
@@ -223,10 +224,10 @@ NX_TEST("a program ends with its scope, and a zombie is nobody's")
     nx_expect(kill(pid, 0) != 0 && errno == ESRCH);
     nx_expect(gone(grandchild));
     /* One that nobody waits for is taken all the same. */
-    nx_require_ok(nx_process_start(&p, NX_ARGS("true")));
+    if (under_valgrind()) nx_skip("without handles it is taken when its own is closed");
+    nx_require_ok(nx_process_start(&p, NX_ARGV("true")));
     pid = nx_process_pid(p);
     for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++) nx_require_ok(nx_sleep(NX_MS(5)));
-    if (nx__tree_by_handle(0)) {} /* older systems keep it until the handle closes */
     nx_expect(no_zombie());
 }
 
@@ -253,7 +254,7 @@ NX_TEST("what is detached outlives its handle")
     nx_stream *in = nx_process_in(p);
     (void)in;
     nx_process *lasting;
-    nx_require_ok(nx_process_start(&lasting, NX_ARGS("sleep", "1000"), .detached = true));
+    nx_require_ok(nx_process_start(&lasting, NX_ARGV("sleep", "1000"), .detached = true));
     pid_t last = nx_process_pid(lasting);
     nx_expect_ok(nx_scope_close(&scope));
     /* The first has read its end by the closing of the pipe, and is taken though it has no handle.
@@ -269,7 +270,7 @@ NX_TEST("what is detached outlives its handle")
 NX_TEST("an end that somebody else has taken is said")
 {
     nx_process *p;
-    nx_require_ok(nx_process_start(&p, NX_ARGS("cat"), .in = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("cat"), .in = NX_IO_PIPE));
     nx_expect_eq(kill(nx_process_pid(p), SIGKILL), 0);
     nx_expect_eq(waitpid(nx_process_pid(p), NULL, 0), nx_process_pid(p));
     nx_expect_err(NX_ESTATE, nx_process_wait(p, NULL));
@@ -280,10 +281,10 @@ NX_TEST("time that is up is told by the wait")
 {
     nx_process *p;
     nx_process_end end;
-    nx_require_ok(nx_process_start(&p, NX_ARGS("sleep", "1000"), .timeout = NX_MS(50)));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("sleep", "1000"), .timeout = NX_MS(50)));
     nx_expect_err(NX_ETIMEDOUT, nx_process_wait(p, &end));
     nx_expect_eq(end.signal, SIGKILL);
-    nx_require_ok(nx_process_start(&p, NX_ARGS("true"), .timeout = NX_S(1000)));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("true"), .timeout = NX_S(1000)));
     nx_expect_ok(nx_process_wait(p, &end));
     nx_expect(end.ok);
 }
@@ -322,10 +323,10 @@ NX_TEST("a terminal changes its size, and its keys are signals")
     nx_expect_contains(line_of(p), "int");
     nx_expect_ok(nx_process_wait(p, &end));
     nx_expect_eq(end.code, 5);
-    nx_require_ok(nx_process_start(&p, NX_ARGS("cat"), .in = NX_IO_PIPE));
+    nx_require_ok(nx_process_start(&p, NX_ARGV("cat"), .in = NX_IO_PIPE));
     nx_expect_err(NX_ESTATE, nx_process_resize(p, 1, 1));
     nx_run_result r;
-    nx_expect_ok(nx_run(&r, NX_ARGS("cat"), .terminal = {.rows = 9}, .input = nx_str("hello\nx")));
+    nx_expect_ok(nx_run(&r, NX_ARGV("cat"), .terminal = {.rows = 9}, .input = nx_str("hello\nx")));
     nx_expect_contains(r.out, "hello\r\n");
     nx_expect(r.end.ok);
 }
