@@ -64,7 +64,7 @@ static nx_bytes text_make(size_t size)
     return nx_slice(text, size);
 }
 
-NX_TEST("what is compressed comes back, whatever the pieces")
+NX_TEST("what is compressed comes back, whatever the pieces", .deadline = NX_S(60))
 {
     static const size_t sizes[] = {0, 1, 300, 40000}, steps[] = {7, 777, 1 << 20};
     for (int way = 0; way < WAYS; way++)
@@ -127,7 +127,7 @@ NX_TEST("members of gzip and frames of zstd follow each other, others don't")
     }
 }
 
-NX_TEST("a bomb meets its cap")
+NX_TEST("a bomb meets its cap", .deadline = NX_S(60))
 {
     char *zeros = nx_alloc_zero(2 << 20, 1);
     for (int way = 0; way < WAYS; way++) {
