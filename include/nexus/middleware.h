@@ -8,6 +8,7 @@
 #ifndef NEXUS_MIDDLEWARE_H
 #define NEXUS_MIDDLEWARE_H
 
+#include <nexus/crypto.h>
 #include <nexus/http.h>
 
 #ifdef __cplusplus
@@ -74,9 +75,6 @@ NX_API void nx_http_bearer_with(nx_http_router *router, const nx_http_bearer_opt
 NX_API nx_bytes nx_request_user(const nx_request *req);
 /* For checks and middleware that know. Copied. NX_ENOMEM. */
 NX_API NX_MUST_CHECK nx_err nx_request_set_user(nx_request *req, nx_bytes user);
-
-/* Whether the two are equal, in a time that tells of `given` its length and of `secret` nothing. */
-NX_API bool nx_secret_eq(nx_bytes given, nx_bytes secret);
 
 /* ---- Rate limits: `limit` requests at once, and as many more in each `window`, evenly (a token
  * bucket). Past it 429 with Retry-After. Answers carry RateLimit-Limit, -Remaining and -Reset

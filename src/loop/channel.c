@@ -175,6 +175,16 @@ nx_err nx__channel_recv(nx_channel *channel, void *value, struct nx__post **post
     return channel->closed ? NX_ECLOSED : NX_EAGAIN;
 }
 
+nx_err nx__channel_offer(nx_channel *channel, const void *value)
+{
+    struct nx__post *posts = NULL;
+    lock(channel);
+    nx_err err = nx__channel_send(channel, value, &posts);
+    unlock(channel);
+    nx__channel_post(posts);
+    return err;
+}
+
 /* ---- The end */
 
 /* Unlocks it, and frees it with what is queued if the caller's reference was the last. */
@@ -202,6 +212,7 @@ void nx__channel_leave(nx_channel *channel, struct nx__waiter *waiter)
 static struct nx__post *close_locked(nx_channel *channel)
 {
     struct nx__post *posts = NULL;
+    if (!channel->closed && channel->on_close) channel->on_close(channel);
     channel->closed = true;
     for (struct nx__waiter *w; (w = take(&channel->senders));) finish(w, -EPIPE, &posts);
     for (struct nx__waiter *w; (w = take(&channel->receivers));) finish(w, -EPIPE, &posts);

@@ -15,6 +15,7 @@ struct nx_channel {
     pthread_mutex_t lock;
     size_t references; /* its owner's, and one of each case that is in a queue of a `shared` wait */
     nx_channel_drop_fn drop;
+    void (*on_close)(nx_channel *channel); /* called once, before anybody is woken; or NULL */
     _Alignas(16) char values[];
 };
 
@@ -44,6 +45,9 @@ struct nx__waiter {
  * held where it is shared; what has to be posted then, once it is not, is put before `*posts`. */
 nx_err nx__channel_send(nx_channel *channel, const void *value, struct nx__post **posts);
 nx_err nx__channel_recv(nx_channel *channel, void *value, struct nx__post **posts);
+
+/* Sends without waiting: NX_OK, NX_EAGAIN (it is full), NX_ECLOSED; none is recorded. */
+NX_MUST_CHECK nx_err nx__channel_offer(nx_channel *channel, const void *value);
 
 /* Completes the waits of `posts`, each on its loop. No lock is held. */
 void nx__channel_post(struct nx__post *posts);

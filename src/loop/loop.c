@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "loop/exit.h"
 #include "loop/fiber.h"
 #include "loop/files.h"
 #include "loop/loops.h"
+#include "loop/notify.h"
 #include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
@@ -206,6 +208,17 @@ void nx__watch_unheard(struct nx__watch *watch, uint32_t events)
     (void)events;
 }
 
+int64_t nx__fd_wait(int fd, uint32_t events)
+{
+    struct nx_loop *loop = nx__loop();
+    struct nx__watch watch = {.ready = nx__watch_unheard, .fd = -1};
+    nx_err err = nx__poller_add(&loop->poller, &watch, fd, events);
+    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
+    err = nx__wait_fd(&watch, events, NX_FOREVER);
+    nx__poller_remove(&loop->poller, &watch);
+    return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : err ? -ECANCELED : 0;
+}
+
 nx_err nx__error_operations(void)
 {
     return nx__error_set(NX_ELIMIT, "too many operations in flight: %llu (see --max-operations)",
@@ -311,18 +324,24 @@ void nx__loop_shutdown(struct nx_loop *loop)
     }
 }
 
+static void program_shutdown(struct nx_loop *loop)
+{
+    nx__loop_shutdown(loop);
+    if (!nx__signals_serve()) nx__exit_begin(loop, 0, 0);
+}
+
 static void shutdown_posted(struct nx__post *post)
 {
     struct nx_loop *from = nx__container_of(post, struct nx_loop, shutdown), *first = from->first;
     atomic_store(&from->shutdown_posted, false);
-    nx__loop_shutdown(first);
+    program_shutdown(first);
 }
 
 void nx_shutdown(void)
 {
     struct nx_loop *loop = nx__loop();
     if (!loop->first)
-        nx__loop_shutdown(loop);
+        program_shutdown(loop);
     else if (!atomic_exchange(&loop->shutdown_posted, true))
         nx__loop_post(loop->first, &loop->shutdown);
 }
@@ -429,6 +448,7 @@ static void error_say(const struct nx__context *context, int code)
 
 struct nx_loop *nx__program_loop;
 void (*_Atomic nx__loop_last)(void);
+const char *nx__program_word;
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
@@ -437,6 +457,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     static struct nx_loop loop;
     loop = (struct nx_loop){0};
     nx__program_loop = &loop;
+    nx__program_word = argc > 0 ? argv[0] : NULL;
     nx_err err = nx__limits_apply();
     bool limited = err == NX_OK;
     if (limited) err = nx__loop_init(&loop, NULL);
@@ -445,6 +466,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
         if (limited) nx__loop_free(&loop);
         return (int)err;
     }
+    nx__notify_loop(&loop);
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
     loop.returned = true;
@@ -462,6 +484,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     nx__loop_drain(&loop);
     void (*last)(void) = atomic_load(&nx__loop_last);
     if (last) last();
-    nx__loop_free(&loop);
+    /* What was cut may still use the loop. */
+    if (nx__exit_finish()) nx__loop_free(&loop);
     return code;
 }

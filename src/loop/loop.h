@@ -29,6 +29,7 @@ enum nx__wait_kind {
     NX__WAIT_FILE,     /* struct nx__file */
     NX__WAIT_BLOCKING, /* a call on a thread of the pool */
     NX__WAIT_SIGNAL,
+    NX__WAIT_PROCESS, /* a program's end, or what it writes until then */
 };
 
 struct nx__op {
@@ -204,6 +205,9 @@ extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 /* The one that nx__program_run has made, for debuggers. */
 extern struct nx_loop *nx__program_loop;
 
+/* argv[0] of its main. */
+extern const char *nx__program_word;
+
 /* The calling thread's loop. Never NULL: ends the program with a message where there is none. */
 struct nx_loop *nx__loop(void);
 
@@ -251,6 +255,10 @@ void nx__loop_shutdown(struct nx_loop *loop);
  * NX_ECANCELED. One fiber a watch; the watch's own callback is called meanwhile for other events
  * only. */
 NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline);
+
+/* The same for a descriptor that is seldom waited for, and that the loop watches nowhere else just
+ * now. 0 or -errno. */
+int64_t nx__fd_wait(int fd, uint32_t events);
 
 /* A watch's callback where only fibers wait: who waits next looks for himself first. */
 void nx__watch_unheard(struct nx__watch *watch, uint32_t events);

@@ -136,7 +136,7 @@ void nx__waits_check(struct nx_loop *loop)
             (fiber->state != NX__FIBER_WAITING || !fiber->op->call))
             return;
     }
-    if (has_threads() || has_handlers()) return;
+    if (has_threads() || has_handlers() || nx__signals_are_heard()) return;
     struct text text = {.len = 0};
     fibers_add(&text, loop);
     size_t count = fibers_count(loop);
