@@ -16,6 +16,9 @@ set(flags -std=c++20 -O2 -g -fPIC -w -fno-exceptions -fno-rtti -fno-threadsafe-s
     -D_GLIBCXX_IOSTREAM)
 if(NEXUS_SANITIZE)
     list(APPEND flags -fsanitize=${NEXUS_SANITIZE} -fno-sanitize-recover=all)
+    if(CMAKE_C_COMPILER_ID STREQUAL Clang)
+        list(APPEND flags -fno-sanitize=function) # it needs run-time types
+    endif()
 endif()
 if(NEXUS_FUZZ)
     list(APPEND flags -fsanitize=fuzzer-no-link)

@@ -16,6 +16,7 @@
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/glob.h>
+#include <nexus/host.h>
 #include <nexus/http.h>
 #include <nexus/json.h>
 #include <nexus/jwt.h>
@@ -23,11 +24,14 @@
 #include <nexus/log.h>
 #include <nexus/module.h>
 #include <nexus/process.h>
+#include <nexus/regex.h>
 #include <nexus/runtime.h>
 #include <nexus/semver.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
+#include <nexus/text.h>
 #include <nexus/timer.h>
+#include <nexus/toml.h>
 #include <nexus/url.h>
 #include <nexus/worker.h>
 

@@ -204,6 +204,9 @@ extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 /* The one that nx__program_run has made, for debuggers. */
 extern struct nx_loop *nx__program_loop;
 
+/* argv[0] of its main. */
+extern const char *nx__program_word;
+
 /* The calling thread's loop. Never NULL: ends the program with a message where there is none. */
 struct nx_loop *nx__loop(void);
 

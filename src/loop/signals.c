@@ -6,6 +6,7 @@
 #include "loop/exit.h"
 #include "loop/waits.h"
 #include "permission/broker.h"
+#include "permission/notify.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -121,6 +122,7 @@ static void deliver(int signo)
     }
     signals.state = atomic_load(&replaced) ? IS_REPLACED : STOPS;
     signals.stopped_at = nx__clock_monotonic();
+    if (signals.state == STOPS) nx__notify(NX__NOTIFY_STOPPING, NULL);
     nx__loop_shutdown(signals.loop);
     if (!signals.serves) nx__exit_begin(signals.loop, signo, 0);
 }

@@ -394,3 +394,22 @@ NX_TEST("half of it is moved", .deadline = NX_S(60))
 {
     all("short");
 }
+
+/* By what fails in turn, the calls are known in their order. */
+NX_TEST("what replaces a file is on the disk before it has the name, and the name before the end",
+        .deadline = NX_S(60))
+{
+    static const char *const order[] = {"pwritev", "fsync", "renameat2", "openat2", "fsync"};
+    enum { STEPS = sizeof order / sizeof *order };
+    size_t met = 0;
+    begin();
+    for (unsigned long n = 1; n < 100; n++) {
+        prepare();
+        faults_call(n, EIO);
+        NX_IGNORE(write_file());
+        const char *failed = faults_stop();
+        if (!failed) break;
+        if (met < STEPS && strcmp(failed, order[met]) == 0) met++;
+    }
+    nx_expect_eq(met, STEPS);
+}

@@ -114,10 +114,10 @@ static int returns_with_errors(int argc, char **argv)
     (void)argc;
     (void)argv;
     if (nx_at_exit(steps_on, "1") || nx_at_exit(fails, NULL) ||
-        nx_at_exit(hangs, NULL, .within = NX_MS(20)) ||
+        nx_at_exit(hangs, NULL, .within = NX_MS(100)) ||
         nx_at_exit_with(
             hangs, NULL,
-            &(nx_at_exit_options){.size = sizeof(nx_at_exit_options), .within = NX_MS(20)}))
+            &(nx_at_exit_options){.size = sizeof(nx_at_exit_options), .within = NX_MS(100)}))
         return 90;
     return 0;
 }
@@ -131,8 +131,8 @@ NX_TEST("what fails or takes too long is said by its name, and the rest goes on"
     nx_expect_contains(p.said, "test_exit.c:");
     nx_expect_contains(p.said, ") at the end: the disk is gone\n");
     nx_expect_contains(p.said, "hangs (");
-    nx_expect_contains(p.said, ") at the end was cut: it takes longer than 20ms\n");
-    nx_expect_contains(p.said, "a function at the end was cut: it takes longer than 20ms\n");
+    nx_expect_contains(p.said, ") at the end was cut: it takes longer than 100ms\n");
+    nx_expect_contains(p.said, "a function at the end was cut: it takes longer than 100ms\n");
 }
 
 static nx_err blocks(void *arg)
@@ -152,7 +152,7 @@ static int returns_blocked(int argc, char **argv)
 {
     (void)argc;
     (void)argv;
-    return nx_at_exit(steps_on, "1") || nx_at_exit(blocks_on_a_thread, NULL, .within = NX_MS(20))
+    return nx_at_exit(steps_on, "1") || nx_at_exit(blocks_on_a_thread, NULL, .within = NX_MS(100))
                ? 90
                : 4;
 }
