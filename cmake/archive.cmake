@@ -8,7 +8,7 @@ file(WRITE ${folder}/globals.list "${names}\n__wrap_main\n")
 # Each input section on its own (Debian's libraries have one for a source), so that --gc-sections drops what is not used. lld
 # keeps them apart by itself.
 execute_process(COMMAND ${LD} --version OUTPUT_VARIABLE linker COMMAND_ERROR_IS_FATAL ANY)
-set(apart --unique=.text --unique=.rodata* --unique=.data* --unique=.bss*)
+set(apart --unique=.text* --unique=.rodata* --unique=.data* --unique=.bss*)
 if(linker MATCHES LLD)
     set(apart)
 endif()
