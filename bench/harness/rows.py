@@ -249,6 +249,15 @@ def _files(name, wanted, quick):
     return values
 
 
+def _crypto(name, wanted, quick):
+    values = {}
+    for row, mode in (("sha256_1g", "sha256"), ("blake3_1g", "blake3"), ("seal_aes_1g", "aes"), ("seal_chacha_1g", "chacha")):
+        if row in wanted and not (mode == "blake3" and name not in ("nexus", "floor")):
+            command = peers.crypto_command(name, mode, 64 if quick else 1024)
+            values[row] = json.loads(proc.output(command, 120, proc.cores()[0], env=peers.environment(), cwd=WORK))["rate"]
+    return values
+
+
 def _fiber(name, wanted, quick):
     command = peers.script_command(name, "fiber.mjs", "micro/fiber.c")
     seen = json.loads(proc.output(command, core=proc.cores()[0], env=peers.environment(), cwd=WORK))
@@ -477,6 +486,11 @@ GROUPS = [
         Row("walk_100k", "walk a tree of 100,000 entries", "entries/s", "higher", "5 of node, ahead of bun, 1 / 1.15 of the floor",
             lambda v: _all(_least(v, "floor", 1 / 1.15), _least(v, "node", 5), _least(v, "bun", 1))),
     ], SCRIPTS, _files, not_for="it runs no program"),
+    Group([Row(name, text, "MB/s", "higher", "0.95 of the floor", lambda v: _least(v, "floor", 0.95)) for name, text in (
+        ("sha256_1g", "SHA-256 of 1 GiB in pieces of 1 MiB"), ("blake3_1g", "BLAKE3 of 1 GiB in pieces of 1 MiB"),
+        ("seal_aes_1g", "seal 1 GiB with AES-256-GCM in chunks of 64 KiB"),
+        ("seal_chacha_1g", "seal 1 GiB with ChaCha20-Poly1305 in chunks of 64 KiB"))],
+          SCRIPTS, _crypto, not_for="it runs no program"),
     Group([
         Row("fiber_switch", "from a fiber's yield into the next fiber (peers: await)", "ns", "lower", "below 10",
             _below(10)),
