@@ -100,7 +100,8 @@ static int64_t file_link(struct nx__copy_tree *t, int at, const char *name, cons
     result = may_replace(&t->options, at, name, stat);
     if (result <= 0) return result ? result : 1;
     result = aside_name(aside, sizeof aside, name);
-    if (result == 0) result = nx__copy_links_make(&t->links, stat, t->root, at, aside);
+    if (result < 0) return result;
+    result = nx__copy_links_make(&t->links, stat, t->root, at, aside);
     if (result == 1 && renameat(at, aside, at, name) != 0) result = -errno;
     /* Where both are names of one file already, the system renames nothing. */
     if (result != 0) (void)unlinkat(at, aside, 0);
@@ -151,7 +152,8 @@ int64_t nx__copy_link_put(int at, const char *name, const char *target, const st
     result = may_replace(o, at, name, stat);
     if (result != 1) return result;
     result = aside_name(aside, sizeof aside, name);
-    if (result == 0) result = link_make(at, aside, target, stat, o);
+    if (result < 0) return result;
+    result = link_make(at, aside, target, stat, o);
     if (result == 0 && renameat(at, aside, at, name) != 0) result = -errno;
     if (result < 0) (void)unlinkat(at, aside, 0);
     return result;
