@@ -1,6 +1,7 @@
 /* What is done before a program ends. Each program is a process, which has left the test's loop. */
 #include "loop_test.h"
 
+#include "loop/loop_thread.h"
 #include <signal.h>
 #include <sys/mman.h>
 
@@ -204,7 +205,25 @@ static int exits_at_the_end(int argc, char **argv)
                                                                                              : 4;
 }
 
-NX_TEST("nx_exit ends the program from any fiber")
+static void worker_exits(struct nx__loop_thread *thread)
+{
+    (void)thread;
+    step(nx_at_exit(steps_on, "x") == NX_ESTATE ? "refused " : "taken ");
+    nx_exit(6);
+}
+
+static int exits_by_a_worker(int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    static struct nx__loop_thread thread;
+    thread.starter = nx__loop();
+    if (nx_at_exit(steps_on, "1") || nx__loop_thread_start(&thread, 1, 2, worker_exits)) return 90;
+    nx__loop_thread_join(&thread);
+    return 91;
+}
+
+NX_TEST("nx_exit ends the program from any fiber, and from a worker's")
 {
     struct program p;
     nx_expect_eq(run(&p, exits_by_a_fiber), 7);
@@ -214,6 +233,8 @@ NX_TEST("nx_exit ends the program from any fiber")
     nx_expect_eq(run(&p, exits_with_nothing_to_do), 9);
     nx_expect_eq(run(&p, exits_at_the_end), 7);
     nx_expect_eq(steps, "31");
+    nx_expect_eq(run(&p, exits_by_a_worker), 6);
+    nx_expect_eq(steps, "refused 1");
 }
 
 static int exits_plainly(int argc, char **argv)
@@ -316,9 +337,4 @@ NX_TEST("what can't be added is refused")
     nx_expect_eq(run(&p, adds_at_the_end), 0);
     nx_expect_eq(steps, "refused");
     nx_expect_err(NX_EINVAL, nx_at_exit(NULL, NULL));
-    struct nx_loop *loop = nx__loop();
-    loop->first = loop; /* as a worker's is */
-    nx_err err = nx_at_exit(steps_on, "x");
-    loop->first = NULL;
-    nx_expect_eq(err, NX_ESTATE);
 }
