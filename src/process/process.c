@@ -248,6 +248,7 @@ void nx_process_close(nx_process *p)
     nx__timer_clear(&p->loop->timers, &p->timer);
     /* What it still has to say, while there is time for that, ends it by no signal of its own. */
     nx__process_pipe_close(&p->pipes[NX__IN]);
+    for (int i = NX__OUT; i <= NX__ERR && p->grace; i++) nx__process_pipe_discard(&p->pipes[i]);
     if (!p->detached) stop(p, p->grace, false);
     close_pipes(p);
     if (p->detached && !p->ended) {

@@ -71,6 +71,9 @@ NX_MUST_CHECK nx_err nx__process_pipe_init(nx_process *process, int which, int f
 /* Closes it, and the stream on it. */
 void nx__process_pipe_close(struct nx__process_pipe *pipe);
 
+/* From now on what the program writes goes nowhere, and doesn't hold it. */
+void nx__process_pipe_discard(struct nx__process_pipe *pipe);
+
 /* Reads or writes once without waiting: the count, 0 at the end, or -errno. -EPIPE: the program
  * reads no more. */
 int64_t nx__process_pipe_read(struct nx__process_pipe *pipe, void *data, size_t len);

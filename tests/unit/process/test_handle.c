@@ -118,7 +118,8 @@ NX_TEST("who waits for a pipe can be cancelled, and hears of its closing")
     nx_require_ok(nx_sleep(NX_MS(20)));
     nx_stream *out = nx_process_out(p);
     nx_process_close(p);
-    nx_expect_err(NX_ECANCELED, nx_join(reader));
+    nx_expect_err(NX_ECLOSED, nx_join(reader));
+    nx_expect_eq(nx_error_last()->message, "the standard output of \"/bin/sh\" is closed");
     nx_stream_close(out);
     nx_expect_eq(kill(escaped, SIGKILL), 0);
     nx_expect(no_zombie());
@@ -240,6 +241,28 @@ NX_TEST("one with a grace may end by itself when its handle is closed")
     nx_expect_eq(line_of(p), "a");
     nx_process_close(p);
     nx_expect_eq(access(at("bye"), F_OK), 0);
+}
+
+static nx_err pumps(void *arg)
+{
+    NX_AUTO(nx_process) *p = NULL;
+    nx_bytes out;
+    NX_TRY(nx_process_start(&p, NX_SHELL(arg), .out = NX_IO_PIPE, .grace = NX_S(8)));
+    return nx_pipe(nx_process_out(p), nx_memory_writer(&out, 1 << 20));
+}
+
+NX_TEST("its last words, however many, do not end it before its time")
+{
+    nx_fiber *fiber;
+    const char *line = nx_format("trap 'seq 100000; touch %s; exit' TERM; touch %s;"
+                                 "while :; do sleep 0.02; done",
+                                 at("ended"), at("begun"));
+    nx_require_ok(nx_spawn(&fiber, pumps, (void *)(uintptr_t)line));
+    for (int i = 0; i < 1000 && access(at("begun"), F_OK) != 0; i++)
+        nx_require_ok(nx_sleep(NX_MS(5)));
+    nx_cancel(fiber);
+    nx_expect_err(NX_ECANCELED, nx_join(fiber));
+    nx_expect_eq(access(at("ended"), F_OK), 0);
 }
 
 NX_TEST("what is detached outlives its handle")
