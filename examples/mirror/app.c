@@ -29,7 +29,13 @@ static nx_err remove_stray(void)
     return err == NX_ECLOSED ? NX_OK : err;
 }
 
-static nx_err copy(const char *original, const char *target)
+static nx_err all(void)
+{
+    NX_TRY(nx_fs_copy(from, to, .recursive = true, .keep_times = true, .skip_special = true));
+    return remove_stray();
+}
+
+static nx_err one(const char *original, const char *target)
 {
     nx_err err = nx_fs_copy(original, target, .recursive = true, .no_follow = true,
                             .keep_times = true, .skip_special = true);
@@ -41,12 +47,13 @@ static nx_err follow(const nx_fs_event *event)
     const char *target = mirrored(event->relative);
     switch (event->kind) {
     case NX_FS_CREATE:
-    case NX_FS_MODIFY: return copy(event->path, target);
+    case NX_FS_MODIFY: return one(event->path, target);
     case NX_FS_REMOVE: return nx_fs_remove_all(target);
     case NX_FS_RENAME:
-        NX_TRY(nx_fs_remove_all(mirrored(event->from + strlen(from) + 1)));
-        return copy(event->path, target);
-    case NX_FS_OVERFLOW: NX_TRY(copy(from, to)); return remove_stray();
+        /* Both names begin with what `relative` leaves out. */
+        NX_TRY(nx_fs_remove_all(mirrored(event->from + (event->relative - event->path))));
+        return one(event->path, target);
+    case NX_FS_OVERFLOW: return all();
     }
     return NX_OK;
 }
@@ -62,8 +69,7 @@ int main(int argc, char **argv)
     }
     /* First: so nothing that happens while all is copied is missed. */
     NX_TRY(nx_fs_watch(&watcher, from, .recursive = true, .debounce = NX_MS(20)));
-    NX_TRY(nx_fs_copy(from, to, .recursive = true, .keep_times = true, .skip_special = true));
-    NX_TRY(remove_stray());
+    NX_TRY(all());
     nx_log_info("it is the same", "from", from, "to", to);
     while ((err = nx_watcher_next(watcher, &event)) == NX_OK) {
         nx_scope *scope; /* what one event allocates ends with it */

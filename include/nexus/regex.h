@@ -37,7 +37,7 @@ typedef struct nx_regex_options {
 #define NX_REGEX_MAX_MEMORY  ((size_t)16 << 20)
 /* Bytes that nx_regex_replace makes, and pieces that nx_regex_split does. */
 #define NX_REGEX_MAX_RESULT ((size_t)64 << 20)
-#define NX_REGEX_MAX_PIECES 1000000
+#define NX_REGEX_MAX_PIECES 100000
 
 /* Compiles: nx_regex_compile(&re, "^(?<key>\\w+)=(.*)$", .multiline = true). "$" is the end of the
  * text, not a place before its last newline as in Perl; \G and \C are refused. NX_EINVAL, with the

@@ -120,7 +120,7 @@ typedef struct nx_parallel_options {
  * fibers and call nx_parallel itself. What it allocates, spawns and defers ends with its chunk.
  * Cancelled, the call cancels what runs, waits for it and returns NX_ECANCELED; an item that
  * computes for long asks nx_canceled(). NX_EINVAL (no function), NX_ENOMEM, NX_EAGAIN (no thread),
- * NX_ESTATE (outside of a fiber). */
+ * NX_EMFILE, NX_ELIMIT (--max-operations, --max-fibers), NX_ESTATE (outside of a fiber). */
 NX_API NX_MUST_CHECK nx_err nx_parallel_with(size_t count, nx_parallel_fn fn, void *arg,
                                              const nx_parallel_options *options);
 #define nx_parallel(count, fn, ...) NX__PARALLEL(count, fn, __VA_ARGS__, )

@@ -37,7 +37,8 @@ struct nx__op {
     void (*done)(struct nx__op *op);   /* called on completion where no fiber waits */
     void (*cancel)(struct nx__op *op); /* withdraws it, so that it completes with -ECANCELED soon;
                                           NULL: can't be */
-    const char *call; /* for reports, where only another fiber can end the wait: "in nx_recv" */
+    const char *call; /* for reports, where only another fiber, or its thread, can end the wait: "in
+                         nx_recv" */
     int64_t result;   /* as a system call's: -errno on failure */
     enum nx__op_state state;
     enum nx__wait_kind kind;

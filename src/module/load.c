@@ -99,8 +99,10 @@ static nx_err check_path(const char *path)
 static nx_err import(const char *name, void **handle)
 {
     if (strncmp(name, "nexus:", 6) == 0) {
-        static const char *const parts[] = {"base", "channel", "fiber",   "fs",   "http",
-                                            "json", "module",  "runtime", "test", "timer"};
+        static const char *const parts[] = {
+            "base",   "channel", "compress", "console", "csv",    "date", "encode", "events",
+            "fiber",  "fs",      "glob",     "http",    "input",  "json", "log",    "middleware",
+            "module", "runtime", "semver",   "static",  "stream", "test", "text",   "timer"};
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             if (strcmp(name + 6, parts[i]) == 0) return module_open(NULL, name, handle);
         return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part",

@@ -51,9 +51,10 @@ struct nx__process_waiter {
 NX_MUST_CHECK nx_err nx__process_start(nx_process **out, const char *const *argv,
                                        const nx_process_options *options);
 
+struct nx__launch;
+
 /* Prepares a handle in the calling fiber's scope, which will close it; then fills it in with what
  * was launched, whose pidfd it takes over in any case. */
-struct nx__launch;
 NX_MUST_CHECK nx_err nx__process_new(nx_process **out, const char *name,
                                      const nx_process_options *options);
 NX_MUST_CHECK nx_err nx__process_begin(nx_process *process, const struct nx__launch *launch,

@@ -51,6 +51,10 @@ void nx__regex_search_close(struct nx__regex_search *search);
 nx_err nx__regex_search_next(struct nx__regex_search *search, size_t at, bool not_empty,
                              nx_bytes *groups, nx_match *match);
 
+/* nx_regex_next in three: opens the search, which is to be closed; goes on to the next match. */
+nx_err nx__regex_walk(nx_regex_each *each, struct nx__regex_search *search);
+bool nx__regex_step(nx_regex_each *each, struct nx__regex_search *search);
+
 /* The number of a group by its name, or -1. */
 int nx__regex_group(const struct nx_regex *regex, nx_bytes name);
 

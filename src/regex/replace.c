@@ -95,10 +95,11 @@ struct how {
     void *arg;
 };
 
-static nx_err build(struct nx__buffer *out, nx_regex_each *each, const struct how *how)
+static nx_err build(struct nx__buffer *out, nx_regex_each *each, struct nx__regex_search *search,
+                    const struct how *how)
 {
     size_t from = 0;
-    while (nx_regex_next(each)) {
+    while (nx__regex_step(each, search)) {
         NX_TRY(append(out, nx_slice(each->subject.data + from, each->match.start - from)));
         if (how->fn) {
             nx_bytes text = {0};
@@ -116,9 +117,12 @@ static nx_err build(struct nx__buffer *out, nx_regex_each *each, const struct ho
 static nx_err replace(const nx_regex *regex, nx_bytes text, const struct how *how, nx_bytes *out)
 {
     struct nx__buffer made = {0};
+    struct nx__regex_search search;
     nx_regex_each each = nx_regex_begin(regex, text);
     *out = (nx_bytes){0};
-    nx_err err = build(&made, &each, how);
+    NX_TRY(nx__regex_walk(&each, &search));
+    nx_err err = build(&made, &each, &search, how);
+    nx__regex_search_close(&search);
     if (!err) {
         size_t len = made.len;
         char *copy = nx_copy(nx_slice(len ? made.data : "", len));

@@ -79,7 +79,7 @@ class Mirror(Base):
         self.write("src/a", "a")
         self.write("src/deep/er/b", "b")
         self.write("secret", "not to be copied")
-        process = subprocess.Popen([NEXUS, "run", "app.c", "--allow-read=src,copy", "--allow-write=copy"], cwd=self.dir, text=True,
+        process = subprocess.Popen([NEXUS, "run", "app.c", "--allow-read=src,copy", "--allow-write=copy", "--", "src/", "copy"], cwd=self.dir, text=True,
                                    stderr=subprocess.PIPE)
         self.addCleanup(process.kill)
         self.addCleanup(process.communicate)

@@ -61,6 +61,9 @@ NX_TEST("with check a bad end is an error that says why")
                   nx_run(&r, NX_SHELL("echo a >&2; echo 'b c' >&2; exit 2"), .check = true));
     nx_expect_eq(nx_error_last()->message, "\"/bin/sh\" ended with code 2: b c");
     nx_expect_eq(r.end.code, 2);
+    nx_expect_err(NX_EFAILED,
+                  nx_run(&r, NX_SHELL("printf 'a\\033[2Jb\\r\\n' >&2; exit 1"), .check = true));
+    nx_expect_eq(nx_error_last()->message, "\"/bin/sh\" ended with code 1: a[2Jb");
     nx_expect_err(NX_EFAILED, nx_run(&r, NX_SHELL("echo said; kill -TERM $$"), .check = true));
     nx_expect_eq(nx_error_last()->message, "\"/bin/sh\" was ended by SIGTERM: said");
 }

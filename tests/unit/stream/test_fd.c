@@ -14,7 +14,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-enum { SIZE = (3 << 20) + 77 };
+enum { SIZE = (1 << 20) + 77 };
 
 static const char *at(const char *name)
 {
@@ -60,7 +60,7 @@ static void ends_make(enum kind kind, int ends[2])
     }
 }
 
-NX_TEST("everything goes from every kind of descriptor to every other")
+NX_TEST("everything goes from every kind of descriptor to every other", .deadline = NX_S(60))
 {
     nx_bytes text = text_make(SIZE), out;
     for (int from = 0; from < KINDS; from++)
