@@ -226,7 +226,7 @@ static bool takes_v4(int fd)
 bool nx__listen_is_at(int fd, const char *host, uint16_t port, uint16_t *bound_port)
 {
     union address wanted, own = {0};
-    socklen_t wanted_len, len = sizeof own;
+    socklen_t wanted_len = 0, len = sizeof own;
     if (parse(host, port, &wanted, &wanted_len) || getsockname(fd, &own.any, &len) != 0)
         return false;
     *bound_port = port_of(&own);
