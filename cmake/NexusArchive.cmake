@@ -10,7 +10,7 @@ add_custom_command(OUTPUT ${NEXUS_ARCHIVE}
         -D EXPORTS=${CMAKE_BINARY_DIR}/src/cli/exports.list
         "-DOBJECTS=$<TARGET_OBJECTS:nexus_core>;$<TARGET_OBJECTS:nexus_wrap_main>"
         "-DLIBRARIES=${NEXUS_STATIC_LIBRARIES}" -P ${CMAKE_SOURCE_DIR}/cmake/archive.cmake
-    DEPENDS $<TARGET_OBJECTS:nexus_core> $<TARGET_OBJECTS:nexus_wrap_main> nexus_exports nexus_aws_lc_build
+    DEPENDS $<TARGET_OBJECTS:nexus_core> $<TARGET_OBJECTS:nexus_wrap_main> ${NEXUS_STATIC_LIBRARIES} nexus_exports
         ${CMAKE_BINARY_DIR}/src/cli/exports.list ${CMAKE_SOURCE_DIR}/cmake/archive.cmake
     VERBATIM COMMENT "Linking lib/libnexus.a")
 if(NEXUS_SANITIZE)

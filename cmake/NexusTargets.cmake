@@ -19,8 +19,15 @@ function(nx_unit_test name)
     add_executable(test_${name} ${ARGN})
     target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
     target_link_libraries(test_${name} PRIVATE nexus_test_main nexus_core nexus_test_flags)
-    add_test(NAME unit/${name} COMMAND test_${name})
+    # A busy machine is slow, and no reason to fail.
+    add_test(NAME unit/${name} COMMAND test_${name} --deadline=90)
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
+endfunction()
+
+# The same for a program whose memory can be made to run out, by tests/unit/oom.h.
+function(nx_unit_test_oom name)
+    nx_unit_test(${name} ${ARGN})
+    target_link_options(test_${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 endfunction()
 
 # nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.

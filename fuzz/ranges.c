@@ -42,10 +42,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     nx__accept_codings(value, weight);
     for (int i = 0; i < NX__CODINGS; i++) check(weight[i] <= 1000);
 
-    int64_t seconds, back;
-    char text[NX__DATE_LEN + 1];
-    if (nx__date_parse(value, &seconds) && nx__date_write(text, seconds))
-        check(nx__date_parse(nx_str(text), &back) && back == seconds);
     struct nx__validator validator = {nx_str("\"abc\""), 784111777, true};
     struct nx__conditions conditions = {.if_match = value, .range = value, .if_range = value};
     (void)nx__conditions_weigh(&conditions, &validator, true);

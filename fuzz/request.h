@@ -3,15 +3,9 @@
 #ifndef NX_FUZZ_REQUEST_H
 #define NX_FUZZ_REQUEST_H
 
-#include "base/arena.h"
 #include "http/h1/parser.h"
 #include "http/server.h"
-#include <stdlib.h>
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
+#include "memory.h"
 
 static inline nx_bytes line_next(nx_bytes *rest)
 {
@@ -66,22 +60,7 @@ static inline nx_bytes sink_peer(nx_request *req)
 static const struct nx__http_driver sink_driver = {
     .send = sink_send, .send_json = sink_send_json, .end = sink_done, .peer = sink_peer};
 
-/* ---- The fiber whose memory it all is */
-
-static nx_fiber fuzz_fiber;
-static struct nx_loop fuzz_loop;
-
-static inline void memory_begin(void)
-{
-    fuzz_fiber.scope = &fuzz_fiber.own;
-    fuzz_loop.running = &fuzz_fiber;
-    nx__loop_current = &fuzz_loop;
-}
-
-static inline void memory_end(void)
-{
-    nx__arena_reset(&fuzz_fiber.own.arena);
-}
+/* ---- Requests */
 
 /* Makes a request of lines "name: value". False if the parser refuses it. `first` is the request
  * line without its CRLF. */

@@ -1,6 +1,6 @@
 /* A URL shortener:
  *   export SHORTENER_TOKEN=s3cret
- *   nexus run --allow-net=127.0.0.1:3000 --allow-read=. --allow-write=.
+ *   nexus run --allow-net=127.0.0.1:3000 --allow-read=. --allow-write=. --allow-env=SHORTENER_TOKEN
  *   curl -d url=https://example.com -d alias=short localhost:3000
  *   curl -i localhost:3000/short
  * and a form at http://localhost:3000/. README.md has the whole API. */

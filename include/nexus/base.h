@@ -27,6 +27,9 @@ extern "C" {
 #define NX_LOAD_RELAXED(p)   __atomic_load_n((p), __ATOMIC_RELAXED)
 #endif
 
+/* The call does not return. */
+#define NX_NORETURN __attribute__((noreturn))
+
 /* Exported from the runtime. */
 #define NX_API __attribute__((visibility("default")))
 

@@ -1,4 +1,4 @@
-/* Channels between fibers of one loop, and waiting for the first of several. */
+/* Channels between fibers, of one loop or of all, and waiting for the first of several. */
 #ifndef NEXUS_CHANNEL_H
 #define NEXUS_CHANNEL_H
 
@@ -11,21 +11,44 @@ extern "C" {
 /* A queue of values of one type. Capacity 0: a send waits until a receiver takes the value. */
 typedef struct nx_channel nx_channel;
 
-/* Makes a channel of `capacity` values of `value_size` bytes. The caller closes and frees it.
- * NX_ENOMEM, NX_EINVAL (no value size, or too large together). Does not suspend.
- *   NX_TRY(nx_channel_new(&jobs, sizeof(job), 16)); */
+/* Makes a channel of `capacity` values of `value_size` bytes for the fibers of the calling thread.
+ * The caller closes and frees it. NX_ENOMEM, NX_EINVAL (no value size, or too large together). Does
+ * not suspend. NX_TRY(nx_channel_new(&jobs, sizeof(job), 16)); */
 NX_API NX_MUST_CHECK nx_err nx_channel_new(nx_channel **out, size_t value_size, size_t capacity);
 
-/* Copies the value in; waits while the channel is full. NX_ECLOSED, NX_ECANCELED. Suspends when
- * full. */
+/* What becomes of a value that nobody has received; `value` points to it. */
+typedef void (*nx_channel_drop_fn)(void *value);
+
+typedef struct nx_shared_channel_options {
+    size_t size;
+    nx_channel_drop_fn drop; /* called for each value that is queued when the channel is freed */
+} nx_shared_channel_options;
+
+/* The same for the fibers of every loop, and so between workers: nx_send, nx_recv and nx_select
+ * suspend the fiber, whatever the thread of who ends the wait. Values are copied; what they point
+ * to has to be for other threads too (see nx_parcel in <nexus/worker.h>). A cancelled receiver
+ * loses no value. Free it when no other thread uses it any more, but for those that wait in it.
+ * Errors as above. Does not suspend. */
+NX_API NX_MUST_CHECK nx_err nx_channel_new_shared_with(nx_channel **out, size_t value_size,
+                                                       size_t capacity,
+                                                       const nx_shared_channel_options *options);
+#define nx_channel_new_shared(out, value_size, ...)                                                \
+    NX__CHANNEL_SHARED(out, value_size, __VA_ARGS__, )
+#define NX__CHANNEL_SHARED(out, value_size, capacity, ...)                                         \
+    nx_channel_new_shared_with(                                                                    \
+        (out), (value_size), (capacity),                                                           \
+        &(nx_shared_channel_options){.size = sizeof(nx_shared_channel_options), __VA_ARGS__})
+
+/* Copies the value in; waits while the channel is full. NX_ECLOSED, NX_ECANCELED, NX_ESTATE (it is
+ * another thread's), NX_EWOULDSUSPEND (full, and not called by a fiber). Suspends when full. */
 NX_API NX_MUST_CHECK nx_err nx_send(nx_channel *channel, const void *value);
 
 /* Copies the oldest value out; waits while there is none. NX_ECLOSED once the channel is closed and
- * empty, NX_ECANCELED. Suspends when empty. */
+ * empty, NX_ECANCELED, NX_ESTATE, NX_EWOULDSUSPEND. Suspends when empty. */
 NX_API NX_MUST_CHECK nx_err nx_recv(nx_channel *channel, void *value);
 
-/* No more sends: waiting senders get NX_ECLOSED, receivers drain what is queued. Does not suspend.
- */
+/* No more sends: waiting senders get NX_ECLOSED, receivers drain what is queued. Nothing, and said
+ * on stderr, where the channel is another thread's. Does not suspend. */
 NX_API void nx_channel_close(nx_channel *channel);
 
 /* Closes and frees. Whoever waits is woken with NX_ECLOSED and does not touch the channel again.
@@ -74,7 +97,8 @@ static inline nx_case nx_case_make(nx_case_kind kind, nx_channel *channel, void 
 
 /* Waits until one of the cases can go ahead, does it, and stores its place (from 0) in `*which`.
  * Among several that are ready the choice varies, so none starves. Returns NX_OK, or NX_ECLOSED
- * when the chosen channel is closed, or NX_ECANCELED. At most NX_MAX_CASES cases. Suspends unless
+ * when the chosen channel is closed, or NX_ECANCELED, NX_ESTATE, NX_EWOULDSUSPEND. Channels of the
+ * loop and of all threads may stand side by side. At most NX_MAX_CASES cases. Suspends unless
  * one is ready. NX_TRY(nx_select(&which, nx_on_recv(jobs, &job), nx_on_timeout(NX_S(1)))); */
 NX_API NX_MUST_CHECK nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count);
 #define nx_select(which, ...)                                                                      \

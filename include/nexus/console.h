@@ -4,6 +4,7 @@
 
 #include <nexus/base.h>
 #include <nexus/json.h>
+#include <nexus/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -36,6 +37,17 @@ NX_API nx_err nx_print_bytes(nx_standard stream, nx_bytes bytes);
  * program that writes to the same terminal. Errors as nx_print. Suspends; outside of a fiber,
  * blocks. */
 NX_API nx_err nx_flush(void);
+
+/* ---- As streams (see <nexus/stream.h>) */
+
+/* The standard input as a source, be it a terminal, a pipe or a file. Its descriptor is neither
+ * closed nor changed, so a shell finds its terminal as it was. */
+NX_API nx_stream *nx_stdin(void);
+
+/* The standard output and error as sinks: in order with what is printed, and with the same errors.
+ * Finishing waits until all is out. */
+NX_API nx_stream *nx_stdout(void);
+NX_API nx_stream *nx_stderr(void);
 
 /* ---- The terminal */
 

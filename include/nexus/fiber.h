@@ -40,12 +40,13 @@ NX_API NX_MUST_CHECK nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *
                   &(nx_spawn_options){.size = sizeof(nx_spawn_options), __VA_ARGS__})
 
 /* Waits until the fiber has ended and returns its result; `fiber` is gone after that. Once a fiber.
- * NX_ECANCELED when the caller is cancelled meanwhile (the fiber then goes on and stays joinable).
- * Suspends. */
+ * NX_ECANCELED when the caller is cancelled meanwhile (the fiber then goes on and stays joinable),
+ * NX_ESTATE (no such fiber, joined already, or another thread's). Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_join(nx_fiber *fiber);
 
 /* Asks the fiber to end: the call that it waits in, and each later one that would wait, returns
- * NX_ECANCELED; scopes that it opened are cancelled with it. Does not suspend. */
+ * NX_ECANCELED; scopes that it opened are cancelled with it. Nothing, and said on stderr, where the
+ * fiber is another thread's. Does not suspend. */
 NX_API void nx_cancel(nx_fiber *fiber);
 
 /* Lets the other runnable fibers run first. What waits for descriptors and timers comes after up to

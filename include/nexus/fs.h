@@ -284,16 +284,35 @@ NX_API NX_MUST_CHECK nx_err nx_fs_temp_file_with(nx_file **out, const char **pat
 
 typedef struct nx_fs_copy_options {
     size_t size;
-    bool no_replace; /* NX_EEXIST where `to` is there */
-    bool keep_times; /* of the last reading and writing */
+    bool recursive;       /* a directory, with all that is in it */
+    bool no_follow;       /* where `from` is a link, a link is made that leads where it does */
+    bool no_replace;      /* NX_EEXIST where a file is there */
+    bool keep_newer;      /* a file that is there stays, unless it is older */
+    bool keep_times;      /* of the last reading and writing */
+    bool keep_attributes; /* the extended ones of users ("user.…") */
+    bool skip_special;    /* leaves out pipes, sockets and devices, NX_EINVAL otherwise */
+    bool keep_links;      /* two names of one file in a directory become two names of one file */
+    const char *match;    /* what of a directory, as nx_fs_walk has it */
+    const char *const *ignore;
+    bool no_hidden;
 } nx_fs_copy_options;
 
 /* Copies a file's contents and permissions to `to`, in place of what is there: by sharing its
  * blocks where the file system can, else inside the kernel, holes left out. Half of it may be there
  * after an error. Needs --allow-read for `from`, --allow-write for `to`. NX_EINVAL (the same file,
- * or no plain file). */
+ * or no plain file).
+ *
+ * With `recursive` a directory is copied with what is in it, into one that is there or a new one,
+ * of the same permissions. Links in it are copied as they are written, and none is followed, in
+ * `to` neither. A file that is there is replaced at once, when all of its contents are. The first
+ * error ends it, its message names the file in question, and what was copied before stays, but for
+ * half of a file; so it is with NX_ECANCELED, which comes out between files and within large ones.
+ * What is denied below `from` or `to` is such an error, unless it is ignored. NX_EINVAL (`to` is
+ * `from`, or in it), NX_EEXIST (something else is where a directory is to be), NX_ELIMIT (over
+ * NX_FS_COPY_LINKS_MOST files of several names, with `keep_links`). */
 NX_API NX_MUST_CHECK nx_err nx_fs_copy_with(const char *from, const char *to,
                                             const nx_fs_copy_options *options);
+#define NX_FS_COPY_LINKS_MOST ((size_t)1 << 20)
 #define nx_fs_copy(from, to, ...)                                                                  \
     nx_fs_copy_with((from), (to),                                                                  \
                     &(nx_fs_copy_options){.size = sizeof(nx_fs_copy_options), __VA_ARGS__})
@@ -359,8 +378,9 @@ NX_API NX_MUST_CHECK nx_err nx_fs_walk_with(nx_walk **out, const char *path,
 NX_API NX_MUST_CHECK nx_err nx_walk_next(nx_walk *walk, nx_fs_entry *entry);
 #define NX_WALK_WAITING_MOST ((size_t)64 << 20)
 
-/* Does not go into the directory that came last. Does not suspend. */
+/* Does not go into the directory that came last. Suspends while what is read ahead is read. */
 NX_API void nx_walk_skip(nx_walk *walk);
+/* Suspends for a moment where something is read ahead; that is given up. NULL is nothing. */
 NX_API void nx_walk_free(nx_walk *walk);
 static inline void nx_walk_auto(nx_walk **walk)
 {

@@ -6,6 +6,7 @@
 #include <nexus/base.h>
 #include <nexus/input.h>
 #include <nexus/json.h>
+#include <nexus/stream.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -378,6 +379,16 @@ NX_API NX_MUST_CHECK nx_err nx_response_write(nx_response *res, nx_bytes piece);
 NX_API void nx_response_trailer(nx_response *res, const char *name, const char *value);
 /* Ends an answer made of pieces; done by itself when the handler returns NX_OK. */
 NX_API NX_MUST_CHECK nx_err nx_response_end(nx_response *res);
+
+/* ---- As streams, for nx_pipe in the handler (see <nexus/stream.h>) */
+
+/* The body as a source: as nx_request_read, with its errors. */
+NX_API nx_stream *nx_http_body(nx_request *req);
+
+/* The answer as a sink: as nx_response_write, and nx_response_end at the end. Status and header
+ * fields are set before. A file that is piped straight into it, nx_pipe(nx_fs_reader(path),
+ * nx_http_sink(res)), is sent by the kernel, and its length with it. */
+NX_API nx_stream *nx_http_sink(nx_response *res);
 
 /* What has been sent: the status, 0 before the head is, and how many bytes of the body. */
 NX_API int nx_response_status_sent(const nx_response *res);

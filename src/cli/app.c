@@ -6,6 +6,7 @@
 #include "loop/crash.h"
 #include "loop/loop.h"
 #include "permission/broker.h"
+#include "permission/environment.h"
 #include "permission/seal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +38,7 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, int br
     if (l->dev) NX_TRY(nx__dev_app_begin(l, first_closed++));
     NX_TRY(nx__seal(l->pid, first_closed));
     nx__permissions_open(&l->run->permissions);
+    nx__environment_seal(&l->run->permissions);
     nx__broker_connect(BROKER_FD);
     nx__broker_worker(peer.index);
     NX_TRY(nx__crash_install(BROKER_FD));

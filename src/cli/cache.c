@@ -64,7 +64,7 @@ static int run(int argc, char **argv)
     for (size_t i = 0; i < sizeof actions / sizeof *actions; i++)
         if (strcmp(name, actions[i].name) == 0) return actions[i].run();
     static const char *const names[] = {"info", "dir", "prune", "clear", NULL};
-    const char *near = nx__cli_suggest(name, names);
+    const char *near = nx__suggest(name, names);
     if (near)
         return nx__cli_usage("nexus cache has no action \"%.64s\"; did you mean nexus cache %s?",
                              name, near);

@@ -4,6 +4,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/suggest.h"
 #include "cli/flags.h"
 
 /* A command. `help` is what --help prints below the summary: usage, options, examples. */
@@ -48,9 +49,5 @@ bool nx__cli_is_help(const char *argument);
 
 /* True when colour is wanted on the descriptor: a terminal, NO_COLOR unset and TERM not "dumb". */
 bool nx__cli_color(int fd);
-
-/* The one of `words` (NULL at the end) that `word` is most likely a misspelling of; NULL when none
- * is near. */
-const char *nx__cli_suggest(const char *word, const char *const *words);
 
 #endif

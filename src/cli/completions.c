@@ -177,7 +177,7 @@ static int run(int argc, char **argv)
         if (argc == 2) return nx__cli_write(shells[i].script);
         return nx__cli_usage("nexus completions %s takes nothing else", names[i]);
     }
-    const char *near = nx__cli_suggest(argv[1], names);
+    const char *near = nx__suggest(argv[1], names);
     if (near)
         return nx__cli_usage("there are no completions for \"%.64s\"; did you mean %s?", argv[1],
                              near);

@@ -41,7 +41,7 @@ NX__COLD nx_err nx__flag_unknown(const struct nx__flag *flags, const char *argum
     memcpy(name, argument, len);
     name[len] = '\0';
     nx__printable(clean, sizeof clean, name);
-    const char *near = nx__cli_suggest(name, names);
+    const char *near = nx__suggest(name, names);
     if (near) return nx__error_set(NX_EUSAGE, "unknown flag %s; did you mean %s?", clean, near);
     return nx__error_set(NX_EUSAGE, "unknown flag %s; %s", clean, otherwise);
 }

@@ -217,7 +217,7 @@ static int no_template(const char *name)
                          nx__templates[i].summary);
         if (n > 0 && (size_t)n < sizeof list - len) len += (size_t)n;
     }
-    const char *near = nx__cli_suggest(name, names);
+    const char *near = nx__suggest(name, names);
     nx__printable(clean, sizeof clean, name);
     if (near)
         return nx__cli_usage("there is no template \"%s\"; did you mean %s? There are:%s", clean,

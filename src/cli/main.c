@@ -20,7 +20,7 @@ static int unknown(const char *word)
     const char *names[32] = {0};
     for (size_t i = 0; nx__commands[i] && i + 1 < sizeof names / sizeof *names; i++)
         names[i] = nx__commands[i]->name;
-    const char *near = nx__cli_suggest(word, names);
+    const char *near = nx__suggest(word, names);
     if (near)
         return nx__cli_usage("there is no command \"%.100s\"; did you mean nexus %s?", word, near);
     return nx__cli_usage(

@@ -1,6 +1,7 @@
 /* The command line of `nexus run`. */
 #include "cli/options.h"
 
+#include "base/values.h"
 #include "cli/cli.h"
 #include "loop/profile.h"
 #include "module/module.h"
@@ -25,6 +26,7 @@ static const struct {
     {"--max-fibers", offsetof(nx_limits, max_fibers), "4096"},
     {"--stack-size", offsetof(nx_limits, stack_size), "512K"},
     {"--blocking-threads", offsetof(nx_limits, blocking_threads), "8"},
+    {"--max-workers", offsetof(nx_limits, max_workers), "16"},
 };
 
 /* Flags without a value. */
@@ -60,6 +62,10 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--inspect-wait", .summary = "and wait for it", .takes = NX__TAKES_EITHER}, \
     {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"}, \
     NX__FLAGS_PERMISSIONS, \
+    {.name = "--env-file", \
+     .summary = "set variables that a file has", \
+     .takes = NX__TAKES_VALUE, \
+     .offer = NX__OFFER_PATHS}, \
     {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"}, \
     {.name = "--max-open-files", .summary = "at once", .takes = NX__TAKES_VALUE}, \
     {.name = "--max-memory", .summary = "bytes of data, such as 512M", .takes = NX__TAKES_VALUE}, \
@@ -68,6 +74,7 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--max-iterations", .summary = "turns of the event loop", .takes = NX__TAKES_VALUE}, \
     {.name = "--stack-size", .summary = "of a fiber, such as 256K", .takes = NX__TAKES_VALUE}, \
     {.name = "--blocking-threads", .summary = "for work that blocks", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-workers", .summary = "alive at once", .takes = NX__TAKES_VALUE}, \
     {.name = "--watchdog", .summary = "milliseconds, 0: never", .takes = NX__TAKES_VALUE}, \
     {.name = "--restart-deadline", \
      .summary = "milliseconds that a new program has to listen, 0: any", \
@@ -102,50 +109,25 @@ static const struct nx__flag *flags_of(const struct nx__run *run)
     return run->dev ? nx__dev_flags : nx__run_flags;
 }
 
-/* Reads the digits that the text begins with; the rest, or NULL where there are none or too many.
- */
-static const char *digits_parse(const char *text, uint64_t *out)
-{
-    const char *at = text;
-    uint64_t n = 0;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        uint64_t digit = (uint64_t)(*at - '0');
-        if (n > (UINT64_MAX - digit) / 10) return NULL;
-        n = n * 10 + digit;
-    }
-    *out = n;
-    return at == text ? NULL : at;
-}
-
 /* A whole number of milliseconds; 0 stands for none. */
 static bool milliseconds_parse(const char *text, nx_duration *out)
 {
-    uint64_t n;
-    text = digits_parse(text, &n);
-    if (!text || *text || n >= (uint64_t)(NX_FOREVER / NX_MS(1))) return false;
-    *out = n ? NX_MS((nx_duration)n) : NX_FOREVER;
+    union nx__value value;
+    if (*text == '-' || *text == '+' ||
+        !nx__value_parse(NX__VALUE_INT, text, (struct nx__value_range){0}, &value) ||
+        value.number >= NX_FOREVER / NX_MS(1))
+        return false;
+    *out = value.number ? NX_MS(value.number) : NX_FOREVER;
     return true;
 }
 
 /* A whole number of at least 1, with K, M or G for powers of 1,024. */
 static bool size_parse(const char *text, uint64_t *out)
 {
-    uint64_t n;
-    unsigned shift = 0;
-    text = digits_parse(text, &n);
-    if (!text) return false;
-    switch (*text) {
-    case 'K':
-    case 'k': shift = 10; break;
-    case 'M':
-    case 'm': shift = 20; break;
-    case 'G':
-    case 'g': shift = 30; break;
-    default: break;
-    }
-    if (shift) text++;
-    if (*text || n == 0 || n > UINT64_MAX >> shift) return false;
-    *out = n << shift;
+    union nx__value value;
+    if (!nx__value_parse(NX__VALUE_SIZE, text, (struct nx__value_range){.least = 1}, &value))
+        return false;
+    *out = (uint64_t)value.number;
     return true;
 }
 
@@ -215,6 +197,14 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
                                  "--compiler needs a name or path, as in --compiler=gcc");
         run->compiler = value;
         run->compiler_by = "--compiler";
+        return NX_OK;
+    }
+    if (is_flag(argument, "--env-file", &value)) {
+        if (!value || !*value)
+            return nx__error_set(NX_EUSAGE, "--env-file needs a file, as in --env-file=.env");
+        if (run->env_files_count == NX__ENV_FILES_MOST)
+            return nx__error_set(NX_EUSAGE, "--env-file may be given %d times", NX__ENV_FILES_MOST);
+        run->env_files[run->env_files_count++] = value;
         return NX_OK;
     }
     if (is_flag(argument, "--log-level", &value)) {

@@ -6,6 +6,8 @@
 #include "permission/permission.h"
 #include <nexus/runtime.h>
 
+enum { NX__ENV_FILES_MOST = 16 };
+
 struct nx__run {
     const char *file;        /* found by what was given; also the app's argv[0] */
     int argc;                /* the app's own */
@@ -15,7 +17,9 @@ struct nx__run {
     int log_level;           /* --log-level, 0: not given */
     const char *profile;     /* --profile: the file, "" where none was named, NULL: not given */
     uint32_t profile_rate;   /* --profile-rate, samples a second; 0: not given */
-    nx_duration restart_deadline; /* for a new program to listen; 0: not given */
+    nx_duration restart_deadline;              /* for a new program to listen; 0: not given */
+    const char *env_files[NX__ENV_FILES_MOST]; /* --env-file, as they were given */
+    size_t env_files_count;
     bool watch, release, refresh, no_prompt, no_warnings, help;
     struct nx__inspect_options inspect;
     bool dev; /* nexus dev, which has the next three */

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/launcher.h"
 #include "console/log.h"
+#include "env/env.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -36,6 +37,7 @@ int nx__run_with(struct nx__run *options, const struct nx__command *command, int
     if (!err) err = check_file(options->file);
     if (!err && nx_limits_set_with(&options->limits))
         err = nx__error_set(NX_EUSAGE, "%s", nx__error_last()->message);
+    if (!err) err = nx__env_files(options->env_files, options->env_files_count);
     if (err) return nx__cli_fail(err);
     const char *cc = getenv("CC");
     if (!options->compiler && cc && *cc) {
@@ -81,6 +83,7 @@ const struct nx__command nx__command_run = {
         "  --allow-ffi[=PATHS]      load native libraries\n"
         "  --allow-all              all of these\n"
         "  --deny-net[=LIST] ...    the same with deny: it wins over every allow\n"
+        "  --env-file=FILE          set the variables of a .env file that are not set already; --allow-env grants them\n"
         "  --no-prompt              refuse what is not allowed without asking on the terminal\n"
         "\n"
         "  --max-open-files=N       65536, or the system's limit\n"
@@ -90,6 +93,7 @@ const struct nx__command nx__command_run = {
         "  --max-iterations=N       turns of the event loop before the program ends (none)\n"
         "  --stack-size=SIZE        of a fiber (256K)\n"
         "  --blocking-threads=N     for work that blocks (4)\n"
+        "  --max-workers=N          alive at once (256)\n"
         "  --watchdog=MS            milliseconds that the event loop may be blocked before stderr says by what (100); 0: never\n"
         "  --restart-deadline=MS    that a new program has to listen after SIGHUP, before the old one is kept (30000); 0: any\n"
         "  --log-level=LEVEL        trace, debug, info, warn, error, fatal or off (info); NEXUS_LOG=LEVEL does the same\n"

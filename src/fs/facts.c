@@ -106,8 +106,7 @@ struct change {
     struct statvfs space;
 };
 
-/* A handle that only names the file takes the way over /proc; where that is not there, it fails. */
-static void handle_path(int fd, char path[32])
+void nx__fs_handle_path(int fd, char path[32])
 {
     (void)snprintf(path, 32, "/proc/self/fd/%d", fd);
 }
@@ -116,7 +115,7 @@ static int64_t chmod_run(void *arg)
 {
     struct change *c = arg;
     char path[32];
-    handle_path(c->fd, path);
+    nx__fs_handle_path(c->fd, path);
     return chmod(path, (mode_t)c->mode) == 0 ? 0 : -errno;
 }
 
@@ -130,7 +129,7 @@ static int64_t utimes_run(void *arg)
 {
     struct change *c = arg;
     char path[32];
-    handle_path(c->fd, path);
+    nx__fs_handle_path(c->fd, path);
     return utimensat(AT_FDCWD, path, c->times, 0) == 0 ? 0 : -errno;
 }
 

@@ -4,10 +4,12 @@
 #include "base/arena.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <nexus/timer.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 enum { FIRST_READ = 4096, PIECES_ON_STACK = 16 };
+static const nx_duration wait_first = NX_MS(1), wait_most = NX_MS(50);
 
 /* ---- Opening */
 
@@ -19,16 +21,39 @@ static unsigned kinds_of(uint64_t flags)
     return kinds;
 }
 
+/* 1, 0, or -errno. */
+static int64_t is_pipe(unsigned kinds, const char *path, const struct open_how *how)
+{
+    struct stat stat;
+    int64_t fd = nx__fs_open_path(kinds, path,
+                                  &(struct open_how){.flags = O_PATH | (how->flags & O_NOFOLLOW)});
+    if (fd < 0) return fd;
+    int64_t result = fstat((int)fd, &stat) == 0 ? S_ISFIFO(stat.st_mode) : -errno;
+    (void)close((int)fd);
+    return result;
+}
+
+/* Opens; to write into a pipe it waits for one who reads, by looking again and again: a thread that
+ * waited in the kernel could not be told to stop. */
+static int64_t open_heard(unsigned kinds, const char *path, const struct open_how *how)
+{
+    nx_duration wait = wait_first;
+    for (;;) {
+        int64_t fd = nx__fs_open_path(kinds, path, how);
+        if (fd != -ENXIO) return fd;
+        int64_t pipe = is_pipe(kinds, path, how);
+        if (pipe != 1) return pipe < 0 ? pipe : fd;
+        nx_err err = nx_sleep(wait);
+        if (err) return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : -ECANCELED;
+        wait = wait * 2 < wait_most ? wait * 2 : wait_most;
+    }
+}
+
 int64_t nx__fs_file_begin(struct nx_file *file, const char *path, uint64_t flags, mode_t mode)
 {
     struct open_how how = {.flags = flags | O_NOCTTY | O_NONBLOCK,
                            .mode = flags & O_CREAT ? mode : 0};
-    int64_t fd = nx__fs_open_path(kinds_of(flags), path, &how);
-    if (fd == -ENXIO) { /* a pipe that nobody reads: the kernel waits for one who does */
-        how.flags = flags | O_NOCTTY;
-        fd = nx__fs_open_path(kinds_of(flags), path, &how);
-        if (fd >= 0) (void)fcntl((int)fd, F_SETFL, (int)flags | O_NONBLOCK);
-    }
+    int64_t fd = open_heard(kinds_of(flags), path, &how);
     if (fd < 0) return fd;
     *file = (struct nx_file){.fd = (int)fd, .append = flags & O_APPEND, .nonblocking = true};
     if (fstat(file->fd, &file->stat) != 0) {
@@ -114,23 +139,12 @@ int nx_file_descriptor(const nx_file *file)
 
 /* ---- Once */
 
-static int64_t wait_for(const struct nx_file *file, uint32_t events)
-{
-    struct nx_loop *loop = nx__loop();
-    struct nx__watch watch = {.ready = nx__watch_unheard, .fd = -1};
-    nx_err err = nx__poller_add(&loop->poller, &watch, file->fd, events);
-    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
-    err = nx__wait_fd(&watch, events, NX_FOREVER);
-    nx__poller_remove(&loop->poller, &watch);
-    return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : err ? -ECANCELED : 0;
-}
-
 /* Of a pipe or a terminal. */
 static int64_t stream(struct nx_file *file, const struct iovec *pieces, int count, bool write)
 {
     if (nx__fiber_canceled(nx__fiber_running())) return -ECANCELED;
     if (file->unheard && !write) {
-        int64_t result = wait_for(file, NX__READABLE);
+        int64_t result = nx__fd_wait(file->fd, NX__READABLE);
         if (result < 0) return result;
         file->unheard = false;
     }
@@ -145,7 +159,7 @@ static int64_t stream(struct nx_file *file, const struct iovec *pieces, int coun
         if (n >= 0) return n;
         if (errno == EINTR) continue;
         if (errno != EAGAIN) return -errno;
-        int64_t result = wait_for(file, write ? NX__WRITABLE : NX__READABLE);
+        int64_t result = nx__fd_wait(file->fd, write ? NX__WRITABLE : NX__READABLE);
         if (result < 0) return result;
     }
 }

@@ -20,6 +20,10 @@ struct nx_file {
     char path[];      /* for messages; empty where the structure lies on a stack */
 };
 
+/* A path of what a handle is of, for calls that take no handle which only names it (O_PATH). It
+ * leads over /proc; where that is not there, they fail. */
+void nx__fs_handle_path(int fd, char path[32]);
+
 /* By the type bits of a mode. */
 nx_file_type nx__fs_type(unsigned mode);
 

@@ -22,6 +22,13 @@ static nx_err file_read(void *state, void *data, size_t len, size_t *got)
     return nx__fs_result(n, "read", file->path);
 }
 
+static bool file_direct(void *state, struct nx__direct *out)
+{
+    struct nx_file *file = state;
+    *out = (struct nx__direct){.fd = file->fd, .position = file->streams ? NULL : &file->position};
+    return !file->unheard;
+}
+
 static void file_close(void *state)
 {
     nx__fs_file_end(state);
@@ -33,7 +40,8 @@ nx_stream *nx_fs_reader(const char *path)
     static const nx_stream_type type = {
         .size = sizeof type, .name = "a file's reader", .read = file_read, .close = file_close};
     nx_file *file;
-    return nx_fs_open(&file, path) ? nx_stream_failed() : nx_stream_new(&type, file);
+    if (nx_fs_open(&file, path)) return nx_stream_failed();
+    return nx__stream_direct(nx_stream_new(&type, file), file_direct);
 }
 
 /* ---- Writing: one piece is under way while the next is made */
@@ -50,7 +58,7 @@ static int64_t settle(struct writer *w, bool cancelable)
 {
     if (!w->busy) return 0;
     w->busy = false;
-    int64_t n = nx__file_write_end(&w->write, cancelable);
+    int64_t n = nx__file_end(&w->write, cancelable);
     if (n < 0) return n;
     w->file->position += (uint64_t)n;
     nx_bytes rest = nx_slice((char *)w->piece.iov_base + n, w->piece.iov_len - (size_t)n);
@@ -73,6 +81,14 @@ static nx_err writer_write(void *state, nx_bytes bytes)
         w->busy = result == 0;
     }
     return nx__fs_result(result, "write", w->file->path);
+}
+
+static bool writer_direct(void *state, struct nx__direct *out)
+{
+    const struct writer *w = state;
+    *out = (struct nx__direct){.fd = w->file->fd,
+                               .position = w->file->streams ? NULL : &w->file->position};
+    return !w->busy;
 }
 
 static nx_err writer_finish(void *state, nx_stream *next)
@@ -114,5 +130,5 @@ nx_stream *nx_fs_writer_with(const char *path, const nx_fs_writer_options *optio
         return nx_stream_failed();
     }
     w->sync = o.sync;
-    return nx_stream_new(&type, w);
+    return nx__stream_direct(nx_stream_new(&type, w), writer_direct);
 }

@@ -1,25 +1,32 @@
-/* Going through directories: a thread of the pool reads ahead, so many entries at a time. */
+/* Going through directories: a thread of the pool reads ahead, some entries while others are used.
+ */
 #include "fs/file.h"
 #include "fs/filter.h"
 
 #include "base/arena.h"
 #include "base/buffer.h"
+#include "loop/uring.h"
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 enum {
-    AHEAD = 64 * 1024,  /* bytes of entries that are read before the fiber gets them */
+    /* Bytes of entries that are read before the fiber gets them: few at first, for who wants few,
+     * and twice as many each time, so that a large tree takes few trips to the pool. */
+    AHEAD_FIRST = 16 * 1024,
+    AHEAD_LAST = 256 * 1024,
     KERNEL = 32 * 1024, /* bytes asked of the kernel at once */
 };
 #define AHEAD_MOST ((size_t)64 << 20) /* a whole answer of the kernel's with its paths has room */
 
 /* What is handed over, before its path and a NUL. */
 struct record {
-    uint32_t len, depth;
+    uint32_t len, name; /* of the path; where its last part begins */
+    uint32_t depth;
     uint8_t type;
     nx_err error;
 };
@@ -30,40 +37,62 @@ struct waiting {
 };
 
 struct nx_walk {
+    /* The pool's while it reads ahead. */
     int root;
-    size_t prefix; /* length of `path` before what is relative */
     unsigned depth;
-    bool checked;
+    size_t prefix; /* length of `path` before what is relative */
     struct nx__filter filter;
-    struct nx__buffer waiting, ahead;
-    size_t at;     /* in `ahead` */
-    int directory; /* that is being read, or -1 */
-    uint32_t directory_depth;
-    bool ended;
-    int64_t result;            /* of reading ahead */
-    struct nx__buffer skipped; /* paths with a NUL: nothing below these comes out of `ahead` */
-    const char *last;          /* path of what came last, and whether it is a directory */
-    bool last_is_directory;
-    char path[PATH_MAX + NAME_MAX + 2]; /* of the directory, with a slash, and then of an entry */
+    struct nx__buffer waiting, next;
+    size_t amount;                      /* to read into `next` */
     size_t path_len;                    /* of the directory and its slash */
+    char path[PATH_MAX + NAME_MAX + 2]; /* of the directory, with a slash, and then of an entry */
+    bool checked;                       /* something below may be denied */
+    int directory;                      /* that is being read, or -1 */
+    uint32_t directory_depth;
+    /* Between the two. */
+    enum { IDLE, BUSY, FILLED } reading; /* `next` */
+    atomic_bool stop;
+    struct nx__file job;
+    int64_t filled; /* FILLED: what came of it */
+    /* The fiber's. */
+    struct nx__buffer ahead;
+    size_t at;                 /* in `ahead` */
+    int64_t result;            /* of reading ahead */
+    struct nx__buffer skipped; /* paths with a NUL: nothing below these comes out of... */
+    unsigned skips;            /* ... so many of `ahead`, `next` */
+    bool ended;
+    bool last_is_directory;
+    const char *last; /* path of what came last */
 };
 
 /* ---- On a thread of the pool */
 
-static int64_t record_add(struct nx_walk *w, uint32_t depth, uint8_t type, nx_err error)
+/* Puts a structure and a path with its NUL into a buffer, the path `first` or last: both, or where
+ * there is no room neither. */
+static nx_err put(struct nx__buffer *buffer, const void *structure, size_t size, const char *path,
+                  size_t path_size, bool first, size_t most)
+{
+    NX_TRY(nx__buffer_reserve(buffer, size + path_size, most));
+    char *end = buffer->data + buffer->len;
+    memcpy(first ? end : end + size, path, path_size);
+    memcpy(first ? end + path_size : end, structure, size);
+    buffer->len += size + path_size;
+    return NX_OK;
+}
+
+static int64_t record_add(struct nx_walk *w, size_t name, size_t len, uint32_t depth, uint8_t type,
+                          nx_err error)
 {
     struct record record = {
-        .len = (uint32_t)strlen(w->path), .depth = depth, .type = type, .error = error};
-    nx_err err = nx__buffer_append(&w->ahead, &record, sizeof record, AHEAD_MOST);
-    if (!err) err = nx__buffer_append(&w->ahead, w->path, record.len + 1, AHEAD_MOST);
-    return err ? -ENOMEM : 0;
+        .len = (uint32_t)len, .name = (uint32_t)name, .depth = depth, .type = type, .error = error};
+    return put(&w->next, &record, sizeof record, w->path, len + 1, false, AHEAD_MOST) ? -ENOMEM : 0;
 }
 
 static int64_t wait_add(struct nx_walk *w, const char *relative, uint32_t depth)
 {
     struct waiting waiting = {.len = (uint32_t)strlen(relative) + 1, .depth = depth};
-    nx_err err = nx__buffer_append(&w->waiting, relative, waiting.len, NX_WALK_WAITING_MOST);
-    if (!err) err = nx__buffer_append(&w->waiting, &waiting, sizeof waiting, NX_WALK_WAITING_MOST);
+    nx_err err = put(&w->waiting, &waiting, sizeof waiting, relative, waiting.len, true,
+                     NX_WALK_WAITING_MOST);
     return !err ? 0 : err == NX_ENOMEM ? -ENOMEM : -E2BIG;
 }
 
@@ -97,8 +126,9 @@ static int64_t directory_next(struct nx_walk *w)
         if (fd == -ENOENT || fd == -ENOTDIR || fd == -ELOOP) continue; /* it was one a moment ago */
         if (fd < 0 && next.depth == 0) return fd;
         if (fd < 0) {
+            size_t name = (size_t)(strrchr(w->path, '/') + 1 - w->path);
             nx_err error = fd == -ENOT_GRANTED ? NX_EPERM : nx__error_from_errno((int)-fd);
-            int64_t result = record_add(w, next.depth, DT_DIR, error);
+            int64_t result = record_add(w, name, w->path_len, next.depth, DT_DIR, error);
             if (result < 0) return result;
             continue;
         }
@@ -115,7 +145,7 @@ static uint8_t type_of(int directory, const char *name, uint8_t type)
     struct stat stat;
     if (type != DT_UNKNOWN || fstatat(directory, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         return type;
-    return IFTODT(stat.st_mode);
+    return (uint8_t)IFTODT(stat.st_mode);
 }
 
 static int64_t entry_take(struct nx_walk *w, const char *name, uint8_t type)
@@ -129,7 +159,8 @@ static int64_t entry_take(struct nx_walk *w, const char *name, uint8_t type)
     if (nx__filter_ignores(&w->filter, relative, name)) return 0;
     type = type_of(w->directory, name, type);
     int64_t result = 0;
-    if (nx__filter_has(&w->filter, relative, name)) result = record_add(w, depth, type, NX_OK);
+    if (nx__filter_has(&w->filter, relative, name))
+        result = record_add(w, w->path_len, w->path_len + len, depth, type, NX_OK);
     if (result == 0 && type == DT_DIR && (!w->depth || depth < w->depth) &&
         nx__filter_reaches(&w->filter, relative))
         result = wait_add(w, relative, depth);
@@ -164,8 +195,8 @@ static int64_t directory_read(struct nx_walk *w)
 static int64_t read_ahead(void *arg)
 {
     struct nx_walk *w = arg;
-    w->ahead.len = 0;
-    while (w->ahead.len < AHEAD) {
+    w->next.len = 0;
+    while (w->next.len < w->amount && !atomic_load_explicit(&w->stop, memory_order_relaxed)) {
         int64_t n = w->directory < 0 ? directory_next(w) : directory_read(w);
         if (w->directory >= 0 && n <= 0) {
             (void)close(w->directory);
@@ -205,6 +236,7 @@ nx_err nx_fs_walk_with(nx_walk **out, const char *path, const nx_fs_walk_options
     struct nx_walk *w = calloc(1, sizeof *w);
     if (!w) return nx__error_set(NX_ENOMEM, "cannot read \"%s\": out of memory", path);
     w->root = w->directory = -1;
+    w->amount = AHEAD_FIRST;
     nx_err err = walk_begin(w, path, &o);
     if (err)
         nx_walk_free(w);
@@ -223,6 +255,44 @@ static bool is_skipped(const struct nx_walk *w, const char *path)
     return false;
 }
 
+/* Starts reading, if nothing is read. What it comes to here comes again where it is waited for. */
+static int64_t ahead_begin(struct nx_walk *w)
+{
+    if (w->reading != IDLE) return 0;
+    int64_t result = nx__file_call_begin(&w->job, read_ahead, w);
+    if (result == 0) w->reading = BUSY;
+    return result;
+}
+
+static void settle(struct nx_walk *w)
+{
+    if (w->reading != BUSY) return;
+    w->filled = nx__file_end(&w->job, false);
+    w->reading = FILLED;
+}
+
+/* Takes what is read, and has the next read meanwhile. -ECANCELED and -ELIMIT_OPERATIONS, where
+ * nothing has been; all other errors are the walk's, at the end of what is taken. */
+static int64_t ahead_take(struct nx_walk *w)
+{
+    int64_t result = ahead_begin(w);
+    if (result < 0) return result;
+    if (w->reading == BUSY) w->filled = nx__file_end(&w->job, true);
+    w->reading = IDLE;
+    result = w->filled;
+    if (result == -ECANCELED || result == -ELIMIT_OPERATIONS) return result;
+    struct nx__buffer used = w->ahead;
+    w->ahead = w->next;
+    w->next = used;
+    w->at = 0;
+    if (w->skips && --w->skips == 0) w->skipped.len = 0;
+    w->result = result < 0 ? result : 0;
+    w->ended = result == 0;
+    if (w->amount < AHEAD_LAST) w->amount *= 2;
+    if (result > 0) (void)ahead_begin(w);
+    return 0;
+}
+
 nx_err nx_walk_next(nx_walk *w, nx_fs_entry *entry)
 {
     *entry = (nx_fs_entry){0};
@@ -235,9 +305,8 @@ nx_err nx_walk_next(nx_walk *w, nx_fs_entry *entry)
             const char *path = w->ahead.data + w->at + sizeof record;
             w->at += sizeof record + record.len + 1;
             if (w->skipped.len && is_skipped(w, path)) continue;
-            const char *slash = strrchr(path, '/');
             *entry = (nx_fs_entry){.path = path,
-                                   .name = slash ? slash + 1 : path,
+                                   .name = path + record.name,
                                    .relative = path + w->prefix,
                                    .type = nx__fs_type((unsigned)DTTOIF(record.type)),
                                    .depth = record.depth,
@@ -246,14 +315,14 @@ nx_err nx_walk_next(nx_walk *w, nx_fs_entry *entry)
             w->last_is_directory = record.type == DT_DIR;
             return NX_OK;
         }
+        if (w->result == -E2BIG)
+            return nx__error_set(NX_ELIMIT,
+                                 "cannot read \"%.*s\": over %zu MiB of paths of directories wait",
+                                 (int)w->prefix, w->path, NX_WALK_WAITING_MOST >> 20);
         if (w->result < 0) return nx__fs_result(w->result, "read", w->path);
         if (w->ended) return nx__error_set(NX_ECLOSED, "the walk is at its end");
-        w->at = w->ahead.len = w->skipped.len = 0;
-        int64_t result = nx__file_call(read_ahead, w);
-        if (result == -ECANCELED || result == -ELIMIT_OPERATIONS)
-            return nx__fs_result(result, "read", w->path);
-        w->result = result < 0 ? result : 0;
-        w->ended = result == 0;
+        int64_t result = ahead_take(w);
+        if (result < 0) return nx__fs_result(result, "read", w->path);
     }
 }
 
@@ -276,6 +345,7 @@ static void waiting_drop(struct nx_walk *w, const char *relative)
 void nx_walk_skip(nx_walk *w)
 {
     if (!w->last || !w->last_is_directory) return;
+    settle(w);
     waiting_drop(w, w->last + w->prefix);
     if (w->directory >= 0) {
         w->path[w->path_len - 1] = '\0';
@@ -285,6 +355,7 @@ void nx_walk_skip(nx_walk *w)
         }
         w->path[w->path_len - 1] = '/';
     }
+    w->skips = 2;
     if (nx__buffer_append(&w->skipped, w->last, strlen(w->last) + 1, NX_WALK_WAITING_MOST) != NX_OK)
         w->result = -ENOMEM;
 }
@@ -292,11 +363,14 @@ void nx_walk_skip(nx_walk *w)
 void nx_walk_free(nx_walk *w)
 {
     if (!w) return;
+    atomic_store_explicit(&w->stop, true, memory_order_relaxed);
+    settle(w);
     if (w->root >= 0) (void)close(w->root);
     if (w->directory >= 0) (void)close(w->directory);
     nx__filter_free(&w->filter);
     nx__buffer_free(&w->waiting);
     nx__buffer_free(&w->ahead);
+    nx__buffer_free(&w->next);
     nx__buffer_free(&w->skipped);
     free(w);
 }

@@ -229,7 +229,7 @@ static void scan(struct nx__watch_tree *tree, struct nx__watched *dir, struct nx
         return;
     }
     struct dirent *entry;
-    while ((entry = readdir(entries))) {
+    while (errno = 0, (entry = readdir(entries))) {
         const char *name = entry->d_name;
         if (name[0] == '.' && (!name[1] || (name[1] == '.' && !name[2]))) continue;
         if (!nx__watched_path(dir, name, path) || nx__filter_ignores(tree->filter, path, name))
@@ -247,6 +247,7 @@ static void scan(struct nx__watch_tree *tree, struct nx__watched *dir, struct nx
         child->later = *work;
         *work = child;
     }
+    if (errno) fail(tree, -errno);
     (void)closedir(entries);
 }
 

@@ -5,33 +5,18 @@
 #include "base/arena.h"
 #include "base/utf8.h"
 #include "http/h1/syntax.h"
+#include "url/percent.h"
 #include "json/tree.h"
 
 /* ---- Percent-encoding */
-
-static int hex(char c)
-{
-    if (nx__h1_is_digit(c)) return c - '0';
-    char l = (char)(c | 0x20);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
 
 bool nx__text_decode(nx_bytes in, bool plus, char *out, size_t *len)
 {
     size_t n = 0;
     bool ascii = true;
-    for (size_t i = 0; i < in.len; i++) {
-        char c = in.data[i];
-        if (c == '%') {
-            if (in.len - i < 3) return false;
-            int high = hex(in.data[i + 1]), low = hex(in.data[i + 2]);
-            if (high < 0 || low < 0) return false;
-            c = (char)(high << 4 | low);
-            i += 2;
-        } else if (c == '+' && plus) {
-            c = ' ';
-        }
-        if (!c) return false;
+    for (size_t at = 0; at < in.len;) {
+        char c;
+        if (!nx__percent_byte(in, &at, plus, &c) || !c) return false;
         ascii &= (unsigned char)c < 0x80;
         out[n++] = c;
     }

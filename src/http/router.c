@@ -3,6 +3,7 @@
 #include "http/router.h"
 
 #include "base/compiler.h"
+#include "url/percent.h"
 #include <stdlib.h>
 
 enum {
@@ -467,26 +468,12 @@ void nx__router_match(const struct nx__router *router, nx_bytes method, nx_bytes
 
 /* ---- Percent-encoding (RFC 3986 2.1) */
 
-static int hex(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    char l = (char)(c | 0x20);
-    return l >= 'a' && l <= 'f' ? l - 'a' + 10 : -1;
-}
-
 bool nx__percent_decode(nx_bytes in, char *out, size_t *len)
 {
     size_t n = 0;
-    for (size_t i = 0; i < in.len; i++) {
-        if (in.data[i] != '%') {
-            out[n++] = in.data[i];
-            continue;
-        }
-        if (in.len - i < 3) return false;
-        int high = hex(in.data[i + 1]), low = hex(in.data[i + 2]);
-        if (high < 0 || low < 0 || !(high | low)) return false;
-        out[n++] = (char)(high << 4 | low);
-        i += 2;
+    for (size_t at = 0; at < in.len; n++) {
+        bool escaped = in.data[at] == '%';
+        if (!nx__percent_byte(in, &at, false, &out[n]) || (escaped && !out[n])) return false;
     }
     *len = n;
     return true;

@@ -3,6 +3,7 @@
 #include "http/server.h"
 
 #include "base/clock.h"
+#include "date/date.h"
 #include <stdio.h>
 
 /* clang-format off */
@@ -67,15 +68,9 @@ nx_bytes nx__status_text(int status)
 
 static NX__COLD void date_write(struct nx__line *line, nx_duration wall)
 {
-    static const char days[] = "SunMonTueWedThuFriSat",
-                      months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
-    time_t seconds = (time_t)(wall / NX_S(1));
-    struct tm t;
-    (void)gmtime_r(&seconds, &t);
-    int n =
-        snprintf(line->text, sizeof line->text, "date: %.3s, %02d %.3s %04d %02d:%02d:%02d GMT\r\n",
-                 days + 3 * t.tm_wday, t.tm_mday, months + 3 * t.tm_mon, (t.tm_year + 1900) % 10000,
-                 t.tm_hour, t.tm_min, t.tm_sec);
+    char date[NX__HTTP_DATE_LEN + 1];
+    bool known = nx__http_date_write(date, wall / NX_S(1));
+    int n = known ? snprintf(line->text, sizeof line->text, "date: %s\r\n", date) : 0;
     line->len = n > 0 && (size_t)n < sizeof line->text ? (uint8_t)n : 0;
 }
 

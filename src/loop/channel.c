@@ -1,81 +1,150 @@
-/* Channels, and waiting for the first of several. */
-#include <nexus/channel.h>
-
+/* Channels: queues of values, and of the fibers that wait to send or to receive. */
 #include "loop/channel.h"
+
+#include "base/say.h"
 #include <errno.h>
-#include <nexus/timer.h>
 #include <stdlib.h>
-
-struct wait;
-
-/* One case of a waiting fiber, in its channel's queue. */
-struct waiter {
-    struct nx__list link;
-    struct wait *wait;
-    void *value;
-    size_t which;
-};
-
-/* A fiber that waits for one of its cases. */
-struct wait {
-    struct nx__timed_op timed;
-    struct waiter *waiters;
-    size_t count;
-    size_t which; /* the one that went ahead */
-};
 
 enum { CHANNEL_MOST = 1 << 30 /* bytes of queued values */ };
 
-nx_err nx_channel_new(nx_channel **out, size_t value_size, size_t capacity)
+/* NULL, recorded, where it can't be. */
+static nx_channel *channel_new(size_t value_size, size_t capacity)
 {
-    *out = NULL;
     size_t bytes;
-    if (!value_size || __builtin_mul_overflow(value_size, capacity, &bytes) || bytes > CHANNEL_MOST)
-        return nx__error_set(NX_EINVAL, "cannot make a channel of %zu values of %zu bytes",
-                             capacity, value_size);
+    if (!value_size || __builtin_mul_overflow(value_size, capacity, &bytes) ||
+        bytes > CHANNEL_MOST) {
+        NX_IGNORE(nx__error_set(NX_EINVAL, "cannot make a channel of %zu values of %zu bytes",
+                                capacity, value_size));
+        return NULL;
+    }
     nx_channel *channel = malloc(sizeof *channel + bytes);
-    if (!channel)
-        return nx__error_set(NX_ENOMEM, "cannot make a channel of %zu bytes: out of memory", bytes);
-    *channel = (nx_channel){.value_size = value_size, .capacity = capacity};
+    if (!channel) {
+        NX_IGNORE(
+            nx__error_set(NX_ENOMEM, "cannot make a channel of %zu bytes: out of memory", bytes));
+        return NULL;
+    }
+    *channel = (nx_channel){.value_size = value_size, .capacity = capacity, .references = 1};
     nx__list_init(&channel->senders);
     nx__list_init(&channel->receivers);
+    return channel;
+}
+
+nx_err nx_channel_new(nx_channel **out, size_t value_size, size_t capacity)
+{
+    *out = channel_new(value_size, capacity);
+    if (!*out) return nx__error_last()->code;
+    (*out)->loop = nx__loop_current;
+    return NX_OK;
+}
+
+/* Held for some ten nanoseconds: worth a look or two before a thread is put to sleep. */
+static int lock_init(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+    if (error) return error;
+    (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    error = pthread_mutex_init(lock, &attributes);
+    (void)pthread_mutexattr_destroy(&attributes);
+    return error;
+}
+
+nx_err nx_channel_new_shared_with(nx_channel **out, size_t value_size, size_t capacity,
+                                  const nx_shared_channel_options *options)
+{
+    NX__OPTIONS(nx_shared_channel_options, o, options);
+    *out = NULL;
+    nx_channel *channel = channel_new(value_size, capacity);
+    if (!channel) return nx__error_last()->code;
+    int error = lock_init(&channel->lock);
+    if (error) {
+        free(channel);
+        return nx__error_system(error, "cannot make a channel for threads");
+    }
+    channel->shared = true;
+    channel->drop = o.drop;
     *out = channel;
     return NX_OK;
 }
 
+static void lock(nx_channel *channel)
+{
+    if (channel->shared) (void)pthread_mutex_lock(&channel->lock);
+}
+
+static void unlock(nx_channel *channel)
+{
+    if (channel->shared) (void)pthread_mutex_unlock(&channel->lock);
+}
+
 size_t nx_channel_len(const nx_channel *channel)
 {
-    return channel->len;
+    return NX_LOAD_RELAXED(&channel->len);
 }
 
-/* Takes the wait out of every queue and completes it. */
-static void finish(struct wait *wait, size_t which, int64_t result)
+/* ---- Those who wait */
+
+/* The first of the queue that nobody else completes, which is the caller's to complete then. */
+static struct nx__waiter *take(struct nx__list *queue)
 {
-    for (size_t i = 0; i < wait->count; i++) nx__list_remove(&wait->waiters[i].link);
-    wait->which = which;
-    nx__op_complete(&wait->timed.op, result);
+    for (struct nx__list *link = queue->next; link != queue; link = link->next) {
+        struct nx__waiter *waiter = nx__container_of(link, struct nx__waiter, link);
+        struct nx__wait *wait = waiter->wait;
+        if (!wait->shared) {
+            for (size_t i = 0; i < wait->count; i++) nx__list_remove(&wait->waiters[i].link);
+            return waiter;
+        }
+        if (atomic_exchange(&wait->taken, true)) continue;
+        nx__list_remove(link); /* the others are removed by the fiber itself */
+        return waiter;
+    }
+    return NULL;
 }
 
-static struct waiter *first(struct nx__list *queue)
+static void finish(struct nx__waiter *waiter, int64_t result, struct nx__post **posts)
 {
-    return nx__list_empty(queue) ? NULL : nx__container_of(queue->next, struct waiter, link);
+    struct nx__wait *wait = waiter->wait;
+    wait->which = waiter->which;
+    if (wait->loop == nx__loop_current) {
+        nx__op_complete(&wait->timed.op, result);
+        return;
+    }
+    wait->result = result;
+    wait->post.next = *posts;
+    *posts = &wait->post;
+}
+
+void nx__channel_post(struct nx__post *posts)
+{
+    while (posts) {
+        struct nx__post *post = posts;
+        posts = post->next;
+        nx__loop_post(nx__container_of(post, struct nx__wait, post)->loop, post);
+    }
+}
+
+/* ---- Values */
+
+static void len_set(nx_channel *channel, size_t len)
+{
+    nx__store_relaxed(&channel->len, len);
 }
 
 static void put(nx_channel *channel, const void *value)
 {
-    size_t at = channel->first + channel->len++;
+    size_t at = channel->first + channel->len;
     if (at >= channel->capacity) at -= channel->capacity;
     memcpy(channel->values + at * channel->value_size, value, channel->value_size);
+    len_set(channel, channel->len + 1);
 }
 
-/* Sends or receives now if that is possible: NX_OK, NX_ECLOSED, or NX_EAGAIN. */
-static nx_err try_send(nx_channel *channel, const void *value)
+nx_err nx__channel_send(nx_channel *channel, const void *value, struct nx__post **posts)
 {
     if (channel->closed) return NX_ECLOSED;
-    struct waiter *receiver = first(&channel->receivers);
+    struct nx__waiter *receiver = take(&channel->receivers);
     if (receiver) {
         memcpy(receiver->value, value, channel->value_size);
-        finish(receiver->wait, receiver->which, 0);
+        finish(receiver, 0, posts);
         return NX_OK;
     }
     if (channel->len == channel->capacity) return NX_EAGAIN;
@@ -83,136 +152,99 @@ static nx_err try_send(nx_channel *channel, const void *value)
     return NX_OK;
 }
 
-static nx_err try_recv(nx_channel *channel, void *value)
+nx_err nx__channel_recv(nx_channel *channel, void *value, struct nx__post **posts)
 {
-    struct waiter *sender = first(&channel->senders);
+    struct nx__waiter *sender;
     if (channel->len) {
         memcpy(value, channel->values + channel->first * channel->value_size, channel->value_size);
         if (++channel->first == channel->capacity) channel->first = 0;
-        channel->len--;
+        len_set(channel, channel->len - 1);
+        sender = take(&channel->senders);
         if (sender) {
             put(channel, sender->value);
-            finish(sender->wait, sender->which, 0);
+            finish(sender, 0, posts);
         }
         return NX_OK;
     }
+    sender = take(&channel->senders);
     if (sender) {
         memcpy(value, sender->value, channel->value_size);
-        finish(sender->wait, sender->which, 0);
+        finish(sender, 0, posts);
         return NX_OK;
     }
     return channel->closed ? NX_ECLOSED : NX_EAGAIN;
 }
 
-static nx_err try_case(const nx_case *c)
+nx_err nx__channel_offer(nx_channel *channel, const void *value)
 {
-    if (!c->channel || (c->kind != NX_CASE_RECV && c->kind != NX_CASE_SEND)) return NX_EAGAIN;
-    return c->kind == NX_CASE_SEND ? try_send(c->channel, c->value)
-                                   : try_recv(c->channel, c->value);
+    struct nx__post *posts = NULL;
+    lock(channel);
+    nx_err err = nx__channel_send(channel, value, &posts);
+    unlock(channel);
+    nx__channel_post(posts);
+    return err;
 }
 
-static nx_err closed(void)
-{
-    return nx__error_set(NX_ECLOSED, "the channel is closed");
-}
+/* ---- The end */
 
-static void wait_cancel(struct nx__op *op)
+/* Unlocks it, and frees it with what is queued if the caller's reference was the last. */
+static void release(nx_channel *channel)
 {
-    finish(nx__container_of(op, struct wait, timed.op), 0, -ECANCELED);
-}
-
-static void wait_timeout(struct nx__timer *timer)
-{
-    struct wait *wait = nx__container_of(timer, struct wait, timed.timer);
-    finish(wait, wait->which, 0);
-}
-
-nx_err nx_select_with(size_t *which, const nx_case *cases, size_t count)
-{
-    static NX__THREAD_LOCAL uint64_t random = 1;
-    struct nx_loop *loop = nx__loop();
-    if (!count || count > NX_MAX_CASES)
-        return nx__error_set(NX_EINVAL, "nx_select takes 1 to %d cases, not %zu", NX_MAX_CASES,
-                             count);
-    /* Not a counter: several selects in one loop could each see the same part of its values. */
-    random = random * 6364136223846793005u + 1442695040888963407u;
-    size_t start = (random >> 33) % count;
-    size_t timeout = count, otherwise = count;
-    for (size_t n = 0; n < count; n++) {
-        size_t i = start + n < count ? start + n : start + n - count;
-        nx_err err = try_case(&cases[i]);
-        if (err != NX_EAGAIN) {
-            *which = i;
-            return err == NX_ECLOSED ? closed() : NX_OK;
-        }
-        if (cases[i].kind == NX_CASE_DEFAULT) otherwise = i;
-        if (cases[i].kind == NX_CASE_TIMEOUT &&
-            (timeout == count || cases[i].timeout < cases[timeout].timeout))
-            timeout = i;
+    bool last = --channel->references == 0;
+    unlock(channel);
+    if (!last) return;
+    for (; channel->drop && channel->len; channel->len--) {
+        channel->drop(channel->values + channel->first * channel->value_size);
+        if (++channel->first == channel->capacity) channel->first = 0;
     }
-    if (otherwise < count || (timeout < count && cases[timeout].timeout <= 0)) {
-        *which = otherwise < count ? otherwise : timeout;
-        return NX_OK;
-    }
-
-    struct waiter waiters[NX_MAX_CASES];
-    const char *call = count > 1                       ? "in nx_select"
-                       : cases[0].kind == NX_CASE_SEND ? "in nx_send"
-                                                       : "in nx_recv";
-    struct wait wait = {
-        .timed = {.op = {.cancel = wait_cancel, .call = call, .kind = NX__WAIT_CHANNEL},
-                  .timer.fire = wait_timeout,
-                  .on = cases[0].channel},
-        .waiters = waiters,
-        .count = count,
-        .which = timeout};
-    for (size_t i = 0; i < count; i++) {
-        waiters[i] = (struct waiter){.wait = &wait, .value = cases[i].value, .which = i};
-        nx__list_init(&waiters[i].link);
-    }
-    if (timeout < count && cases[timeout].timeout != NX_FOREVER)
-        NX_TRY(
-            nx__timer_set(&loop->timers, &wait.timed.timer, nx__deadline(cases[timeout].timeout)));
-    for (size_t i = 0; i < count; i++) {
-        if (!cases[i].channel) continue;
-        nx__list_insert(cases[i].kind == NX_CASE_SEND ? &cases[i].channel->senders
-                                                      : &cases[i].channel->receivers,
-                        &waiters[i].link);
-    }
-    int64_t result = nx__op_wait(&wait.timed.op);
-    nx__timer_clear(&loop->timers, &wait.timed.timer);
-    *which = wait.which;
-    if (result == 0) return NX_OK;
-    if (result == -EPIPE) return closed();
-    if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
-    return nx__error_set(NX_ECANCELED, "cancelled while waiting for a channel");
+    if (channel->shared) (void)pthread_mutex_destroy(&channel->lock);
+    free(channel);
 }
 
-nx_err nx_send(nx_channel *channel, const void *value)
+void nx__channel_leave(nx_channel *channel, struct nx__waiter *waiter)
 {
-    size_t which;
-    nx_case c = nx_on_send(channel, (void *)(uintptr_t)value);
-    return nx_select_with(&which, &c, 1);
+    lock(channel);
+    nx__list_remove(&waiter->link);
+    release(channel);
 }
 
-nx_err nx_recv(nx_channel *channel, void *value)
+/* The lock is held. */
+static struct nx__post *close_locked(nx_channel *channel)
 {
-    size_t which;
-    nx_case c = nx_on_recv(channel, value);
-    return nx_select_with(&which, &c, 1);
+    struct nx__post *posts = NULL;
+    if (!channel->closed && channel->on_close) channel->on_close(channel);
+    channel->closed = true;
+    for (struct nx__waiter *w; (w = take(&channel->senders));) finish(w, -EPIPE, &posts);
+    for (struct nx__waiter *w; (w = take(&channel->receivers));) finish(w, -EPIPE, &posts);
+    return posts;
+}
+
+/* True, and said, where it is another thread's. */
+static bool is_elsewhere(const nx_channel *channel, const char *call)
+{
+    if (nx__likely(channel->shared || !channel->loop || channel->loop == nx__loop_current))
+        return false;
+    nx__fiber_elsewhere(call, "channel");
+    return true;
 }
 
 void nx_channel_close(nx_channel *channel)
 {
-    if (channel->closed) return;
-    channel->closed = true;
-    for (struct waiter *w; (w = first(&channel->senders));) finish(w->wait, w->which, -EPIPE);
-    for (struct waiter *w; (w = first(&channel->receivers));) finish(w->wait, w->which, -EPIPE);
+    if (is_elsewhere(channel, "nx_channel_close")) return;
+    lock(channel);
+    struct nx__post *posts = close_locked(channel);
+    unlock(channel);
+    nx__channel_post(posts);
 }
 
 void nx_channel_free(nx_channel *channel)
 {
     if (!channel) return;
-    nx_channel_close(channel);
-    free(channel);
+    /* Its thread may have ended, and left it to another; but not with fibers that wait. */
+    bool waited_for = !nx__list_empty(&channel->senders) || !nx__list_empty(&channel->receivers);
+    if (!channel->shared && waited_for && is_elsewhere(channel, "nx_channel_free")) return;
+    lock(channel);
+    struct nx__post *posts = close_locked(channel);
+    release(channel);
+    nx__channel_post(posts);
 }

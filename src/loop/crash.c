@@ -123,10 +123,13 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     const nx_fiber *fiber = loop ? loop->running : NULL;
     uintptr_t low, high;
     nx__crash_stack(m, &low, &high);
-    r->fiber[0] = r->activity[0] = '\0';
+    r->fiber[0] = r->thread[0] = r->activity[0] = '\0';
     r->worker = loop ? loop->worker : 0;
     r->workers = loop ? loop->workers : 0;
     r->stack_size = loop && loop->first ? nx__limits.stack_size : main_stack;
+    if (loop && loop->first && !loop->workers)
+        copy_text(r->thread, sizeof r->thread, loop->main.own_name,
+                  strnlen(loop->main.own_name, sizeof loop->main.own_name));
     if (loop && !fiber) fiber = &loop->context;
     if (fiber) {
         const char *name = fiber == &loop->context ? "loop" : fiber->name;

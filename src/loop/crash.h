@@ -40,7 +40,8 @@ struct nx__crash_report {
     uint32_t worker,
         workers; /* the loop is this one of so many; 0 workers: it is none of several */
     uint32_t frame_count, module_count;
-    char fiber[32]; /* empty: a thread without a loop */
+    char fiber[32];  /* empty: a thread without a loop */
+    char thread[32]; /* the name of a worker of the program's own; else empty */
     char activity[NX__CRASH_ACTIVITY];
     char message[NX__ERROR_MESSAGE_MAX]; /* NX__CRASH_FAILED: the error's; may be empty */
     uint32_t wants;                      /* NX__CRASH_FAILED: an enum nx__broker_wants */

@@ -172,9 +172,11 @@ static void print_frames(const struct nx__crash_report *r, int fd, struct nx__cr
 
 static void print_head(const struct nx__crash_report *r, int fd)
 {
-    char where[sizeof r->fiber + 64];
+    char where[sizeof r->fiber + sizeof r->thread + 64];
     if (r->fiber[0] && r->workers > 1)
         (void)snprintf(where, sizeof where, "fiber \"%s\" of worker %u", r->fiber, r->worker);
+    else if (r->fiber[0] && r->thread[0])
+        (void)snprintf(where, sizeof where, "fiber \"%s\" of worker \"%s\"", r->fiber, r->thread);
     else if (r->fiber[0])
         (void)snprintf(where, sizeof where, "fiber \"%s\"", r->fiber);
     else
@@ -208,6 +210,7 @@ bool nx__crash_check(const void *packet, size_t len, struct nx__crash_report *ou
     if (out->magic != NX__CRASH_MAGIC || out->kind >= NX__CRASH_KINDS) return false;
     if (out->module_count > NX__CRASH_MODULES || out->frame_count > NX__CRASH_FRAMES) return false;
     nx__utf8_clean(out->fiber, sizeof out->fiber);
+    nx__utf8_clean(out->thread, sizeof out->thread);
     nx__utf8_clean(out->activity, sizeof out->activity);
     nx__utf8_clean(out->message, sizeof out->message);
     for (uint32_t i = 0; i < out->module_count; i++)

@@ -1,6 +1,7 @@
 /* Fibers: making, switching, ending, joining, cancelling. */
 #include "loop/fiber.h"
 
+#include "base/say.h"
 #include "loop/loop.h"
 #include "loop/stack.h"
 #include "loop/switch.h"
@@ -245,7 +246,7 @@ static nx_fiber *fiber_take(struct nx_loop *loop)
     if (nx__stack_map(size, &stack)) return NULL;
     size_t room = (sizeof(nx_fiber) + 63) & ~(size_t)63;
     fiber = (nx_fiber *)(void *)(stack + size - room);
-    *fiber = (nx_fiber){.stack = stack, .stack_size = size};
+    *fiber = (nx_fiber){.stack = stack, .stack_size = size, .loop = loop};
 #ifdef NX__VALGRIND
     fiber->valgrind = VALGRIND_STACK_REGISTER(stack, (char *)fiber);
 #endif
@@ -331,6 +332,9 @@ nx_err nx_spawn_with(nx_fiber **out, nx_fiber_fn fn, void *arg, const nx_spawn_o
                       : options->scope  ? options->scope
                       : loop->running   ? loop->running->scope
                                         : &loop->root;
+    if (nx__unlikely(scope->fiber && scope->fiber->loop != loop))
+        return nx__error_set(NX_ESTATE,
+                             "cannot start a fiber: the scope belongs to another thread");
     if (scope_canceled(scope) || (scope->fiber && scope->fiber->canceled))
         return nx__error_set(NX_ECANCELED, "cannot start a fiber: its scope is cancelled");
     nx_fiber *fiber = nx__fiber_new(fn, arg, options->name ? options->name : "fiber");
@@ -400,6 +404,8 @@ static void join_cancel(struct nx__op *op)
 nx_err nx_join(nx_fiber *fiber)
 {
     nx_fiber *self = nx__fiber_running();
+    if (fiber && fiber->loop != nx__loop_current)
+        return nx__error_set(NX_ESTATE, "cannot join: the fiber belongs to another thread");
     if (!fiber || fiber == self || !fiber->joinable || fiber->joiner)
         return nx__error_set(NX_ESTATE, "cannot join: no such fiber, or somebody joins it already");
     if (fiber->state != NX__FIBER_ENDED) {
@@ -424,9 +430,21 @@ bool nx__fiber_canceled(const nx_fiber *fiber)
     return fiber->canceled || scope_canceled(fiber->scope);
 }
 
+NX__COLD void nx__fiber_elsewhere(const char *call, const char *what)
+{
+    NX_IGNORE(nx__error_set(NX_ESTATE, "%s: the %s belongs to another thread; nothing was done",
+                            call, what));
+    nx__say(NX__SAY_ERROR, "%s", nx__error_last()->message);
+}
+
 void nx_cancel(nx_fiber *fiber)
 {
-    if (!fiber || fiber->canceled || fiber->state == NX__FIBER_ENDED) return;
+    if (!fiber) return;
+    if (nx__unlikely(fiber->loop != nx__loop_current)) {
+        nx__fiber_elsewhere("nx_cancel", "fiber");
+        return;
+    }
+    if (fiber->canceled || fiber->state == NX__FIBER_ENDED) return;
     fiber->canceled = true;
     nx__fiber_interrupt(fiber, &fiber->own);
 }
@@ -477,7 +495,11 @@ void nx__fiber_interrupt(nx_fiber *fiber, nx_scope *outermost)
 bool nx_canceled(void)
 {
     nx_fiber *fiber = nx__fiber_running();
-    return fiber && nx__fiber_canceled(fiber);
+    if (!fiber) return false;
+    /* Who computes does not let his loop hear what other threads ask. */
+    for (const nx_fiber *f = fiber; f; f = f->owner ? f->owner->fiber : NULL)
+        if (f->asked && atomic_load_explicit(f->asked, memory_order_relaxed)) return true;
+    return nx__fiber_canceled(fiber);
 }
 
 nx_err nx_yield(void)

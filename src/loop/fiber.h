@@ -56,6 +56,9 @@ void nx__scope_leave(nx_scope *scope, nx_fiber *fiber);
 /* Cancels every fiber of the scope, and all below them. */
 void nx__scope_cancel_fibers(nx_scope *scope);
 
+/* Clears every timer of the calling thread that has a callback. */
+void nx__callbacks_clear(void);
+
 /* Frees the calling thread's table of timer callbacks. */
 void nx__callbacks_free(void);
 

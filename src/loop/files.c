@@ -132,7 +132,13 @@ int64_t nx__file_write_begin(struct nx__file *file, int fd, const struct iovec *
     return submit(file);
 }
 
-int64_t nx__file_write_end(struct nx__file *file, bool cancelable)
+int64_t nx__file_call_begin(struct nx__file *file, int64_t (*run)(void *arg), void *arg)
+{
+    *file = (struct nx__file){.kind = NX__FILE_CALL, .call = run, .out = arg};
+    return submit(file);
+}
+
+int64_t nx__file_end(struct nx__file *file, bool cancelable)
 {
     return cancelable ? nx__op_wait(&file->job.op) : nx__op_wait_uncanceled(&file->job.op);
 }

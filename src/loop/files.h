@@ -28,12 +28,13 @@ int64_t nx__file_rename(int from_at, const char *from, int to_at, const char *to
 int64_t nx__file_remove(int at, const char *path, int flags);
 int64_t nx__file_mkdir(int at, const char *path, mode_t mode);
 
-/* A write in two halves, the second of which suspends and is due whenever the first has returned 0.
- * What is written, and both structures, stay until then. */
+/* A write, or a call as below, in two halves, the second of which suspends and is due whenever the
+ * first has returned 0. What is written, and all structures, stay until then. */
 struct nx__file;
 int64_t nx__file_write_begin(struct nx__file *file, int fd, const struct iovec *piece,
                              uint64_t offset);
-int64_t nx__file_write_end(struct nx__file *file, bool cancelable);
+int64_t nx__file_call_begin(struct nx__file *file, int64_t (*run)(void *arg), void *arg);
+int64_t nx__file_end(struct nx__file *file, bool cancelable);
 
 /* Runs run(arg) on a thread of the pool: for what the ring doesn't know, or what is many calls.
  * Once begun it is not cut short. */

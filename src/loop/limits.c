@@ -20,6 +20,7 @@ nx_limits nx__limits = {
     .stack_size = 256 * 1024,
     .blocking_threads = 4,
     .watchdog = NX_MS(100),
+    .max_workers = 256,
 };
 
 void nx_limits_get(nx_limits *limits)

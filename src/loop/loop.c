@@ -3,9 +3,11 @@
 
 #include "base/clock.h"
 #include "base/say.h"
+#include "loop/exit.h"
 #include "loop/fiber.h"
 #include "loop/files.h"
 #include "loop/loops.h"
+#include "loop/notify.h"
 #include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
@@ -14,6 +16,7 @@
 #include "loop/watchdog.h"
 #include "permission/broker.h"
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -96,15 +99,18 @@ int64_t nx__op_wait_uncanceled(struct nx__op *op)
 
 void nx__loop_post(struct nx_loop *loop, struct nx__post *post)
 {
+    /* Once it is pushed the loop may end because of it, but not before we have left. */
+    atomic_fetch_add_explicit(&loop->posting, 1, memory_order_relaxed);
     struct nx__post *head = atomic_load_explicit(&loop->posted, memory_order_relaxed);
     do {
         post->next = head;
     } while (!atomic_compare_exchange_weak(&loop->posted, &head, post));
     if (atomic_exchange(&loop->asleep, false)) {
         uint64_t one = 1;
-        /* Fails only when the counter is full, and then the loop is woken anyway. */
-        if (write(loop->wake.fd, &one, sizeof one) < 0) return;
+        ssize_t n = write(loop->wake.fd, &one, sizeof one);
+        (void)n; /* fails only when the counter is full, and then the loop is woken anyway */
     }
+    atomic_fetch_sub_explicit(&loop->posting, 1, memory_order_release);
 }
 
 static void posted_run(struct nx_loop *loop)
@@ -200,6 +206,17 @@ void nx__watch_unheard(struct nx__watch *watch, uint32_t events)
 {
     (void)watch;
     (void)events;
+}
+
+int64_t nx__fd_wait(int fd, uint32_t events)
+{
+    struct nx_loop *loop = nx__loop();
+    struct nx__watch watch = {.ready = nx__watch_unheard, .fd = -1};
+    nx_err err = nx__poller_add(&loop->poller, &watch, fd, events);
+    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
+    err = nx__wait_fd(&watch, events, NX_FOREVER);
+    nx__poller_remove(&loop->poller, &watch);
+    return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : err ? -ECANCELED : 0;
 }
 
 nx_err nx__error_operations(void)
@@ -307,18 +324,24 @@ void nx__loop_shutdown(struct nx_loop *loop)
     }
 }
 
+static void program_shutdown(struct nx_loop *loop)
+{
+    nx__loop_shutdown(loop);
+    if (!nx__signals_serve()) nx__exit_begin(loop, 0, 0);
+}
+
 static void shutdown_posted(struct nx__post *post)
 {
     struct nx_loop *from = nx__container_of(post, struct nx_loop, shutdown), *first = from->first;
     atomic_store(&from->shutdown_posted, false);
-    nx__loop_shutdown(first);
+    program_shutdown(first);
 }
 
 void nx_shutdown(void)
 {
     struct nx_loop *loop = nx__loop();
     if (!loop->first)
-        nx__loop_shutdown(loop);
+        program_shutdown(loop);
     else if (!atomic_exchange(&loop->shutdown_posted, true))
         nx__loop_post(loop->first, &loop->shutdown);
 }
@@ -331,7 +354,8 @@ uint32_t nx_worker_index(void)
 
 nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first)
 {
-    *loop = (struct nx_loop){.wake.fd = -1, .poller.fd = -1, .first = first};
+    loop->wake.fd = loop->poller.fd = -1;
+    loop->first = first;
     loop->shutdown.fn = shutdown_posted;
     nx__list_init(&loop->fibers);
     nx__list_init(&loop->services);
@@ -352,6 +376,7 @@ nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first)
     loop->own_watches = loop->poller.watches;
     NX_TRY(nx__fiber_context(&loop->context, loop_run));
     nx__fiber_main_adopt(&loop->main);
+    loop->main.loop = loop->context.loop = loop;
     nx__list_insert(&loop->fibers, &loop->main.all);
     loop->stats.fibers = loop->stats.fibers_peak = loop->stats.fibers_started = 1;
     loop->running = &loop->main;
@@ -364,6 +389,7 @@ nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first)
 
 void nx__loop_free(struct nx_loop *loop)
 {
+    while (atomic_load_explicit(&loop->posting, memory_order_acquire)) (void)sched_yield();
     nx__loops_remove(loop);
     nx__profile_thread_end();
     nx__watchdog_stop(loop);
@@ -421,13 +447,17 @@ static void error_say(const struct nx__context *context, int code)
 }
 
 struct nx_loop *nx__program_loop;
+void (*_Atomic nx__loop_last)(void);
+const char *nx__program_word;
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
     /* Not on the stack: what a signal handler or the watchdog looks at has to outlive everything.
      */
     static struct nx_loop loop;
+    loop = (struct nx_loop){0};
     nx__program_loop = &loop;
+    nx__program_word = argc > 0 ? argv[0] : NULL;
     nx_err err = nx__limits_apply();
     bool limited = err == NX_OK;
     if (limited) err = nx__loop_init(&loop, NULL);
@@ -436,6 +466,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
         if (limited) nx__loop_free(&loop);
         return (int)err;
     }
+    nx__notify_loop(&loop);
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
     loop.returned = true;
@@ -451,6 +482,9 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
         error_say(&context, code);
     }
     nx__loop_drain(&loop);
-    nx__loop_free(&loop);
+    void (*last)(void) = atomic_load(&nx__loop_last);
+    if (last) last();
+    /* What was cut may still use the loop. */
+    if (nx__exit_finish()) nx__loop_free(&loop);
     return code;
 }

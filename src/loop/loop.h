@@ -29,6 +29,7 @@ enum nx__wait_kind {
     NX__WAIT_FILE,     /* struct nx__file */
     NX__WAIT_BLOCKING, /* a call on a thread of the pool */
     NX__WAIT_SIGNAL,
+    NX__WAIT_PROCESS, /* a program's end, or what it writes until then */
 };
 
 struct nx__op {
@@ -36,7 +37,8 @@ struct nx__op {
     void (*done)(struct nx__op *op);   /* called on completion where no fiber waits */
     void (*cancel)(struct nx__op *op); /* withdraws it, so that it completes with -ECANCELED soon;
                                           NULL: can't be */
-    const char *call; /* for reports, where only another fiber can end the wait: "in nx_recv" */
+    const char *call; /* for reports, where only another fiber, or its thread, can end the wait: "in
+                         nx_recv" */
     int64_t result;   /* as a system call's: -errno on failure */
     enum nx__op_state state;
     enum nx__wait_kind kind;
@@ -97,6 +99,7 @@ struct nx_fiber {
     size_t stack_size;
     void *tsan, *asan_stack;
     unsigned valgrind;
+    struct nx_loop *loop; /* that it belongs to, as long as its stack lasts */
     /* From here to `locals` is cleared when the fiber is taken anew, unless it ended clean. */
     enum nx__fiber_state state;
     nx_fiber_fn fn;
@@ -115,6 +118,7 @@ struct nx_fiber {
     struct nx_scope *scope;  /* innermost open */
     struct nx_scope own;
     const char *name;
+    const atomic_bool *asked; /* set where another thread has asked it to end; may be NULL */
     uint32_t locals_used;
     nx_bytes activity;           /* what it works on, for reports: "GET /path" */
     struct nx__list all;         /* every fiber of the loop */
@@ -138,6 +142,10 @@ void nx__fiber_ready(nx_fiber *fiber);
 
 /* Suspends the calling fiber until somebody makes it ready. */
 void nx__fiber_suspend(void);
+
+/* Records NX_ESTATE and says on stderr that `call`, which can't return an error, was made by a
+ * thread that `what` does not belong to, and did nothing. */
+void nx__fiber_elsewhere(const char *call, const char *what);
 
 /* True when the fiber, or a scope that it is in, is cancelled. */
 bool nx__fiber_canceled(const nx_fiber *fiber);
@@ -175,6 +183,7 @@ struct nx_loop {
     uint64_t operations;
     nx_stats stats;
     struct nx__post *_Atomic posted;   /* from other threads, latest first */
+    _Atomic uint32_t posting;          /* calls of nx__loop_post that are under way */
     atomic_bool asleep;                /* a poster must write to the eventfd */
     struct nx__watch wake;             /* the eventfd by which other threads do it */
     _Atomic(nx_duration) turn_started; /* 0 while it polls; read by the watchdog */
@@ -186,6 +195,7 @@ struct nx_loop {
     uint32_t worker, workers; /* this is that one of so many; 0 workers: it is none */
     struct nx__post shutdown; /* under way to the first loop while `shutdown_posted` */
     atomic_bool shutdown_posted;
+    bool computes;                          /* the watchdog does not look at it */
     struct nx__list watched;                /* the watchdog's, as the next two */
     nx_duration watch_seen, watch_reported; /* beginnings of turns */
 };
@@ -195,11 +205,14 @@ extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 /* The one that nx__program_run has made, for debuggers. */
 extern struct nx_loop *nx__program_loop;
 
+/* argv[0] of its main. */
+extern const char *nx__program_word;
+
 /* The calling thread's loop. Never NULL: ends the program with a message where there is none. */
 struct nx_loop *nx__loop(void);
 
-/* From any thread: runs post->fn(post) on the loop. The node belongs to the loop until then.
- * Lock-free. */
+/* From any thread: runs post->fn(post) on the loop, which has not ended when the call begins. The
+ * node belongs to the loop until then. Lock-free. */
 void nx__loop_post(struct nx_loop *loop, struct nx__post *post);
 
 /* Makes a loop on the calling thread, runs entry(argc, argv) as its main fiber, drains what is
@@ -207,10 +220,15 @@ void nx__loop_post(struct nx_loop *loop, struct nx__post *post);
  * reason on stderr). */
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv);
 
-/* Makes a loop on the calling thread, which becomes its main fiber. `first` is the program's first
- * loop, NULL where this is it. On failure (NX_ENOMEM, NX_EMFILE, recorded) nx__loop_free is still
+/* Makes a loop on the calling thread, which becomes its main fiber. `*loop` is all zero, but that
+ * other threads may have posted to it already. `first` is the program's first loop, NULL where this
+ * is it. On failure (NX_ENOMEM, NX_EMFILE, recorded) nx__loop_free is still
  * to be called. */
 NX_MUST_CHECK nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first);
+
+/* Called by nx__program_run when nothing is pending any more, and may suspend: ends what was kept
+ * for the whole program. NULL: nothing was. */
+extern void (*_Atomic nx__loop_last)(void);
 
 /* From the main fiber, whose scopes have ended: waits for what is pending. */
 void nx__loop_drain(struct nx_loop *loop);
@@ -237,6 +255,10 @@ void nx__loop_shutdown(struct nx_loop *loop);
  * NX_ECANCELED. One fiber a watch; the watch's own callback is called meanwhile for other events
  * only. */
 NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline);
+
+/* The same for a descriptor that is seldom waited for, and that the loop watches nowhere else just
+ * now. 0 or -errno. */
+int64_t nx__fd_wait(int fd, uint32_t events);
 
 /* A watch's callback where only fibers wait: who waits next looks for himself first. */
 void nx__watch_unheard(struct nx__watch *watch, uint32_t events);

@@ -15,7 +15,12 @@ void nx__scope_init(nx_scope *scope, nx_fiber *fiber)
 
 void nx_scope_cancel(nx_scope *scope)
 {
-    if (!scope || scope->canceled) return;
+    if (!scope) return;
+    if (nx__unlikely(scope->fiber && scope->fiber->loop != nx__loop_current)) {
+        nx__fiber_elsewhere("nx_scope_cancel", "scope");
+        return;
+    }
+    if (scope->canceled) return;
     scope->canceled = true;
     if (scope->fiber)
         nx__fiber_interrupt(scope->fiber, scope);

@@ -2,10 +2,14 @@
 #include "loop/signals.h"
 
 #include "base/clock.h"
+#include "loop/channel.h"
+#include "loop/exit.h"
 #include "loop/waits.h"
 #include "permission/broker.h"
+#include "permission/notify.h"
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -22,13 +26,23 @@ struct signal_wait {
     uint64_t mask;
 };
 
+/* A channel that receives signals. */
+struct subscription {
+    struct nx__list link; /* in channels */
+    nx_channel *channel;
+    uint64_t mask;
+};
+
 /* A process has one set of handlers, so there is one of these, for the loop that asked first. */
 static struct {
     struct nx_loop *loop;
     uint64_t handled; /* by this code */
-    uint64_t wanted;  /* by nx_signal_wait: no graceful stop on these */
+    uint64_t waited;  /* for by nx_signal_wait, once: nobody's default any more */
+    uint64_t wanted;  /* those, and what channels receive: no graceful stop on these */
     uint64_t pending; /* came while nobody waited for them */
-    struct nx__list waits;
+    bool stops;       /* SIGTERM and SIGINT stop the program gracefully */
+    bool serves;      /* there is, or was, a service */
+    struct nx__list waits, channels;
     struct sigaction before[SIGNALS + 1];
     enum { RUNS, IS_REPLACED, STOPS } state;
     nx_duration stopped_at;
@@ -45,12 +59,40 @@ static uint64_t bit(int signo)
     return 1ull << signo;
 }
 
+/* A signal that nobody has taken from the channel yet says all that a second one would. */
+static bool is_queued(const nx_channel *channel, int signo)
+{
+    for (size_t i = 0; i < channel->len; i++) {
+        size_t at = (channel->first + i) % channel->capacity;
+        int queued;
+        memcpy(&queued, channel->values + at * sizeof queued, sizeof queued);
+        if (queued == signo) return true;
+    }
+    return false;
+}
+
+/* True when somebody has it, or will. */
+static bool send_to_channels(int signo)
+{
+    bool taken = false;
+    struct nx__list *link = signals.channels.next;
+    for (; link != &signals.channels; link = link->next) {
+        struct subscription *s = nx__container_of(link, struct subscription, link);
+        if (!(s->mask & bit(signo))) continue;
+        taken = true;
+        /* There is room for one of each. */
+        if (!is_queued(s->channel, signo)) NX_IGNORE(nx__channel_offer(s->channel, &signo));
+    }
+    return taken;
+}
+
 static void deliver(int signo)
 {
     bool stop = signo == SIGTERM || signo == SIGINT;
     if (stop) atomic_store(&replaced, signo == SIGTERM && atomic_load(&came_replaced));
     if (stop) nx__waits_watch(signals.loop, !(signals.wanted & bit(signo)));
     if (signals.wanted & bit(signo)) {
+        bool taken = send_to_channels(signo);
         for (struct nx__list *link = signals.waits.next; link != &signals.waits;
              link = link->next) {
             struct signal_wait *wait = nx__container_of(link, struct signal_wait, link);
@@ -60,9 +102,14 @@ static void deliver(int signo)
                 return;
             }
         }
-        signals.pending |= bit(signo);
+        if (!taken) signals.pending |= bit(signo);
         return;
     }
+    if (!(signals.handled & bit(signo))) {
+        (void)raise(signo); /* the channel has been closed meanwhile: it has its default effect */
+        return;
+    }
+    if (!stop) return;
     if (atomic_load(&replaced)) {
         if (signals.state == STOPS) atomic_store(&replaced, false); /* it is past that */
         if (signals.state != RUNS) return;
@@ -75,7 +122,9 @@ static void deliver(int signo)
     }
     signals.state = atomic_load(&replaced) ? IS_REPLACED : STOPS;
     signals.stopped_at = nx__clock_monotonic();
+    if (signals.state == STOPS) nx__notify(NX__NOTIFY_STOPPING, NULL);
     nx__loop_shutdown(signals.loop);
+    if (!signals.serves) nx__exit_begin(signals.loop, signo, 0);
 }
 
 static void arrived(struct nx__post *node)
@@ -107,6 +156,7 @@ static nx_err handle(struct nx_loop *loop, int signo)
     if (!signals.loop) {
         signals.loop = loop;
         nx__list_init(&signals.waits);
+        nx__list_init(&signals.channels);
         post.fn = arrived;
     }
     if (signals.loop != loop)
@@ -120,19 +170,73 @@ static nx_err handle(struct nx_loop *loop, int signo)
     return NX_OK;
 }
 
-nx_err nx__signals_shutdown(struct nx_loop *loop)
+static void restore(int signo)
+{
+    (void)sigaction(signo, &signals.before[signo], NULL);
+    signals.handled &= ~bit(signo);
+}
+
+nx_err nx__signals_stop(struct nx_loop *loop)
 {
     if (loop->first || (signals.loop && signals.loop != loop)) return NX_OK;
     NX_TRY(handle(loop, SIGTERM));
-    return handle(loop, SIGINT);
+    NX_TRY(handle(loop, SIGINT));
+    signals.stops = true;
+    return NX_OK;
+}
+
+nx_err nx__signals_shutdown(struct nx_loop *loop)
+{
+    NX_TRY(nx__signals_stop(loop));
+    if (signals.loop == loop) signals.serves = true;
+    return NX_OK;
+}
+
+bool nx__signals_serve(void)
+{
+    return signals.serves;
+}
+
+/* Those that nobody wants any more have their former effect back. */
+static void wanted_count(void)
+{
+    uint64_t before = signals.wanted;
+    signals.wanted = signals.waited;
+    struct nx__list *link = signals.channels.next;
+    for (; link != &signals.channels; link = link->next)
+        signals.wanted |= nx__container_of(link, struct subscription, link)->mask;
+    for (int signo = 1; signo < SIGNALS; signo++) {
+        bool stop = signals.stops && (signo == SIGTERM || signo == SIGINT);
+        if ((before & ~signals.wanted & signals.handled & bit(signo)) && !stop) restore(signo);
+    }
+}
+
+static void channel_closed(nx_channel *channel)
+{
+    struct nx__list *link = signals.channels.next;
+    for (; link != &signals.channels; link = link->next) {
+        struct subscription *s = nx__container_of(link, struct subscription, link);
+        if (s->channel != channel) continue;
+        nx__list_remove(&s->link);
+        free(s);
+        wanted_count();
+        return;
+    }
 }
 
 void nx__signals_free(struct nx_loop *loop)
 {
     if (signals.loop != loop) return;
+    while (!nx__list_empty(&signals.channels)) {
+        struct subscription *s = nx__container_of(signals.channels.next, struct subscription, link);
+        s->channel->on_close = NULL;
+        nx__list_remove(&s->link);
+        free(s);
+    }
     for (int signo = 1; signo < SIGNALS; signo++)
-        if (signals.handled & bit(signo)) (void)sigaction(signo, &signals.before[signo], NULL);
-    signals.handled = signals.wanted = signals.pending = 0;
+        if (signals.handled & bit(signo)) restore(signo);
+    signals.waited = signals.wanted = signals.pending = 0;
+    signals.stops = signals.serves = false;
     signals.state = RUNS;
     atomic_store(&replaced, false);
     signals.loop = NULL;
@@ -156,15 +260,52 @@ static void signal_cancel(struct nx__op *op)
     nx__op_complete(op, -ECANCELED);
 }
 
-nx_err nx_signal_wait(uint64_t mask, int *signo)
+static nx_err mask_handle(struct nx_loop *loop, uint64_t mask)
 {
-    struct nx_loop *loop = nx__loop();
     uint64_t never = bit(0) | bit(SIGKILL) | bit(SIGSTOP) | bit(SIGSEGV) | bit(SIGBUS) |
                      bit(SIGILL) | bit(SIGFPE) | bit(SIGABRT);
     if (!mask || (mask & never))
         return nx__error_set(NX_EINVAL, "cannot wait for signals 0x%llx", (unsigned long long)mask);
     for (int s = 1; s < SIGNALS; s++)
         if (mask & bit(s)) NX_TRY(handle(loop, s));
+    return NX_OK;
+}
+
+nx_err nx_signals(nx_channel **out, uint64_t mask)
+{
+    nx_channel *channel;
+    *out = NULL;
+    struct subscription *s = malloc(sizeof *s);
+    if (!s) return nx__error_set(NX_ENOMEM, "cannot receive signals: out of memory");
+    nx_err err = nx_channel_new(&channel, sizeof(int), SIGNALS);
+    if (!err) err = mask_handle(nx__loop(), mask);
+    if (err) {
+        nx_channel_free(channel);
+        free(s);
+        return err;
+    }
+    *s = (struct subscription){.channel = channel, .mask = mask};
+    nx__list_insert(&signals.channels, &s->link);
+    channel->on_close = channel_closed;
+    signals.wanted |= mask;
+    /* What came while nobody waited is for whoever does. */
+    uint64_t waiting = signals.pending & mask;
+    signals.pending &= ~mask;
+    for (int signo = 1; signo < SIGNALS; signo++)
+        if (waiting & bit(signo)) NX_IGNORE(nx__channel_offer(channel, &signo));
+    *out = channel;
+    return NX_OK;
+}
+
+bool nx__signals_are_heard(void)
+{
+    return signals.loop && !nx__list_empty(&signals.channels);
+}
+
+nx_err nx_signal_wait(uint64_t mask, int *signo)
+{
+    NX_TRY(mask_handle(nx__loop(), mask));
+    signals.waited |= mask;
     signals.wanted |= mask;
     if (signals.pending & mask) {
         *signo = __builtin_ctzll(signals.pending & mask);

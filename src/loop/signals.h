@@ -4,10 +4,19 @@
 
 #include "loop/loop.h"
 
-/* Makes SIGTERM and SIGINT stop the loop's services gracefully, and a second one end the process.
- * Called by the first service; harmless again. Only one loop of a process receives signals: the
- * first that asks. */
+/* Makes SIGTERM and SIGINT stop the program gracefully, and a second one end the process: the
+ * loop's services, or where it has none what nx_at_exit was told. Harmless again. Only one loop of
+ * a process receives signals: the first that asks. */
+NX_MUST_CHECK nx_err nx__signals_stop(struct nx_loop *loop);
+
+/* The same for a service: when it has stopped, `main` goes on and ends the program. */
 NX_MUST_CHECK nx_err nx__signals_shutdown(struct nx_loop *loop);
+
+/* Whether that was called. */
+bool nx__signals_serve(void);
+
+/* Whether a channel receives signals: who waits for it is not waiting for nothing. */
+bool nx__signals_are_heard(void);
 
 /* The stop that is under way makes room for the program that takes this one's place, which listens
  * already or is about to: open connections are worth handing over. Until a plain SIGTERM says that

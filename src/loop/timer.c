@@ -192,6 +192,16 @@ void nx_clear_immediate(nx_timer timer)
     nx_clear_timeout(timer);
 }
 
+void nx__callbacks_clear(void)
+{
+    for (uint32_t i = 0; i < table.count; i++) {
+        struct callback *callback = table.slots[i];
+        if (!callback->set) continue;
+        nx__timer_clear(&nx__loop()->timers, &callback->timer);
+        callback_drop(callback);
+    }
+}
+
 void nx__callbacks_free(void)
 {
     for (uint32_t i = 0; i < table.count; i++) free(table.slots[i]);

@@ -81,8 +81,8 @@ static void linger_fire(struct nx__timer *timer)
     if (fibers) add(&text, "fiber%s ", fibers == 1 ? "" : "s");
     fibers_add(&text, loop);
     bool second = loop->stopping || nx__broker_fd() >= 0;
-    char who[32] = "";
-    if (loop->first) (void)snprintf(who, sizeof who, "worker %u is ", loop->worker);
+    char who[48] = "";
+    if (loop->first) (void)snprintf(who, sizeof who, "%s is ", loop->main.name);
     nx__say(NX__SAY_WARNING, "%sstill waiting for %s%s", who, text.bytes,
             second ? "; a second signal ends it" : "");
 }
@@ -136,7 +136,7 @@ void nx__waits_check(struct nx_loop *loop)
             (fiber->state != NX__FIBER_WAITING || !fiber->op->call))
             return;
     }
-    if (has_threads() || has_handlers()) return;
+    if (has_threads() || has_handlers() || nx__signals_are_heard()) return;
     struct text text = {.len = 0};
     fibers_add(&text, loop);
     size_t count = fibers_count(loop);

@@ -136,7 +136,8 @@ static void add(struct nx_loop *loop)
     if (!dog.known) nx__list_init(&dog.loops);
     bool first = !dog.known;
     dog.known = true;
-    if (nx__list_empty(&loop->watched)) nx__list_insert(&dog.loops, &loop->watched);
+    if (!loop->computes && nx__list_empty(&loop->watched))
+        nx__list_insert(&dog.loops, &loop->watched);
     if (first) start();
 }
 

@@ -46,6 +46,30 @@ bool nx__path_resolve(const char *path, char out[NX__PATH_MAX])
     return append(out, path + len);
 }
 
+bool nx__path_resolve_parent(const char *path, char out[NX__PATH_MAX])
+{
+    char parent[NX__PATH_MAX];
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') len--;
+    size_t last = len;
+    while (last && path[last - 1] != '/') last--;
+    const char *name = path + last;
+    size_t name_len = len - last;
+    if (!name_len || len >= sizeof parent || (name_len == 1 && name[0] == '.') ||
+        (name_len == 2 && name[0] == '.' && name[1] == '.'))
+        return nx__path_resolve(path, out);
+    memcpy(parent, path, last);
+    parent[last] = '\0';
+    if (!nx__path_resolve(last ? parent : ".", out)) return false;
+    size_t at = strlen(out);
+    if (at == 1) at = 0;
+    if (at + 1 + name_len >= NX__PATH_MAX) return false;
+    out[at++] = '/';
+    memcpy(out + at, name, name_len);
+    out[at + name_len] = '\0';
+    return true;
+}
+
 bool nx__path_beneath(const char *path, const char *root)
 {
     size_t len = strlen(root);

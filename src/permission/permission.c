@@ -3,8 +3,10 @@
 
 #include "base/error.h"
 #include "permission/broker.h"
+#include "permission/environment.h"
 #include "permission/paths.h"
 #include "permission/place.h"
+#include "permission/program.h"
 #include "permission/rules.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -59,7 +61,9 @@ static void target_parse(struct target *target, enum nx__permit_kind kind, const
     if (kind == NX__PERMIT_NET) {
         target->valid = nx__endpoint_parse(what, strlen(what), &target->endpoint) == NX_OK;
     } else if (is_path(kind, what)) {
-        target->valid = nx__path_resolve(what, target->endpoint.text);
+        target->valid = kind == NX__PERMIT_RUN
+                            ? nx__path_resolve_parent(what, target->endpoint.text)
+                            : nx__path_resolve(what, target->endpoint.text);
     } else {
         size_t len = strlen(what);
         target->valid = len && len < sizeof target->endpoint.text;
@@ -70,7 +74,9 @@ static void target_parse(struct target *target, enum nx__permit_kind kind, const
 static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *wanted, bool deny)
 {
     if (rule->host == NX__HOST_UNIX || wanted->kind == NX__HOST_UNIX)
-        return rule->host == wanted->kind && nx__path_beneath(wanted->text, rule->text);
+        return rule->host == wanted->kind &&
+               (rule->text[0] == '@' ? strcmp(wanted->text, rule->text) == 0
+                                     : nx__path_beneath(wanted->text, rule->text));
     if (rule->port != NX__PORT_ANY && rule->port != wanted->port) return false;
     if (rule->host == NX__HOST_ANY) return true;
     /* Listening on every address includes the denied one. */
@@ -117,6 +123,8 @@ static enum nx__verdict target_verdict(const struct nx__permissions *permissions
     if (permissions->all) return NX__GRANTED;
     if (is_file(kind) && target->valid && nx__is_process_inside(target->endpoint.text))
         return NX__MISSING;
+    if (kind == NX__PERMIT_ENV && target->valid && nx__environment_is_plain(target->endpoint.text))
+        return NX__GRANTED;
     return matches(&permissions->allow[kind], kind, target, false) ? NX__GRANTED : NX__MISSING;
 }
 
@@ -152,9 +160,10 @@ static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const
         char plain[NX__PATH_MAX];
         memcpy(plain, text, len);
         plain[len] = '\0';
-        if (!is_path(kind, plain))
-            memcpy(endpoint.text, plain, len + 1);
-        else if (!nx__path_resolve(plain, endpoint.text))
+        if (!is_path(kind, plain)) memcpy(endpoint.text, plain, len + 1);
+        /* What a program does hangs on the name that it is started by, where one file has many. */
+        else if (!(kind == NX__PERMIT_RUN ? nx__path_resolve_parent(plain, endpoint.text)
+                                          : nx__path_resolve(plain, endpoint.text)))
             return nx__error_set(NX_EUSAGE, "\"%.150s\" is a link to nothing, or too long a path",
                                  plain);
     }
@@ -264,6 +273,7 @@ void nx__permissions_open(struct nx__permissions *permissions)
 
 void nx__permissions_seal(struct nx__permissions *permissions)
 {
+    nx__programs_seal();
     atomic_store(&sealed, permissions);
 }
 

@@ -90,31 +90,6 @@ bool nx__place_guess(unsigned kinds, const char *path, struct nx__place *place)
     return true;
 }
 
-/* As nx__path_resolve, and leaves the last component as it is. */
-static bool resolve_parent(const char *path, char out[NX__PATH_MAX])
-{
-    char parent[NX__PATH_MAX];
-    size_t len = strlen(path);
-    while (len > 1 && path[len - 1] == '/') len--;
-    size_t last = len;
-    while (last && path[last - 1] != '/') last--;
-    const char *name = path + last;
-    size_t name_len = len - last;
-    if (!name_len || len >= sizeof parent || (name_len == 1 && name[0] == '.') ||
-        (name_len == 2 && name[0] == '.' && name[1] == '.'))
-        return nx__path_resolve(path, out);
-    memcpy(parent, path, last);
-    parent[last] = '\0';
-    if (!nx__path_resolve(last ? parent : ".", out)) return false;
-    size_t at = strlen(out);
-    if (at == 1) at = 0;
-    if (at + 1 + name_len >= NX__PATH_MAX) return false;
-    out[at++] = '/';
-    memcpy(out + at, name, name_len);
-    out[at + name_len] = '\0';
-    return true;
-}
-
 enum nx__verdict nx__place_walk(unsigned kinds, const char *path, bool follow,
                                 struct nx__place *place, enum nx__permit_kind *refused)
 {
@@ -122,7 +97,8 @@ enum nx__verdict nx__place_walk(unsigned kinds, const char *path, bool follow,
     place->at = AT_FDCWD;
     place->inspect = false;
     *refused = kinds & NX__PLACE_READ ? NX__PERMIT_READ : NX__PERMIT_WRITE;
-    bool known = follow ? nx__path_resolve(path, place->text) : resolve_parent(path, place->text);
+    bool known =
+        follow ? nx__path_resolve(path, place->text) : nx__path_resolve_parent(path, place->text);
     for (int kind = 0; p && kind < NX__PERMIT_KINDS; kind++) {
         if (!(kinds & ALL_KINDS & 1u << kind)) continue;
         *refused = (enum nx__permit_kind)kind;
@@ -139,7 +115,8 @@ bool nx__place_is_inside(int fd)
 {
     struct statfs fs;
     char link[32], path[PATH_MAX];
-    if (fstatfs(fd, &fs) != 0 || fs.f_type != PROC_SUPER_MAGIC) return false;
+    if (fstatfs(fd, &fs) != 0) return true; /* who knows */
+    if (fs.f_type != PROC_SUPER_MAGIC) return false;
     (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
     ssize_t n = readlink(link, path, sizeof path - 1);
     if (n <= 0) return true;

@@ -1,4 +1,4 @@
-/* Sources and sinks of memory. */
+/* Sources and sinks of memory, and of what a function gives. */
 #include "base/arena.h"
 #include "base/buffer.h"
 #include "loop/loop.h"
@@ -23,6 +23,33 @@ nx_stream *nx_memory_reader(nx_bytes bytes)
     if (!state) return nx__stream_no_memory();
     *state = bytes;
     return nx_stream_new(&type, state);
+}
+
+struct generator {
+    nx_generator_fn fn;
+    void *arg;
+    nx_bytes piece;
+    bool ended;
+};
+
+static nx_err generator_read(void *state, void *data, size_t len, size_t *got)
+{
+    struct generator *g = state;
+    if (!g->piece.len && !g->ended) {
+        NX_TRY(g->fn(g->arg, &g->piece));
+        g->ended = !g->piece.len;
+    }
+    return memory_read(&g->piece, data, len, got);
+}
+
+nx_stream *nx_generator(nx_generator_fn fn, void *arg)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a generator", .read = generator_read, .close = free};
+    struct generator *g = malloc(sizeof *g);
+    if (!g) return nx__stream_no_memory();
+    *g = (struct generator){.fn = fn, .arg = arg};
+    return nx_stream_new(&type, g);
 }
 
 struct gathering {

@@ -1,10 +1,14 @@
 /* Streams one behind the other. */
+#include "loop/files.h"
 #include "stream/stream.h"
 
 #include <stdlib.h>
 
 /* What is read at once. */
 enum { PIECE = 256 * 1024 };
+
+/* How many bytes could be copied in the time that a piece takes by itself. */
+enum { PIECE_COST = 1024 };
 
 /* Is it a stream for that place? */
 static nx_err place_check(const nx_stream *stream, size_t place, size_t count)
@@ -30,15 +34,31 @@ static nx_err piece_move(nx_stream *source, nx_stream *to, bool *more)
     NX_TRY(nx_stream_room(to, PIECE, &room));
     NX_TRY(nx_stream_read(source, room, PIECE, &got));
     *more = got != 0;
-    return nx_stream_commit(to, got);
+    NX_TRY(nx_stream_commit(to, got));
+    /* Streams that never wait let others run, too; a piece takes its time, however short it is. */
+    int64_t turn = nx__file_turn(got + PIECE_COST);
+    return turn < 0 ? nx__error_set(NX_ECANCELED, "cancelled") : NX_OK;
+}
+
+/* Has one of them said so? */
+static bool enough(nx_stream *const *streams, size_t count)
+{
+    for (size_t i = 1; i < count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a stream */
+        if (streams[i]->enough) return true;
+    return false;
 }
 
 static nx_err run(nx_stream *const *streams, size_t count)
 {
     for (size_t i = 0; i < count; i++) NX_TRY(place_check(streams[i], i, count));
-    for (size_t i = 1; i + 1 < count; i++) streams[i]->next = streams[i + 1];
-    bool more = true;
-    while (more) NX_TRY(piece_move(streams[0], streams[1], &more));
+    for (size_t i = 1; i + 1 < count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a stream */
+        streams[i]->next = streams[i + 1];
+    bool all = false, more = true;
+    if (count == 2) NX_TRY(nx__direct_move(streams[0], streams[1], &all));
+    while (more && !all && !enough(streams, count))
+        NX_TRY(piece_move(streams[0], streams[1], &more));
     for (size_t i = 1; i < count; i++) NX_TRY(nx__stream_end(streams[i]));
     return NX_OK;
 }

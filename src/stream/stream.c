@@ -1,6 +1,8 @@
 /* Streams one by one. */
 #include "stream/stream.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 /* There is one where there is no memory for another. It is nobody's to free. */
@@ -34,6 +36,32 @@ nx_stream *nx_stream_failed(void)
     return stream;
 }
 
+nx_stream *nx__stream_refused(nx_err code, const char *format, ...)
+{
+    char message[NX__ERROR_MESSAGE_MAX];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(message, sizeof message, format, args);
+    va_end(args);
+    NX_IGNORE(nx__error_set(code, "%s", message));
+    return nx_stream_failed();
+}
+
+nx_stream **nx__streams_copy(nx_stream *const *streams, size_t count, const char *what)
+{
+    size_t none = 0;
+    while (none < count && streams[none]) none++;
+    nx_stream **copy = none == count ? malloc((count ? count : 1) * sizeof *copy) : NULL;
+    if (copy) {
+        if (count) memcpy(copy, streams, count * sizeof *copy);
+        return copy;
+    }
+    for (size_t i = 0; i < count; i++) nx_stream_close(streams[i]);
+    NX_IGNORE(none < count ? nx__error_set(NX_EINVAL, "stream %zu of %s is none", none + 1, what)
+                           : nx__error_set(NX_ENOMEM, "cannot make %s: out of memory", what));
+    return NULL;
+}
+
 nx_err nx__stream_check(const nx_stream *stream)
 {
     if (!stream->error) return NX_OK;
@@ -54,7 +82,12 @@ nx_err nx_stream_read(nx_stream *stream, void *data, size_t len, size_t *got)
     *got = 0;
     NX_TRY(nx__stream_check(stream));
     if (!stream->type.read) return misplaced(stream, "read");
-    return len ? stream->type.read(stream->state, data, len, got) : NX_OK;
+    nx_bytes ahead = nx__stream_ahead(stream);
+    if (!ahead.len) return len ? stream->type.read(stream->state, data, len, got) : NX_OK;
+    *got = len < ahead.len ? len : ahead.len;
+    if (*got) memcpy(data, ahead.data, *got);
+    stream->ahead_taken += *got;
+    return NX_OK;
 }
 
 nx_err nx_stream_room(nx_stream *stream, size_t len, void **room)
@@ -81,12 +114,17 @@ nx_err nx_stream_commit(nx_stream *stream, size_t len)
     NX_TRY(nx__stream_check(stream));
     nx_bytes bytes = nx_slice(stream->buffers[stream->current].data, len);
     if (!len) return NX_OK;
-    if (stream->type.write) {
-        stream->current ^= 1;
-        return stream->type.write(stream->state, bytes);
-    }
-    if (!stream->type.transform || !stream->next) return misplaced(stream, "written");
-    return stream->type.transform(stream->state, bytes, stream->next);
+    if (stream->type.write) stream->current ^= 1; /* a transform is done with them on return */
+    return nx__stream_give(stream, bytes);
+}
+
+nx_err nx__stream_give(nx_stream *stream, nx_bytes bytes)
+{
+    NX_TRY(nx__stream_check(stream));
+    if (stream->next && stream->type.transform)
+        return stream->type.transform(stream->state, bytes, stream->next);
+    if (!stream->type.write) return misplaced(stream, "written");
+    return stream->type.write(stream->state, bytes);
 }
 
 nx_err nx_stream_write(nx_stream *stream, nx_bytes bytes)
@@ -111,6 +149,11 @@ nx_err nx__stream_end(nx_stream *stream)
     return stream->type.finish(stream->state, stream->next);
 }
 
+void nx_stream_enough(nx_stream *next)
+{
+    next->enough = true;
+}
+
 nx_err nx_stream_finish(nx_stream *stream)
 {
     NX_TRY(nx__stream_check(stream));
@@ -123,6 +166,7 @@ void nx_stream_close(nx_stream *stream)
     if (stream->type.close) stream->type.close(stream->state);
     free(stream->buffers[0].data);
     free(stream->buffers[1].data);
+    nx__buffer_free(&stream->ahead);
     free(stream->message);
     free(stream);
 }

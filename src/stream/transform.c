@@ -59,6 +59,37 @@ static nx_err limit(void *state, nx_bytes bytes, nx_stream *next)
                 : NX_OK;
 }
 
+static nx_err take(void *state, nx_bytes bytes, nx_stream *next)
+{
+    struct transform *t = state;
+    size_t len = bytes.len < t->left ? bytes.len : (size_t)t->left;
+    t->left -= len;
+    if (!t->left) nx_stream_enough(next);
+    return nx_stream_write(next, nx_slice(bytes.data, len));
+}
+
+static nx_err drop(void *state, nx_bytes bytes, nx_stream *next)
+{
+    struct transform *t = state;
+    size_t len = bytes.len < t->left ? bytes.len : (size_t)t->left;
+    t->left -= len;
+    return nx_stream_write(next, nx_slice(bytes.data + len, bytes.len - len));
+}
+
+nx_stream *nx_take(uint64_t count)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a take", .transform = take, .close = free};
+    return transform_new(&type, (struct transform){.left = count});
+}
+
+nx_stream *nx_drop(uint64_t count)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "a drop", .transform = drop, .close = free};
+    return transform_new(&type, (struct transform){.left = count});
+}
+
 nx_stream *nx_limit(uint64_t most)
 {
     static const nx_stream_type type = {

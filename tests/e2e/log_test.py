@@ -365,7 +365,7 @@ class File(Folder):
 
     def test_permission(self):
         def attempt(*flags, **env):
-            return subprocess.run([NEXUS, "run", *flags, APP, "--", "say", "x"], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
+            return subprocess.run([NEXUS, "run", "--allow-env", *flags, APP, "--", "say", "x"], stderr=subprocess.PIPE, stdin=subprocess.DEVNULL,
                                   env=environment(LOG_FILE=self.path("log"), **env))
 
         r = attempt()

@@ -24,7 +24,7 @@ class Site(App):
         self.directory = directory
         self.file = os.path.join(directory, "links.log")
         super().__init__(source, f"--data={self.file}", *args, port="--port={}",
-                         flags=("--no-prompt", "--allow-net=127.0.0.1", f"--allow-read={directory}",
+                         flags=("--no-prompt", "--allow-net=127.0.0.1", "--allow-env=SHORTENER_TOKEN", f"--allow-read={directory}",
                                 f"--allow-write={directory}", *flags),
                          env={"SHORTENER_TOKEN": "s3cret"}, **more)
 

@@ -3,7 +3,7 @@
 #ifndef NX__CODING_H
 #define NX__CODING_H
 
-#include "http/coding/codec.h"
+#include "http/coding/encoders.h"
 #include "http/server.h"
 
 /* Of a server; behind pointers, so that a program that compresses nothing links none of it. */

@@ -168,7 +168,7 @@ static nx_err stream(nx_response *res, enum nx__code_op op, nx_bytes in)
         size_t len;
         enum nx__coded_state state =
             encoder->codec->encode(encoder->state, op, &in, coded->out, NX__CODED_PIECE, &len);
-        if (state == NX__CODED_BAD)
+        if (state >= NX__CODED_BAD)
             return nx__error_set(NX_ENOMEM, "cannot compress the answer: out of memory");
         if (len) NX_TRY(coded->wire->write(res, nx_slice(coded->out, len)));
         if (state == NX__CODED_DONE) return NX_OK;

@@ -27,7 +27,7 @@ static nx_err begin(nx_request *req)
         return nx__error_status_set(503);
     }
     coded->codec = nx__codec_of(coding);
-    coded->decoder = coded->codec->decoder_new();
+    coded->decoder = coded->codec->decoder_new(NX__CODEC_WINDOW);
     coded->piece = nx__arena_alloc(&req->fiber->own.arena, NX__CODED_PIECE);
     if (!coded->decoder || !coded->piece)
         return nx__error_set(NX_ENOMEM, "cannot read the body: out of memory");
@@ -74,7 +74,9 @@ nx_err nx__coded_read(nx_request *req, nx_bytes *chunk)
         size_t len;
         enum nx__coded_state state =
             coded->codec->decode(coded->decoder, &coded->raw, coded->piece, NX__CODED_PIECE, &len);
-        if (state == NX__CODED_BAD) return bad("it is not what its content-encoding says");
+        if (state == NX__CODED_NO_MEMORY)
+            return nx__error_set(NX_ENOMEM, "cannot read the body: out of memory");
+        if (state >= NX__CODED_BAD) return bad("it is not what its content-encoding says");
         coded->whole = state == NX__CODED_DONE;
         coded->given += len;
         NX_TRY(sizes_check(req));

@@ -32,11 +32,4 @@ enum nx__verdict_of {
 enum nx__verdict_of nx__conditions_weigh(const struct nx__conditions *conditions,
                                          const struct nx__validator *validator, bool get);
 
-/* Reads a date in one of the three forms of RFC 9110 5.6.7. False for anything else. */
-bool nx__date_parse(nx_bytes text, int64_t *seconds);
-
-enum { NX__DATE_LEN = 29 };
-/* Writes "Sun, 06 Nov 1994 08:49:37 GMT" and a NUL; false for a year outside of 0 to 9999. */
-bool nx__date_write(char out[NX__DATE_LEN + 1], int64_t seconds);
-
 #endif

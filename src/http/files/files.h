@@ -3,6 +3,7 @@
 #define NX__FILES_HTTP_H
 
 #include "base/list.h"
+#include "date/date.h"
 #include "http/coding/accept.h"
 #include "http/files/conditions.h"
 #include "http/server.h"
@@ -40,7 +41,7 @@ struct nx__file_variant {
     uint32_t field_count; /* all that a 200 has, but for cache-control */
     struct nx__field fields[NX__FILE_FIELDS_MOST];
     char etag[NX__FILE_ETAG_MOST];
-    char modified[NX__DATE_LEN + 1];
+    char modified[NX__HTTP_DATE_LEN + 1];
 };
 
 /* A file that has been found. */

@@ -156,7 +156,7 @@ static int variant_load(const struct nx__dir *dir, const char *path, bool now,
             (struct nx__validator){.etag = nx_str(v->etag), .modified = st.st_mtim.tv_sec};
         /* A date in the future would be a lie (RFC 9110 8.8.2.1). */
         v->validator.dated = NX_S(st.st_mtim.tv_sec) <= nx__clock_wall() &&
-                             nx__date_write(v->modified, st.st_mtim.tv_sec);
+                             nx__http_date_write(v->modified, st.st_mtim.tv_sec);
         if (small) {
             char *bytes = (char *)(v + 1);
             result = read_small(fd, bytes, (size_t)st.st_size, now);

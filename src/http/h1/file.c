@@ -1,10 +1,9 @@
 /* HTTP/1.1 answers that come from a file: by the kernel alone, in turns with other connections. */
+#include "base/sigpipe.h"
 #include "http/files/files.h"
 #include "http/h1/conn.h"
 
 #include <errno.h>
-#include <signal.h>
-#include <stdatomic.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -14,24 +13,6 @@ enum {
     TURN = 256 * 1024,    /* bytes of a file sent before the others are served */
     COPY_MOST = 16 * 1024 /* where the file system can't be sent from */
 };
-
-static void nothing(int signo)
-{
-    (void)signo;
-}
-
-/* sendfile has no flag against SIGPIPE, which ends a program when its peer leaves. A handler,
- * unlike an ignored signal, is not handed on to what the program starts. */
-static void pipe_quiet(void)
-{
-    static atomic_bool done;
-    struct sigaction now;
-    if (nx__likely(atomic_load_explicit(&done, memory_order_relaxed))) return;
-    atomic_store_explicit(&done, true, memory_order_relaxed);
-    if (sigaction(SIGPIPE, NULL, &now) != 0 || now.sa_handler != SIG_DFL) return;
-    now = (struct sigaction){.sa_handler = nothing, .sa_flags = SA_RESTART};
-    (void)sigaction(SIGPIPE, &now, NULL);
-}
 
 /* One sendfile, in place or on the pool. */
 struct turn {
@@ -126,7 +107,7 @@ nx_err nx__h1_send_file(nx_response *res, int fd, const struct nx__file_piece *p
     bool body;
     NX_TRY(nx__h1_send_head(res, length, &body));
     if (!body) return NX_OK;
-    pipe_quiet();
+    nx__sigpipe_quiet(); /* sendfile has no flag against it */
     nx_err err = send_body(conn, fd, pieces, count);
     if (err) {
         conn->broken = true; /* fewer bytes than the head has promised: nothing may follow them */

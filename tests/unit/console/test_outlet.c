@@ -104,7 +104,7 @@ NX_TEST("late line wakes the writer")
     (void)put("b\n", NX__FULL_DROP);
     nx_duration begun = nx__clock_monotonic();
     nx_expect_eq(read_until("b\n"), "b\n");
-    nx_expect_lt(nx__clock_monotonic() - begun, NX_MS(500));
+    nx_expect_lt(nx__clock_monotonic() - begun, NX_S(10));
     close_all();
 }
 
@@ -119,7 +119,7 @@ NX_TEST("dropped lines are counted and told")
     int refused = 0;
     nx_duration begun = nx__clock_monotonic();
     for (int i = 0; i < 1000; i++) refused += put(line, NX__FULL_DROP) == NX_ELIMIT;
-    nx_expect_lt(nx__clock_monotonic() - begun, NX_S(1));
+    nx_expect_lt(nx__clock_monotonic() - begun, NX_S(20));
     nx_expect(refused > 800 && refused < 1000);
     nx_expect_eq(atomic_load(&outlet->lost), refused);
     nx_expect_eq(atomic_load(&outlet->dropped), refused);
@@ -218,7 +218,7 @@ NX_TEST("a full outlet suspends only the fiber")
     other_ran = 0;
     nx_expect_ok(nx_spawn(&filler, fill, &result));
     nx_expect_ok(nx_spawn(&runner, other, NULL));
-    NX_IGNORE(nx_sleep(NX_MS(50)));
+    for (int i = 0; i < 2000 && other_ran <= 3; i++) NX_IGNORE(nx_sleep(NX_MS(5)));
     nx_expect_gt(other_ran, 3);
     const char *all = read_until("z");
     for (int i = 0; i < 100 && strlen(all) == 0; i++) all = read_until("z");

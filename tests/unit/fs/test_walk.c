@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <nexus/fiber.h>
 
 /* What a walk gives, sorted and with a space between. */
 static int by_text(const void *a, const void *b)
@@ -81,7 +82,7 @@ NX_TEST("a directory is skipped, whether it has been read or not")
     }
 }
 
-NX_TEST("large directories come whole")
+NX_TEST("large directories come whole", .deadline = NX_S(60))
 {
     enum { FILES = 5000 };
     static bool seen[FILES];
@@ -106,6 +107,103 @@ NX_TEST("large directories come whole")
     nx_expect_ok(nx_fs_list(nx_test_dir(), &entries, &count));
     nx_require_eq(count, FILES);
     for (size_t i = 0; i < count; i++) nx_expect_eq(atoi(entries[i].name), i);
+}
+
+/* So many files, in directories of 100. */
+static void many(const char *name, int count)
+{
+    char path[32];
+    nx_require_ok(nx_fs_mkdir(at(name)));
+    int fd = open(at(name), O_PATH | O_DIRECTORY);
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(path, sizeof path, "%d", i / 100);
+        if (i % 100 == 0) nx_require_eq(mkdirat(fd, path, 0700), 0);
+        (void)snprintf(path, sizeof path, "%d/%d", i / 100, i);
+        (void)close(openat(fd, path, O_WRONLY | O_CREAT, 0600));
+    }
+    (void)close(fd);
+}
+
+NX_TEST("a walk is left while it reads ahead, and tells nothing of what is skipped",
+        .deadline = NX_S(60))
+{
+    nx_walk *w;
+    nx_fs_entry entry;
+    many("tree", 3000);
+    for (int taken = 0; taken < 2000; taken += 500) {
+        nx_require_ok(nx_fs_walk(&w, at("tree")));
+        for (int i = 0; i < taken; i++) nx_expect_ok(nx_walk_next(w, &entry));
+        nx_walk_free(w);
+    }
+    size_t directories = 0, files = 0;
+    nx_require_ok(nx_fs_walk(&w, at("tree")));
+    while (nx_walk_next(w, &entry) == NX_OK) {
+        if (entry.type != NX_FILE_DIRECTORY)
+            files++;
+        else if (directories++ % 2)
+            nx_walk_skip(w);
+    }
+    nx_walk_free(w);
+    nx_expect_eq(directories, 30);
+    nx_expect_eq(files, 1500);
+}
+
+static nx_err walking(void *arg)
+{
+    nx_fs_entry entry;
+    nx_err err = NX_OK;
+    while (!err) err = nx_walk_next(arg, &entry);
+    return err;
+}
+
+NX_TEST("a walk that is cancelled goes on for who is not", .deadline = NX_S(60))
+{
+    nx_walk *w;
+    nx_fs_entry entry;
+    nx_fiber *fiber;
+    many("tree", 300);
+    nx_require_ok(nx_fs_walk(&w, at("tree")));
+    nx_require_ok(nx_spawn(&fiber, walking, w));
+    nx_cancel(fiber);
+    nx_expect_err(NX_ECANCELED, nx_join(fiber));
+    size_t count = 0;
+    while (nx_walk_next(w, &entry) == NX_OK) count++;
+    nx_expect_eq(count, 303);
+    nx_expect_err(NX_ECLOSED, nx_walk_next(w, &entry));
+    nx_walk_free(w);
+}
+
+NX_TEST("directories that wait are no more than there is room for", .deadline = NX_S(60))
+{
+    enum { LONG = 255, LEVELS = 14 };
+    char name[LONG + 1];
+    nx_walk *w;
+    nx_fs_entry entry;
+    nx_err err;
+    const char *tree; /* in memory, where so many are soon made */
+    if (nx_fs_temp_dir(&tree, .in = "/dev/shm")) nx_skip("%s", nx_error_last()->message);
+    memset(name, 'x', LONG);
+    name[LONG] = '\0';
+    int fd = open(tree, O_PATH | O_DIRECTORY);
+    for (int i = 0; i < LEVELS; i++) {
+        nx_require_eq(mkdirat(fd, name, 0700), 0);
+        int next = openat(fd, name, O_PATH | O_DIRECTORY);
+        (void)close(fd);
+        fd = next;
+    }
+    int count = (int)(NX_WALK_WAITING_MOST / ((LEVELS + 1) * (LONG + 1))) + 100;
+    for (int i = 0; i < count; i++) {
+        (void)snprintf(name, sizeof name, "%0*d", LONG, i);
+        nx_require_eq(mkdirat(fd, name, 0700), 0);
+    }
+    (void)close(fd);
+    nx_require_ok(nx_fs_walk(&w, tree));
+    while ((err = nx_walk_next(w, &entry)) == NX_OK) {}
+    nx_expect_eq(err, NX_ELIMIT);
+    nx_expect_contains(nx_error_last()->message, "over 64 MiB of paths of directories wait");
+    nx_expect_err(NX_ELIMIT, nx_walk_next(w, &entry));
+    nx_walk_free(w);
+    nx_require_ok(nx_fs_remove_all(tree));
 }
 
 NX_TEST("what is removed meanwhile is not there, and no error")

@@ -220,3 +220,114 @@ NX_TEST("waiting for a descriptor")
     nx_expect(nx__poller_add(poller, &bad, -1, NX__READABLE) != NX_OK);
     nx_expect_eq(bad.fd, -1);
 }
+
+/* ---- Channels of signals */
+
+NX_TEST("a channel has each signal once, until it is taken")
+{
+    NX_AUTO(nx_channel) *signals = NULL;
+    int signo = 0;
+    nx_require_ok(nx_signals(&signals, bit(SIGUSR1) | bit(SIGUSR2)));
+    for (int i = 0; i < 5; i++) {
+        nx_expect_eq(raise(SIGUSR1), 0);
+        settle();
+        NX_IGNORE(nx_sleep(0));
+    }
+    nx_expect_eq(raise(SIGUSR2), 0);
+    nx_expect_ok(nx_recv(signals, &signo));
+    nx_expect_eq(signo, SIGUSR1);
+    nx_expect_ok(nx_recv(signals, &signo));
+    nx_expect_eq(signo, SIGUSR2);
+    nx_expect_eq(nx_channel_len(signals), 0);
+    nx_expect_eq(raise(SIGUSR1), 0);
+    nx_expect_ok(nx_recv(signals, &signo));
+    nx_expect_eq(signo, SIGUSR1);
+}
+
+NX_TEST("nx_select waits for signals beside other things, and that is no deadlock")
+{
+    NX_AUTO(nx_channel) *signals = NULL, *jobs = NULL;
+    int signo = 0, job;
+    size_t which = 9;
+    nx_require_ok(nx_signals(&signals, bit(SIGUSR1)));
+    nx_require_ok(nx_channel_new(&jobs, sizeof(int), 1));
+    pid_t child = fork();
+    if (child == 0) {
+        (void)usleep(20 * 1000);
+        _exit(kill(getppid(), SIGUSR1));
+    }
+    nx_expect_ok(nx_select(&which, nx_on_recv(jobs, &job), nx_on_recv(signals, &signo)));
+    nx_expect_eq(which, 1);
+    nx_expect_eq(signo, SIGUSR1);
+    nx_expect_eq(waitpid(child, NULL, 0), child);
+}
+
+NX_TEST("each channel gets the signal, and a waiter too")
+{
+    NX_AUTO(nx_channel) *a = NULL, *b = NULL;
+    int waiter = SIGUSR1, signo;
+    nx_fiber *f;
+    nx_require_ok(nx_signals(&a, bit(SIGUSR1)));
+    nx_require_ok(nx_signals(&b, bit(SIGUSR1)));
+    nx_require_ok(nx_spawn(&f, waits, &waiter));
+    settle();
+    nx_expect_eq(raise(SIGUSR1), 0);
+    nx_expect_ok(nx_join(f));
+    nx_expect_eq(waiter, SIGUSR1);
+    nx_expect_ok(nx_recv(a, &signo));
+    nx_expect_ok(nx_recv(b, &signo));
+}
+
+static int handled(int signo)
+{
+    struct sigaction action;
+    nx_expect_eq(sigaction(signo, NULL, &action), 0);
+    return (action.sa_flags & SA_SIGINFO) != 0;
+}
+
+NX_TEST("closing gives the signals their former effect back")
+{
+    nx_channel *a, *b;
+    (void)signal(SIGUSR2, SIG_IGN);
+    nx_require_ok(nx_signals(&a, bit(SIGUSR1) | bit(SIGUSR2)));
+    nx_require_ok(nx_signals(&b, bit(SIGUSR1)));
+    nx_expect(handled(SIGUSR1) && handled(SIGUSR2));
+    nx_channel_close(a);
+    nx_expect(handled(SIGUSR1) && !handled(SIGUSR2));
+    nx_expect_eq(raise(SIGUSR2), 0); /* ignored as it was */
+    nx_channel_free(a);
+    nx_channel_free(b);
+    nx_expect(!handled(SIGUSR1));
+    (void)signal(SIGUSR2, SIG_DFL);
+}
+
+NX_TEST("what nx_signal_wait had kept goes to the channel")
+{
+    int signo = SIGUSR1;
+    nx_fiber *f;
+    nx_require_ok(nx_spawn(&f, waits, &signo));
+    settle();
+    nx_expect_eq(raise(SIGUSR1), 0);
+    nx_expect_ok(nx_join(f));
+    nx_expect_eq(raise(SIGUSR1), 0);
+    NX_IGNORE(nx_sleep(NX_MS(5)));
+    NX_AUTO(nx_channel) *signals = NULL;
+    nx_require_ok(nx_signals(&signals, bit(SIGUSR1)));
+    nx_expect_eq(nx_channel_len(signals), 1);
+    nx_expect_ok(nx_recv(signals, &signo));
+    nx_channel_close(signals);
+    nx_expect(handled(SIGUSR1)); /* it was waited for: that stays */
+}
+
+NX_TEST("signals that no channel can have")
+{
+    nx_channel *signals = (nx_channel *)(uintptr_t)1;
+    nx_expect_err(NX_EINVAL, nx_signals(&signals, 0));
+    nx_expect_eq(signals, NULL);
+    nx_expect_err(NX_EINVAL, nx_signals(&signals, bit(SIGKILL)));
+    struct nx_loop *loop = nx__loop();
+    loop->first = loop; /* as a worker's is */
+    nx_err err = nx_signals(&signals, bit(SIGUSR1));
+    loop->first = NULL;
+    nx_expect_eq(err, NX_ESTATE);
+}

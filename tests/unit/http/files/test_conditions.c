@@ -1,4 +1,4 @@
-/* Preconditions and dates. */
+/* Preconditions. */
 #include "http/files/conditions.h"
 
 #include "http/files/types.h"
@@ -71,38 +71,6 @@ NX_TEST("if range")
     nx_expect_eq(WEIGH(strong, true, .range = range, .if_range = nx_str(LATER)),
                  NX__CONDITION_SEND);
     nx_expect_eq(WEIGH(strong, true, .range = range, .if_range = nx_str("")), NX__CONDITION_SEND);
-}
-
-NX_TEST("dates")
-{
-    int64_t seconds = 0;
-    nx_expect(nx__date_parse(nx_str(DATE), &seconds) && seconds == 784111777);
-    nx_expect(nx__date_parse(nx_str("Sunday, 06-Nov-94 08:49:37 GMT"), &seconds) &&
-              seconds == 784111777);
-    nx_expect(nx__date_parse(nx_str("Sun Nov  6 08:49:37 1994"), &seconds) && seconds == 784111777);
-    nx_expect(nx__date_parse(nx_str("Thu, 01 Jan 1970 00:00:00 GMT"), &seconds) && seconds == 0);
-    nx_expect(nx__date_parse(nx_str("Thu, 29 Feb 2024 23:59:60 GMT"), &seconds));
-    static const char *const bad[] = {"",
-                                      "Sun, 06 Nov 1994 08:49:37",
-                                      "Sun, 06 Nov 1994 08:49:37 UTC",
-                                      "Sun, 6 Nov 1994 08:49:37 GMT",
-                                      "Sun, 06 nov 1994 08:49:37 GMT",
-                                      "Sun, 06 Nov 1994 24:49:37 GMT",
-                                      "Sun, 00 Nov 1994 08:49:37 GMT",
-                                      "Sun, 06 Nov 94 08:49:37 GMT",
-                                      "784111777",
-                                      ",",
-                                      "Sun,"};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        nx_subtest ("\"%s\"", bad[i]) nx_expect(!nx__date_parse(nx_str(bad[i]), &seconds));
-    char text[NX__DATE_LEN + 1];
-    for (int64_t at = -62167219200; at < 253402300799; at += 86400LL * 37 + 12345) {
-        int64_t back = 1;
-        nx_expect(nx__date_write(text, at));
-        nx_expect(nx__date_parse(nx_str(text), &back) && back == at);
-    }
-    nx_expect(!nx__date_write(text, 253402300800));
-    nx_expect(!nx__date_write(text, INT64_MIN));
 }
 
 static nx_bytes type_of(const char *name)

@@ -1,0 +1,39 @@
+# ada, which reads URLs and is C++, made to need no C++ runtime: without exceptions, and what is left of a runtime renamed to functions of
+# src/url/library.c. It is optimised in every build, since what is not would need more of one.
+nx_vendored(ada ada-url/deps/ada.cpp)
+get_filename_component(folder ${ada} DIRECTORY)
+set(nexus_ada_INCLUDE_DIR ${folder} CACHE INTERNAL "")
+string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" cxx "${CMAKE_C_COMPILER}")
+string(REGEX REPLACE "clang([^/]*)$" "clang++\\1" cxx "${cxx}")
+string(REGEX REPLACE "/cc$" "/c++" cxx "${cxx}")
+find_program(NEXUS_CXX NAMES ${cxx} g++)
+if(NOT NEXUS_CXX)
+    message(FATAL_ERROR "g++ is missing. Install it with: make setup")
+endif()
+set(flags -std=c++20 -O2 -g -fPIC -w -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
+    -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections -DNDEBUG -DADA_INCLUDE_URL_PATTERN=0
+    # <iostream> has a constructor that runs at start, and nothing of it is used.
+    -D_GLIBCXX_IOSTREAM)
+if(NEXUS_SANITIZE)
+    list(APPEND flags -fsanitize=${NEXUS_SANITIZE} -fno-sanitize-recover=all)
+    if(CMAKE_C_COMPILER_ID STREQUAL Clang)
+        list(APPEND flags -fno-sanitize=function) # it needs run-time types
+    endif()
+endif()
+if(NEXUS_FUZZ)
+    list(APPEND flags -fsanitize=fuzzer-no-link)
+endif()
+set(archive ${CMAKE_BINARY_DIR}/ada/libnexus_ada.a)
+add_custom_command(OUTPUT ${archive}
+    COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${NEXUS_CXX} ${flags} -c -o ada.o ${ada}
+    COMMAND ${CMAKE_OBJCOPY} --redefine-syms=${CMAKE_SOURCE_DIR}/src/url/ada.syms ada.o
+    COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
+    COMMAND ${CMAKE_AR} rcsD ${archive} ada.o
+    DEPENDS ${ada} ${CMAKE_SOURCE_DIR}/src/url/ada.syms WORKING_DIRECTORY ${CMAKE_BINARY_DIR}/ada VERBATIM
+    COMMENT "Building ada")
+file(MAKE_DIRECTORY ${CMAKE_BINARY_DIR}/ada)
+add_custom_target(nexus_ada_archive DEPENDS ${archive})
+add_library(nexus_ada STATIC IMPORTED GLOBAL)
+set_target_properties(nexus_ada PROPERTIES IMPORTED_LOCATION ${archive})
+add_dependencies(nexus_ada nexus_ada_archive)
+list(APPEND NEXUS_STATIC_LIBRARIES ${archive})

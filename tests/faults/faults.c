@@ -1,0 +1,294 @@
+/* Failures on request: what the linker puts in the place of libc's functions (ld's --wrap). */
+#include "faults.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statfs.h>
+#include <sys/statvfs.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+enum kind { NOTHING, MEMORY, CALLS, MOVES };
+
+static struct {
+    _Atomic enum kind kind;
+    atomic_long left; /* 1: the next one fails */
+    atomic_int error;
+    _Atomic(const char *) failed;
+    atomic_long blocks;
+} faults;
+
+static void begin(enum kind kind, unsigned long nth, int error)
+{
+    atomic_store(&faults.failed, NULL);
+    atomic_store(&faults.error, error);
+    atomic_store(&faults.left, (long)nth);
+    atomic_store(&faults.kind, kind);
+}
+
+void faults_memory(unsigned long nth)
+{
+    begin(MEMORY, nth, ENOMEM);
+}
+
+void faults_call(unsigned long nth, int error)
+{
+    begin(error == FAULTS_SHORT ? MOVES : CALLS, nth, error);
+}
+
+const char *faults_stop(void)
+{
+    atomic_store(&faults.kind, NOTHING);
+    return atomic_load(&faults.failed);
+}
+
+long faults_blocks(void)
+{
+    return atomic_load(&faults.blocks);
+}
+
+/* Does this one fail? */
+static bool fails(enum kind kind, const char *name)
+{
+    if (atomic_load(&faults.kind) != kind || atomic_fetch_sub(&faults.left, 1) != 1) return false;
+    atomic_store(&faults.failed, name);
+    if (kind != MOVES) errno = atomic_load(&faults.error);
+    return true;
+}
+
+/* ---- Memory */
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t count, size_t size);
+void *__real_realloc(void *old, size_t size);
+char *__real_strdup(const char *text);
+void __real_free(void *block);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_realloc(void *old, size_t size);
+char *__wrap_strdup(const char *text);
+void __wrap_free(void *block);
+
+static void *counted(void *block)
+{
+    if (block) atomic_fetch_add(&faults.blocks, 1);
+    return block;
+}
+
+void *__wrap_malloc(size_t size)
+{
+    return fails(MEMORY, "malloc") ? NULL : counted(__real_malloc(size));
+}
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    return fails(MEMORY, "calloc") ? NULL : counted(__real_calloc(count, size));
+}
+
+void *__wrap_realloc(void *old, size_t size)
+{
+    if (fails(MEMORY, "realloc")) return NULL;
+    return old ? __real_realloc(old, size) : counted(__real_realloc(old, size));
+}
+
+char *__wrap_strdup(const char *text)
+{
+    return fails(MEMORY, "strdup") ? NULL : counted(__real_strdup(text));
+}
+
+void __wrap_free(void *block)
+{
+    if (block) atomic_fetch_sub(&faults.blocks, 1);
+    __real_free(block);
+}
+
+/* ---- System calls: TYPE NAME(PARAMETERS), called with ARGUMENTS, BAD where it fails */
+
+#define CALL(type, bad, name, parameters, arguments)                                               \
+    type __real_##name parameters;                                                                 \
+    type __wrap_##name parameters;                                                                 \
+    type __wrap_##name parameters                                                                  \
+    {                                                                                              \
+        return fails(CALLS, #name) ? (bad) : __real_##name arguments;                              \
+    }
+#define INT(name, parameters, arguments) CALL(int, -1, name, parameters, arguments)
+
+INT(chmod, (const char *path, mode_t mode), (path, mode))
+INT(epoll_ctl, (int fd, int op, int at, struct epoll_event *event), (fd, op, at, event))
+INT(fallocate, (int fd, int mode, off_t offset, off_t len), (fd, mode, offset, len))
+INT(fchmod, (int fd, mode_t mode), (fd, mode))
+INT(fchmodat, (int at, const char *path, mode_t mode, int flags), (at, path, mode, flags))
+INT(fchownat, (int at, const char *path, uid_t user, gid_t group, int flags),
+    (at, path, user, group, flags))
+INT(fdatasync, (int fd), (fd))
+CALL(DIR *, NULL, fdopendir, (int fd), (fd))
+INT(flock, (int fd, int operation), (fd, operation))
+INT(fstat, (int fd, struct stat *out), (fd, out))
+INT(fstatat, (int at, const char *path, struct stat *out, int flags), (at, path, out, flags))
+INT(fstatfs, (int fd, struct statfs *out), (fd, out))
+INT(fstatvfs, (int fd, struct statvfs *out), (fd, out))
+INT(fsync, (int fd), (fd))
+INT(ftruncate, (int fd, off_t size), (fd, size))
+INT(futimens, (int fd, const struct timespec times[2]), (fd, times))
+CALL(char *, NULL, getcwd, (char *path, size_t size), (path, size))
+CALL(ssize_t, -1, getrandom, (void *data, size_t len, unsigned flags), (data, len, flags))
+CALL(ssize_t, -1, getxattr, (const char *path, const char *name, void *value, size_t size),
+     (path, name, value, size))
+INT(inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask))
+INT(inotify_init1, (int flags), (flags))
+INT(linkat, (int at, const char *path, int to_at, const char *to, int flags),
+    (at, path, to_at, to, flags))
+CALL(ssize_t, -1, listxattr, (const char *path, char *list, size_t size), (path, list, size))
+CALL(off_t, -1, lseek, (int fd, off_t offset, int from), (fd, offset, from))
+INT(lstat, (const char *path, struct stat *out), (path, out))
+INT(mkdirat, (int at, const char *path, mode_t mode), (at, path, mode))
+INT(mknodat, (int at, const char *path, mode_t mode, dev_t device), (at, path, mode, device))
+CALL(void *, MAP_FAILED, mmap, (void *data, size_t len, int prot, int flags, int fd, off_t offset),
+     (data, len, prot, flags, fd, offset))
+INT(msync, (void *data, size_t len, int flags), (data, len, flags))
+INT(poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
+CALL(struct dirent *, NULL, readdir, (DIR * directory), (directory))
+CALL(ssize_t, -1, readlink, (const char *path, char *text, size_t size), (path, text, size))
+CALL(ssize_t, -1, readlinkat, (int at, const char *path, char *text, size_t size),
+     (at, path, text, size))
+INT(renameat, (int at, const char *path, int to_at, const char *to), (at, path, to_at, to))
+INT(setxattr, (const char *path, const char *name, const void *value, size_t size, int flags),
+    (path, name, value, size, flags))
+INT(statx, (int at, const char *path, int flags, unsigned mask, struct statx *out),
+    (at, path, flags, mask, out))
+INT(symlinkat, (const char *target, int at, const char *path), (target, at, path))
+INT(unlink, (const char *path), (path))
+INT(unlinkat, (int at, const char *path, int flags), (at, path, flags))
+INT(utimensat, (int at, const char *path, const struct timespec times[2], int flags),
+    (at, path, times, flags))
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+
+int __wrap_close(int fd)
+{
+    bool failed = fails(CALLS, "close");
+    int error = errno, result = __real_close(fd);
+    if (!failed) return result;
+    errno = error;
+    return -1;
+}
+
+/* ---- Those that take what they are given */
+
+/* Calls REAL with the one argument behind LAST, or as many as there could be. */
+#define ONE_MORE(type, last)                                                                       \
+    va_list list;                                                                                  \
+    va_start(list, last);                                                                          \
+    type more = va_arg(list, type);                                                                \
+    va_end(list)
+
+int __real_open(const char *path, int flags, ...);
+int __real_openat(int at, const char *path, int flags, ...);
+int __real_fcntl(int fd, int command, ...);
+int __real_ioctl(int fd, unsigned long request, ...);
+long __real_syscall(long number, ...);
+int __wrap_open(const char *path, int flags, ...);
+int __wrap_openat(int at, const char *path, int flags, ...);
+int __wrap_fcntl(int fd, int command, ...);
+int __wrap_ioctl(int fd, unsigned long request, ...);
+long __wrap_syscall(long number, ...);
+
+int __wrap_open(const char *path, int flags, ...)
+{
+    ONE_MORE(unsigned, flags);
+    return fails(CALLS, "open") ? -1 : __real_open(path, flags, more);
+}
+
+int __wrap_openat(int at, const char *path, int flags, ...)
+{
+    ONE_MORE(unsigned, flags);
+    return fails(CALLS, "openat") ? -1 : __real_openat(at, path, flags, more);
+}
+
+int __wrap_fcntl(int fd, int command, ...)
+{
+    ONE_MORE(long, command);
+    return fails(CALLS, "fcntl") ? -1 : __real_fcntl(fd, command, more);
+}
+
+int __wrap_ioctl(int fd, unsigned long request, ...)
+{
+    ONE_MORE(long, request);
+    return fails(CALLS, "ioctl") ? -1 : __real_ioctl(fd, request, more);
+}
+
+long __wrap_syscall(long number, ...)
+{
+    long more[6];
+    va_list list;
+    va_start(list, number);
+    for (int i = 0; i < 6; i++) more[i] = va_arg(list, long);
+    va_end(list);
+    const char *name = number == SYS_openat2      ? "openat2"
+                       : number == SYS_getdents64 ? "getdents64"
+                       : number == SYS_renameat2  ? "renameat2"
+                                                  : NULL;
+    if (name && fails(CALLS, name)) return -1;
+    return __real_syscall(number, more[0], more[1], more[2], more[3], more[4], more[5]);
+}
+
+/* ---- Those that move bytes: an error, or half of them */
+
+static size_t half(size_t len)
+{
+    return len > 1 ? len / 2 : len;
+}
+
+#define MOVE(name, parameters, arguments, shortened)                                               \
+    ssize_t __real_##name parameters;                                                              \
+    ssize_t __wrap_##name parameters;                                                              \
+    ssize_t __wrap_##name parameters                                                               \
+    {                                                                                              \
+        if (fails(CALLS, #name)) return -1;                                                        \
+        if (fails(MOVES, #name)) return __real_##name shortened;                                   \
+        return __real_##name arguments;                                                            \
+    }
+
+/* The first of some pieces, by half. */
+#define FIRST(pieces) &(struct iovec){(pieces)->iov_base, half((pieces)->iov_len)}, 1
+
+MOVE(pread, (int fd, void *data, size_t len, off_t offset), (fd, data, len, offset),
+     (fd, data, half(len), offset))
+MOVE(pwrite, (int fd, const void *data, size_t len, off_t offset), (fd, data, len, offset),
+     (fd, data, half(len), offset))
+MOVE(readv, (int fd, const struct iovec *pieces, int count), (fd, pieces, count),
+     (fd, FIRST(pieces)))
+MOVE(writev, (int fd, const struct iovec *pieces, int count), (fd, pieces, count),
+     (fd, FIRST(pieces)))
+MOVE(preadv, (int fd, const struct iovec *pieces, int count, off_t offset),
+     (fd, pieces, count, offset), (fd, FIRST(pieces), offset))
+MOVE(pwritev, (int fd, const struct iovec *pieces, int count, off_t offset),
+     (fd, pieces, count, offset), (fd, FIRST(pieces), offset))
+MOVE(preadv2, (int fd, const struct iovec *pieces, int count, off_t offset, int flags),
+     (fd, pieces, count, offset, flags), (fd, FIRST(pieces), offset, flags))
+MOVE(copy_file_range, (int from, off_t *at, int to, off_t *to_at, size_t len, unsigned flags),
+     (from, at, to, to_at, len, flags), (from, at, to, to_at, half(len), flags))
+
+/* ---- Descriptors */
+
+int faults_descriptors(void)
+{
+    int count = 0;
+    for (int fd = 0; fd < 1024; fd++)
+        if (__real_fcntl(fd, F_GETFD, 0L) >= 0) count++;
+    return count;
+}
