@@ -1,8 +1,7 @@
 /* An API whose users log in with a password, and show a signed token from then on.
  *   nexus run --allow-net=:3000 app.c
- *   curl -d '{"name":"ada","password":"correct horse"}' -H 'content-type: application/json'
- * localhost:3000/login and, with the token that it answers, GET /me with the field "authorization:
- * Bearer TOKEN". */
+ *   curl --json '{"name":"ada","password":"correct horse"}' localhost:3000/login
+ * and, with the token that it answers, GET /me with the field "authorization: Bearer TOKEN". */
 #include <nexus.h>
 
 #define ISSUER "https://example.com"

@@ -22,7 +22,7 @@ NEXUS = os.path.abspath(NEXUS)
 # What a program finds where it runs.
 FILES = {"config.json": json.dumps({"server": {"host": "localhost"}, "users": [{"name": "Ada", "age": 36}]}), "avatars/none": "",
          "public/index.html": "<p>hello", "dist/app.js": "", "reports/latest.pdf": "%PDF", "uploads/a.txt": "a", "me.png": "png",
-         "page.html": "<p>chat", "index.html": "<p>hello", "prices.csv": "name,price\napple,3\n",
+         "page.html": "<p>chat", "index.html": "<p>hello", "prices.csv": "name,price\napple,3\n", "input.txt": "hello\n", "app.toml": '[server]\nport = 8080\n[[sites]]\nhost = "a"\n',
          "library.c": "int add(int a, int b) { return a + b; }\n"}
 
 
