@@ -1,21 +1,14 @@
 /* Base64 and hexadecimal: what is decoded is written as it was, and all bytes come back. */
+#include "memory.h"
 #include <nexus/encode.h>
-#include <nexus/fiber.h>
-#include <stdlib.h>
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    nx_scope *scope;
     nx_bytes in = nx_slice(data + (size > 0), size - (size > 0)), out, again;
     bool url = size && data[0] & 1, bare = size && data[0] & 2;
-    if (nx_scope_open(&scope)) return 0;
+    memory_begin();
     if (!nx_base64_decode(in, &out, .url = url, .no_padding = bare)) {
         check(!nx_base64_encode(out, &again, .url = url, .no_padding = bare));
         check(nx_bytes_eq(again, in));
@@ -25,6 +18,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     (void)nx_base64_decode(in, &out, .url = url, .no_padding = bare, .spaces = true);
     if (!nx_hex_decode(in, &out)) check(out.len * 2 == in.len);
     check(!nx_hex_encode(in, &out) && !nx_hex_decode(out, &again) && nx_bytes_eq(again, in));
-    NX_IGNORE(nx_scope_close(&scope));
+    memory_end();
     return 0;
 }

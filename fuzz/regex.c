@@ -1,13 +1,7 @@
 /* Options, a pattern and a text, each on a line: compiling ends, searching ends within its caps,
  * and what is found lies in the text, one match behind another. */
-#include <nexus/fiber.h>
+#include "memory.h"
 #include <nexus/regex.h>
-#include <stdlib.h>
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
 
 static nx_bytes cut(nx_bytes *rest)
 {
@@ -46,8 +40,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    nx_scope *scope;
-    if (nx_scope_open(&scope)) return 0;
+    memory_begin();
     /* Exactly this memory, so that a sanitizer sees what is read behind it. */
     char *copy = malloc(size ? size : 1);
     check(copy != NULL);
@@ -73,6 +66,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!nx_regex_compile_with(&re, escaped, &options) && !nx_regex_find(re, rest, &match))
         check(match.found && match.text.len == rest.len);
     free(copy);
-    NX_IGNORE(nx_scope_close(&scope));
+    memory_end();
     return 0;
 }

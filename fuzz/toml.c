@@ -1,14 +1,8 @@
 /* TOML: what is read is a tree that can be walked, within its depth and in the text's size, and
  * what is wrong has a place. */
-#include <nexus/fiber.h>
+#include "memory.h"
 #include <nexus/toml.h>
 #include <stdio.h>
-#include <stdlib.h>
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
 
 static size_t walk(nx_toml toml, unsigned depth)
 {
@@ -33,9 +27,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    nx_scope *scope;
     nx_toml toml;
-    if (nx_scope_open(&scope)) return 0;
+    memory_begin();
     /* Exactly this memory, so that a sanitizer sees what is read behind it. */
     char *copy = malloc(size ? size : 1);
     check(copy != NULL);
@@ -50,6 +43,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(sscanf(nx_error_last()->message, "TOML:%u:%u: ", &line, &column) == 2);
         check(line >= 1 && column >= 1 && line + column <= size + 3);
     }
-    NX_IGNORE(nx_scope_close(&scope));
+    memory_end();
     return 0;
 }

@@ -1,13 +1,7 @@
 /* A URL and what is relative to it, each a line: what is parsed is parsed to itself again, its
  * parts lie in it, and a query's pairs come back from what is written of them. */
-#include <nexus/fiber.h>
+#include "memory.h"
 #include <nexus/url.h>
-#include <stdlib.h>
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
 
 static void check_part(const nx_url *url, nx_bytes part)
 {
@@ -52,8 +46,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    nx_scope *scope;
-    if (nx_scope_open(&scope)) return 0;
+    memory_begin();
     /* Exactly this memory, so that a sanitizer sees what is read behind it. */
     char *copy = malloc(size ? size : 1);
     check(copy != NULL);
@@ -75,6 +68,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     check_query(second);
     free(copy);
-    NX_IGNORE(nx_scope_close(&scope));
+    memory_end();
     return 0;
 }

@@ -18,6 +18,17 @@ static const unsigned char *plain(nx_bytes bytes)
     return (const unsigned char *)bytes.data;
 }
 
+/* The first byte that is not ASCII, or the end: libsodium takes some of them for digits. */
+static size_t ascii(nx_bytes text)
+{
+    unsigned char all = 0;
+    size_t at = 0;
+    for (size_t i = 0; i < text.len; i++) all |= (unsigned char)text.data[i];
+    if (all < 0x80) return text.len;
+    while ((unsigned char)text.data[at] < 0x80) at++;
+    return at;
+}
+
 /* `stopped` is where the decoder did. */
 static nx_err wrong(const char *what, nx_bytes text, const char *stopped, uint64_t before)
 {
@@ -47,6 +58,8 @@ nx_err nx__base64_decode(void *out, size_t *len, nx_bytes text, uint64_t before,
     const char *stopped = text.data;
     *len = 0;
     if (!text.len) return NX_OK;
+    size_t good = ascii(text);
+    if (good < text.len) return wrong("base64", text, text.data + good, before);
     int bad =
         sodium_base642bin(out, text.len / 4 * 3 + 3, text.data, text.len,
                           options->spaces ? " \t\r\n" : NULL, len, &stopped, variant_of(options));

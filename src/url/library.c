@@ -24,6 +24,12 @@ nx_err nx__ada_run(nx_err (*fn)(void *arg), void *arg)
 
 static void *allocate(size_t size)
 {
+    if (!call) {
+        /* A constructor of the library's, at the start of the process: kept for good. */
+        void *kept = malloc(size ? size : 1);
+        if (!kept) abort();
+        return kept;
+    }
     void *memory = nx__arena_alloc(&call->arena, size ? size : 1);
     if (!memory) _longjmp(call->out, 1);
     return memory;

@@ -59,6 +59,8 @@ NX_TEST("what is wrong is told with its place")
         {"AP/+Pw==", "the base64 is wrong at character 3", {.url = true}},
         {"AP_-Pw==", "the base64 is wrong at character 3", {0}},
         {"=", "the base64", {0}},
+        {"Zm9v\xff\xff\xff\xff", "the base64 is wrong at character 5", {0}},
+        {"\xff\xff\xff\xff", "the base64 is wrong at character 1", {.url = true}},
     };
     nx_bytes out;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
