@@ -64,7 +64,8 @@ NX_API NX_MUST_CHECK nx_err nx_env_bool_with(const char *name, bool *out,
                                              const nx_env_options *options);
 #define nx_env_bool(name, out, ...) nx_env_bool_with((name), (out), NX__ENV(__VA_ARGS__))
 
-/* A span of time: "250ms", "1.5h", "1h30m", in ns, us, ms, s, m, h, d; 0 alone needs no unit. */
+/* A span of time: "250ms", "1.5h", "1h30m", as nx_duration_parse of <nexus/date.h> has it; not
+ * below 0, unless `least` is. */
 NX_API NX_MUST_CHECK nx_err nx_env_duration_with(const char *name, nx_duration *out,
                                                  const nx_env_options *options);
 #define nx_env_duration(name, out, ...) nx_env_duration_with((name), (out), NX__ENV(__VA_ARGS__))

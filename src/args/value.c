@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "base/suggest.h"
-#include "base/values.h"
+#include "env/values.h"
 #include "permission/permission.h"
 #include <ctype.h>
 #include <stdio.h>

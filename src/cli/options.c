@@ -1,7 +1,7 @@
 /* The command line of `nexus run`. */
 #include "cli/options.h"
 
-#include "base/values.h"
+#include "env/values.h"
 #include "cli/cli.h"
 #include "loop/profile.h"
 #include "module/module.h"

@@ -1,7 +1,7 @@
 /* Environment variables as values. */
 #include "base/compiler.h"
 #include "base/error.h"
-#include "base/values.h"
+#include "env/values.h"
 #include "permission/permission.h"
 #include <nexus/env.h>
 

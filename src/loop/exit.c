@@ -3,7 +3,6 @@
 
 #include "base/compiler.h"
 #include "base/say.h"
-#include "base/values.h"
 #include "loop/channel.h"
 #include "loop/crash.h"
 #include "loop/signals.h"
@@ -98,12 +97,11 @@ static void hook_do(struct hook *hook)
     } else {
         end.running = fiber;
         if (!hook_await(hook, hook->within)) {
-            char within[NX__VALUE_TEXT];
             hook_keep(hook);
             nx_cancel(fiber);
             (void)hook_await(hook, GRACE);
-            nx__say(NX__SAY_ERROR, "%s at the end was cut: it takes longer than %s", hook->place,
-                    nx__value_text(NX__VALUE_DURATION, hook->within, within));
+            nx__say(NX__SAY_ERROR, "%s at the end was cut: it takes longer than %g s", hook->place,
+                    (double)hook->within / (double)NX_S(1));
             return;
         }
         if (end.left) {

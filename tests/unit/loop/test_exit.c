@@ -132,8 +132,8 @@ NX_TEST("what fails or takes too long is said by its name, and the rest goes on"
     nx_expect_contains(p.said, "test_exit.c:");
     nx_expect_contains(p.said, ") at the end: the disk is gone\n");
     nx_expect_contains(p.said, "hangs (");
-    nx_expect_contains(p.said, ") at the end was cut: it takes longer than 100ms\n");
-    nx_expect_contains(p.said, "a function at the end was cut: it takes longer than 100ms\n");
+    nx_expect_contains(p.said, ") at the end was cut: it takes longer than 0.1 s\n");
+    nx_expect_contains(p.said, "a function at the end was cut: it takes longer than 0.1 s\n");
 }
 
 static nx_err blocks(void *arg)

@@ -1,7 +1,8 @@
 /* Values as people write them. */
-#include "base/values.h"
+#include "env/values.h"
 
 #include <math.h>
+#include <nexus/date.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -68,44 +69,9 @@ static const struct unit {
 
 enum { SPANS = sizeof spans / sizeof *spans, SIZES = sizeof sizes / sizeof *sizes };
 
-/* The digits behind a point, as a part of a unit; what follows them, or NULL without any. */
-static const char *fraction_parse(const char *text, uint64_t *part, uint64_t *whole)
+static bool duration_parse(const char *text, struct nx__value_range range, int64_t *out)
 {
-    const char *at = text;
-    *part = 0;
-    *whole = 1;
-    for (; *at >= '0' && *at <= '9'; at++) {
-        if (*whole >= 1000000000) continue; /* less than a nanosecond of a second */
-        *part = *part * 10 + (uint64_t)(*at - '0');
-        *whole *= 10;
-    }
-    return at == text ? NULL : at;
-}
-
-static bool duration_parse(const char *text, int64_t *out)
-{
-    int64_t sum = 0;
-    *out = 0;
-    if (strcmp(text, "0") == 0) return true;
-    do {
-        uint64_t n, part = 0, whole = 1;
-        text = digits_parse(text, &n);
-        if (text && *text == '.') text = fraction_parse(text + 1, &part, &whole);
-        if (!text) return false;
-        size_t len = strcspn(text, "0123456789.");
-        const struct unit *unit = spans;
-        while (unit < spans + SPANS &&
-               (strlen(unit->name) != len || memcmp(unit->name, text, len) != 0))
-            unit++;
-        if (unit == spans + SPANS) return false;
-        int64_t span, rest = (int64_t)((double)part / (double)whole * (double)unit->worth + 0.5);
-        if (__builtin_mul_overflow(n, unit->worth, &span) ||
-            __builtin_add_overflow(span, rest, &span) || __builtin_add_overflow(sum, span, &sum))
-            return false;
-        text += len;
-    } while (*text);
-    *out = sum;
-    return true;
+    return nx_duration_parse(nx_str(text), out) == NX_OK && (*out >= 0 || range.least < 0);
 }
 
 static bool size_parse(const char *text, int64_t *out)
@@ -139,7 +105,7 @@ bool nx__value_parse(enum nx__value_kind kind, const char *text, struct nx__valu
     case NX__VALUE_REAL: return real_parse(text, &out->real);
     case NX__VALUE_INT: return int_parse(text, &out->number) && is_within(out->number, range);
     case NX__VALUE_DURATION:
-        return duration_parse(text, &out->number) && is_within(out->number, range);
+        return duration_parse(text, range, &out->number) && is_within(out->number, range);
     case NX__VALUE_SIZE: return size_parse(text, &out->number) && is_within(out->number, range);
     }
     return false;

@@ -8,7 +8,8 @@ enum nx__value_kind {
     NX__VALUE_BOOL,     /* yes, no, true, false, on, off, 1, 0; whatever the case */
     NX__VALUE_INT,      /* digits, a sign before them */
     NX__VALUE_REAL,     /* as in C, but neither infinite nor none at all */
-    NX__VALUE_DURATION, /* "250ms", "1.5h", "1h30m": ns, us, ms, s, m, h, d; in nanoseconds */
+    NX__VALUE_DURATION, /* as nx_duration_parse has it; in nanoseconds, not below 0 unless the range
+                           is */
     NX__VALUE_SIZE,     /* "512", "64K", "64KiB", "2G": powers of 1,024, up to T; in bytes */
 };
 
@@ -24,7 +25,8 @@ struct nx__value_range {
     int64_t least, most;
 };
 
-/* Reads the text, whole; false where it is no such value, or out of range. Any thread. */
+/* Reads the text, whole; false where it is no such value, or out of range: the caller sets the
+ * error. Any thread. */
 bool nx__value_parse(enum nx__value_kind kind, const char *text, struct nx__value_range range,
                      union nx__value *out);
 

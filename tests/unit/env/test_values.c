@@ -1,5 +1,5 @@
 /* Values as people write them: what is read, and what is expected instead. */
-#include "base/values.h"
+#include "env/values.h"
 #include <nexus/test.h>
 
 static const struct nx__value_range any = {0, 0};
@@ -32,6 +32,7 @@ NX_TEST("whole values are read")
         {NX__VALUE_DURATION, "0.1s", NX_MS(100)},
         {NX__VALUE_DURATION, "1h30m", NX_S(5400)},
         {NX__VALUE_DURATION, "2d", NX_S(172800)},
+        {NX__VALUE_DURATION, "PT1H", NX_S(3600)},
         {NX__VALUE_DURATION, "0.000000001s", 1},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -73,6 +74,7 @@ NX_TEST("what is no value is refused")
         {NX__VALUE_SIZE, ""},
         {NX__VALUE_SIZE, "-1"},
         {NX__VALUE_SIZE, "K"},
+        {NX__VALUE_DURATION, "-5s"},
         {NX__VALUE_SIZE, "64KB"},
         {NX__VALUE_SIZE, "64MM"},
         {NX__VALUE_SIZE, "1.5G"},
