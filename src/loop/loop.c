@@ -202,6 +202,11 @@ nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadlin
     return nx__error_set(NX_ECANCELED, "cancelled");
 }
 
+void nx__watch_wake(struct nx__watch *watch)
+{
+    if (watch->waiter) fd_wait_end(watch->waiter, 0);
+}
+
 void nx__watch_unheard(struct nx__watch *watch, uint32_t events)
 {
     (void)watch;

@@ -260,6 +260,9 @@ NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_du
  * now. 0 or -errno. */
 int64_t nx__fd_wait(int fd, uint32_t events);
 
+/* Who waits in nx__wait_fd goes on as if there were something. */
+void nx__watch_wake(struct nx__watch *watch);
+
 /* A watch's callback where only fibers wait: who waits next looks for himself first. */
 void nx__watch_unheard(struct nx__watch *watch, uint32_t events);
 
