@@ -210,7 +210,7 @@ static nx_err read_value(struct nx__toml_parser *parser, const struct nx__toml_v
 
 static nx_err read_pair(struct nx__toml_parser *parser, struct nx__toml_value *table)
 {
-    nx_bytes name;
+    nx_bytes name = {0};
     const char *at;
     struct nx__toml_value *value;
     NX_TRY(read_names(parser, &table, enter_dotted, &name, &at));
@@ -319,7 +319,7 @@ static nx_err define_item(struct nx__toml_parser *parser, struct nx__toml_value 
 
 static nx_err read_header(struct nx__toml_parser *parser, struct nx__toml_value **table)
 {
-    nx_bytes name;
+    nx_bytes name = {0};
     const char *at;
     struct nx__toml_value *outer = parser->doc->root;
     parser->at++;
