@@ -9,6 +9,7 @@ string(REGEX MATCH "\nversion = \"([0-9.]+)\"" crate "${crate}")
 set(aws_lc_version ${CMAKE_MATCH_1})
 
 # What the archive depends on is in the name of its folder, so that it is there or not, but never stale.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake)
 file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake recipe)
 string(SUBSTRING ${recipe} 0 8 recipe)
 string(TOLOWER "${CMAKE_C_COMPILER_ID}-${CMAKE_C_COMPILER_VERSION}-${NEXUS_ARCH}" key)

@@ -19,7 +19,8 @@ function(nx_unit_test name)
     add_executable(test_${name} ${ARGN})
     target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
     target_link_libraries(test_${name} PRIVATE nexus_test_main nexus_core nexus_test_flags)
-    add_test(NAME unit/${name} COMMAND test_${name})
+    # A busy machine is slow, and no reason to fail.
+    add_test(NAME unit/${name} COMMAND test_${name} --deadline=90)
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
 endfunction()
 

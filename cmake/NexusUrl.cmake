@@ -14,6 +14,9 @@ set(flags -std=c++20 -O2 -g -fPIC -w -fno-exceptions -fno-rtti -fno-threadsafe-s
     -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections -DNDEBUG -DADA_INCLUDE_URL_PATTERN=0
     # <iostream> has a constructor that runs at start, and nothing of it is used.
     -D_GLIBCXX_IOSTREAM)
+if(CMAKE_C_COMPILER_ID STREQUAL GNU)
+    list(APPEND flags -fno-gnu-unique) # such symbols would stay global in libnexus.a
+endif()
 if(NEXUS_SANITIZE)
     list(APPEND flags -fsanitize=${NEXUS_SANITIZE} -fno-sanitize-recover=all)
     if(CMAKE_C_COMPILER_ID STREQUAL Clang)

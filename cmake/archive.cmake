@@ -5,10 +5,11 @@ file(READ ${EXPORTS} text)
 string(REGEX MATCHALL "nx_[a-z0-9_]+" names "${text}")
 list(JOIN names "\n" names)
 file(WRITE ${folder}/globals.list "${names}\n__wrap_main\n")
-# Each input section on its own (Debian's libraries have one for a source), so that --gc-sections drops what is not used. lld
+# Each input section on its own (Debian's libraries have one for a source, and static functions of several may share a name), so
+# that --gc-sections drops what is not used. lld
 # keeps them apart by itself.
 execute_process(COMMAND ${LD} --version OUTPUT_VARIABLE linker COMMAND_ERROR_IS_FATAL ANY)
-set(apart --unique=.text --unique=.rodata* --unique=.data* --unique=.bss*)
+set(apart --unique=.text* --unique=.rodata* --unique=.data* --unique=.bss*)
 if(linker MATCHES LLD)
     set(apart)
 endif()

@@ -16,6 +16,7 @@
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/glob.h>
+#include <nexus/host.h>
 #include <nexus/http.h>
 #include <nexus/json.h>
 #include <nexus/jwt.h>
@@ -28,6 +29,7 @@
 #include <nexus/semver.h>
 #include <nexus/static.h>
 #include <nexus/stream.h>
+#include <nexus/text.h>
 #include <nexus/timer.h>
 #include <nexus/toml.h>
 #include <nexus/url.h>

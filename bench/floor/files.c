@@ -67,6 +67,20 @@ static double pipe_files(const char *from, const char *to)
     return done;
 }
 
+static double copy(const char *from, const char *to)
+{
+    double done = 0;
+    int in = open(from, O_RDONLY), out = open(to, O_WRONLY | O_CREAT | O_TRUNC, 0666);
+    check(in >= 0 && out >= 0);
+    for (ssize_t n; (n = copy_file_range(in, NULL, out, NULL, 1 << 30, 0)) != 0;) {
+        check(n > 0);
+        done += (double)n / 1e6;
+    }
+    close(in);
+    close(out);
+    return done;
+}
+
 static double read_small(const char *path)
 {
     char name[600];
@@ -107,6 +121,7 @@ int main(int argc, char **argv)
     double done = strcmp(argv[1], "read") == 0    ? read_file(argv[2])
                   : strcmp(argv[1], "write") == 0 ? write_file(argv[2], atoi(argv[3]))
                   : strcmp(argv[1], "pipe") == 0  ? pipe_files(argv[2], argv[3])
+                  : strcmp(argv[1], "copy") == 0  ? copy(argv[2], argv[3])
                   : strcmp(argv[1], "small") == 0 ? read_small(argv[2])
                                                   : walk(AT_FDCWD, argv[2]);
     printf("{\"rate\":%.1f}\n", done / (now() - start));

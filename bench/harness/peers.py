@@ -111,6 +111,13 @@ def files_command(name, folder, *args):
     return [path, *grants, str(BENCH / "peers" / "files.mjs"), *args]
 
 
+def crypto_command(name, *args):
+    """The command of micro/crypto.c, or of what stands for it."""
+    if name == "floor":
+        return [str(TOOLS / "bench_floor_crypto"), *map(str, args)]
+    return script_command(name, "crypto.mjs", "micro/crypto.c", *args)
+
+
 _next_port = 7000 + os.getpid() % 1000 * 10
 
 

@@ -237,14 +237,24 @@ def _files(name, wanted, quick):
     folder, large = _files_made(quick)
     values = {}
     for row, mode, *arguments in (("file_read_1g", "read", folder / "large"), ("file_write_1g", "write", folder / f"out-{name}", large),
-                                  ("pipe_upper_1g", "pipe", folder / "large", folder / f"out-{name}"), ("files_small_10k", "small", folder / "small"), ("walk_100k", "walk", folder / "tree")):
+                                  ("pipe_upper_1g", "pipe", folder / "large", folder / f"out-{name}"),
+                                  ("pipe_copy_1g", "copy", folder / "large", folder / f"out-{name}"), ("files_small_10k", "small", folder / "small"), ("walk_100k", "walk", folder / "tree")):
         if row not in wanted:
             continue
         command = peers.files_command(name, folder, mode, *arguments)
         rates = [json.loads(proc.output(command, 120, env=peers.environment(), cwd=WORK))["rate"]
-                 for _ in range(1 if quick or mode in ("write", "pipe") else 6)]
+                 for _ in range(1 if quick or mode in ("write", "pipe", "copy") else 6)]
         values[row] = statistics.median(rates[1:] or rates)  # the first one fills the page cache
         (folder / f"out-{name}").unlink(missing_ok=True)
+    return values
+
+
+def _crypto(name, wanted, quick):
+    values = {}
+    for row, mode in (("sha256_1g", "sha256"), ("blake3_1g", "blake3"), ("seal_aes_1g", "aes"), ("seal_chacha_1g", "chacha")):
+        if row in wanted and not (mode == "blake3" and name not in ("nexus", "floor")):
+            command = peers.crypto_command(name, mode, 64 if quick else 1024)
+            values[row] = json.loads(proc.output(command, 120, proc.cores()[0], env=peers.environment(), cwd=WORK))["rate"]
     return values
 
 
@@ -252,6 +262,14 @@ def _fiber(name, wanted, quick):
     command = peers.script_command(name, "fiber.mjs", "micro/fiber.c")
     seen = json.loads(proc.output(command, core=proc.cores()[0], env=peers.environment(), cwd=WORK))
     return {"fiber_switch": seen["switch"], "fiber_spawn_join": seen["spawn_join"]}
+
+
+def _worker(name, wanted, quick):
+    # Both cores: threads that wake each other are what is measured.
+    command = [str(TOOLS / "bench_floor_worker")] if name == "floor" else peers.script_command(name, "worker.mjs", "micro/worker.c")
+    seen = json.loads(proc.output(command, 120, env=peers.environment(), cwd=WORK))
+    rows = {"worker_start": "start", "worker_round_trip": "round_trip", "worker_parcel_1m": "parcel", "parallel_speedup": "speedup"}
+    return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
 
 
 def _timer(name, wanted, quick):
@@ -461,17 +479,32 @@ GROUPS = [
             lambda v: _all(_least(v, "floor", 0.95), _ahead(v))),
         Row("pipe_upper_1g", "a file of 1 GiB in capitals into another", "MB/s", "higher", "0.9 of the floor, ahead of the others",
             lambda v: _all(_least(v, "floor", 0.9), _ahead(v))),
+        Row("pipe_copy_1g", "a file of 1 GiB into another as it is", "MB/s", "higher", "0.9 of the floor",
+            lambda v: _least(v, "floor", 0.9)),
         Row("files_small_10k", "read 10,000 files of 2 KiB", "files/s", "higher", "5 of node, ahead of bun, 1 / 1.15 of the floor",
             lambda v: _all(_least(v, "floor", 1 / 1.15), _least(v, "node", 5), _least(v, "bun", 1))),
         Row("walk_100k", "walk a tree of 100,000 entries", "entries/s", "higher", "5 of node, ahead of bun, 1 / 1.15 of the floor",
             lambda v: _all(_least(v, "floor", 1 / 1.15), _least(v, "node", 5), _least(v, "bun", 1))),
     ], SCRIPTS, _files, not_for="it runs no program"),
+    Group([Row(name, text, "MB/s", "higher", "0.95 of the floor", lambda v: _least(v, "floor", 0.95)) for name, text in (
+        ("sha256_1g", "SHA-256 of 1 GiB in pieces of 1 MiB"), ("blake3_1g", "BLAKE3 of 1 GiB in pieces of 1 MiB"),
+        ("seal_aes_1g", "seal 1 GiB with AES-256-GCM in chunks of 64 KiB"),
+        ("seal_chacha_1g", "seal 1 GiB with ChaCha20-Poly1305 in chunks of 64 KiB"))],
+          SCRIPTS, _crypto, not_for="it runs no program"),
     Group([
         Row("fiber_switch", "from a fiber's yield into the next fiber (peers: await)", "ns", "lower", "below 10",
             _below(10)),
         Row("fiber_spawn_join", "spawn and join a fiber (peers: call and await)", "ns", "lower", "below 200",
             _below(200)),
     ], RUNTIMES, _fiber, not_for="it has no fibers"),
+    Group([
+        Row("worker_start", "start and join a worker", "us", "lower", "4 of the floor", lambda v: _ratio(v, "floor", 4)),
+        Row("worker_round_trip", "a message to a worker and back", "us", "lower", "1.25 of the floor, below node and bun",
+            lambda v: _all(_ratio(v, "floor", 1.25), _ratio(v, "node", 1), _ratio(v, "bun", 1))),
+        Row("worker_parcel_1m", "1 MiB to a worker and back, handed over", "us", "lower", "1.25 of the floor's message",
+            lambda v: _ratio(v, "floor", 1.25)),
+        Row("parallel_speedup", "a loop over items, on all cores against one", "times", "higher", "at least 1.8", lambda v: v["nexus"] >= 1.8),
+    ], SCRIPTS, _worker, not_for="it runs no program"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
     Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",

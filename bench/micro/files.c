@@ -1,7 +1,7 @@
 /* The rows of files: what a program gets through in a second.
  *
- * usage: files.c read FILE | write FILE MB | pipe FILE FILE | small DIRECTORY | walk DIRECTORY
- * Prints {"rate":…}: megabytes, files or entries a second. */
+ * usage: files.c read FILE | write FILE MB | pipe FILE FILE | copy FILE FILE | small DIRECTORY |
+ * walk DIRECTORY Prints {"rate":…}: megabytes, files or entries a second. */
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/timer.h>
@@ -58,6 +58,15 @@ static void uppercase(void *arg, char *data, size_t len)
         data[i] = (char)(data[i] - (data[i] >= 'a' && data[i] <= 'z' ? 'a' - 'A' : 0));
 }
 
+static nx_err copy(const char *from, const char *to, double *done)
+{
+    nx_stat stat;
+    NX_TRY(nx_pipe(nx_fs_reader(from), nx_fs_writer(to)));
+    NX_TRY(nx_fs_stat(to, &stat));
+    *done = (double)stat.size / 1e6;
+    return NX_OK;
+}
+
 static nx_err walk(const char *path, double *done)
 {
     nx_walk *walk;
@@ -79,6 +88,7 @@ int main(int argc, char **argv)
         : strcmp(argv[1], "write") == 0 ? write_file(argv[2], atoi(argv[3]), &done)
         : strcmp(argv[1], "pipe") == 0
             ? nx_pipe(nx_fs_reader(argv[2]), nx_change(uppercase, &done), nx_fs_writer(argv[3]))
+        : strcmp(argv[1], "copy") == 0  ? copy(argv[2], argv[3], &done)
         : strcmp(argv[1], "small") == 0 ? read_small(argv[2], &done)
                                         : walk(argv[2], &done);
     if (err)

@@ -1,6 +1,6 @@
-// The rows of files on Node, Bun and Deno: files MODE PATH [MB], as micro/files.c. Small files 32 at a time, which is their fastest.
+// The rows of files on Node, Bun and Deno: files MODE PATH [MB or PATH], as micro/files.c. Small files 32 at a time, which is their fastest.
 import { createReadStream, createWriteStream } from "node:fs";
-import { open, readFile, readdir } from "node:fs/promises";
+import { copyFile, open, readFile, readdir, stat } from "node:fs/promises";
 import process from "node:process";
 import { Transform } from "node:stream";
 import { pipeline } from "node:stream/promises";
@@ -28,6 +28,9 @@ if (mode === "read") {
         },
     });
     await pipeline(createReadStream(path, { highWaterMark: PIECE }), upper, createWriteStream(megabytes));
+} else if (mode === "copy") {
+    await copyFile(path, megabytes);
+    done = (await stat(megabytes)).size / 1e6;
 } else if (mode === "small") {
     let next = 0;
     const lane = async () => {

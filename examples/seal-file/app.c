@@ -1,8 +1,9 @@
-/* Seals a file with a password, and opens it again. Where SEAL_PASSWORD is not set, it is asked
- * for:
+/* Seals a file with a password, which it asks for, and opens it again:
  *
  *     nexus run app.c --allow-read=. --allow-write=. -- seal notes.txt notes.sealed
- *     nexus run app.c --allow-read=. --allow-write=. -- open notes.sealed notes.txt */
+ *     nexus run app.c --allow-read=. --allow-write=. -- open notes.sealed notes.txt
+ *
+ * Where nobody can be asked, --allow-env=SEAL_PASSWORD lets it take the variable of that name. */
 #include <nexus.h>
 #include <stdlib.h>
 

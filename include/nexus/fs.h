@@ -285,14 +285,14 @@ NX_API NX_MUST_CHECK nx_err nx_fs_temp_file_with(nx_file **out, const char **pat
 typedef struct nx_fs_copy_options {
     size_t size;
     bool recursive;       /* a directory, with all that is in it */
+    bool no_follow;       /* where `from` is a link, a link is made that leads where it does */
     bool no_replace;      /* NX_EEXIST where a file is there */
     bool keep_newer;      /* a file that is there stays, unless it is older */
     bool keep_times;      /* of the last reading and writing */
     bool keep_attributes; /* the extended ones of users ("user.…") */
-    /* Of a directory: */
-    bool keep_links;   /* two names of one file become two names of one file */
-    bool skip_special; /* leaves out pipes, sockets and devices, which are NX_EINVAL otherwise */
-    const char *match; /* what of it, as nx_fs_walk has it */
+    bool skip_special;    /* leaves out pipes, sockets and devices, NX_EINVAL otherwise */
+    bool keep_links;      /* two names of one file in a directory become two names of one file */
+    const char *match;    /* what of a directory, as nx_fs_walk has it */
     const char *const *ignore;
     bool no_hidden;
 } nx_fs_copy_options;

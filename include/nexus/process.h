@@ -170,9 +170,9 @@ NX_API NX_MUST_CHECK nx_err nx_process_wait(nx_process *process, nx_process_end 
  * Does not suspend. */
 NX_API NX_MUST_CHECK nx_err nx_process_signal(nx_process *process, int signo);
 
-/* Stops the program and all that it has started: SIGTERM, and SIGKILL to what is there after
- * `grace`. Returns when the program has ended, at once where it has. Cancelled, it doesn't wait for
- * the grace: all is killed, and NX_ECANCELED. Suspends. */
+/* Stops the program and all that it has started: SIGTERM to all, and SIGKILL to what is left when
+ * the program has ended or its `grace` is over. Returns when it has ended, at once where it has.
+ * Cancelled, it doesn't wait for the grace: all is killed, and NX_ECANCELED. Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_process_stop(nx_process *process);
 
 /* Tells the program that its terminal has another size. NX_ESTATE (it has none). Does not suspend.

@@ -93,6 +93,21 @@ NX_API NX_MUST_CHECK nx_err nx_at_exit_with(nx_exit_fn fn, void *arg,
  * it is exit(). Of several calls the first one's code counts, and main's result no more. */
 NX_API NX_NORETURN void nx_exit(int code);
 
+/* ---- The service manager, such as systemd (sd_notify(3)), where NOTIFY_SOCKET is set; else
+ * nothing
+ *
+ * By itself it is told when the first server listens (READY=1), when a restart begins and has ended
+ * (RELOADING=1), when the program is asked to stop (STOPPING=1), and twice within WATCHDOG_USEC
+ * that the event loop turns (WATCHDOG=1). These two may be called on any thread, and don't block.
+ */
+
+/* A program without a server is ready. */
+NX_API void nx_notify_ready(void);
+
+/* A line about what the program does, which `systemctl status` shows; cut at 511 bytes, without its
+ * control characters. */
+NX_API void nx_notify_status(const char *text);
+
 /* ---- Limits: those of fibers, operations and iterations count for each loop. Set by flags of
  * `nexus run` (--max-fibers=N) or, before the first suspending call, here. 0 leaves a limit as it
  * is. */

@@ -99,8 +99,9 @@ NX_API nx_stream *nx_concat_with(nx_stream *const *sources, size_t count);
                    sizeof((nx_stream *const[]){__VA_ARGS__}) / sizeof(nx_stream *))
 
 /* A source of several as they come, each piece whole, in no order between them: a fiber reads each,
- * and is one piece ahead at most. The first error of any is the merge's. Closing it cancels those
- * fibers and waits for them. NX_ENOMEM, NX_ELIMIT (--max-fibers). */
+ * and is one piece ahead at most; so what only its own fiber may read, such as a request's body, is
+ * none for it. The first error of any is the merge's. Closing it cancels those fibers and waits for
+ * them. NX_ENOMEM, NX_ELIMIT (--max-fibers). */
 NX_API nx_stream *nx_merge_with(nx_stream *const *sources, size_t count);
 #define nx_merge(...)                                                                              \
     nx_merge_with((nx_stream *const[]){__VA_ARGS__},                                               \

@@ -120,7 +120,7 @@ typedef struct nx_parallel_options {
  * fibers and call nx_parallel itself. What it allocates, spawns and defers ends with its chunk.
  * Cancelled, the call cancels what runs, waits for it and returns NX_ECANCELED; an item that
  * computes for long asks nx_canceled(). NX_EINVAL (no function), NX_ENOMEM, NX_EAGAIN (no thread),
- * NX_ESTATE (outside of a fiber). */
+ * NX_EMFILE, NX_ELIMIT (--max-operations, --max-fibers), NX_ESTATE (outside of a fiber). */
 NX_API NX_MUST_CHECK nx_err nx_parallel_with(size_t count, nx_parallel_fn fn, void *arg,
                                              const nx_parallel_options *options);
 #define nx_parallel(count, fn, ...) NX__PARALLEL(count, fn, __VA_ARGS__, )
@@ -129,17 +129,18 @@ NX_API NX_MUST_CHECK nx_err nx_parallel_with(size_t count, nx_parallel_fn fn, vo
                      &(nx_parallel_options){.size = sizeof(nx_parallel_options), __VA_ARGS__})
 
 /* Makes one item of another. */
-typedef nx_err (*nx_map_fn)(const void *in, void *out, void *arg);
+typedef nx_err (*nx_parallel_map_fn)(const void *in, void *out, void *arg);
 
 /* Calls fn(&in[i], &out[i], arg) for the `count` items of two arrays, as nx_parallel does; so
  * results are in the order of `in`. */
-NX_API NX_MUST_CHECK nx_err nx_map_with(void *out, size_t out_size, const void *in, size_t in_size,
-                                        size_t count, nx_map_fn fn, void *arg,
-                                        const nx_parallel_options *options);
-#define nx_map(out, in, count, fn, ...) NX__MAP(out, in, count, fn, __VA_ARGS__, )
-#define NX__MAP(out, in, count, fn, arg, ...)                                                      \
-    nx_map_with((out), sizeof *(out), (in), sizeof *(in), (count), (fn), (arg),                    \
-                &(nx_parallel_options){.size = sizeof(nx_parallel_options), __VA_ARGS__})
+NX_API NX_MUST_CHECK nx_err nx_parallel_map_with(void *out, size_t out_size, const void *in,
+                                                 size_t in_size, size_t count,
+                                                 nx_parallel_map_fn fn, void *arg,
+                                                 const nx_parallel_options *options);
+#define nx_parallel_map(out, in, count, fn, ...) NX__PARALLEL_MAP(out, in, count, fn, __VA_ARGS__, )
+#define NX__PARALLEL_MAP(out, in, count, fn, arg, ...)                                             \
+    nx_parallel_map_with((out), sizeof *(out), (in), sizeof *(in), (count), (fn), (arg),           \
+                         &(nx_parallel_options){.size = sizeof(nx_parallel_options), __VA_ARGS__})
 
 #ifdef __cplusplus
 }

@@ -1,8 +1,6 @@
 /* What a misspelt word may have been meant for. */
 #include "base/suggest.h"
 
-#include <stdbool.h>
-#include <stddef.h>
 #include <string.h>
 
 /* Insertions, removals, replacements and swaps of neighbours between two words; words past 32 bytes
@@ -30,15 +28,23 @@ static size_t distance(const char *a, const char *b)
     return rows[la % 3][lb];
 }
 
+struct nx__near nx__near(const char *word)
+{
+    return (struct nx__near){.word = word, .distance = strlen(word) < 4 ? 2 : 3};
+}
+
+bool nx__near_try(struct nx__near *near, const char *candidate)
+{
+    size_t d = distance(near->word, candidate);
+    if (d >= near->distance) return false;
+    near->distance = d;
+    near->best = candidate;
+    return true;
+}
+
 const char *nx__suggest(const char *word, const char *const *words)
 {
-    const char *best = NULL;
-    size_t nearest = strlen(word) < 4 ? 2 : 3; /* nearer than this */
-    for (; *words; words++) {
-        size_t d = distance(word, *words);
-        if (d >= nearest) continue;
-        nearest = d;
-        best = *words;
-    }
-    return best;
+    struct nx__near near = nx__near(word);
+    for (; *words; words++) (void)nx__near_try(&near, *words);
+    return near.best;
 }

@@ -94,7 +94,8 @@ static bool duration_parse(const char *text, int64_t *out)
         if (!text) return false;
         size_t len = strcspn(text, "0123456789.");
         const struct unit *unit = spans;
-        while (unit < spans + SPANS && (strlen(unit->name) != len || memcmp(unit->name, text, len)))
+        while (unit < spans + SPANS &&
+               (strlen(unit->name) != len || memcmp(unit->name, text, len) != 0))
             unit++;
         if (unit == spans + SPANS) return false;
         int64_t span, rest = (int64_t)((double)part / (double)whole * (double)unit->worth + 0.5);

@@ -111,6 +111,7 @@ void nx__dump_what(const struct nx__dump_fiber *f, char *out, size_t size)
         break;
     case NX__WAIT_BLOCKING: (void)snprintf(out, size, "in a blocking call"); break;
     case NX__WAIT_SIGNAL: (void)snprintf(out, size, "waiting for a signal"); break;
+    case NX__WAIT_PROCESS: (void)snprintf(out, size, "waiting for a program"); break;
     default: (void)snprintf(out, size, "%s%s", f->call[0] ? "waiting " : "waiting", f->call); break;
     }
 }

@@ -41,7 +41,8 @@ static void held_end(struct nx__launcher *l, size_t index)
 {
     const char *address = l->held[index].address;
     struct stat st;
-    if (is_unix(address) && lstat(address + 5, &st) == 0 && S_ISSOCK(st.st_mode))
+    if (is_unix(address) && address[5] != '@' && !l->held[index].given &&
+        lstat(address + 5, &st) == 0 && S_ISSOCK(st.st_mode))
         (void)unlink(address + 5);
     held_close(l, index);
 }
@@ -91,7 +92,7 @@ void nx__held_sweep(struct nx__launcher *l, bool all)
     l->sweep_at = 0;
     if (!all && !all_listen(&l->current)) return; /* what is free may be for one that has crashed */
     for (size_t i = l->held_count; i-- > 0;) {
-        if (!all && !is_free(&l->held[i])) continue;
+        if (!all && (!is_free(&l->held[i]) || l->held[i].given)) continue;
         if (!all) held_pass_on(l, &l->held[i]);
         held_end(l, i);
     }
@@ -223,7 +224,8 @@ static nx_err held_new(struct nx__launcher *l, const struct wish *wish, int *fd,
                                 share, fd, bound_port);
         if (err != NX_EADDRINUSE) return err;
         for (size_t i = l->held_count; i-- > 0;) {
-            if (!is_free(&l->held[i]) || l->held[i].bound_port != port) continue;
+            bool given = l->held[i].given;
+            if (!is_free(&l->held[i]) || given || l->held[i].bound_port != port) continue;
             held_close(l, i);
             rival = true;
         }
@@ -302,7 +304,40 @@ static void listened(struct nx__launcher *l, const struct wish *wish)
     if (l->dev && generation == &l->current && !generation->listened) nx__dev_listening(l);
     generation->listened = generation->workers[wish->peer.index].listened = true;
     if (!first || generation != &l->current || !all_listen(generation)) return;
+    nx__service_listened(l);
     if (l->generations > 1 || l->crash_count) l->sweep_at = nx__clock_monotonic() + SWEEP_AFTER;
+}
+
+nx_err nx__held_give(struct nx__launcher *l, int fd)
+{
+    struct wish wish = {.worker = 0};
+    struct nx__held *held;
+    uint16_t port = 0;
+    nx_err err = l->held_count == NX__HELD_MAX
+                     ? nx__error_set(NX_ELIMIT, "LISTEN_FDS has more than %d sockets", NX__HELD_MAX)
+                     : nx__listen_spell(fd, wish.address, &port);
+    if (err) {
+        (void)close(fd);
+        return err;
+    }
+    NX_TRY(held_add(l, &wish, fd, port, &held));
+    held->given = true;
+    return NX_OK;
+}
+
+/* A socket that a service manager has made for this address is called as the program calls it. */
+static bool given_adopt(struct nx__launcher *l, const struct wish *wish)
+{
+    uint16_t port;
+    for (size_t i = 0; i < l->held_count; i++) {
+        struct nx__held *held = &l->held[i];
+        if (!held->given ||
+            !nx__listen_is_at(held->fd, wish->request->text, (uint16_t)wish->request->port, &port))
+            continue;
+        memcpy(held->address, wish->address, sizeof held->address);
+        return true;
+    }
+    return false;
 }
 
 static nx_err held_for(struct nx__launcher *l, struct wish *wish, struct nx__held **out,
@@ -317,7 +352,8 @@ static nx_err held_for(struct nx__launcher *l, struct wish *wish, struct nx__hel
     uint32_t workers = request->workers;
     if (workers == UINT32_MAX)
         workers = nx__cpus() < NX__WORKERS_MAX ? nx__cpus() : NX__WORKERS_MAX;
-    wish->shared = workers > 1 && is_unix(wish->address);
+    bool given = given_adopt(l, wish);
+    wish->shared = workers > 1 && (given || is_unix(wish->address));
     wish->several = workers > 1 && !wish->shared;
     wish->worker = wish->shared ? 0 : wish->peer.index;
     *out = NULL;
@@ -412,7 +448,7 @@ void nx__held_unlisten(struct nx__launcher *l, struct nx__peer peer, uint64_t so
         if (held->generation == peer.generation->number && !(held->owners &= ~own))
             held->generation = 0;
         if (held->heir == peer.generation->number && !(held->heirs &= ~own)) held->heir = 0;
-        if (is_free(held)) held_end(l, i);
+        if (is_free(held) && !held->given) held_end(l, i);
         return;
     }
 }

@@ -110,6 +110,7 @@ static void stop(struct nx__launcher *l, int signo, bool forward)
     }
     l->stop_signal = signo;
     l->stopped_at = now;
+    nx__service_stopping();
     l->watcher.changed_at = 0;
     nx__inspect_stop();
     for (uint32_t i = 0; i < l->current.count; i++) l->current.workers[i].restart_at = 0;
@@ -344,6 +345,7 @@ int nx__launch(struct nx__run *run)
     if (err) return nx__cli_fail(err);
     if (run->dev && (err = nx__dev_open(l)) != NX_OK) return nx__cli_fail(err);
     bool resumed;
+    nx__service_begin(l);
     err = nx__takeover_resume(l, &resumed);
     if (err) return nx__cli_fail(err);
     err = resumed ? resume(l) : begin(l);

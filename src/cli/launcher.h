@@ -37,6 +37,7 @@ struct nx__process {
     pid_t pid;                   /* 0: it does not run */
     int broker;                  /* our end of the socket pair, -1 once closed */
     bool listened;               /* has listened on something since it was started */
+    bool alive;                  /* its loop has turned since the service manager was told */
     nx_duration restart_at;      /* after a crash, 0: not */
     struct nx__profile *profile; /* what is sampled in it, NULL: nothing is */
 };
@@ -61,6 +62,7 @@ struct nx__held {
     uint32_t worker; /* that it is for, be it a process or a thread; a Unix socket may be all's */
     uint32_t generation, heir; /* that has it, and that is to have it; 0: none */
     uint64_t owners, heirs;    /* which of their workers, a bit each */
+    bool given;                /* by a service manager, who keeps it open: not ours to end */
     char address[NX__LISTEN_ADDRESS_MAX];
 };
 
@@ -136,7 +138,8 @@ struct nx__launcher {
     uint32_t asking_worker;
     nx_duration asked_at;
     char question[NX__LISTEN_ADDRESS_MAX];
-    bool ending; /* the program is over, and its processes are told to stop */
+    bool told_ready; /* the service manager knows that the program serves */
+    bool ending;     /* the program is over, and its processes are told to stop */
     bool done;
     int code;
     struct nx__dev *dev; /* nexus dev; else NULL */
@@ -268,6 +271,10 @@ void nx__serve_imports_forget(struct nx__launcher *launcher);
 /* ---- held.c */
 
 struct nx__broker_request;
+
+/* Takes over a listening socket that a service manager has made: who wants to listen at its address
+ * gets it. NX_ELIMIT, NX_ENOTSUP and others, recorded: it is closed. */
+NX_MUST_CHECK nx_err nx__held_give(struct nx__launcher *launcher, int fd);
 
 /* Answers a process that wants to listen, or does not want to any more. */
 void nx__held_listen(struct nx__launcher *launcher, struct nx__peer peer,
@@ -403,5 +410,19 @@ bool nx__process_catches(pid_t pid, int signo);
 /* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end. */
 NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, struct nx__peer peer,
                               int broker);
+
+/* ---- service.c */
+
+/* Takes the sockets that a service manager has made. */
+void nx__service_begin(struct nx__launcher *launcher);
+
+/* Tell the manager, where there is one, that the program serves, is being restarted, or stops. */
+void nx__service_listened(struct nx__launcher *launcher);
+void nx__service_reloading(struct nx__launcher *launcher);
+void nx__service_stopping(void);
+
+/* Tells it what a process wants to have told. */
+void nx__service_notify(struct nx__launcher *launcher, struct nx__peer peer,
+                        const struct nx__broker_request *request);
 
 #endif

@@ -36,6 +36,7 @@ void nx__restart(struct nx__launcher *l)
         return;
     }
     l->begun = nx__clock_monotonic();
+    nx__service_reloading(l);
     nx__takeover(l); /* may not return */
     bool same;
     nx_err err = nx__launcher_compile(l, &same);
@@ -43,6 +44,7 @@ void nx__restart(struct nx__launcher *l)
     if (!err && (err = nx__generation_start(l, &l->next)) != NX_OK) (void)nx__cli_fail(err);
     if (err) {
         nx__cli_say("not restarted; the running program stays");
+        nx__service_listened(l);
         hang_up(l);
         return;
     }
@@ -91,6 +93,7 @@ void nx__restart_promote(struct nx__launcher *l)
     nx__held_inherit(l);
     l->crash_count = 0;
     if (l->dev && l->current.listened) nx__dev_listening(l);
+    nx__service_listened(l);
     nx__cli_say("%s: restarted, %.1f ms", l->run->file,
                 (double)(nx__clock_monotonic() - l->begun) / 1e6);
     nx__warnings_check(l);
@@ -102,6 +105,7 @@ void nx__restart_fail(struct nx__launcher *l, const char *why)
     nx__cli_say("not restarted: the new program %s; the old one serves on", why);
     nx__generation_retire(l, &l->next, true); /* what it has accepted, the old one takes */
     nx__held_sweep(l, false);
+    nx__service_listened(l);
     hang_up(l);
     once_more(l);
 }

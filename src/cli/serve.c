@@ -207,6 +207,7 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
     case NX__BROKER_UNLISTEN: nx__held_unlisten(l, peer, request->socket); break;
     case NX__BROKER_ASK: serve_ask(l, peer, request->text); break;
     case NX__BROKER_IMPORT: serve_import(l, peer, request->text); break;
+    case NX__BROKER_NOTIFY: nx__service_notify(l, peer, request); break;
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:
     case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */

@@ -97,10 +97,13 @@ static void *encoder_new(const struct nx__encoding *how)
 /* After a jump out of the library: its own state lies in one of the blocks. */
 static void give_up(struct encoder *e)
 {
-    struct nx__list *link;
     e->encoding = false;
     e->state = NULL;
-    while ((link = nx__list_pop(&e->blocks))) free(nx__container_of(link, struct block, link));
+    for (struct nx__list *at = e->blocks.next, *next; at != &e->blocks; at = next) {
+        next = at->next;
+        free(nx__container_of(at, struct block, link));
+    }
+    nx__list_init(&e->blocks);
 }
 
 static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes *in, char *out,

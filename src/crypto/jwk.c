@@ -11,17 +11,30 @@ static nx_err is_not(nx_key_type type)
                          nx__key_type_name(type));
 }
 
-/* A member in base64url, which has `len` bytes. */
-static nx_err member(nx_json jwk, const char *name, size_t least, size_t most, nx_bytes *out)
+/* A member in base64url, of `least` to `most` bytes, which `out` has room for. */
+static nx_err member_of(nx_json jwk, const char *name, size_t least, size_t most, uint8_t *out,
+                        size_t *len)
 {
+    nx_bytes bytes = {0};
     nx_json json = nx_json_get(jwk, name);
     if (nx_json_kind_of(json) != NX_JSON_STRING)
         return nx__error_set(NX_EINVAL, "the JWK has no \"%s\"", name);
-    nx_err err = nx_base64_decode(nx_json_string(json, ""), out, .url = true, .no_padding = true);
+    nx_err err =
+        nx_base64_decode(nx_json_string(json, ""), &bytes, .url = true, .no_padding = true);
     if (err == NX_ENOMEM) return err;
-    if (err || out->len < least || out->len > most)
+    if (err || !bytes.data || bytes.len < least || bytes.len > most)
         return nx__error_set(NX_EINVAL, "the \"%s\" of the JWK is damaged", name);
+    memcpy(out, bytes.data, bytes.len);
+    *len = bytes.len;
+    nx_wipe((char *)(uintptr_t)bytes.data, bytes.len);
     return NX_OK;
+}
+
+/* One of 32 bytes. */
+static nx_err member(nx_json jwk, const char *name, uint8_t out[32])
+{
+    size_t len;
+    return member_of(jwk, name, 32, 32, out, &len);
 }
 
 static bool member_is(nx_json jwk, const char *name, const char *value)
@@ -31,30 +44,24 @@ static bool member_is(nx_json jwk, const char *name, const char *value)
 
 static nx_err read_rsa(nx_json jwk, nx_rsa_public *out)
 {
-    nx_bytes n, e;
-    NX_TRY(member(jwk, "n", 1, sizeof out->modulus, &n));
-    NX_TRY(member(jwk, "e", 1, sizeof out->exponent, &e));
-    memcpy(out->modulus, n.data, n.len);
-    out->modulus_len = n.len;
-    for (size_t i = 0; i < e.len; i++)
-        out->exponent = out->exponent << 8 | (unsigned char)e.data[i];
+    uint8_t exponent[8] = {0};
+    size_t len = 0;
+    NX_TRY(member_of(jwk, "n", 1, sizeof out->modulus, out->modulus, &out->modulus_len));
+    NX_TRY(member_of(jwk, "e", 1, sizeof exponent, exponent, &len));
+    for (size_t i = 0; i < len; i++) out->exponent = out->exponent << 8 | exponent[i];
     return NX_OK;
 }
 
 static nx_err read_p256(nx_json jwk, void *out, nx_key_type type)
 {
-    nx_bytes x, y, d;
     nx_p256_public public = {.bytes = {4}}, computed;
-    NX_TRY(member(jwk, "x", 32, 32, &x));
-    NX_TRY(member(jwk, "y", 32, 32, &y));
-    memcpy(public.bytes + 1, x.data, 32);
-    memcpy(public.bytes + 33, y.data, 32);
+    NX_TRY(member(jwk, "x", public.bytes + 1));
+    NX_TRY(member(jwk, "y", public.bytes + 33));
     if (type == NX_KEY_P256_PUBLIC) {
         *(nx_p256_public *)out = public;
         return NX_OK;
     }
-    NX_TRY(member(jwk, "d", 32, 32, &d));
-    memcpy(((nx_p256_secret *)out)->bytes, d.data, 32);
+    NX_TRY(member(jwk, "d", ((nx_p256_secret *)out)->bytes));
     NX_TRY(nx_p256_public_of(out, &computed));
     if (memcmp(computed.bytes, public.bytes, sizeof public.bytes) != 0)
         return nx__error_set(NX_EINVAL, "the \"d\" of the JWK belongs to another public key");
@@ -63,23 +70,23 @@ static nx_err read_p256(nx_json jwk, void *out, nx_key_type type)
 
 static nx_err read_okp(nx_json jwk, void *out, nx_key_type type)
 {
-    nx_bytes x, d;
-    uint8_t public[32];
-    NX_TRY(member(jwk, "x", 32, 32, &x));
+    uint8_t said[32] = {0}, public[32], secret[32] = {0};
+    NX_TRY(member(jwk, "x", said));
     if (type == NX_KEY_ED25519_PUBLIC || type == NX_KEY_X25519_PUBLIC) {
-        memcpy(out, x.data, 32);
+        memcpy(out, said, sizeof said);
         return NX_OK;
     }
-    NX_TRY(member(jwk, "d", 32, 32, &d));
+    NX_TRY(member(jwk, "d", secret));
     if (type == NX_KEY_ED25519_SECRET) {
         nx_ed25519_secret *key = out;
-        *key = nx_ed25519_from_seed(nx__crypto_data(d));
-        memcpy(public, key->bytes + 32, 32);
+        *key = nx_ed25519_from_seed(secret);
+        memcpy(public, key->bytes + 32, sizeof public);
     } else {
-        memcpy(out, d.data, 32);
-        X25519_public_from_private(public, out);
+        memcpy(out, secret, sizeof secret);
+        X25519_public_from_private(public, secret);
     }
-    if (memcmp(public, x.data, 32) != 0)
+    nx_wipe(secret, sizeof secret);
+    if (memcmp(public, said, sizeof said) != 0)
         return nx__error_set(NX_EINVAL, "the \"d\" of the JWK belongs to another public key");
     return NX_OK;
 }

@@ -39,7 +39,7 @@ static nx_err copied(nx_bytes bytes, nx_bytes *out)
 nx_err nx__jwt_signature(nx_jwt_signer signer, nx_bytes signed_text, nx_bytes *out)
 {
     nx_signature signature;
-    nx_digest digest;
+    nx_digest digest = {.len = 0};
     switch (signer.algorithm) {
     case NX_JWT_HS256:
     case NX_JWT_HS384:
@@ -56,7 +56,7 @@ nx_err nx__jwt_signature(nx_jwt_signer signer, nx_bytes signed_text, nx_bytes *o
 
 nx_err nx__jwt_check(nx_jwt_verifier verifier, nx_bytes signed_text, nx_bytes signature)
 {
-    nx_digest digest;
+    nx_digest digest = {.len = 0};
     switch (verifier.algorithm) {
     case NX_JWT_HS256:
     case NX_JWT_HS384:

@@ -35,6 +35,7 @@ static nx_err decoded(nx_bytes text, nx_bytes *out)
 static nx_err object(nx_bytes text, nx_json *out)
 {
     nx_bytes json;
+    *out = (nx_json){0};
     NX_TRY(decoded(text, &json));
     nx_err err = nx_json_parse(json, out, .max_depth = DEPTH_MOST);
     if (err == NX_ENOMEM) return err;
@@ -62,7 +63,7 @@ static nx_err split(nx_bytes token, struct parts *parts)
 
 nx_err nx_jwt_key_id(nx_bytes token, nx_bytes *out)
 {
-    struct parts parts;
+    struct parts parts = {0};
     *out = nx_str("");
     NX_TRY(split(token, &parts));
     *out = nx_json_string(nx_json_get(parts.header, "kid"), "");
@@ -132,9 +133,9 @@ nx_err nx_jwt_verify_with(nx_jwt_verifier verifier, nx_bytes token, nx_json *cla
 {
     NX__OPTIONS(nx_jwt_options, o, options);
     const char *algorithm = nx__jwt_name(verifier.algorithm);
-    struct parts parts;
+    struct parts parts = {0};
     nx_bytes signature;
-    nx_json read;
+    nx_json read = {0};
     *claims = (nx_json){0};
     if (!algorithm) return NX_EINVAL;
     NX_TRY(split(token, &parts));

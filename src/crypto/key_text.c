@@ -108,6 +108,7 @@ static nx_err read_der(nx_bytes der, void *out, nx_key_type type)
 {
     bool secret = types[type].secret;
     EVP_PKEY *pkey = parse(der, secret);
+    if (!pkey && nx__crypto_starved()) return nx__crypto_failed("read a key");
     if (!pkey) {
         EVP_PKEY *other = parse(der, !secret);
         ERR_clear_error();
@@ -133,8 +134,9 @@ static nx_err read_sec1(nx_bytes der, void *out, nx_key_type type)
     bool right = ec && !CBS_len(&cbs) &&
                  EC_GROUP_get_curve_name(EC_KEY_get0_group(ec)) == NID_X9_62_prime256v1;
     nx_err err = right ? nx__p256_secret_of(ec, out)
-                       : nx__error_set(NX_EINVAL, "the key is damaged, or of another curve");
-    ERR_clear_error();
+                 : nx__crypto_starved()
+                     ? nx__crypto_failed("read a key")
+                     : nx__error_set(NX_EINVAL, "the key is damaged, or of another curve");
     EC_KEY_free(ec);
     return err;
 }
@@ -178,7 +180,9 @@ static nx_err read_pem(nx_bytes text, void *out, nx_key_type type)
                                          "PKCS #8. Convert it with: openssl pkey");
     nx_err err = nx_base64_decode(body, &der, .spaces = true);
     if (err) return err == NX_ENOMEM ? err : nx__error_set(NX_EINVAL, "the PEM is damaged");
-    return sec1 ? read_sec1(der, out, type) : read_der(der, out, type);
+    err = sec1 ? read_sec1(der, out, type) : read_der(der, out, type);
+    nx_wipe((char *)(uintptr_t)der.data, der.len);
+    return err;
 }
 
 nx_err nx_key_read_as(nx_bytes text, void *out, nx_key_type type)

@@ -31,9 +31,17 @@ nx_err nx__crypto_failed(const char *what)
     return nx__error_set(NX_ENOMEM, "cannot %s: out of memory", what);
 }
 
+bool nx__crypto_starved(void)
+{
+    bool starved = false;
+    for (uint32_t error; (error = ERR_get_error()) != 0;)
+        starved |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
+    return starved;
+}
+
 nx_err nx__crypto_forged(void)
 {
-    ERR_clear_error();
+    if (nx__crypto_starved()) return nx__crypto_failed("verify a signature");
     return nx__error_set(NX_EPROTO, "the signature is not of this message with this key");
 }
 

@@ -17,7 +17,11 @@ const EVP_MD *nx__crypto_md(nx_hash_kind kind);
  * has to say about it. */
 NX_MUST_CHECK nx_err nx__crypto_failed(const char *what);
 
-/* Records that a signature is none. */
+/* Whether it was want of memory that made libcrypto's last call fail; forgets what it has to say.
+ */
+bool nx__crypto_starved(void);
+
+/* Records that libcrypto takes a signature for none, or that there was no memory to see. */
 NX_MUST_CHECK nx_err nx__crypto_forged(void);
 
 /* Runs fn(arg): here for less than NX_CRYPTO_BIG bytes, on the pool for more. */

@@ -3,7 +3,6 @@
 
 #include <openssl/bn.h>
 #include <openssl/ecdsa.h>
-#include <openssl/err.h>
 #include <openssl/mem.h>
 #include <openssl/nid.h>
 #include <openssl/sha.h>
@@ -13,10 +12,9 @@ enum { HALF = 32 };
 /* Records that the bytes are no key, or that there was no memory to see. */
 static void no_key(const char *why)
 {
-    bool memory = ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE;
-    ERR_clear_error();
-    NX_IGNORE(memory ? nx__error_set(NX_ENOMEM, "cannot use a P-256 key: out of memory")
-                     : nx__error_set(NX_EINVAL, "the bytes are no P-256 key: %s", why));
+    NX_IGNORE(nx__crypto_starved()
+                  ? nx__crypto_failed("use a P-256 key")
+                  : nx__error_set(NX_EINVAL, "the bytes are no P-256 key: %s", why));
 }
 
 static EC_KEY *new_key(void)

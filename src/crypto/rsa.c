@@ -2,7 +2,6 @@
 #include "crypto/keys.h"
 
 #include <openssl/bn.h>
-#include <openssl/err.h>
 
 enum { BITS_LEAST = 2048, BITS_MOST = 8192 };
 
@@ -23,13 +22,13 @@ RSA *nx__rsa_public_key(const nx_rsa_public *key)
     unsigned bits = n ? BN_num_bits(n) : 0;
     if (n && e && BN_set_u64(e, key->exponent) && bits >= BITS_LEAST && bits <= BITS_MOST)
         rsa = RSA_new_public_key(n, e);
-    if (!n || !e)
+    bool starved = nx__crypto_starved();
+    if (!n || !e || (!rsa && starved))
         NX_IGNORE(nx__crypto_failed("use an RSA key"));
     else if (bits < BITS_LEAST || bits > BITS_MOST)
         NX_IGNORE(nx__error_set(NX_EINVAL, "an RSA key has 2048 to 8192 bits here, not %u", bits));
     else if (!rsa)
         NX_IGNORE(nx__error_set(NX_EINVAL, "this is no RSA key: its modulus or exponent is none"));
-    ERR_clear_error();
     BN_free(n);
     BN_free(e);
     return rsa;

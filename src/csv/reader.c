@@ -46,6 +46,7 @@ static nx_err more_room(nx_csv_reader *r)
     size_t room = r->room ? 2 * r->room : FIRST_ROOM;
     char *data = realloc(r->data, room + NX__CSV_SLACK);
     if (!data) return no_memory();
+    memset(data + r->end, 0, NX__CSV_SLACK);
     r->data = data;
     r->room = room;
     return NX_OK;
@@ -203,7 +204,6 @@ nx_err nx_csv_reader_open_with(nx_csv_reader **out, nx_stream *from,
     r->csv.rules = rules;
     r->ragged = o.ragged;
     err = more_room(r);
-    if (!err) memset(r->data, 0, NX__CSV_SLACK);
     if (!err && o.header) err = keep_header(r);
     if (err) {
         nx_csv_reader_close(r);

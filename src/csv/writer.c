@@ -102,27 +102,30 @@ static nx_err put_field(nx_csv_writer *w, nx_bytes field, bool alone)
     return put(w, field);
 }
 
-/* One of the two is NULL. */
-static nx_err put_row(nx_csv_writer *w, const nx_bytes *bytes, const char *const *strings,
-                      size_t count)
+/* Field `i` of a row of `count`. */
+static nx_err put_next(nx_csv_writer *w, nx_bytes field, size_t i, size_t count)
+{
+    if (i) NX_TRY(put_char(w, w->delimiter));
+    return put_field(w, field, count == 1);
+}
+
+static nx_err end_row(nx_csv_writer *w, size_t count)
 {
     if (!count)
         return nx__error_set(NX_EINVAL, "cannot write the CSV: a row has one field or more");
-    for (size_t i = 0; i < count; i++) {
-        if (i) NX_TRY(put_char(w, w->delimiter));
-        NX_TRY(put_field(w, bytes ? bytes[i] : nx_str(strings[i]), count == 1));
-    }
     return put(w, nx_str(w->lf ? "\n" : "\r\n"));
 }
 
 nx_err nx_csv_write(nx_csv_writer *w, const nx_bytes *fields, size_t count)
 {
-    return put_row(w, fields, NULL, count);
+    for (size_t i = 0; i < count; i++) NX_TRY(put_next(w, fields[i], i, count));
+    return end_row(w, count);
 }
 
 nx_err nx_csv_write_strings_with(nx_csv_writer *w, const char *const *fields, size_t count)
 {
-    return put_row(w, NULL, fields, count);
+    for (size_t i = 0; i < count; i++) NX_TRY(put_next(w, nx_str(fields[i]), i, count));
+    return end_row(w, count);
 }
 
 nx_err nx_csv_writer_finish(nx_csv_writer *w)

@@ -65,8 +65,9 @@ nx_err nx__date_check(const nx_date *d)
 
 nx_date nx_date_utc(nx_time time)
 {
-    int64_t seconds = nx__floor_div(time, NX_S(1));
-    return nx__date_of_clock(seconds, (int)(time - seconds * NX_S(1)), 0);
+    int nanosecond;
+    int64_t seconds = nx__seconds_of(time, &nanosecond);
+    return nx__date_of_clock(seconds, nanosecond, 0);
 }
 
 nx_err nx_date_time(nx_date date, nx_time *out)

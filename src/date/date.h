@@ -40,6 +40,14 @@ static inline int64_t nx__floor_div(int64_t a, int64_t b)
     return a / b - (a % b < 0);
 }
 
+/* A point in time as whole seconds, and the nanoseconds that it is behind them. */
+static inline int64_t nx__seconds_of(nx_time time, int *nanoseconds)
+{
+    int64_t rest = time % NX_S(1);
+    *nanoseconds = (int)(rest < 0 ? rest + NX_S(1) : rest);
+    return nx__floor_div(time, NX_S(1));
+}
+
 /* 0 is Sunday. */
 static inline int nx__weekday_of_days(int64_t days)
 {

@@ -46,6 +46,7 @@ static void read_file(struct reading *job, int fd)
         job->wrong = "it is too large";
     else
         job->wrong = nx__zone_file_read(nx_slice(data, len), job->zone);
+    if (job->wrong == nx__zone_no_memory) job->system = ENOMEM;
     free(data);
 }
 
@@ -181,9 +182,10 @@ const char *nx_zone_abbreviation(const nx_zone *zone, nx_time time)
 
 nx_date nx_date_local(nx_time time, const nx_zone *zone)
 {
-    int64_t seconds = nx__floor_div(time, NX_S(1));
+    int nanosecond;
+    int64_t seconds = nx__seconds_of(time, &nanosecond);
     int offset = offset_at(zone, seconds);
-    return nx__date_of_clock(seconds + offset, (int)(time - seconds * NX_S(1)), offset);
+    return nx__date_of_clock(seconds + offset, nanosecond, offset);
 }
 
 nx_err nx_date_in_zone(nx_date *date, const nx_zone *zone)

@@ -49,6 +49,9 @@ const char *nx__zone_rule_read(nx_bytes text, struct nx__zone_rule *out);
 /* What it says of a point in time, in seconds since 1970. */
 const struct nx__zone_kind *nx__zone_rule_at(const struct nx__zone_rule *rule, int64_t seconds);
 
+/* What is "wrong" where it is memory that is missing. */
+extern const char nx__zone_no_memory[];
+
 /* Reads a file of RFC 8536, versions 1 to 4, without leap seconds. NULL, or what is wrong with it.
  * What is allocated goes by nx__zone_free, in each case. */
 const char *nx__zone_file_read(nx_bytes bytes, nx_zone *out);

@@ -5,6 +5,8 @@
 
 enum { HEADER = 44 };
 
+const char nx__zone_no_memory[] = "out of memory";
+
 struct counts {
     uint32_t universal, standard, leaps, times, kinds, chars;
 };
@@ -67,7 +69,7 @@ static const char *read_block(const unsigned char *p, const struct counts *c, si
     zone->times = calloc(c->times + 1, sizeof *zone->times);
     zone->which = calloc(c->times + 1, 1);
     zone->kinds = calloc(c->kinds, sizeof *zone->kinds);
-    if (!zone->times || !zone->which || !zone->kinds) return "out of memory";
+    if (!zone->times || !zone->which || !zone->kinds) return nx__zone_no_memory;
     for (size_t i = 0; i < c->times; i++) {
         zone->times[i] = number(p + i * width, width);
         zone->which[i] = which[i];

@@ -110,3 +110,24 @@ nx_err nx_env_list(nx_env_variable **out, size_t *count)
     (void)pthread_mutex_unlock(&turn);
     return err;
 }
+
+static nx_err copy(size_t more, char ***out, size_t *count)
+{
+    size_t n = 0;
+    while (environ && environ[n]) n++;
+    char **entries = nx_alloc_zero(n + more + 1, sizeof *entries);
+    if (!entries) return NX_ENOMEM;
+    for (size_t i = 0; i < n; i++)
+        if (!(entries[i] = nx_copy(nx_str(environ[i])))) return NX_ENOMEM;
+    *out = entries;
+    *count = n;
+    return NX_OK;
+}
+
+nx_err nx__env_copy(size_t more, char ***out, size_t *count)
+{
+    (void)pthread_mutex_lock(&turn);
+    nx_err err = copy(more, out, count);
+    (void)pthread_mutex_unlock(&turn);
+    return err;
+}

@@ -12,4 +12,8 @@ NX_MUST_CHECK nx_err nx__env_files(const char *const *paths, size_t count);
 /* Sets those of a list. Those that are set already stay, unless `override`. */
 NX_MUST_CHECK nx_err nx__env_apply(const nx_env_variable *variables, size_t count, bool override);
 
+/* The environment as it is, for a program that is started: memory of the current scope, with room
+ * for `more` entries behind the `*count` that there are. NX_ENOMEM. Any thread with a loop. */
+NX_MUST_CHECK nx_err nx__env_copy(size_t more, char ***out, size_t *count);
+
 #endif

@@ -198,7 +198,8 @@ static int64_t copy_one(const struct nx_file *source, const char *to, const nx_f
 {
     struct nx_file target;
     mode_t mode = source->stat.st_mode & 0777;
-    if (!S_ISREG(source->stat.st_mode)) return S_ISDIR(source->stat.st_mode) ? -EISDIR : -EINVAL;
+    if (S_ISDIR(source->stat.st_mode)) return -EISDIR;
+    if (!S_ISREG(source->stat.st_mode)) return o->skip_special ? 0 : -EINVAL;
     int64_t result =
         o->keep_newer && !o->no_replace ? nx__fs_file_begin(&target, to, O_WRONLY, 0) : -ENOENT;
     bool made = result == -ENOENT;
@@ -212,11 +213,44 @@ static int64_t copy_one(const struct nx_file *source, const char *to, const nx_f
     return result ? result : closed;
 }
 
+struct link {
+    struct nx__parent to;
+    struct stat stat;
+    char target[PATH_MAX];
+    const nx_fs_copy_options *options;
+};
+
+static int64_t link_run(void *arg)
+{
+    const struct link *l = arg;
+    return nx__copy_link_put(l->to.at, l->to.name, l->target, &l->stat, l->options);
+}
+
+/* A link itself. */
+static int64_t copy_link(const char *from, const char *to, const nx_fs_copy_options *o)
+{
+    struct link l = {.options = o};
+    int64_t fd =
+        nx__fs_open_path(NX__PLACE_READ, from, &(struct open_how){.flags = O_PATH | O_NOFOLLOW});
+    if (fd < 0) return fd;
+    ssize_t len = readlinkat((int)fd, "", l.target, sizeof l.target - 1);
+    int64_t result = len >= 0 && fstat((int)fd, &l.stat) == 0 ? 0 : -errno;
+    (void)close((int)fd);
+    if (result < 0) return result == -ENOENT ? -ELOOP : result; /* a plain file by now */
+    l.target[len] = '\0';
+    result = nx__fs_parent(NX__PLACE_WRITE, to, &l.to);
+    if (result == 0) result = nx__file_call(link_run, &l);
+    nx__fs_parent_release(&l.to);
+    return result;
+}
+
 nx_err nx_fs_copy_with(const char *from, const char *to, const nx_fs_copy_options *options)
 {
     NX__OPTIONS(nx_fs_copy_options, o, options);
     struct nx_file source;
-    int64_t result = nx__fs_file_begin(&source, from, O_RDONLY, 0);
+    int64_t result = nx__fs_file_begin(&source, from, O_RDONLY | (o.no_follow ? O_NOFOLLOW : 0), 0);
+    if (result == -ELOOP && o.no_follow)
+        return nx__fs_pair_result(copy_link(from, to, &o), "copy", from, to);
     if (result < 0) return nx__fs_result(result, "copy", from);
     bool tree = o.recursive && S_ISDIR(source.stat.st_mode);
     if (!tree) result = copy_one(&source, to, &o);

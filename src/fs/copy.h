@@ -29,6 +29,11 @@ int64_t nx__copy_times(int to, const struct stat *stat);
 /* Is what is there to stay? */
 bool nx__copy_keeps(const struct stat *there, const struct stat *stat, const nx_fs_copy_options *o);
 
+/* Makes a link, in place of what is there if that may go; `stat` is of the one that is copied. 0,
+ * also where what is there stays, or -errno. */
+int64_t nx__copy_link_put(int at, const char *name, const char *target, const struct stat *stat,
+                          const nx_fs_copy_options *o);
+
 /* Copies a directory, which `from` is, as nx_fs_copy does. Suspends. */
 NX_MUST_CHECK nx_err nx__copy_tree(const char *from, const char *to, const nx_fs_copy_options *o);
 

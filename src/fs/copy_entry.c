@@ -9,24 +9,27 @@
 
 /* ---- Files */
 
-static int64_t aside_name(char out[NAME_MAX + 1])
+/* What something is called, beside `name`, until it is whole. */
+static int64_t aside_name(char *out, size_t size, const char *name)
 {
     uint64_t random = 0;
+    const char *slash = strrchr(name, '/');
+    int directory = slash ? (int)(slash + 1 - name) : 0;
     if (getrandom(&random, sizeof random, 0) < 0) return -errno;
-    (void)snprintf(out, NAME_MAX + 1, ".nexus-%016llx", (unsigned long long)random);
-    return 0;
+    int n = snprintf(out, size, "%.*s.nexus-%016llx", directory, name, (unsigned long long)random);
+    return n > 0 && (size_t)n < size ? 0 : -ENAMETOOLONG;
 }
 
 /* Whether something is to be put in the place of what has the name: 1, 0 where that stays, or
  * -errno. */
-static int64_t may_replace(const struct nx__copy_tree *t, int at, const char *name,
+static int64_t may_replace(const nx_fs_copy_options *o, int at, const char *name,
                            const struct stat *stat)
 {
     struct stat there;
-    if (t->options.no_replace) return -EEXIST;
+    if (o->no_replace) return -EEXIST;
     if (fstatat(at, name, &there, AT_SYMLINK_NOFOLLOW) != 0) return errno == ENOENT ? 1 : -errno;
     if (S_ISDIR(there.st_mode)) return -EISDIR;
-    return !nx__copy_keeps(&there, stat, &t->options);
+    return !nx__copy_keeps(&there, stat, o);
 }
 
 void nx__copy_file_drop(struct nx__copy_tree *t)
@@ -73,9 +76,9 @@ static int64_t file_make(struct nx__copy_tree *t, int at, struct file *f)
     *f->aside = '\0';
     f->to = openat(at, f->name, flags, mode);
     if (f->to < 0 && errno == EEXIST) {
-        int64_t result = may_replace(t, at, f->name, &f->stat);
+        int64_t result = may_replace(&t->options, at, f->name, &f->stat);
         if (result <= 0) return result;
-        result = aside_name(f->aside);
+        result = aside_name(f->aside, sizeof f->aside, f->name);
         if (result < 0) return result;
         f->to = openat(at, f->aside, flags, mode);
     }
@@ -94,10 +97,11 @@ static int64_t file_link(struct nx__copy_tree *t, int at, const char *name, cons
     if (!t->options.keep_links || stat->st_nlink < 2) return 0;
     int64_t result = nx__copy_links_make(&t->links, stat, t->root, at, name);
     if (result != -EEXIST) return result;
-    result = may_replace(t, at, name, stat);
+    result = may_replace(&t->options, at, name, stat);
     if (result <= 0) return result ? result : 1;
-    result = aside_name(aside);
-    if (result == 0) result = nx__copy_links_make(&t->links, stat, t->root, at, aside);
+    result = aside_name(aside, sizeof aside, name);
+    if (result < 0) return result;
+    result = nx__copy_links_make(&t->links, stat, t->root, at, aside);
     if (result == 1 && renameat(at, aside, at, name) != 0) result = -errno;
     /* Where both are names of one file already, the system renames nothing. */
     if (result != 0) (void)unlinkat(at, aside, 0);
@@ -131,18 +135,33 @@ int64_t nx__copy_file(struct nx__copy_tree *t, const char *name)
 
 /* ---- Links */
 
-static int64_t link_make(const struct nx__copy_tree *t, int at, const char *name,
-                         const char *target, const struct stat *stat)
+static int64_t link_make(int at, const char *name, const char *target, const struct stat *stat,
+                         const nx_fs_copy_options *o)
 {
     const struct timespec times[2] = {stat->st_atim, stat->st_mtim};
     if (symlinkat(target, at, name) != 0) return -errno;
-    return !t->options.keep_times || utimensat(at, name, times, AT_SYMLINK_NOFOLLOW) == 0 ? 0
-                                                                                          : -errno;
+    return !o->keep_times || utimensat(at, name, times, AT_SYMLINK_NOFOLLOW) == 0 ? 0 : -errno;
+}
+
+int64_t nx__copy_link_put(int at, const char *name, const char *target, const struct stat *stat,
+                          const nx_fs_copy_options *o)
+{
+    char aside[PATH_MAX];
+    int64_t result = link_make(at, name, target, stat, o);
+    if (result != -EEXIST) return result;
+    result = may_replace(o, at, name, stat);
+    if (result != 1) return result;
+    result = aside_name(aside, sizeof aside, name);
+    if (result < 0) return result;
+    result = link_make(at, aside, target, stat, o);
+    if (result == 0 && renameat(at, aside, at, name) != 0) result = -errno;
+    if (result < 0) (void)unlinkat(at, aside, 0);
+    return result;
 }
 
 int64_t nx__copy_link(const struct nx__copy_tree *t, const char *name)
 {
-    char target[PATH_MAX], aside[NAME_MAX + 1];
+    char target[PATH_MAX];
     struct stat stat;
     const struct nx__copy_level *level = nx__copy_level(t);
     ssize_t len = readlinkat(level->from, name, target, sizeof target);
@@ -151,13 +170,5 @@ int64_t nx__copy_link(const struct nx__copy_tree *t, const char *name)
     target[len] = '\0';
     if (fstatat(level->from, name, &stat, AT_SYMLINK_NOFOLLOW) != 0)
         return errno == ENOENT ? 0 : -errno;
-    int64_t result = link_make(t, level->to, name, target, &stat);
-    if (result != -EEXIST) return result;
-    result = may_replace(t, level->to, name, &stat);
-    if (result != 1) return result;
-    result = aside_name(aside);
-    if (result == 0) result = link_make(t, level->to, aside, target, &stat);
-    if (result == 0 && renameat(level->to, aside, level->to, name) != 0) result = -errno;
-    if (result < 0) (void)unlinkat(level->to, aside, 0);
-    return result;
+    return nx__copy_link_put(level->to, name, target, &stat, &t->options);
 }

@@ -340,8 +340,9 @@ static int64_t begin_run(void *arg)
 /* Opens both ends, as the grants allow. */
 static int64_t ends_open(struct beginning *b, const char *from, const char *to)
 {
-    static const struct open_how read = {.flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK},
-                                 name = {.flags = O_PATH | O_DIRECTORY};
+    static const struct open_how name = {.flags = O_PATH | O_DIRECTORY};
+    uint64_t no_follow = b->tree->options.no_follow ? O_NOFOLLOW : 0;
+    const struct open_how read = {.flags = O_RDONLY | O_DIRECTORY | O_NONBLOCK | no_follow};
     int64_t fd = nx__fs_open_path(NX__PLACE_READ, from, &read);
     if (fd < 0) return fd;
     b->from = (int)fd;

@@ -21,15 +21,16 @@ static unsigned kinds_of(uint64_t flags)
     return kinds;
 }
 
-static bool is_pipe(unsigned kinds, const char *path, const struct open_how *how)
+/* 1, 0, or -errno. */
+static int64_t is_pipe(unsigned kinds, const char *path, const struct open_how *how)
 {
     struct stat stat;
     int64_t fd = nx__fs_open_path(kinds, path,
                                   &(struct open_how){.flags = O_PATH | (how->flags & O_NOFOLLOW)});
-    if (fd < 0) return false;
-    bool is = fstat((int)fd, &stat) == 0 && S_ISFIFO(stat.st_mode);
+    if (fd < 0) return fd;
+    int64_t result = fstat((int)fd, &stat) == 0 ? S_ISFIFO(stat.st_mode) : -errno;
     (void)close((int)fd);
-    return is;
+    return result;
 }
 
 /* Opens; to write into a pipe it waits for one who reads, by looking again and again: a thread that
@@ -39,7 +40,9 @@ static int64_t open_heard(unsigned kinds, const char *path, const struct open_ho
     nx_duration wait = wait_first;
     for (;;) {
         int64_t fd = nx__fs_open_path(kinds, path, how);
-        if (fd != -ENXIO || !is_pipe(kinds, path, how)) return fd;
+        if (fd != -ENXIO) return fd;
+        int64_t pipe = is_pipe(kinds, path, how);
+        if (pipe != 1) return pipe < 0 ? pipe : fd;
         nx_err err = nx_sleep(wait);
         if (err) return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : -ECANCELED;
         wait = wait * 2 < wait_most ? wait * 2 : wait_most;

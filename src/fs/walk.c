@@ -39,30 +39,30 @@ struct waiting {
 struct nx_walk {
     /* The pool's while it reads ahead. */
     int root;
-    size_t prefix; /* length of `path` before what is relative */
     unsigned depth;
-    bool checked;
+    size_t prefix; /* length of `path` before what is relative */
     struct nx__filter filter;
     struct nx__buffer waiting, next;
-    size_t amount; /* to read into `next` */
-    int directory; /* that is being read, or -1 */
-    uint32_t directory_depth;
-    char path[PATH_MAX + NAME_MAX + 2]; /* of the directory, with a slash, and then of an entry */
+    size_t amount;                      /* to read into `next` */
     size_t path_len;                    /* of the directory and its slash */
+    char path[PATH_MAX + NAME_MAX + 2]; /* of the directory, with a slash, and then of an entry */
+    bool checked;                       /* something below may be denied */
+    int directory;                      /* that is being read, or -1 */
+    uint32_t directory_depth;
     /* Between the two. */
-    struct nx__file job;
     enum { IDLE, BUSY, FILLED } reading; /* `next` */
-    int64_t filled;                      /* FILLED: what came of it */
     atomic_bool stop;
+    struct nx__file job;
+    int64_t filled; /* FILLED: what came of it */
     /* The fiber's. */
     struct nx__buffer ahead;
-    size_t at; /* in `ahead` */
-    bool ended;
+    size_t at;                 /* in `ahead` */
     int64_t result;            /* of reading ahead */
     struct nx__buffer skipped; /* paths with a NUL: nothing below these comes out of... */
     unsigned skips;            /* ... so many of `ahead`, `next` */
-    const char *last;          /* path of what came last, and whether it is a directory */
+    bool ended;
     bool last_is_directory;
+    const char *last; /* path of what came last */
 };
 
 /* ---- On a thread of the pool */

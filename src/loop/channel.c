@@ -7,50 +7,64 @@
 
 enum { CHANNEL_MOST = 1 << 30 /* bytes of queued values */ };
 
-static nx_err channel_new(nx_channel **out, size_t value_size, size_t capacity)
+/* NULL, recorded, where it can't be. */
+static nx_channel *channel_new(size_t value_size, size_t capacity)
 {
-    *out = NULL;
     size_t bytes;
-    if (!value_size || __builtin_mul_overflow(value_size, capacity, &bytes) || bytes > CHANNEL_MOST)
-        return nx__error_set(NX_EINVAL, "cannot make a channel of %zu values of %zu bytes",
-                             capacity, value_size);
+    if (!value_size || __builtin_mul_overflow(value_size, capacity, &bytes) ||
+        bytes > CHANNEL_MOST) {
+        NX_IGNORE(nx__error_set(NX_EINVAL, "cannot make a channel of %zu values of %zu bytes",
+                                capacity, value_size));
+        return NULL;
+    }
     nx_channel *channel = malloc(sizeof *channel + bytes);
-    if (!channel)
-        return nx__error_set(NX_ENOMEM, "cannot make a channel of %zu bytes: out of memory", bytes);
+    if (!channel) {
+        NX_IGNORE(
+            nx__error_set(NX_ENOMEM, "cannot make a channel of %zu bytes: out of memory", bytes));
+        return NULL;
+    }
     *channel = (nx_channel){.value_size = value_size, .capacity = capacity, .references = 1};
     nx__list_init(&channel->senders);
     nx__list_init(&channel->receivers);
-    *out = channel;
-    return NX_OK;
+    return channel;
 }
 
 nx_err nx_channel_new(nx_channel **out, size_t value_size, size_t capacity)
 {
-    NX_TRY(channel_new(out, value_size, capacity));
+    *out = channel_new(value_size, capacity);
+    if (!*out) return nx__error_last()->code;
     (*out)->loop = nx__loop_current;
     return NX_OK;
+}
+
+/* Held for some ten nanoseconds: worth a look or two before a thread is put to sleep. */
+static int lock_init(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t attributes;
+    int error = pthread_mutexattr_init(&attributes);
+    if (error) return error;
+    (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
+    error = pthread_mutex_init(lock, &attributes);
+    (void)pthread_mutexattr_destroy(&attributes);
+    return error;
 }
 
 nx_err nx_channel_new_shared_with(nx_channel **out, size_t value_size, size_t capacity,
                                   const nx_shared_channel_options *options)
 {
     NX__OPTIONS(nx_shared_channel_options, o, options);
-    NX_TRY(channel_new(out, value_size, capacity));
-    nx_channel *channel = *out;
+    *out = NULL;
+    nx_channel *channel = channel_new(value_size, capacity);
+    if (!channel) return nx__error_last()->code;
+    int error = lock_init(&channel->lock);
+    if (error) {
+        free(channel);
+        return nx__error_system(error, "cannot make a channel for threads");
+    }
     channel->shared = true;
     channel->drop = o.drop;
-    /* Held for some ten nanoseconds: worth a look or two before a thread is put to sleep. */
-    pthread_mutexattr_t attributes;
-    int error = pthread_mutexattr_init(&attributes);
-    if (!error) {
-        (void)pthread_mutexattr_settype(&attributes, PTHREAD_MUTEX_ADAPTIVE_NP);
-        error = pthread_mutex_init(&channel->lock, &attributes);
-        (void)pthread_mutexattr_destroy(&attributes);
-    }
-    if (!error) return NX_OK;
-    free(channel);
-    *out = NULL;
-    return nx__error_system(error, "cannot make a channel for threads");
+    *out = channel;
+    return NX_OK;
 }
 
 static void lock(nx_channel *channel)

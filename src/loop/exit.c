@@ -26,9 +26,10 @@ struct hook {
 
 /* A program has one end, which runs on its first loop. */
 static struct {
-    struct hook *first;
+    struct hook *first; /* to be done */
+    struct hook *cut;   /* those that may still be under way, and so keep their memory */
     enum { NOT_YET, BEGUN } state;
-    bool cut, ends_process;
+    bool ends_process;
     bool left; /* the hook at hand has called nx_exit, and its fiber stands there */
     int signo, code;
     nx_fiber *running;     /* that the hook at hand runs in */
@@ -81,7 +82,12 @@ static bool hook_await(const struct hook *hook, nx_duration span)
     return !err && which == 0;
 }
 
-/* One that is cut keeps its memory: it may still be under way. */
+static void hook_keep(struct hook *hook)
+{
+    hook->next = end.cut;
+    end.cut = hook;
+}
+
 static void hook_do(struct hook *hook)
 {
     nx_fiber *fiber;
@@ -93,7 +99,7 @@ static void hook_do(struct hook *hook)
         end.running = fiber;
         if (!hook_await(hook, hook->within)) {
             char within[NX__VALUE_TEXT];
-            end.cut = true;
+            hook_keep(hook);
             nx_cancel(fiber);
             (void)hook_await(hook, GRACE);
             nx__say(NX__SAY_ERROR, "%s at the end was cut: it takes longer than %s", hook->place,
@@ -101,6 +107,7 @@ static void hook_do(struct hook *hook)
             return;
         }
         if (end.left) {
+            hook_keep(hook);
             end.left = false;
             return;
         }
@@ -171,10 +178,8 @@ bool nx__exit_finish(void)
         end.joiner = NULL;
         if (end.ends_process) process_end();
     }
-    bool whole = !end.cut;
     end.state = NOT_YET;
-    end.cut = false;
-    return whole;
+    return !end.cut;
 }
 
 /* ---- By the program's own will */
@@ -214,7 +219,7 @@ void nx_exit(int code)
             /* Of a hook it is the end of that hook alone; the others are still to be called. */
             bool done = true;
             NX_IGNORE(nx__channel_offer(end.hook->done, &done));
-            end.left = end.cut = true;
+            end.left = true;
         }
     }
     wait_forever();

@@ -7,6 +7,7 @@
 #include "loop/fiber.h"
 #include "loop/files.h"
 #include "loop/loops.h"
+#include "loop/notify.h"
 #include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
@@ -447,6 +448,7 @@ static void error_say(const struct nx__context *context, int code)
 
 struct nx_loop *nx__program_loop;
 void (*_Atomic nx__loop_last)(void);
+const char *nx__program_word;
 
 int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
 {
@@ -455,6 +457,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     static struct nx_loop loop;
     loop = (struct nx_loop){0};
     nx__program_loop = &loop;
+    nx__program_word = argc > 0 ? argv[0] : NULL;
     nx_err err = nx__limits_apply();
     bool limited = err == NX_OK;
     if (limited) err = nx__loop_init(&loop, NULL);
@@ -463,6 +466,7 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
         if (limited) nx__loop_free(&loop);
         return (int)err;
     }
+    nx__notify_loop(&loop);
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
     int code = entry(argc, argv);
     loop.returned = true;

@@ -29,6 +29,7 @@ enum nx__wait_kind {
     NX__WAIT_FILE,     /* struct nx__file */
     NX__WAIT_BLOCKING, /* a call on a thread of the pool */
     NX__WAIT_SIGNAL,
+    NX__WAIT_PROCESS, /* a program's end, or what it writes until then */
 };
 
 struct nx__op {
@@ -36,7 +37,8 @@ struct nx__op {
     void (*done)(struct nx__op *op);   /* called on completion where no fiber waits */
     void (*cancel)(struct nx__op *op); /* withdraws it, so that it completes with -ECANCELED soon;
                                           NULL: can't be */
-    const char *call; /* for reports, where only another fiber can end the wait: "in nx_recv" */
+    const char *call; /* for reports, where only another fiber, or its thread, can end the wait: "in
+                         nx_recv" */
     int64_t result;   /* as a system call's: -errno on failure */
     enum nx__op_state state;
     enum nx__wait_kind kind;
@@ -202,6 +204,9 @@ extern NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 
 /* The one that nx__program_run has made, for debuggers. */
 extern struct nx_loop *nx__program_loop;
+
+/* argv[0] of its main. */
+extern const char *nx__program_word;
 
 /* The calling thread's loop. Never NULL: ends the program with a message where there is none. */
 struct nx_loop *nx__loop(void);

@@ -95,6 +95,7 @@ nx_err nx__loop_thread_start(struct nx__loop_thread *thread, uint32_t worker, ui
     thread->workers = workers;
     thread->run = run;
     thread->ended.fn = ended;
+    thread->end.call = "for its thread";
     if (thread->canceled) thread->end.cancel = join_cancel;
     pthread_attr_t attributes;
     int error = pthread_attr_init(&attributes);

@@ -122,7 +122,7 @@ static nx_err wait_for(size_t *which, const nx_case *cases, size_t count, size_t
         .timeout = timeout,
         .shared = locks->count > 0};
     nx_err err = NX_OK;
-    if (!loop->running)
+    if (!nx__fiber_running())
         err = nx__error_set(NX_EWOULDSUSPEND, "cannot wait for a channel outside of a fiber");
     else if (timeout < count && cases[timeout].timeout != NX_FOREVER)
         err = nx__timer_set(&loop->timers, &wait.timed.timer, nx__deadline(cases[timeout].timeout));

@@ -6,6 +6,7 @@
 #include "loop/exit.h"
 #include "loop/waits.h"
 #include "permission/broker.h"
+#include "permission/notify.h"
 #include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -27,7 +28,7 @@ struct signal_wait {
 
 /* A channel that receives signals. */
 struct subscription {
-    struct nx__list link; /* in channels */
+    struct subscription *next; /* in channels */
     nx_channel *channel;
     uint64_t mask;
 };
@@ -41,7 +42,8 @@ static struct {
     uint64_t pending; /* came while nobody waited for them */
     bool stops;       /* SIGTERM and SIGINT stop the program gracefully */
     bool serves;      /* there is, or was, a service */
-    struct nx__list waits, channels;
+    struct nx__list waits;
+    struct subscription *channels;
     struct sigaction before[SIGNALS + 1];
     enum { RUNS, IS_REPLACED, STOPS } state;
     nx_duration stopped_at;
@@ -74,9 +76,7 @@ static bool is_queued(const nx_channel *channel, int signo)
 static bool send_to_channels(int signo)
 {
     bool taken = false;
-    struct nx__list *link = signals.channels.next;
-    for (; link != &signals.channels; link = link->next) {
-        struct subscription *s = nx__container_of(link, struct subscription, link);
+    for (struct subscription *s = signals.channels; s; s = s->next) {
         if (!(s->mask & bit(signo))) continue;
         taken = true;
         /* There is room for one of each. */
@@ -121,6 +121,7 @@ static void deliver(int signo)
     }
     signals.state = atomic_load(&replaced) ? IS_REPLACED : STOPS;
     signals.stopped_at = nx__clock_monotonic();
+    if (signals.state == STOPS) nx__notify(NX__NOTIFY_STOPPING, NULL);
     nx__loop_shutdown(signals.loop);
     if (!signals.serves) nx__exit_begin(signals.loop, signo, 0);
 }
@@ -154,7 +155,6 @@ static nx_err handle(struct nx_loop *loop, int signo)
     if (!signals.loop) {
         signals.loop = loop;
         nx__list_init(&signals.waits);
-        nx__list_init(&signals.channels);
         post.fn = arrived;
     }
     if (signals.loop != loop)
@@ -200,9 +200,7 @@ static void wanted_count(void)
 {
     uint64_t before = signals.wanted;
     signals.wanted = signals.waited;
-    struct nx__list *link = signals.channels.next;
-    for (; link != &signals.channels; link = link->next)
-        signals.wanted |= nx__container_of(link, struct subscription, link)->mask;
+    for (const struct subscription *s = signals.channels; s; s = s->next) signals.wanted |= s->mask;
     for (int signo = 1; signo < SIGNALS; signo++) {
         bool stop = signals.stops && (signo == SIGTERM || signo == SIGINT);
         if ((before & ~signals.wanted & signals.handled & bit(signo)) && !stop) restore(signo);
@@ -211,26 +209,24 @@ static void wanted_count(void)
 
 static void channel_closed(nx_channel *channel)
 {
-    struct nx__list *link = signals.channels.next;
-    for (; link != &signals.channels; link = link->next) {
-        struct subscription *s = nx__container_of(link, struct subscription, link);
-        if (s->channel != channel) continue;
-        nx__list_remove(&s->link);
-        free(s);
-        wanted_count();
-        return;
-    }
+    struct subscription **at = &signals.channels;
+    while (*at && (*at)->channel != channel) at = &(*at)->next;
+    struct subscription *own = *at;
+    if (!own) return;
+    *at = own->next;
+    free(own);
+    wanted_count();
 }
 
 void nx__signals_free(struct nx_loop *loop)
 {
     if (signals.loop != loop) return;
-    while (!nx__list_empty(&signals.channels)) {
-        struct subscription *s = nx__container_of(signals.channels.next, struct subscription, link);
+    for (struct subscription *s = signals.channels, *next; s; s = next) {
+        next = s->next;
         s->channel->on_close = NULL;
-        nx__list_remove(&s->link);
         free(s);
     }
+    signals.channels = NULL;
     for (int signo = 1; signo < SIGNALS; signo++)
         if (signals.handled & bit(signo)) restore(signo);
     signals.waited = signals.wanted = signals.pending = 0;
@@ -282,8 +278,8 @@ nx_err nx_signals(nx_channel **out, uint64_t mask)
         free(s);
         return err;
     }
-    *s = (struct subscription){.channel = channel, .mask = mask};
-    nx__list_insert(&signals.channels, &s->link);
+    *s = (struct subscription){.next = signals.channels, .channel = channel, .mask = mask};
+    signals.channels = s;
     channel->on_close = channel_closed;
     signals.wanted |= mask;
     /* What came while nobody waited is for whoever does. */
@@ -297,7 +293,7 @@ nx_err nx_signals(nx_channel **out, uint64_t mask)
 
 bool nx__signals_are_heard(void)
 {
-    return signals.loop && !nx__list_empty(&signals.channels);
+    return signals.channels != NULL;
 }
 
 nx_err nx_signal_wait(uint64_t mask, int *signo)

@@ -1,4 +1,5 @@
 /* Loading compiled programs, and nx_import. */
+#include "module/library.h"
 #include "module/module.h"
 #include <nexus/module.h>
 
@@ -83,16 +84,25 @@ nx_err nx__module_load_app(int so_fd, const char *so_path, int (**entry)(int, ch
 static nx_err module_open(const char *path, const char *name, void **handle)
 {
     *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    return *handle ? NX_OK
-                   : nx__error_set(NX_EINVAL, "cannot import \"%.80s\": %.150s", name,
-                                   loader_words(path ? path : ""));
+    return *handle ? NX_OK : nx__library_refused(name, loader_words(path ? path : ""));
+}
+
+static nx_err check_path(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return nx__error_system(errno, "cannot import \"%.150s\"", path);
+    nx_err err = nx__library_check(fd, path);
+    (void)close(fd);
+    return err;
 }
 
 static nx_err import(const char *name, void **handle)
 {
     if (strncmp(name, "nexus:", 6) == 0) {
-        static const char *const parts[] = {"base", "channel", "fiber",   "fs",   "http",
-                                            "json", "module",  "runtime", "test", "timer"};
+        static const char *const parts[] = {
+            "base",   "channel", "compress", "console", "csv",    "date", "encode", "events",
+            "fiber",  "fs",      "glob",     "http",    "input",  "json", "log",    "middleware",
+            "module", "runtime", "semver",   "static",  "stream", "test", "text",   "timer"};
         for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
             if (strcmp(name + 6, parts[i]) == 0) return module_open(NULL, name, handle);
         return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part",
@@ -100,6 +110,7 @@ static nx_err import(const char *name, void **handle)
     }
     if (nx__is_library(name) && nx__broker_fd() < 0) {
         NX_TRY(nx__permit(NX__PERMIT_FFI, name));
+        if (strchr(name, '/')) NX_TRY(check_path(name));
         return module_open(name, name, handle);
     }
     int fd;
@@ -111,7 +122,8 @@ static nx_err import(const char *name, void **handle)
     NX_TRY(err);
     char path[64];
     descriptor_path(path, sizeof path, fd);
-    err = module_open(path, name, handle);
+    err = nx__library_check(fd, name);
+    if (!err) err = module_open(path, name, handle);
     /* It stays open with the module: the loader knows modules by name, and the next descriptor must
      * not have this one's. */
     if (err) (void)close(fd);
@@ -150,9 +162,13 @@ nx_err nx_module_symbol(nx_module *module, const char *name, void *address_out)
 {
     (void)dlerror();
     void *address = dlsym(module->handle, name);
-    if (!address)
-        return nx__error_set(NX_ENOENT, "module \"%.100s\" exports no \"%.100s\"", module->name,
-                             name);
+    if (!address) {
+        char near[NX__SYMBOL_MOST];
+        bool found = nx__library_near(module->handle, name, near);
+        return nx__error_set(NX_ENOENT, "cannot find \"%.60s\" in \"%.60s\"%s%.60s%s", name,
+                             module->name, found ? ": did you mean \"" : "", near,
+                             found ? "\"?" : "");
+    }
     memcpy(address_out, &address, sizeof address);
     return NX_OK;
 }

@@ -1,6 +1,7 @@
 /* Which file an import means: Node's algorithm, with nexus_modules. */
 #include "module/internal.h"
 
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <stdio.h>
@@ -94,11 +95,16 @@ bool nx__is_library(const char *name)
 
 /* A library by its bare name, in the folder that libc was loaded from and where else systems keep
  * theirs. */
-static bool system_library(const char *name, char out[PATH_SIZE])
+static bool is_system_library(const char *name)
+{
+    return nx__is_library(name) && !strchr(name, '/');
+}
+
+/* Calls look(arg, folder) for each of those folders, until it returns true. */
+static bool system_folders(bool (*look)(void *arg, const char *folder), void *arg)
 {
     Dl_info libc;
     char folder[PATH_SIZE] = "/lib";
-    if (!nx__is_library(name) || strchr(name, '/')) return false;
     void *in_libc = dlsym(RTLD_DEFAULT, "getauxval");
     if (in_libc && dladdr(in_libc, &libc) && libc.dli_fname && libc.dli_fname[0] == '/') {
         (void)snprintf(folder, sizeof folder, "%s", libc.dli_fname);
@@ -106,9 +112,52 @@ static bool system_library(const char *name, char out[PATH_SIZE])
     }
     const char *folders[] = {"/usr/local/lib", folder, "/usr/lib64", "/usr/lib", "/lib64", "/lib"};
     for (size_t i = 0; i < sizeof folders / sizeof *folders; i++)
-        if (snprintf(out, PATH_SIZE, "%s/%s", folders[i], name) < PATH_SIZE && is_file(out))
-            return true;
+        if (look(arg, folders[i])) return true;
     return false;
+}
+
+struct library {
+    const char *name;
+    char *out; /* PATH_SIZE */
+};
+
+static bool has_library(void *arg, const char *folder)
+{
+    struct library *library = arg;
+    return snprintf(library->out, PATH_SIZE, "%s/%s", folder, library->name) < PATH_SIZE &&
+           is_file(library->out);
+}
+
+static bool system_library(const char *name, char out[PATH_SIZE])
+{
+    struct library library = {name, out};
+    return is_system_library(name) && system_folders(has_library, &library);
+}
+
+/* Another version of it: "libz.so.1" for "libz.so" or "libz.so.2". */
+static bool has_version(void *arg, const char *folder)
+{
+    struct library *library = arg;
+    size_t len = (size_t)(strstr(library->name, ".so") - library->name) + 3;
+    DIR *dir = opendir(folder);
+    bool found = false;
+    for (struct dirent *entry; !found && dir && (entry = readdir(dir));) {
+        found = strncmp(entry->d_name, library->name, len) == 0 && nx__is_library(entry->d_name);
+        if (found) (void)snprintf(library->out, PATH_SIZE, "%s", entry->d_name);
+    }
+    if (dir) (void)closedir(dir);
+    return found;
+}
+
+static NX__COLD nx_err no_library(const char *name)
+{
+    char other[PATH_SIZE];
+    struct library library = {name, other};
+    bool found = system_folders(has_version, &library);
+    return nx__error_set(NX_ENOENT,
+                         "cannot import \"%.80s\": the system has no such library%s%.80s%s", name,
+                         found ? "; did you mean \"" : " (a file's name begins with ./ or /)",
+                         found ? other : "", found ? "\"?" : "");
 }
 
 void nx__modules_list(const char *from, char *out, size_t size)
@@ -146,6 +195,7 @@ static NX__COLD nx_err not_found(const char *name, const char *from, const char 
         return nx__error_set(
             NX_ENOENT, "cannot import \"%.100s\": no such package; did you mean \"./%.100s\"?",
             name, name);
+    if (is_system_library(name)) return no_library(name);
     char folders[160];
     nx__modules_list(from, folders, sizeof folders);
     return nx__error_set(NX_ENOENT, "cannot import \"%.60s\": no such package %s", name, folders);

@@ -1,11 +1,11 @@
 /* Names that a compiled program needs and nothing has: the loader would find that out too late, and
  * says no line. */
 #include "module/compiler.h"
+#include "module/elf.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -31,8 +31,9 @@ static bool is_known(const char *name)
     return math && dlsym(math, name);
 }
 
-static void symbol_read(struct symbols *out, const ElfW(Sym) * symbol, const char *name)
+static void symbol_read(void *arg, const ElfW(Sym) * symbol, const char *name)
 {
+    struct symbols *out = arg;
     unsigned bind = ELF64_ST_BIND(symbol->st_info);
     if (symbol->st_shndx != SHN_UNDEF) {
         out->has_main |= strcmp(name, "main") == 0;
@@ -41,46 +42,6 @@ static void symbol_read(struct symbols *out, const ElfW(Sym) * symbol, const cha
     if (out->instrumented && strncmp(name, "__", 2) == 0) return;
     if (bind != STB_GLOBAL || !name[0] || out->count == NAMES_MOST || is_known(name)) return;
     (void)snprintf(out->missing[out->count++], NAME_SIZE, "%s", name);
-}
-
-/* Section `index` of a file whose headers are all in it. They lie anywhere: tcc does not align
- * them.
- */
-static ElfW(Shdr) section(const char *file, const ElfW(Ehdr) * head, size_t index)
-{
-    ElfW(Shdr) result;
-    memcpy(&result, file + head->e_shoff + index * sizeof result, sizeof result);
-    return result;
-}
-
-static bool is_inside(const ElfW(Shdr) * section, size_t len)
-{
-    return section->sh_offset <= len && section->sh_size <= len - section->sh_offset;
-}
-
-/* Reads the table of dynamic symbols, as far as it makes sense. */
-static void table_read(struct symbols *out, const char *file, size_t len)
-{
-    ElfW(Ehdr) head;
-    if (len < sizeof head) return;
-    memcpy(&head, file, sizeof head);
-    if (head.e_shoff > len || head.e_shentsize != sizeof(ElfW(Shdr)) ||
-        head.e_shnum > (len - head.e_shoff) / sizeof(ElfW(Shdr)))
-        return;
-    for (size_t i = 0; i < head.e_shnum; i++) {
-        ElfW(Shdr) table = section(file, &head, i);
-        if (table.sh_type != SHT_DYNSYM || table.sh_link >= head.e_shnum) continue;
-        ElfW(Shdr) names = section(file, &head, table.sh_link);
-        if (!is_inside(&table, len) || !is_inside(&names, len) || !names.sh_size ||
-            file[names.sh_offset + names.sh_size - 1])
-            continue;
-        for (size_t s = 1; s < table.sh_size / sizeof(ElfW(Sym)); s++) {
-            ElfW(Sym) symbol;
-            memcpy(&symbol, file + table.sh_offset + s * sizeof symbol, sizeof symbol);
-            if (symbol.st_name < names.sh_size)
-                symbol_read(out, &symbol, file + names.sh_offset + symbol.st_name);
-        }
-    }
 }
 
 static nx_err symbols_read(const char *path, struct symbols *out)
@@ -92,7 +53,7 @@ static nx_err symbols_read(const char *path, struct symbols *out)
         size_t len = (size_t)st.st_size;
         void *file = mmap(NULL, len, PROT_READ, MAP_PRIVATE, fd, 0);
         if (file != MAP_FAILED) {
-            table_read(out, file, len);
+            nx__elf_symbols(file, len, symbol_read, out);
             (void)munmap(file, len);
         }
     }

@@ -1,8 +1,11 @@
 /* What the app asks of its launcher: the app's side. */
 #include "permission/broker.h"
 
+#include "permission/activation.h"
+#include "permission/notify.h"
 #include "permission/permission.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -37,6 +40,16 @@ bool nx__broker_report(const void *report, size_t len)
 {
     return launcher >= 0 &&
            send(launcher, report, len, MSG_NOSIGNAL | MSG_DONTWAIT) == (ssize_t)len;
+}
+
+void nx__broker_notify(unsigned what, const char *text)
+{
+    struct nx__broker_request request = {
+        .magic = NX__BROKER_MAGIC, .kind = NX__BROKER_NOTIFY, .wants = what};
+    size_t len = strnlen(text, NX__NOTIFY_TEXT_MOST - 1);
+    memcpy(request.text, text, len);
+    (void)send(launcher, &request, offsetof(struct nx__broker_request, text) + len + 1,
+               MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text)
@@ -175,19 +188,55 @@ static void listener_close(struct nx__listener *listener)
     }
 }
 
-/* Without a launcher. */
+/* ---- Without a launcher */
+
+/* What a service manager has made for this process; asked for at the first listening, and kept. */
+static struct nx__activated *activated(void)
+{
+    static struct nx__activated own;
+    static bool taken;
+    if (!taken) nx__activation_take(&own);
+    taken = true;
+    return &own;
+}
+
+/* A copy of the one that listens at the address: the manager's stays where it is, for the next
+ * time. */
+static bool listen_given(const struct nx__listen_options *o, int *fd, uint16_t *port)
+{
+    const struct nx__activated *given = activated();
+    for (unsigned i = 0; i < given->count; i++) {
+        if (!nx__listen_is_at(given->fds[i], o->host, o->port, port)) continue;
+        *fd = fcntl(given->fds[i], F_DUPFD_CLOEXEC, 0);
+        return *fd >= 0;
+    }
+    return false;
+}
+
+static bool is_given(int fd)
+{
+    const struct nx__activated *given = activated();
+    struct stat own, other;
+    if (!given->count || fstat(fd, &own) != 0) return false;
+    for (unsigned i = 0; i < given->count; i++)
+        if (fstat(given->fds[i], &other) == 0 && own.st_ino == other.st_ino) return true;
+    return false;
+}
+
 static nx_err listen_here(const struct nx__listen_options *o, unsigned want,
                           struct nx__listeners *out)
 {
     struct nx__listener *items = out->items;
     for (unsigned i = 0; i < want; i++)
         items[i] = (struct nx__listener){.fd = -1, .handed_in = -1, .handed_out = -1};
-    NX_TRY(nx__listen(o->host, o->port, o->backlog, o->unix_mode, NX__LISTEN_ALONE, &items->fd,
-                      &out->port));
+    if (!listen_given(o, &items->fd, &out->port))
+        NX_TRY(nx__listen(o->host, o->port, o->backlog, o->unix_mode, NX__LISTEN_ALONE, &items->fd,
+                          &out->port));
     out->count = 1;
     while (out->count < want &&
            nx__listen_beside(items->fd, o->backlog, &items[out->count].fd) == NX_OK)
         out->count++;
+    nx__notify(NX__NOTIFY_READY, NULL);
     return NX_OK;
 }
 
@@ -249,7 +298,7 @@ void nx__broker_leave(int fd)
     socklen_t len = sizeof name;
     if (launcher < 0) {
         if (getsockname(fd, &name.any, &len) == 0 && name.any.sa_family == AF_UNIX &&
-            name.local.sun_path[0])
+            name.local.sun_path[0] && !is_given(fd))
             (void)unlink(name.local.sun_path);
     } else {
         /* By its number: a descriptor under way would keep the socket listening. */

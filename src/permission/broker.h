@@ -89,6 +89,10 @@ NX_MUST_CHECK nx_err nx__broker_begin(void);
  * it does not take it. */
 bool nx__broker_report(const void *report, size_t len);
 
+/* Has the launcher tell the service manager something, an enum nx__notify. Never blocks: where the
+ * launcher is behind, it is not told. */
+void nx__broker_notify(unsigned what, const char *text);
+
 /* ---- nexus dev */
 
 /* What the client of a request likes to read. */
@@ -121,14 +125,16 @@ enum nx__broker_kind {
     NX__BROKER_IMPORT,
     NX__BROKER_BEGIN,
     NX__BROKER_CRASHED, /* a connection whose request has crashed the program */
-    NX__BROKER_LIVE     /* one that wants to be told of changes */
+    NX__BROKER_LIVE,    /* one that wants to be told of changes */
+    NX__BROKER_NOTIFY   /* a word for the service manager; is not answered */
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */
 struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port, sockets, workers;
-    uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants */
+    uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
+                       nx__notify */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */

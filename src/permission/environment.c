@@ -18,6 +18,16 @@ bool nx__environment_is_plain(const char *name)
     return false;
 }
 
+/* Those by which a service manager speaks to the process that it has started: the launcher. */
+static bool is_launchers(const char *name)
+{
+    static const char *const names[] = {"LISTEN_FDNAMES", "LISTEN_FDS",   "LISTEN_PID",
+                                        "NOTIFY_SOCKET",  "WATCHDOG_PID", "WATCHDOG_USEC"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (strcmp(name, names[i]) == 0) return true;
+    return false;
+}
+
 static bool is_granted(const struct nx__permissions *permissions, const char *entry)
 {
     char name[NX__PATH_MAX];
@@ -25,7 +35,8 @@ static bool is_granted(const struct nx__permissions *permissions, const char *en
     if (len >= sizeof name) return false;
     memcpy(name, entry, len);
     name[len] = '\0';
-    return nx__permissions_verdict(permissions, NX__PERMIT_ENV, name) == NX__GRANTED;
+    return !is_launchers(name) &&
+           nx__permissions_verdict(permissions, NX__PERMIT_ENV, name) == NX__GRANTED;
 }
 
 void nx__environment_seal(const struct nx__permissions *permissions)

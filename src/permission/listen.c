@@ -45,8 +45,10 @@ static bool is_stale(const struct sockaddr_un *local)
 }
 
 /* Returns 0 or the errno. */
-static int bind_unix(int fd, const struct sockaddr_un *local, unsigned mode)
+static int bind_unix(int fd, const struct sockaddr_un *local, socklen_t len, unsigned mode)
 {
+    /* An abstract one has no file, and so no mode: every user of the machine may connect. */
+    if (!local->sun_path[0]) return bind(fd, (const struct sockaddr *)local, len) == 0 ? 0 : errno;
     /* The file is born with the socket's own mode, less the umask, so it is never wider than asked
      * for. */
     if (fchmod(fd, mode) != 0) return errno;
@@ -65,14 +67,19 @@ static nx_err parse(const char *host, uint16_t port, union address *out, socklen
     if (strncmp(host, "unix:", 5) == 0) {
         const char *path = host + 5;
         size_t n = strlen(path);
-        if (n == 0 || n >= sizeof out->local.sun_path || path[0] == '@')
+        bool abstract = path[0] == '@';
+        if (n == abstract || n >= sizeof out->local.sun_path)
             return nx__error_set(
                 NX_EINVAL,
-                "cannot listen on a Unix socket at \"%.120s\": the path has 1 to %zu bytes and no @ in front",
-                path, sizeof out->local.sun_path - 1);
+                "cannot listen on a Unix socket at \"%.120s\": the path, or the name behind @, has 1 to %zu bytes",
+                path, sizeof out->local.sun_path - 1 - abstract);
         out->local.sun_family = AF_UNIX;
         memcpy(out->local.sun_path, path, n + 1);
         *len = sizeof out->local;
+        if (abstract) {
+            out->local.sun_path[0] = '\0';
+            *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+        }
         return NX_OK;
     }
     if (strcmp(host, "localhost") == 0) host = "127.0.0.1";
@@ -156,7 +163,7 @@ nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned un
     int family = address.any.sa_family;
     int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s < 0) return failed(errno, host, port);
-    int system = family == AF_UNIX ? bind_unix(s, &address.local, unix_mode)
+    int system = family == AF_UNIX ? bind_unix(s, &address.local, len, unix_mode)
                                    : bind_inet(s, &address.any, len, share);
     if (!system && listen(s, backlog > INT32_MAX ? INT32_MAX : (int)backlog) != 0) system = errno;
     len = sizeof address;
@@ -198,4 +205,72 @@ nx_err nx__listen_beside(int fd, unsigned backlog, int *another)
     }
     *another = s;
     return NX_OK;
+}
+
+/* ---- Sockets that somebody else has made */
+
+static uint16_t port_of(const union address *address)
+{
+    return address->any.sa_family == AF_INET    ? ntohs(address->v4.sin_port)
+           : address->any.sa_family == AF_INET6 ? ntohs(address->v6.sin6_port)
+                                                : 0;
+}
+
+static bool takes_v4(int fd)
+{
+    int only = 1;
+    socklen_t len = sizeof only;
+    return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &only, &len) == 0 && !only;
+}
+
+bool nx__listen_is_at(int fd, const char *host, uint16_t port, uint16_t *bound_port)
+{
+    union address wanted, own = {0};
+    socklen_t wanted_len = 0, len = sizeof own;
+    if (parse(host, port, &wanted, &wanted_len) || getsockname(fd, &own.any, &len) != 0)
+        return false;
+    *bound_port = port_of(&own);
+    if (own.any.sa_family == AF_UNIX) {
+        if (wanted.any.sa_family != AF_UNIX) return false;
+        bool abstract = !own.local.sun_path[0]; /* its length is part of its name */
+        return abstract ? len == wanted_len && memcmp(&own, &wanted, len) == 0
+                        : strncmp(own.local.sun_path, wanted.local.sun_path,
+                                  sizeof own.local.sun_path) == 0;
+    }
+    if (!port || *bound_port != port) return false;
+    if (own.any.sa_family == AF_INET6 && wanted.any.sa_family == AF_INET)
+        return wanted.v4.sin_addr.s_addr == htonl(INADDR_ANY) &&
+               memcmp(&own.v6.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0 && takes_v4(fd);
+    if (own.any.sa_family != wanted.any.sa_family) return false;
+    return own.any.sa_family == AF_INET
+               ? own.v4.sin_addr.s_addr == wanted.v4.sin_addr.s_addr
+               : memcmp(&own.v6.sin6_addr, &wanted.v6.sin6_addr, sizeof in6addr_any) == 0;
+}
+
+nx_err nx__listen_spell(int fd, char out[NX__LISTEN_ADDRESS_MAX], uint16_t *bound_port)
+{
+    union address own = {0};
+    socklen_t len = sizeof own;
+    char host[sizeof own.local.sun_path + 8] = "";
+    if (getsockname(fd, &own.any, &len) != 0)
+        return nx__error_system(errno, "cannot use a socket of LISTEN_FDS");
+    *bound_port = port_of(&own);
+    size_t name = len > offsetof(struct sockaddr_un, sun_path)
+                      ? len - offsetof(struct sockaddr_un, sun_path)
+                      : 0;
+    if (own.any.sa_family == AF_UNIX && name > 1 && !own.local.sun_path[0] &&
+        !memchr(own.local.sun_path + 1, 0, name - 1))
+        (void)snprintf(host, sizeof host, "unix:@%.*s", (int)name - 1, own.local.sun_path + 1);
+    else if (own.any.sa_family == AF_UNIX && own.local.sun_path[0])
+        (void)snprintf(host, sizeof host, "unix:%.*s", (int)sizeof own.local.sun_path,
+                       own.local.sun_path);
+    else if (own.any.sa_family == AF_INET)
+        (void)inet_ntop(AF_INET, &own.v4.sin_addr, host, sizeof host);
+    else if (own.any.sa_family == AF_INET6)
+        (void)inet_ntop(AF_INET6, &own.v6.sin6_addr, host, sizeof host);
+    if (!host[0])
+        return nx__error_set(
+            NX_ENOTSUP,
+            "cannot use a socket of LISTEN_FDS: it is at neither an IP address nor a path or name");
+    return nx__listen_address(host, *bound_port, out);
 }

@@ -17,8 +17,8 @@ NX_MUST_CHECK nx_err nx__listen_address(const char *host, uint16_t port,
 enum nx__listen_share { NX__LISTEN_ALONE, NX__LISTEN_SHARED, NX__LISTEN_JOIN };
 
 /* Makes a listening socket, non-blocking and close-on-exec, whose connections have TCP_NODELAY.
- * `host` is an IPv4 or IPv6 address (with or without brackets), "localhost" (127.0.0.1) or
- * "unix:/path"; port 0 lets the system choose, and
+ * `host` is an IPv4 or IPv6 address (with or without brackets), "localhost" (127.0.0.1),
+ * "unix:/path" or, of a name without a file, "unix:@name"; port 0 lets the system choose, and
  * `*bound_port` says which it is (0 for Unix). A Unix socket gets the permissions `unix_mode`; a
  * socket file that nobody listens on is replaced, anything else in its place is not. The caller
  * closes `*fd`. NX_EINVAL, NX_EADDRINUSE, NX_EACCES and others with a message that says what to do.
@@ -26,6 +26,16 @@ enum nx__listen_share { NX__LISTEN_ALONE, NX__LISTEN_SHARED, NX__LISTEN_JOIN };
 NX_MUST_CHECK nx_err nx__listen(const char *host, uint16_t port, unsigned backlog,
                                 unsigned unix_mode, enum nx__listen_share share, int *fd,
                                 uint16_t *bound_port);
+
+/* Whether the listening socket is the one for that address, which may be spelled as for nx__listen;
+ * `*bound_port` is its port. One for all addresses, IPv4 in IPv6 included, is also that for all of
+ * IPv4. Port 0 is none's. */
+bool nx__listen_is_at(int fd, const char *host, uint16_t port, uint16_t *bound_port);
+
+/* The address of a listening socket, as nx__listen_address spells it, and its port. NX_ENOTSUP
+ * (neither IP nor Unix, or a Unix socket without a name that is text) and others, recorded. */
+NX_MUST_CHECK nx_err nx__listen_spell(int fd, char out[NX__LISTEN_ADDRESS_MAX],
+                                      uint16_t *bound_port);
 
 /* Makes one more socket at the TCP address where `fd` listens: the system spreads the connections
  * that come over all of them (SO_REUSEPORT). Until then nobody else could listen there, from then

@@ -51,8 +51,12 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
         if (len - 5 >= sizeof path) return invalid(text, len, "the path is too long");
         memcpy(path, text + 5, len - 5);
         path[len - 5] = '\0';
-        if (path[0] == '@') return invalid(text, len, "abstract sockets are not supported");
         out->kind = NX__HOST_UNIX;
+        if (path[0] == '@') { /* a name without a file is what it is */
+            if (!path[1]) return invalid(text, len, "a name follows the @");
+            memcpy(out->text, path, len - 5 + 1);
+            return NX_OK;
+        }
         return nx__path_resolve(path, out->text)
                    ? NX_OK
                    : invalid(text, len, "the path cannot be resolved");

@@ -74,7 +74,9 @@ static void target_parse(struct target *target, enum nx__permit_kind kind, const
 static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *wanted, bool deny)
 {
     if (rule->host == NX__HOST_UNIX || wanted->kind == NX__HOST_UNIX)
-        return rule->host == wanted->kind && nx__path_beneath(wanted->text, rule->text);
+        return rule->host == wanted->kind &&
+               (rule->text[0] == '@' ? strcmp(wanted->text, rule->text) == 0
+                                     : nx__path_beneath(wanted->text, rule->text));
     if (rule->port != NX__PORT_ANY && rule->port != wanted->port) return false;
     if (rule->host == NX__HOST_ANY) return true;
     /* Listening on every address includes the denied one. */

@@ -1,8 +1,7 @@
 /* The environment of a program. */
+#include "env/env.h"
 #include "permission/program.h"
 #include "process/process.h"
-
-#include <unistd.h>
 
 /* Bytes of the name in "NAME=value". */
 static size_t name_len(const char *entry)
@@ -40,13 +39,11 @@ static nx_err check(const char *entry)
 
 nx_err nx__process_environment(const nx_process_options *options, char ***out)
 {
-    size_t count = 0, own = 0, more = 0;
-    while (!options->clear_env && environ && environ[own]) own++;
+    size_t count = 0, more = 0;
+    char **entries;
     while (options->env && options->env[more]) more++;
-    char **entries = nx_alloc_zero(own + more + 1, sizeof *entries);
-    if (!entries) return NX_ENOMEM;
-    if (own) memcpy(entries, environ, own * sizeof *entries);
-    count = own;
+    NX_TRY(nx__env_copy(more, &entries, &count));
+    if (options->clear_env) count = 0;
     for (size_t i = 0; i < more; i++) {
         NX_TRY(check(options->env[i]));
         put(entries, &count, options->env[i]);

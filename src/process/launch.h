@@ -19,7 +19,7 @@ struct nx__launch {
     int last_signal;  /* that the system sends it when this program is no more; 0: none */
 
     pid_t pid;
-    int pidfd; /* the caller's to close */
+    int pidfd; /* the caller's to close; -1 where the system has none */
 };
 
 /* Finds the program, asks the grants, starts it, and knows that it runs. Blocks: for a thread of

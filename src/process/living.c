@@ -17,16 +17,24 @@ static long send_by_handle(int pidfd, int signo, unsigned flags)
 
 bool nx__tree_by_handle(int pidfd)
 {
-    return send_by_handle(pidfd, 0, TO_GROUP) == 0 || errno != EINVAL;
+    return pidfd >= 0 && (send_by_handle(pidfd, 0, TO_GROUP) == 0 || errno != EINVAL);
+}
+
+int nx__tree_signal_leader(const struct nx__tree *tree, int signo)
+{
+    bool sent = tree->pidfd >= 0 ? send_by_handle(tree->pidfd, signo, 0) == 0
+                                 : !tree->reaped && kill(tree->pid, signo) == 0;
+    return sent ? 0 : tree->pidfd < 0 && tree->reaped ? ESRCH : errno;
 }
 
 void nx__tree_signal(const struct nx__tree *tree, int signo)
 {
     int saved = errno;
-    bool sent = tree->grouped && send_by_handle(tree->pidfd, signo, TO_GROUP) == 0;
+    bool sent =
+        tree->grouped && tree->pidfd >= 0 && send_by_handle(tree->pidfd, signo, TO_GROUP) == 0;
     if (!sent && tree->grouped && !tree->reaped) sent = kill(-tree->pid, signo) == 0;
     /* Its group may be empty: it can go to another of its session. */
-    if (!sent) (void)send_by_handle(tree->pidfd, signo, 0);
+    if (!sent) (void)nx__tree_signal_leader(tree, signo);
     errno = saved;
 }
 
@@ -41,7 +49,7 @@ struct block {
 };
 
 static const uint64_t RESERVED = UINT64_MAX, GROUPED = 1ull << 63, GENTLY = 1ull << 62,
-                      HANDLES = (1ull << 30) - 1; /* of pidfds, between these and the number */
+                      HANDLES = (1ull << 30) - 1; /* of pidfds and one more */
 static struct block *_Atomic blocks;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static pid_t owner; /* a process that it has forked has no part in it */
@@ -54,7 +62,7 @@ static void end_all(void)
             uint64_t word = atomic_load(&block->places[i]);
             if (!word || word == RESERVED) continue;
             nx__tree_signal(&(struct nx__tree){.pid = (pid_t)(uint32_t)word,
-                                               .pidfd = (int)(word >> 32 & HANDLES),
+                                               .pidfd = (int)(word >> 32 & HANDLES) - 1,
                                                .grouped = word & GROUPED},
                             word & GENTLY ? SIGTERM : SIGKILL);
         }
@@ -102,7 +110,7 @@ nx__living *nx__living_reserve(void)
 void nx__living_set(nx__living *place, const struct nx__tree *tree, bool gently)
 {
     atomic_store(place, (tree->grouped ? GROUPED : 0) | (gently ? GENTLY : 0) |
-                            (uint64_t)(uint32_t)tree->pidfd << 32 | (uint32_t)tree->pid);
+                            (uint64_t)(tree->pidfd + 1) << 32 | (uint32_t)tree->pid);
 }
 
 void nx__living_release(nx__living *place)

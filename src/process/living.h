@@ -10,13 +10,16 @@
 /* A program with its process group, if it leads one. */
 struct nx__tree {
     pid_t pid;
-    int pidfd;
+    int pidfd; /* -1: the system has none */
     bool grouped;
     bool reaped; /* its number may be a stranger's */
 };
 
 /* Sends a signal to all of it, and never to a stranger. Async-signal-safe. */
 void nx__tree_signal(const struct nx__tree *tree, int signo);
+
+/* The same to the program alone, which has not ended: 0 or an errno. */
+int nx__tree_signal_leader(const struct nx__tree *tree, int signo);
 
 /* True where the system signals a group by a handle of its leader, also when that is gone (Linux
  * 6.9): else a leader has to stay unreaped as long as its group may be signalled. */

@@ -30,14 +30,16 @@ nx_err nx__process_pipe_init(nx_process *process, int which, int fd)
     return NX_OK;
 }
 
-/* Leaves the stream. Who waits for it is woken. */
+/* Leaves the stream. Who waits for it is woken, and told that it is closed. */
 static void descriptor_close(struct nx__process_pipe *pipe)
 {
     if (pipe->fd < 0) return;
-    if (pipe->watch.waiter) pipe->watch.waiter->cancel(pipe->watch.waiter);
     nx__poller_remove(&pipe->process->loop->poller, &pipe->watch);
     (void)close(pipe->fd);
     pipe->fd = -1;
+    struct nx__op *waiter = pipe->watch.waiter;
+    pipe->watch.waiter = NULL;
+    if (waiter) nx__op_complete(waiter, 0); /* it finds out why */
 }
 
 void nx__process_pipe_close(struct nx__process_pipe *pipe)
@@ -45,6 +47,22 @@ void nx__process_pipe_close(struct nx__process_pipe *pipe)
     /* What a fiber is in stays that one's to close. */
     if (!pipe->watch.waiter) nx_stream_close(pipe->stream);
     descriptor_close(pipe);
+}
+
+static void discard(struct nx__watch *watch, uint32_t events)
+{
+    enum { PIECES = 16 /* 64 KiB: what a pipe holds */ };
+    char data[4096];
+    struct nx__process_pipe *pipe = nx__container_of(watch, struct nx__process_pipe, watch);
+    (void)events;
+    for (int i = 0; i < PIECES && nx__process_pipe_read(pipe, data, sizeof data) > 0; i++) {}
+}
+
+void nx__process_pipe_discard(struct nx__process_pipe *pipe)
+{
+    if (pipe->fd < 0 || pipe->watch.waiter) return;
+    pipe->watch.ready = discard;
+    discard(&pipe->watch, 0);
 }
 
 /* ---- Without waiting */
@@ -153,8 +171,12 @@ static nx_err pipe_finish(void *state, nx_stream *next)
 static void pipe_close(void *state)
 {
     struct nx__process_pipe *pipe = state;
+    const nx_process *p = pipe->process;
     pipe->stream = NULL;
-    descriptor_close(pipe);
+    /* A program that will be stopped gently must not end by its last words, which nobody reads:
+     * what a cancelled fiber leaves stays open until the handle is closed. */
+    bool last_words = pipe != &p->pipes[NX__IN] && p->grace && !p->ended && nx_canceled();
+    if (!last_words) descriptor_close(pipe);
 }
 
 static nx_stream *stream_of(nx_process *process, int which)

@@ -7,7 +7,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -51,10 +50,10 @@ static void waiters_wake(nx_process *p)
 }
 
 /* Looks whether the program has ended, and tells who waits for it. */
-static void look(nx_process *p)
+static void look(struct nx__ending *ending)
 {
+    nx_process *p = nx__container_of(ending, nx_process, ending);
     siginfo_t info = {0};
-    if (p->ended) return;
     if (waitid(P_PID, (id_t)p->tree.pid, &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
         if (errno != ECHILD) return;
         p->lost = p->tree.reaped = true; /* somebody waits for any child and has taken it */
@@ -68,14 +67,8 @@ static void look(nx_process *p)
      * system doesn't signal a group by a handle. */
     if (!p->tree.grouped || nx__tree_by_handle(p->tree.pidfd)) reap(p);
     nx__timer_clear(&p->loop->timers, &p->timer);
-    nx__poller_remove(&p->loop->poller, &p->watch);
+    nx__ending_stop(&p->ending);
     waiters_wake(p);
-}
-
-static void ready(struct nx__watch *watch, uint32_t events)
-{
-    (void)events;
-    look(nx__container_of(watch, nx_process, watch));
 }
 
 /* ---- Waiting */
@@ -98,7 +91,8 @@ static void wait_timeout(struct nx__timer *timer)
 
 static bool ends(nx_process *p, nx_duration deadline, bool cancelable)
 {
-    struct timed_waiter w = {.waiter.op = {.cancel = wait_cancel}, .timer.fire = wait_timeout};
+    struct timed_waiter w = {.waiter.op = {.cancel = wait_cancel, .kind = NX__WAIT_PROCESS},
+                             .timer.fire = wait_timeout};
     if (p->ended) return true;
     /* Without a timer there is no waiting until then. */
     if (deadline != NX_FOREVER && nx__timer_set(&p->loop->timers, &w.timer, deadline)) return false;
@@ -119,9 +113,10 @@ static nx_err closed(const nx_process *p)
 nx_err nx_process_wait(nx_process *p, nx_process_end *end)
 {
     if (end) *end = (nx_process_end){.code = -1};
-    if (p->tree.pidfd < 0) return closed(p);
+    if (!p->open) return closed(p);
     if (!p->ended) {
-        struct nx__process_waiter waiter = {.op.cancel = wait_cancel};
+        struct nx__process_waiter waiter = {
+            .op = {.cancel = wait_cancel, .kind = NX__WAIT_PROCESS}};
         nx__list_insert(&p->waiters, &waiter.link);
         int64_t result = nx__op_wait(&waiter.op);
         if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
@@ -144,15 +139,13 @@ nx_err nx_process_wait(nx_process *p, nx_process_end *end)
 
 nx_err nx_process_signal(nx_process *p, int signo)
 {
-    if (p->tree.pidfd < 0) return closed(p);
-    if (syscall(SYS_pidfd_send_signal, p->tree.pidfd, signo, NULL, 0) == 0) {
-        if (!p->ended) return NX_OK;
-        errno = ESRCH;
-    }
-    if (errno == ESRCH)
+    if (!p->open) return closed(p);
+    int error = p->ended ? ESRCH : nx__tree_signal_leader(&p->tree, signo);
+    if (!error) return NX_OK;
+    if (error == ESRCH)
         return nx__error_set(NX_ESTATE, "cannot send signal %d to \"%s\": it has ended", signo,
                              p->name);
-    return nx__error_system(errno, "cannot send signal %d to \"%s\"", signo, p->name);
+    return nx__error_system(error, "cannot send signal %d to \"%s\"", signo, p->name);
 }
 
 /* First what it may handle, where there is time for that, and then what it can't. */
@@ -168,7 +161,7 @@ static void stop(nx_process *p, nx_duration grace, bool cancelable)
 
 nx_err nx_process_stop(nx_process *p)
 {
-    if (p->tree.pidfd < 0) return closed(p);
+    if (!p->open) return closed(p);
     stop(p, p->grace ? p->grace : STOP_GRACE, true);
     return nx_canceled()
                ? nx__error_set(NX_ECANCELED, "cancelled while stopping \"%s\", which was killed",
@@ -205,24 +198,22 @@ pid_t nx_process_pid(const nx_process *process)
 
 /* What is left of a detached program when its handle is closed: somebody has to take its end. */
 struct nx__orphan {
-    struct nx__watch watch;
-    struct nx_loop *loop;
+    struct nx__ending ending;
     pid_t pid;
+    int pidfd;
     struct nx__orphan *next;
 };
 
 /* On a loop that ends before they do they stay here, and the system takes their ends in the end. */
 static NX__THREAD_LOCAL struct nx__orphan *orphans;
 
-static void orphan_ready(struct nx__watch *watch, uint32_t events)
+static void orphan_look(struct nx__ending *ending)
 {
-    struct nx__orphan *orphan = nx__container_of(watch, struct nx__orphan, watch),
+    struct nx__orphan *orphan = nx__container_of(ending, struct nx__orphan, ending),
                       **link = &orphans;
-    (void)events;
     if (waitpid(orphan->pid, NULL, WNOHANG) == 0) return;
-    int fd = watch->fd;
-    nx__poller_remove(&orphan->loop->poller, watch);
-    (void)close(fd);
+    nx__ending_stop(ending);
+    if (orphan->pidfd >= 0) (void)close(orphan->pidfd);
     while (*link != orphan) link = &(*link)->next;
     *link = orphan->next;
     free(orphan);
@@ -232,12 +223,11 @@ static void orphan_begin(nx_process *p)
 {
     struct nx__orphan *orphan = p->orphan;
     p->orphan = NULL;
-    nx__poller_remove(&p->loop->poller, &p->watch);
-    *orphan = (struct nx__orphan){
-        .watch.ready = orphan_ready, .loop = p->loop, .pid = p->tree.pid, .next = orphans};
+    nx__ending_stop(&p->ending);
+    *orphan = (struct nx__orphan){.pid = p->tree.pid, .pidfd = p->tree.pidfd, .next = orphans};
     orphans = orphan;
-    if (nx__poller_add(&p->loop->poller, &orphan->watch, p->tree.pidfd, NX__READABLE))
-        (void)close(p->tree.pidfd);
+    /* Its end was heard of a moment ago, by the same means. */
+    NX_IGNORE(nx__ending_begin(&orphan->ending, p->loop, orphan->pidfd, orphan_look));
     waiters_wake(p);
 }
 
@@ -251,14 +241,14 @@ static void close_pipes(nx_process *p)
 void nx_process_close(nx_process *p)
 {
     if (!p) return;
-    int pidfd = p->tree.pidfd;
-    if (pidfd < 0) {
+    if (!p->open) {
         close_pipes(p);
         return;
     }
     nx__timer_clear(&p->loop->timers, &p->timer);
     /* What it still has to say, while there is time for that, ends it by no signal of its own. */
     nx__process_pipe_close(&p->pipes[NX__IN]);
+    for (int i = NX__OUT; i <= NX__ERR && p->grace; i++) nx__process_pipe_discard(&p->pipes[i]);
     if (!p->detached) stop(p, p->grace, false);
     close_pipes(p);
     if (p->detached && !p->ended) {
@@ -267,11 +257,12 @@ void nx_process_close(nx_process *p)
         reap(p);
         nx__living_release(p->living);
         free(p->orphan);
-        (void)close(pidfd);
+        if (p->tree.pidfd >= 0) (void)close(p->tree.pidfd);
     }
     p->orphan = NULL;
     p->living = NULL;
     p->tree.pidfd = -1;
+    p->open = false;
 }
 
 static void close_deferred(void *arg)
@@ -291,7 +282,6 @@ nx_err nx__process_new(nx_process **out, const char *name, const nx_process_opti
     p->detached = options->detached;
     p->tree.pidfd = p->terminal = -1;
     p->timer.fire = time_is_up;
-    p->watch = (struct nx__watch){.ready = ready, .fd = -1};
     nx__list_init(&p->waiters);
     for (int i = 0; i < 3; i++)
         p->pipes[i] = (struct nx__process_pipe){.process = p, .fd = -1, .watch.fd = -1};
@@ -311,7 +301,8 @@ nx_err nx__process_begin(nx_process *p, const struct nx__launch *launch, nx_dura
     p->tree =
         (struct nx__tree){launch->pid, launch->pidfd, launch->group || launch->session, false};
     if (p->living) nx__living_set(p->living, &p->tree, launch->last_signal == SIGTERM);
-    nx_err err = nx__poller_add(&p->loop->poller, &p->watch, p->tree.pidfd, NX__READABLE);
+    p->open = true;
+    nx_err err = nx__ending_begin(&p->ending, p->loop, p->tree.pidfd, look);
     if (!err && timeout && timeout != NX_FOREVER)
         err = nx__timer_set(&p->loop->timers, &p->timer, nx__deadline(timeout));
     if (!err) return NX_OK;

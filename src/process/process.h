@@ -3,6 +3,7 @@
 #define NX__PROCESS_H
 
 #include "loop/loop.h"
+#include "process/ending.h"
 #include "process/living.h"
 #include <nexus/process.h>
 
@@ -22,7 +23,7 @@ struct nx__process_pipe {
 /* Memory of the scope, valid until that ends. */
 struct nx_process {
     struct nx__process_pipe pipes[3];
-    struct nx__watch watch; /* of its pidfd, until it has ended */
+    struct nx__ending ending; /* while it runs */
     struct nx__list waiters;
     nx__living *living;     /* its place among what ends with this program; NULL: it is detached */
     struct nx__timer timer; /* of the timeout, then of its grace */
@@ -31,10 +32,11 @@ struct nx_process {
     const char *name; /* for messages */
     nx_duration grace;
     nx_process_end end;
-    struct nx__tree tree; /* its pidfd is -1 before it has started, and once it is closed */
+    struct nx__tree tree;
     int terminal; /* this program's side of what is all of the three, kept until the handle is
                      closed: a program that is about to end has closed its own, and would be hung
                      up; or -1 */
+    bool open;    /* started, and not closed */
     bool detached, ended, timed_out;
     bool lost; /* it has ended, and somebody else knows how */
 };
@@ -49,9 +51,10 @@ struct nx__process_waiter {
 NX_MUST_CHECK nx_err nx__process_start(nx_process **out, const char *const *argv,
                                        const nx_process_options *options);
 
+struct nx__launch;
+
 /* Prepares a handle in the calling fiber's scope, which will close it; then fills it in with what
  * was launched, whose pidfd it takes over in any case. */
-struct nx__launch;
 NX_MUST_CHECK nx_err nx__process_new(nx_process **out, const char *name,
                                      const nx_process_options *options);
 NX_MUST_CHECK nx_err nx__process_begin(nx_process *process, const struct nx__launch *launch,
@@ -67,6 +70,9 @@ NX_MUST_CHECK nx_err nx__process_pipe_init(nx_process *process, int which, int f
 
 /* Closes it, and the stream on it. */
 void nx__process_pipe_close(struct nx__process_pipe *pipe);
+
+/* From now on what the program writes goes nowhere, and doesn't hold it. */
+void nx__process_pipe_discard(struct nx__process_pipe *pipe);
 
 /* Reads or writes once without waiting: the count, 0 at the end, or -errno. -EPIPE: the program
  * reads no more. */

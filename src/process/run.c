@@ -2,10 +2,13 @@
  * fiber, whichever of them can go on. */
 #include "base/buffer.h"
 #include "loop/files.h"
+#include "permission/permission.h"
 #include "process/process.h"
 
 #include <errno.h>
 #include <signal.h>
+
+enum { LINE_MOST = 160 /* of what a program has said, in a message */ };
 
 static const nx_duration LINGER = NX_S(1);
 
@@ -54,7 +57,7 @@ static void wait_cancel(struct nx__op *op)
 
 static nx_err wait(struct run *run)
 {
-    struct nx__op op = {.cancel = wait_cancel};
+    struct nx__op op = {.cancel = wait_cancel, .kind = NX__WAIT_PROCESS};
     if (run->woken) return NX_OK;
     run->waiting = &op;
     int64_t result = nx__op_wait(&op);
@@ -155,23 +158,32 @@ static nx_err go_on(struct run *run, nx_duration linger)
     }
 }
 
+/* The last line that it has said, of its errors if there are any, as a terminal may show it. */
+static void last_line(const struct run *run, char out[LINE_MOST])
+{
+    const struct nx__buffer *text = &run->gathered[NX__ERR];
+    char line[LINE_MOST];
+    if (!text->len) text = &run->gathered[NX__OUT];
+    size_t end = text->len;
+    while (end && strchr("\r\n ", text->data[end - 1])) end--;
+    size_t begin = end;
+    while (begin && text->data[begin - 1] != '\n') begin--;
+    size_t len = end - begin < sizeof line - 1 ? end - begin : sizeof line - 1;
+    if (len) memcpy(line, text->data + begin, len);
+    line[len] = '\0';
+    (void)nx__printable(out, LINE_MOST, line);
+}
+
 static nx_err result_of(struct run *run, nx_err err, bool check)
 {
     const nx_process *p = run->process;
     if (err) return err;
     NX_TRY(nx_process_wait(run->process, NULL));
     if (!check || p->end.ok) return NX_OK;
-    /* The last line that it has said, of its errors if there are any. */
-    const struct nx__buffer *text = &run->gathered[NX__ERR];
-    if (!text->len) text = &run->gathered[NX__OUT];
-    size_t end = text->len;
-    while (end && (text->data[end - 1] == '\n' || text->data[end - 1] == ' ')) end--;
-    size_t begin = end;
-    while (begin && text->data[begin - 1] != '\n') begin--;
-    if (begin == end)
-        return nx__error_set(NX_EFAILED, "\"%s\" %s", p->name, nx__process_end_text(&p->end));
-    return nx__error_set(NX_EFAILED, "\"%s\" %s: %.*s", p->name, nx__process_end_text(&p->end),
-                         (int)(end - begin < 160 ? end - begin : 160), text->data + begin);
+    char line[LINE_MOST];
+    last_line(run, line);
+    return nx__error_set(NX_EFAILED, "\"%s\" %s%s%s", p->name, nx__process_end_text(&p->end),
+                         line[0] ? ": " : "", line);
 }
 
 static nx_err run_in(struct run *run, const char *const *argv, const nx_process_options *o)
@@ -228,8 +240,8 @@ nx_err nx_run_with(nx_run_result *result, const char *const *argv,
     NX_TRY(nx_scope_open(&scope));
     nx_err err = run_in(&run, argv, &o);
     if (run.process) result->end = run.process->end;
-    struct nx__context kept =
-        *nx__context(); /* closing has errors of its own, which are none here */
+    /* Closing has errors of its own, which are none here. */
+    struct nx__context kept = *nx__context();
     NX_IGNORE(nx_scope_close(&scope));
     *nx__context() = kept;
     result->out = keep(arena, &run.gathered[NX__OUT], &err);

@@ -14,7 +14,6 @@ struct setup {
     struct nx__launch launch;
     int owned[3];      /* descriptors of the program's, closed when it has them; -1: none */
     nx_file *files[3]; /* the same, by name */
-    nx_err err;        /* nx_blocking has been called, and this came of it */
 };
 
 static const char *const names[] = {"in", "out", "err"};
@@ -150,7 +149,7 @@ static nx_err launch(void *arg)
 static bool shares_terminal(const struct setup *s)
 {
     int fd = s->launch.fds[NX__IN] < 0 ? STDIN_FILENO : s->launch.fds[NX__IN];
-    return (fd == STDIN_FILENO) && isatty(fd);
+    return fd == STDIN_FILENO && isatty(fd);
 }
 
 static nx_err run(struct setup *s, const nx_process_options *o)

@@ -40,30 +40,36 @@ static void sink_close(void *state)
     source_close(state);
 }
 
+static nx_err whole_new(nx_stream *duplex, struct whole **out)
+{
+    if (!duplex) return nx__error_set(NX_EINVAL, "there is no stream to split");
+    NX_TRY(nx__stream_check(duplex));
+    if (!duplex->type.read || !duplex->type.write)
+        return nx__error_set(NX_EINVAL, "%s has not both directions",
+                             duplex->type.name ? duplex->type.name : "a stream");
+    *out = malloc(sizeof **out);
+    if (!*out) return nx__error_set(NX_ENOMEM, "cannot split a stream: out of memory");
+    **out = (struct whole){duplex, 2};
+    return NX_OK;
+}
+
 nx_err nx_stream_split(nx_stream *duplex, nx_stream **source, nx_stream **sink)
 {
-    static const nx_stream_type reads = {.size = sizeof reads,
-                                         .name = "a source half",
-                                         .read = half_read,
-                                         .close = source_close},
-                                writes = {.size = sizeof writes,
+    static const nx_stream_type reads = {
+        .size = sizeof reads, .name = "a source half", .read = half_read, .close = source_close};
+    static const nx_stream_type writes = {.size = sizeof writes,
                                           .name = "a sink half",
                                           .write = half_write,
                                           .finish = half_finish,
                                           .close = sink_close};
+    struct whole *w = NULL;
     *source = *sink = NULL;
-    nx_err err = duplex ? nx__stream_check(duplex) : nx__error_set(NX_EINVAL, "there is no stream");
-    if (!err && !(duplex->type.read && duplex->type.write))
-        err = nx__error_set(NX_EINVAL, "%s has not both directions",
-                            duplex->type.name ? duplex->type.name : "a stream");
-    struct whole *w = err ? NULL : malloc(sizeof *w);
-    if (!err && !w) err = nx__error_set(NX_ENOMEM, "cannot split a stream: out of memory");
+    nx_err err = whole_new(duplex, &w);
     if (err) {
-        struct nx__context first = *nx__context();
+        struct nx__context why = *nx__context();
         nx_stream_close(duplex);
-        return nx__error_take(&first, err);
+        return nx__error_take(&why, err);
     }
-    *w = (struct whole){duplex, 2};
     *source = nx_stream_new(&reads, w);
     *sink = nx_stream_new(&writes, w);
     return NX_OK;

@@ -17,9 +17,15 @@ struct feeder {
     nx_stream *streams[]; /* of its pipe, whose last one is the feed's */
 };
 
+/* What is handed over; it lies with the feeder. */
+struct piece {
+    nx_bytes bytes;
+    const struct feeder *from;
+};
+
 struct feed {
     nx_channel *pieces;
-    nx_bytes piece; /* at hand */
+    struct piece piece; /* at hand */
     size_t alive, count;
     bool stopping;
     nx_err err; /* the first of any feeder, and what it says */
@@ -32,7 +38,9 @@ struct feed {
 
 static nx_err hand(void *state, nx_bytes bytes)
 {
-    return nx_send(((struct feed *)state)->pieces, &bytes);
+    const struct feeder *f = state;
+    const struct piece piece = {bytes, f};
+    return nx_send(f->feed->pieces, &piece);
 }
 
 /* Once this is taken, so has been what came before. */
@@ -42,11 +50,21 @@ static nx_err hand_last(void *state, nx_stream *next)
     return hand(state, (nx_bytes){0});
 }
 
-static nx_stream *hand_new(struct feed *feed)
+/* After an error, of whichever feeder, the last piece goes with the buffer that it lies in. */
+static void hand_close(void *state)
 {
-    static const nx_stream_type type = {
-        .size = sizeof type, .name = "a feed", .write = hand, .finish = hand_last};
-    return nx_stream_new(&type, feed);
+    const struct feeder *f = state;
+    if (f->feed->piece.from == f) f->feed->piece = (struct piece){0};
+}
+
+static nx_stream *hand_new(struct feeder *f)
+{
+    static const nx_stream_type type = {.size = sizeof type,
+                                        .name = "a feed",
+                                        .write = hand,
+                                        .finish = hand_last,
+                                        .close = hand_close};
+    return nx_stream_new(&type, f);
 }
 
 static nx_err feeder_run(void *arg)
@@ -75,15 +93,16 @@ static nx_err feeder_run(void *arg)
 static nx_err feed_read(void *state, void *data, size_t len, size_t *got)
 {
     struct feed *feed = state;
-    while (!feed->piece.len) {
+    nx_bytes *left = &feed->piece.bytes;
+    while (!left->len) {
         nx_err err = nx_recv(feed->pieces, &feed->piece);
-        if (err) feed->piece = (nx_bytes){0};
+        if (err) feed->piece = (struct piece){0};
         if (err == NX_ECLOSED) return feed->err ? nx__error_take(&feed->why, feed->err) : NX_OK;
         NX_TRY(err);
     }
-    *got = len < feed->piece.len ? len : feed->piece.len;
-    memcpy(data, feed->piece.data, *got);
-    feed->piece = nx_slice(feed->piece.data + *got, feed->piece.len - *got);
+    *got = len < left->len ? len : left->len;
+    memcpy(data, left->data, *got);
+    *left = nx_slice(left->data + *got, left->len - *got);
     return NX_OK;
 }
 
@@ -114,7 +133,7 @@ static nx_err feeder_start(struct feed *feed, nx_stream *const *streams, size_t 
         f->fiber = NULL;
         f->count = count + 1;
         memcpy(f->streams, streams, count * sizeof *streams);
-        f->streams[count] = hand_new(feed);
+        f->streams[count] = hand_new(f);
         err = nx_spawn(NULL, feeder_run, f, .name = "feeder", .detached = true);
     }
     if (!err) {
@@ -133,7 +152,7 @@ static nx_err feeder_start(struct feed *feed, nx_stream *const *streams, size_t 
 static struct feed *feed_new(size_t most)
 {
     struct feed *feed = calloc(1, sizeof *feed + most * sizeof *feed->feeders);
-    if (feed && nx_channel_new(&feed->pieces, sizeof(nx_bytes), 0) == NX_OK) return feed;
+    if (feed && nx_channel_new(&feed->pieces, sizeof(struct piece), 0) == NX_OK) return feed;
     free(feed);
     NX_IGNORE(nx__error_set(NX_ENOMEM, "cannot feed a stream: out of memory"));
     return NULL;

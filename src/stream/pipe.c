@@ -44,6 +44,7 @@ static nx_err piece_move(nx_stream *source, nx_stream *to, bool *more)
 static bool enough(nx_stream *const *streams, size_t count)
 {
     for (size_t i = 1; i < count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a stream */
         if (streams[i]->enough) return true;
     return false;
 }
@@ -51,7 +52,9 @@ static bool enough(nx_stream *const *streams, size_t count)
 static nx_err run(nx_stream *const *streams, size_t count)
 {
     for (size_t i = 0; i < count; i++) NX_TRY(place_check(streams[i], i, count));
-    for (size_t i = 1; i + 1 < count; i++) streams[i]->next = streams[i + 1];
+    for (size_t i = 1; i + 1 < count; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a stream */
+        streams[i]->next = streams[i + 1];
     bool all = false, more = true;
     if (count == 2) NX_TRY(nx__direct_move(streams[0], streams[1], &all));
     while (more && !all && !enough(streams, count))

@@ -116,6 +116,17 @@ nx_err nx_stream_read_line(nx_stream *stream, size_t most, nx_bytes *line)
     return err;
 }
 
+/* As memory of the scope. */
+static nx_err keep(const struct nx__buffer *all, nx_bytes *bytes)
+{
+    char *data = nx__arena_alloc(nx__scope_arena(), all->len + 1);
+    if (!data) return no_memory();
+    if (all->data) memcpy(data, all->data, all->len);
+    data[all->len] = '\0';
+    *bytes = nx_slice(data, all->len);
+    return NX_OK;
+}
+
 nx_err nx_stream_read_all(nx_stream *stream, size_t most, nx_bytes *bytes)
 {
     struct nx__buffer all = {0};
@@ -134,13 +145,7 @@ nx_err nx_stream_read_all(nx_stream *stream, size_t most, nx_bytes *bytes)
         if (!err && all.len > most)
             err = nx__error_set(NX_ETOOBIG, "a stream has more than %zu bytes", most);
     }
-    char *data = err ? NULL : nx__arena_alloc(nx__scope_arena(), all.len + 1);
-    if (!err && !data) err = no_memory();
-    if (!err) {
-        memcpy(data, all.data, all.len);
-        data[all.len] = '\0';
-        *bytes = nx_slice(data, all.len);
-    }
+    if (!err) err = keep(&all, bytes);
     nx__buffer_free(&all);
     return err;
 }

@@ -239,7 +239,7 @@ struct map {
     char *out;
     const char *in;
     size_t out_size, in_size;
-    nx_map_fn fn;
+    nx_parallel_map_fn fn;
     void *arg;
 };
 
@@ -249,8 +249,9 @@ static nx_err map_item(size_t index, void *arg)
     return map->fn(map->in + index * map->in_size, map->out + index * map->out_size, map->arg);
 }
 
-nx_err nx_map_with(void *out, size_t out_size, const void *in, size_t in_size, size_t count,
-                   nx_map_fn fn, void *arg, const nx_parallel_options *options)
+nx_err nx_parallel_map_with(void *out, size_t out_size, const void *in, size_t in_size,
+                            size_t count, nx_parallel_map_fn fn, void *arg,
+                            const nx_parallel_options *options)
 {
     if (!fn) return nx__error_set(NX_EINVAL, "cannot map: no function was given");
     struct map map = {out, in, out_size, in_size, fn, arg};

@@ -409,7 +409,7 @@ int main(int argc, char **argv)
         self.write("plugin.c", "double cos(double x) { return x + 1; }\n")
         for name, text in (("plugin.c", 'did you mean "./plugin.c"?'), ("plugin", 'did you mean "./plugin"?'),
                            ("none", f'there is no nexus_modules in "{self.dir}" or above'), ("./none", "there is no such file"),
-                           ("/none.so", "there is no such file"), ("libnone.so.1", "no such package")):
+                           ("/none.so", "there is no such file"), ("libnone.so.1", "the system has no such library")):
             result = self.nexus("app.c", name)
             self.assertEqual(result.returncode, 8, result.stderr)
             self.assertIn(text, result.stderr)

@@ -21,7 +21,7 @@ class SealFile(Base):
         shutil.copy(os.path.join(EXAMPLES, "seal-file/app.c"), os.path.join(self.dir, "app.c"))
 
     def run_it(self, *args, password="correct horse", flags=("--allow-read=.", "--allow-write=.")):
-        return self.nexus("run", "app.c", *flags, "--", *args, env={**os.environ, "SEAL_PASSWORD": password})
+        return self.nexus("run", "app.c", "--allow-env=SEAL_PASSWORD", *flags, "--", *args, env={**os.environ, "SEAL_PASSWORD": password})
 
     def read(self, name):
         with open(os.path.join(self.dir, name), "rb") as f:

@@ -22,7 +22,8 @@ NEXUS = os.path.abspath(NEXUS)
 # What a program finds where it runs.
 FILES = {"config.json": json.dumps({"server": {"host": "localhost"}, "users": [{"name": "Ada", "age": 36}]}), "avatars/none": "",
          "public/index.html": "<p>hello", "dist/app.js": "", "reports/latest.pdf": "%PDF", "uploads/a.txt": "a", "me.png": "png",
-         "page.html": "<p>chat", "index.html": "<p>hello", "library.c": "int add(int a, int b) { return a + b; }\n"}
+         "page.html": "<p>chat", "index.html": "<p>hello", "prices.csv": "name,price\napple,3\n",
+         "library.c": "int add(int a, int b) { return a + b; }\n"}
 
 
 def read_some(fd):
@@ -45,6 +46,8 @@ def programs():
             code = block[1]
             if "#include" not in code or '#include "./' in code or not re.search(r"\bint main\(|^NX_(TEST|BENCH)", code, re.M):
                 continue  # a part of a program
+            if '"./libcaller.so"' in code:
+                continue  # ffi_test.py makes that
             below = text[block.end():blocks[i + 1].start() if i + 1 < len(blocks) else len(text)].split("\n## ")[0]
             yield os.path.basename(page), text[:block.start()].count("\n") + 1, code, re.findall(r"^    (?:\$ )?(curl .*)$", below, re.M)
 

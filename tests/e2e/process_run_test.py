@@ -127,6 +127,13 @@ int main(void)
         result = self.nexus("run", "app.c", f"--allow-run={self.dir}/echo")
         self.assertEqual((result.returncode, result.stdout), (0, "other\n"))
 
+    def test_what_is_started_has_the_granted_environment(self):
+        self.app('NX_ARGV("env")')
+        os.environ["NX_SECRET"] = "secret"
+        self.addCleanup(os.environ.pop, "NX_SECRET")
+        self.assertNotIn("secret", self.nexus("run", "app.c", "--allow-run=env").stdout)
+        self.assertIn("NX_SECRET=secret\n", self.nexus("run", "app.c", "--allow-run=env", "--allow-env=NX_SECRET").stdout)
+
     def test_what_is_started_gains_no_rights_and_no_descriptors(self):
         self.app('NX_ARGV("grep", "NoNewPrivs", "/proc/self/status")')
         result = self.nexus("run", "app.c", "--allow-run=grep")

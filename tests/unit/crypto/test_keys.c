@@ -6,15 +6,24 @@ static unsigned accepted;
 
 /* ---- Wycheproof */
 
-/* The key of a group: as DER, and the same as PEM and as JWK, where there are such. */
+/* The key of a group: as DER, and the same as PEM and as JWK, where there are such. Tests of a
+ * group come one after another. */
 static void group_key(const struct vector *v, void *key, nx_key_type type)
 {
+    static const void *group;
+    static char kept[sizeof(nx_rsa_public)];
     char again[sizeof(nx_rsa_public)];
-    nx_bytes der = vector_bytes(v->group, "publicKeyDer"), text;
-    nx_require_ok(nx_key_read_as(der, key, type));
     size_t size = type == NX_KEY_RSA_PUBLIC    ? sizeof(nx_rsa_public)
                   : type == NX_KEY_P256_PUBLIC ? sizeof(nx_p256_public)
                                                : sizeof(nx_ed25519_public);
+    if (group == v->group.at) {
+        memcpy(key, kept, size);
+        return;
+    }
+    group = v->group.at;
+    nx_bytes der = vector_bytes(v->group, "publicKeyDer"), text;
+    nx_require_ok(nx_key_read_as(der, key, type));
+    memcpy(kept, key, size);
     nx_require_ok(
         nx_key_read_as(nx_json_string(nx_json_get(v->group, "publicKeyPem"), ""), again, type));
     nx_expect(memcmp(again, key, size) == 0);
@@ -84,7 +93,7 @@ static void p256_der_vector(const struct vector *v)
     accepted += !err;
 }
 
-NX_TEST("vectors of ECDSA on P-256", .deadline = NX_S(60))
+NX_TEST("vectors of ECDSA on P-256", .deadline = NX_S(300))
 {
     nx_expect_gt(vectors_each("ecdsa_secp256r1_sha256_p1363", p256_vector), 250);
     nx_expect_gt(accepted, 100);
@@ -109,7 +118,7 @@ static void rsa_vector(const struct vector *v)
     accepted += !err;
 }
 
-NX_TEST("vectors of RSA, PKCS #1", .deadline = NX_S(60))
+NX_TEST("vectors of RSA, PKCS #1", .deadline = NX_S(300))
 {
     static const struct {
         const char *file;
@@ -128,7 +137,7 @@ NX_TEST("vectors of RSA, PKCS #1", .deadline = NX_S(60))
     }
 }
 
-NX_TEST("vectors of RSA, PSS", .deadline = NX_S(60))
+NX_TEST("vectors of RSA, PSS", .deadline = NX_S(300))
 {
     static const struct {
         const char *file;

@@ -52,8 +52,7 @@ NX_TEST("any two cuts")
         "a\r\r\n\n\rb\n",
         "\xef\xbb\xbf\"a\"\"b\",\"\"\r\n\"c\nd\",e",
         "\xef\xbb,\xef\n",
-        "\xff\xfe"
-        "abc",
+        "\xff\xfe-abc",
         "\xff",
         "\"a\nb\"x",
         "a,\"b\n\n",

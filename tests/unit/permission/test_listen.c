@@ -112,9 +112,8 @@ NX_TEST("a unix socket is one")
 
 NX_TEST("wrong hosts")
 {
-    static const char *const hosts[] = {"",      "example.com",    "1.2.3",
-                                        "127.1", "[127.0.0.1]",    "::1]",
-                                        "unix:", "unix:@abstract", "a\033b"};
+    static const char *const hosts[] = {"",     "example.com", "1.2.3",  "127.1", "[127.0.0.1]",
+                                        "::1]", "unix:",       "unix:@", "a\033b"};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++)
         nx_subtest ("%s", hosts[i]) {
             int fd;
@@ -177,4 +176,66 @@ NX_TEST("shared addresses")
     nx_expect_ok(nx__listen("127.0.0.1", port, 16, 0, NX__LISTEN_JOIN, &second, &same));
     (void)close(first);
     (void)close(second);
+}
+
+NX_TEST("abstract sockets have a name and no file")
+{
+    char name[64], spelled[NX__LISTEN_ADDRESS_MAX];
+    int fd, other;
+    uint16_t port = 1;
+    (void)snprintf(name, sizeof name, "unix:@nexus-test-%d", (int)getpid());
+    nx_require_ok(nx__listen(name, 0, 16, 0600, NX__LISTEN_ALONE, &fd, &port));
+    nx_expect_eq(port, 0);
+    nx_expect_err(NX_EADDRINUSE, nx__listen(name, 0, 16, 0600, NX__LISTEN_ALONE, &other, &port));
+    nx_expect(nx__listen_is_at(fd, name, 0, &port));
+    nx_expect(!nx__listen_is_at(fd, "unix:@nexus-test", 0, &port));
+    nx_expect(!nx__listen_is_at(fd, name + 6, 0, &port));
+    nx_expect_ok(nx__listen_spell(fd, spelled, &port));
+    nx_expect_eq(spelled, name);
+    nx__broker_unlisten(&(struct nx__listener){fd, -1, -1});
+}
+
+NX_TEST("a socket is known by its address")
+{
+    static const struct {
+        const char *host, *asked;
+        bool is;
+    } rows[] = {
+        {"127.0.0.1", "127.0.0.1", true},
+        {"127.0.0.1", "localhost", true},
+        {"127.0.0.1", "0.0.0.0", false},
+        {"0.0.0.0", "127.0.0.1", false},
+        {"0.0.0.0", "0.0.0.0", true},
+        {"0.0.0.0", "::", false},
+        {"::1", "[::1]", true},
+        {"::1", "127.0.0.1", false},
+        {"::", "::", true},
+        {"127.0.0.1", "unix:/x", false},
+        {"127.0.0.1", "no host", false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        nx_subtest ("%s for %s", rows[i].host, rows[i].asked) {
+            int fd;
+            uint16_t port, found = 0;
+            char spelled[NX__LISTEN_ADDRESS_MAX], wanted[NX__LISTEN_ADDRESS_MAX];
+            nx_err err = nx__listen(rows[i].host, 0, 16, 0, NX__LISTEN_ALONE, &fd, &port);
+            if (err == NX_EIO) nx_skip("no IPv6 here");
+            nx_require_ok(err);
+            nx_expect_eq(nx__listen_is_at(fd, rows[i].asked, port, &found), rows[i].is);
+            if (rows[i].is) nx_expect_eq(found, port);
+            nx_expect(!nx__listen_is_at(fd, rows[i].asked, (uint16_t)(port ^ 1), &found));
+            nx_expect(!nx__listen_is_at(fd, rows[i].asked, 0, &found));
+            nx_expect_ok(nx__listen_spell(fd, spelled, &found));
+            nx_expect_ok(nx__listen_address(rows[i].host, port, wanted));
+            nx_expect_eq(spelled, wanted);
+            (void)close(fd);
+        }
+    char spelled[NX__LISTEN_ADDRESS_MAX];
+    uint16_t port;
+    nx_expect_err(NX_EINVAL, nx__listen_spell(-1, spelled, &port));
+    int pair[2];
+    nx_require_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    nx_expect_err(NX_ENOTSUP, nx__listen_spell(pair[0], spelled, &port));
+    (void)close(pair[0]);
+    (void)close(pair[1]);
 }

@@ -99,6 +99,9 @@ NX_TEST("network grants")
 NX_TEST("names and programs")
 {
     static const struct grant_case cases[] = {
+        {{"--allow-net=unix:@app"}, NX__PERMIT_NET, "unix:@app", NX__GRANTED},
+        {{"--allow-net=unix:@app"}, NX__PERMIT_NET, "unix:@app/x", NX__MISSING},
+        {{"--allow-net=unix:/"}, NX__PERMIT_NET, "unix:@app", NX__MISSING},
         {{"--allow-env=HOME,PATH"}, NX__PERMIT_ENV, "PATH", NX__GRANTED},
         {{"--allow-env=HOME"}, NX__PERMIT_ENV, "home", NX__MISSING},
         {{"--allow-env=HOME"}, NX__PERMIT_ENV, "HOME2", NX__MISSING},
@@ -179,7 +182,7 @@ NX_TEST("wrong flags")
         "--allow-net=127.1",
         "--allow-net=http://x",
         "--allow-net=fe80::1%eth0",
-        "--allow-net=unix:@x",
+        "--allow-net=unix:@",
         "--allow-net=host:",
         "--deny-read=",
         "--allow-net=a b",

@@ -14,6 +14,19 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+
+/* Valgrind starts programs in its own way, and knows no handles of processes. */
+static inline bool under_valgrind(void)
+{
+#ifdef RUNNING_ON_VALGRIND
+    return RUNNING_ON_VALGRIND;
+#else
+    return false;
+#endif
+}
 
 static inline const char *at(const char *name)
 {
@@ -60,7 +73,7 @@ static inline const char *line_of(nx_process *process)
     return line;
 }
 
-/* This program's children that have ended and that nobody has taken. */
+/* None of this program's children has ended and not been taken. */
 static inline bool no_zombie(void)
 {
     siginfo_t info = {0};

@@ -24,10 +24,11 @@ NX_TEST("one writes and reads while it runs")
     nx_expect_err(NX_ESTATE, nx_stream_read(nx_process_err(p), text, 1, &got));
     nx_expect_eq(nx_error_last()->message,
                  "the standard error of \"cat\" is no pipe: start it with NX_IO_PIPE");
-    nx_expect(no_zombie());
+    if (!under_valgrind()) nx_expect(no_zombie());
     nx_process_close(p);
     nx_process_close(p);
     nx_process_close(NULL);
+    nx_expect(no_zombie());
     nx_expect_err(NX_ECLOSED, nx_process_wait(p, &end));
     nx_expect_err(NX_ECLOSED, nx_process_signal(p, SIGTERM));
     nx_expect_err(NX_ECLOSED, nx_process_stop(p));
@@ -117,7 +118,8 @@ NX_TEST("who waits for a pipe can be cancelled, and hears of its closing")
     nx_require_ok(nx_sleep(NX_MS(20)));
     nx_stream *out = nx_process_out(p);
     nx_process_close(p);
-    nx_expect_err(NX_ECANCELED, nx_join(reader));
+    nx_expect_err(NX_ECLOSED, nx_join(reader));
+    nx_expect_eq(nx_error_last()->message, "the standard output of \"/bin/sh\" is closed");
     nx_stream_close(out);
     nx_expect_eq(kill(escaped, SIGKILL), 0);
     nx_expect(no_zombie());
@@ -223,10 +225,10 @@ NX_TEST("a program ends with its scope, and a zombie is nobody's")
     nx_expect(kill(pid, 0) != 0 && errno == ESRCH);
     nx_expect(gone(grandchild));
     /* One that nobody waits for is taken all the same. */
+    if (under_valgrind()) nx_skip("without handles it is taken when its own is closed");
     nx_require_ok(nx_process_start(&p, NX_ARGV("true")));
     pid = nx_process_pid(p);
     for (int i = 0; i < 1000 && kill(pid, 0) == 0; i++) nx_require_ok(nx_sleep(NX_MS(5)));
-    if (nx__tree_by_handle(0)) {} /* older systems keep it until the handle closes */
     nx_expect(no_zombie());
 }
 
@@ -239,6 +241,28 @@ NX_TEST("one with a grace may end by itself when its handle is closed")
     nx_expect_eq(line_of(p), "a");
     nx_process_close(p);
     nx_expect_eq(access(at("bye"), F_OK), 0);
+}
+
+static nx_err pumps(void *arg)
+{
+    NX_AUTO(nx_process) *p = NULL;
+    nx_bytes out;
+    NX_TRY(nx_process_start(&p, NX_SHELL(arg), .out = NX_IO_PIPE, .grace = NX_S(8)));
+    return nx_pipe(nx_process_out(p), nx_memory_writer(&out, 1 << 20));
+}
+
+NX_TEST("its last words, however many, do not end it before its time")
+{
+    nx_fiber *fiber;
+    const char *line = nx_format("trap 'seq 100000; touch %s; exit' TERM; touch %s;"
+                                 "while :; do sleep 0.02; done",
+                                 at("ended"), at("begun"));
+    nx_require_ok(nx_spawn(&fiber, pumps, (void *)(uintptr_t)line));
+    for (int i = 0; i < 1000 && access(at("begun"), F_OK) != 0; i++)
+        nx_require_ok(nx_sleep(NX_MS(5)));
+    nx_cancel(fiber);
+    nx_expect_err(NX_ECANCELED, nx_join(fiber));
+    nx_expect_eq(access(at("ended"), F_OK), 0);
 }
 
 NX_TEST("what is detached outlives its handle")

@@ -1,7 +1,9 @@
 /* Compression, base64 and hexadecimal as transforms: any split gives the same. */
 #include <nexus/encode.h>
+#include <nexus/fiber.h>
 #include <nexus/stream.h>
 #include <nexus/test.h>
+#include <nexus/timer.h>
 
 /* ---- Pieces */
 
@@ -62,7 +64,7 @@ static nx_bytes text_make(size_t size)
     return nx_slice(text, size);
 }
 
-NX_TEST("what is compressed comes back, whatever the pieces")
+NX_TEST("what is compressed comes back, whatever the pieces", .deadline = NX_S(60))
 {
     static const size_t sizes[] = {0, 1, 300, 40000}, steps[] = {7, 777, 1 << 20};
     for (int way = 0; way < WAYS; way++)
@@ -125,7 +127,7 @@ NX_TEST("members of gzip and frames of zstd follow each other, others don't")
     }
 }
 
-NX_TEST("a bomb meets its cap")
+NX_TEST("a bomb meets its cap", .deadline = NX_S(60))
 {
     char *zeros = nx_alloc_zero(2 << 20, 1);
     for (int way = 0; way < WAYS; way++) {
@@ -148,6 +150,47 @@ NX_TEST("a bomb meets its cap")
     nx_expect_err(NX_ETOOBIG, through(nx_unzstd(), nx_slice(frame, 9), 99, &out));
     nx_expect_contains(nx_error_last()->message, "large_window");
     nx_expect_ok(through(nx_unzstd(.large_window = true), nx_slice(frame, 9), 99, &out));
+}
+
+static nx_err endless(void *arg, nx_bytes *piece)
+{
+    *piece = *(nx_bytes *)arg;
+    return NX_OK;
+}
+
+static nx_err nowhere(void *arg, nx_bytes bytes, nx_stream *next)
+{
+    (void)arg;
+    (void)bytes;
+    (void)next;
+    return NX_OK;
+}
+
+struct work {
+    nx_bytes text;
+    enum way way;
+};
+
+static nx_err work(void *arg)
+{
+    struct work *w = arg;
+    nx_bytes out;
+    return nx_pipe(nx_generator(endless, &w->text), pack(w->way, 1), unpack(w->way, 0, 0),
+                   nx_transform(nowhere, NULL), nx_memory_writer(&out, 1));
+}
+
+NX_TEST("what compresses for ever is cancelled, and lets others run meanwhile")
+{
+    for (int way = 0; way < WAYS; way++) {
+        nx_subtest ("way %d", way) {
+            struct work w = {text_make(100000), (enum way)way};
+            nx_fiber *f;
+            nx_require_ok(nx_spawn(&f, work, &w, .name = "works"));
+            nx_expect_ok(nx_sleep(NX_MS(20)));
+            nx_cancel(f);
+            nx_expect_err(NX_ECANCELED, nx_join(f));
+        }
+    }
 }
 
 NX_TEST("levels that there are not are refused")

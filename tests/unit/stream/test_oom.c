@@ -168,7 +168,7 @@ static int descriptors(void)
     return count;
 }
 
-NX_TEST("memory runs out at each place of each chain")
+NX_TEST("memory runs out at each place of each chain", .deadline = NX_S(110))
 {
     char *data = nx_alloc(SIZE);
     for (size_t i = 0; i < SIZE; i++) data[i] = (char)('a' + i * i % 23);

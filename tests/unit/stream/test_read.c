@@ -347,6 +347,20 @@ static nx_err merge_nothing(void *arg)
     return nx_pipe(nx_merge(slow(&s[0]), slow(&s[1])), nx_memory_writer(&out, 99));
 }
 
+NX_TEST("what a merge has at hand goes when another of it fails")
+{
+    struct pieces p = {.text = nx_str("abcdef"), .step = 6};
+    struct slow s = {"!", NX_MS(1), 0};
+    nx_stream *merge = nx_merge(pieces(&p), slow(&s));
+    char two[2];
+    nx_bytes rest;
+    nx_expect_ok(nx_stream_read_exact(merge, two, 2));
+    nx_expect_eq(nx_slice(two, 2), "ab");
+    while (!s.closed || !p.closed) nx_expect_ok(nx_sleep(NX_MS(1)));
+    nx_expect_err(NX_EFAILED, nx_stream_read_all(merge, 99, &rest));
+    nx_stream_close(merge);
+}
+
 NX_TEST("a merge that waits is cancelled with all that it waits for")
 {
     struct slow s[2] = {{"a", NX_FOREVER, 0}, {"b", NX_FOREVER, 0}};

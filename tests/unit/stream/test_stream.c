@@ -51,9 +51,9 @@ NX_TEST("bytes go from memory through transforms into memory")
                   nx_pipe(nx_memory_reader(nx_str("abc")), nx_limit(2), nx_memory_writer(&out, 9)));
 }
 
-NX_TEST("a file comes out in capitals")
+NX_TEST("a file comes out in capitals", .deadline = NX_S(60))
 {
-    enum { SIZE = (5 << 20) + 123 };
+    enum { SIZE = (1 << 20) + 123 };
     char *text = nx_alloc(SIZE);
     nx_bytes back;
     for (size_t i = 0; i < SIZE; i++) text[i] = (char)('a' + i * 7 % 26);
@@ -182,6 +182,43 @@ NX_TEST("all are finished in order and closed once, whatever fails where")
                 nx_expect_eq(p[3].finished, 0);
             }
             for (int n = 0; n < 4; n++) nx_expect_eq(p[n].closed, 1);
+        }
+    }
+}
+
+NX_TEST("so are those that several streams are made of")
+{
+    enum { FIRST, SECOND, INNER, PASSED, LAST, OTHER, PROBES };
+    static const struct {
+        int which;
+        enum step fails;
+    } rows[] = {{0, STEPS},      {FIRST, READ},   {SECOND, READ},   {INNER, TRANSFORM},
+                {INNER, FINISH}, {PASSED, WRITE}, {PASSED, FINISH}, {LAST, WRITE},
+                {LAST, FINISH},  {OTHER, WRITE},  {OTHER, FINISH}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        nx_subtest ("stream %d at step %d", rows[i].which, (int)rows[i].fails) {
+            struct probe p[PROBES];
+            for (int n = 0; n < PROBES; n++) p[n] = (struct probe){.left = 5, .fails = STEPS};
+            p[rows[i].which].fails = rows[i].fails;
+            nx_err err =
+                nx_pipe(nx_concat(nx_stream_new(&source, &p[FIRST]),
+                                  nx_through(nx_stream_new(&source, &p[SECOND]),
+                                             nx_stream_new(&between, &p[INNER]))),
+                        nx_tee(nx_stream_new(&sink, &p[PASSED])),
+                        nx_tee(nx_stream_new(&sink, &p[LAST]), nx_stream_new(&sink, &p[OTHER])));
+            if (rows[i].fails == STEPS) {
+                nx_expect_ok(err);
+                nx_expect_eq(p[PASSED].written, 2 * 5 * 3 + 1);
+                nx_expect_eq(p[OTHER].written, 2 * 5 * 3 + 1);
+                nx_expect(p[PASSED].finished == 1 && p[LAST].finished == 1 &&
+                          p[OTHER].finished == 1);
+            } else {
+                nx_expect_err(NX_EFAILED, err);
+                nx_expect_eq(nx_error_last()->message,
+                             nx_format("step %d fails", (int)rows[i].fails));
+                nx_expect_eq(p[OTHER].finished, 0);
+            }
+            for (int n = 0; n < PROBES; n++) nx_expect_eq(p[n].closed, 1);
         }
     }
 }

@@ -52,7 +52,7 @@ NX_TEST("results are in order")
     static int64_t out[1000];
     int more = 3;
     for (int i = 0; i < 1000; i++) in[i] = i;
-    nx_expect_ok(nx_map(out, in, 1000, square, &more));
+    nx_expect_ok(nx_parallel_map(out, in, 1000, square, &more));
     for (int i = 0; i < 1000; i++) nx_require_eq(out[i], (int64_t)i * i + 3);
 }
 
@@ -244,7 +244,7 @@ NX_TEST("what is refused")
 {
     _Atomic int count = 0;
     nx_expect_err(NX_EINVAL, nx_parallel(3, NULL, NULL));
-    nx_expect_err(NX_EINVAL, nx_map((int *)NULL, (int *)NULL, 3, NULL, NULL));
+    nx_expect_err(NX_EINVAL, nx_parallel_map((int *)NULL, (int *)NULL, 3, NULL, NULL));
     nx_require_ok(nx_post(nx_loop_current(), calls_from_the_loop, (void *)&count));
     nx_expect_ok(nx_sleep(NX_MS(1)));
     nx_expect_err(NX_ESTATE, outside);
