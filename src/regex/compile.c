@@ -184,24 +184,27 @@ int nx__regex_group(const struct nx_regex *regex, nx_bytes name)
     return -1;
 }
 
+/* Quoted as a whole: in an extended pattern some characters that are not ASCII are space, and which
+ * those are depends on whether it is UTF-8. */
 nx_err nx_regex_escape(nx_bytes text, nx_bytes *out)
 {
-    if (text.len > SIZE_MAX / 8) return nx__error_set(NX_ETOOBIG, "the text is too long");
-    char *pattern = nx_alloc(text.len * 4 + 1), *to = pattern;
+    static const char nul[] = "\\E\\x00\\Q", backslash[] = "\\E\\\\\\Q";
+    if (text.len > SIZE_MAX / 16) return nx__error_set(NX_ETOOBIG, "the text is too long");
+    char *pattern = nx_alloc(text.len * (sizeof nul - 1) + 5), *to = pattern;
     if (!pattern) return NX_ENOMEM;
+    memcpy(to, "\\Q", 2);
+    to += 2;
     for (size_t i = 0; i < text.len; i++) {
         char c = text.data[i];
-        bool word = (unsigned char)c >= 0x80 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-                    (c >= '0' && c <= '9') || c == '_';
-        if (!c) {
-            memcpy(to, "\\x00", 4);
-            to += 4;
+        if (c && c != '\\') {
+            *to++ = c;
             continue;
         }
-        if (!word) *to++ = '\\';
-        *to++ = c;
+        size_t len = c ? sizeof backslash - 1 : sizeof nul - 1;
+        memcpy(to, c ? backslash : nul, len);
+        to += len;
     }
-    *to = '\0';
-    *out = nx_slice(pattern, (size_t)(to - pattern));
+    memcpy(to, "\\E", 3);
+    *out = nx_slice(pattern, (size_t)(to - pattern) + 2);
     return NX_OK;
 }

@@ -369,16 +369,21 @@ NX_TEST("escaped")
 {
     char every[256];
     nx_bytes pattern;
-    for (size_t i = 0; i < 128; i++) every[i] = (char)i;
-    memcpy(every + 128, "\xc3\xa4", 2);
-    nx_bytes text = nx_slice(every, 130);
-    nx_require_ok(nx_regex_escape(text, &pattern));
-    for (int extended = 0; extended < 2; extended++) {
-        nx_regex *re;
-        nx_match match;
-        nx_require_ok(nx_regex_compile(&re, pattern.data, .extended = extended != 0));
-        nx_require_ok(nx_regex_find(re, text, &match));
-        nx_expect(match.found && match.text.len == text.len);
+    for (size_t i = 0; i < 256; i++) every[i] = (char)i;
+    nx_bytes rows[] = {nx_slice(every, 128), nx_slice(every, 256), nx_str("\\E\\Q\\G\\\\E"),
+                       nx_str(""),
+                       nx_str("a\xc2\x85\xe2\x80\xa8z")}; /* space in an extended pattern */
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        nx_require_ok(nx_regex_escape(rows[i], &pattern));
+        nx_expect_eq(pattern.len, strlen(pattern.data));
+        for (int how = 0; how < 4; how++) {
+            nx_regex *re;
+            nx_match match;
+            bool bytes = how & 1 || i == 1;
+            nx_require_ok(nx_regex_compile(&re, pattern.data, .extended = how & 2, .bytes = bytes));
+            nx_require_ok(nx_regex_find(re, rows[i], &match));
+            nx_expect(match.found && match.text.len == rows[i].len);
+        }
     }
 }
 
