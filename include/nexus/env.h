@@ -114,11 +114,13 @@ typedef struct nx_env_load_options {
 
 /* Reads the file and sets its variables, but for those that are set already: who starts the program
  * has the last word. All or, with an error, none: errors of nx_fs_read_file, nx_env_parse and
- * nx_env_set. Suspends. nx_env_load(".env") */
+ * nx_env_set, and NX_ETOOBIG for more than NX_ENV_FILE_VARIABLES_MOST. Suspends.
+ * nx_env_load(".env") */
 NX_API NX_MUST_CHECK nx_err nx_env_load_with(const char *path, const nx_env_load_options *options);
 #define nx_env_load(path, ...)                                                                     \
     nx_env_load_with((path),                                                                       \
                      &(nx_env_load_options){.size = sizeof(nx_env_load_options), __VA_ARGS__})
+#define NX_ENV_FILE_VARIABLES_MOST ((size_t)4096)
 
 #ifdef __cplusplus
 }

@@ -89,14 +89,10 @@ NX_API NX_MUST_CHECK nx_err nx_scope_close(nx_scope **scope);
  * not suspend. */
 NX_API void nx_scope_cancel(nx_scope *scope);
 
-/* Cancels and closes: for NX_AUTO(nx_scope). Suspends. */
-static inline void nx_scope_auto(nx_scope **scope)
-{
-    if (*scope) {
-        nx_scope_cancel(*scope);
-        NX_IGNORE(nx_scope_close(scope));
-    }
-}
+/* Cancels and closes: for NX_AUTO(nx_scope). The calling fiber's last error stays as it is; where
+ * that is NX_ECANCELED, since a fiber of the scope has failed, that fiber's error is the last one,
+ * and the scope's around it. NULL is nothing. Suspends. */
+NX_API void nx_scope_auto(nx_scope **scope);
 
 /* Calls fn(arg) when the innermost open scope ends, whatever the way; last deferred, first called.
  * NX_ENOMEM (fn was not, and will not be, called). Does not suspend. */

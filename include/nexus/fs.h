@@ -180,8 +180,8 @@ NX_API NX_MUST_CHECK nx_err nx_fs_stat(const char *path, nx_stat *out);
 NX_API NX_MUST_CHECK nx_err nx_fs_lstat(const char *path, nx_stat *out);
 NX_API NX_MUST_CHECK nx_err nx_file_stat(nx_file *file, nx_stat *out);
 
-/* Is there such a file, and may the program know? Whoever is about to open it had better do so, and
- * see. */
+/* Is there such a file, and may the program know? False too where --allow-read does not grant it:
+ * nx_fs_stat tells the two apart. Whoever is about to open it had better do so, and see. */
 NX_API bool nx_fs_exists(const char *path);
 
 /* All need --allow-write, and are about what a link leads to but for nx_fs_lchown. */
@@ -434,8 +434,9 @@ NX_API NX_MUST_CHECK nx_err nx_fs_watch_with(nx_watcher **out, const char *path,
 
 /* Waits for the next event. NX_ECLOSED once what is watched is gone (its NX_FS_REMOVE comes
  * before), NX_ELIMIT where a new directory can't be watched, what is in it being missed from then
- * on. */
+ * on, NX_ESTATE (another fiber waits already). */
 NX_API NX_MUST_CHECK nx_err nx_watcher_next(nx_watcher *watcher, nx_fs_event *event);
+/* Ends it; a fiber that waits for its next event gets NX_ECLOSED. NULL is nothing. */
 NX_API void nx_watcher_free(nx_watcher *watcher);
 static inline void nx_watcher_auto(nx_watcher **watcher)
 {

@@ -150,7 +150,8 @@ NX_API pid_t nx_process_pid(const nx_process *process);
 
 /* The other end of a NX_IO_PIPE, or of the terminal (`in` and `out`): a sink for what the program
  * reads, sources of what it writes. The same stream each time; it belongs to the handle and may be
- * closed before, as nx_pipe does. Never NULL: where there is none, whoever uses it gets NX_ESTATE.
+ * closed before, as nx_pipe does. Never NULL: where there is none, whoever uses it gets NX_ESTATE,
+ * and so does a second fiber that would wait for it at the same time.
  *
  * Nothing is read ahead: a program that writes faster than it is read waits, and one that nobody
  * reads waits for ever. Writing to one that reads no more is NX_ECLOSED. nx_stream_finish on `in`

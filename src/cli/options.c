@@ -1,8 +1,8 @@
 /* The command line of `nexus run`. */
 #include "cli/options.h"
 
-#include "env/values.h"
 #include "cli/cli.h"
+#include "env/values.h"
 #include "loop/profile.h"
 #include "module/module.h"
 #include <limits.h>

@@ -156,7 +156,7 @@ static const char *find(nx_bytes text, const char *word)
 static nx_err read_pem(nx_bytes text, void *out, nx_key_type type)
 {
     static const char begin[] = "-----BEGIN ", dashes[] = "-----";
-    char end[64];
+    char end[64], shown[NX__QUOTED];
     nx_bytes rest = nx_slice(text.data + sizeof begin - 1, text.len - sizeof begin + 1), der;
     const char *after = find(rest, dashes);
     size_t len = after ? (size_t)(after - rest.data) : 0;
@@ -166,7 +166,8 @@ static nx_err read_pem(nx_bytes text, void *out, nx_key_type type)
     body.data = after + sizeof dashes - 1;
     body.len = (size_t)(text.data + text.len - body.data);
     const char *stop = find(body, end);
-    if (!stop) return nx__error_set(NX_EINVAL, "the PEM has no \"%s\"", end);
+    if (!stop)
+        return nx__error_set(NX_EINVAL, "the PEM has no \"%s\"", nx__quoted(shown, nx_str(end)));
     body.len = (size_t)(stop - body.data);
     if (nx_bytes_is(label, "ENCRYPTED PRIVATE KEY"))
         return nx__error_set(NX_ENOTSUP,

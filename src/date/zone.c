@@ -63,13 +63,16 @@ static nx_err read_zone(void *arg)
     return NX_OK;
 }
 
-/* Names of zoneinfo have no dots, so that none leads out of it. */
+/* Names of zoneinfo have no dots, so that none leads out of it, and no empty parts, so that each
+ * zone has one name, or it would be kept many times. */
 static bool is_name(const char *name)
 {
     size_t len = strlen(name);
     if (!len || len > NX__ZONE_NAME_MOST || !isalpha((unsigned char)name[0])) return false;
-    for (; *name; name++)
+    for (; *name; name++) {
         if (!isalnum((unsigned char)*name) && !strchr("_+-/", *name)) return false;
+        if (*name == '/' && (name[1] == '/' || !name[1])) return false;
+    }
     return true;
 }
 

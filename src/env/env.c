@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "permission/permission.h"
+#include "permission/program.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -19,6 +20,13 @@ static nx_err name_check(const char *name, const char *doing)
     return nx__permit(NX__PERMIT_ENV, name);
 }
 
+/* What is set for this program those that it starts have too. */
+static nx_err set_check(const char *name)
+{
+    NX_TRY(name_check(name, "set"));
+    return nx__permit_program_variable(name);
+}
+
 const char *nx_env(const char *name)
 {
     if (name_check(name, "read")) return NULL;
@@ -32,7 +40,7 @@ const char *nx_env(const char *name)
 
 nx_err nx_env_set(const char *name, const char *value)
 {
-    NX_TRY(name_check(name, "set"));
+    NX_TRY(set_check(name));
     (void)pthread_mutex_lock(&turn);
     int failed = setenv(name, value, 1);
     (void)pthread_mutex_unlock(&turn);
@@ -50,7 +58,7 @@ nx_err nx_env_unset(const char *name)
 
 nx_err nx__env_apply(const nx_env_variable *variables, size_t count, bool override)
 {
-    for (size_t i = 0; i < count; i++) NX_TRY(name_check(variables[i].name, "set"));
+    for (size_t i = 0; i < count; i++) NX_TRY(set_check(variables[i].name));
     for (size_t i = 0; i < count; i++) {
         /* Of two in one list the later one counts, whether or not the first was set before. */
         bool again = false;

@@ -187,6 +187,10 @@ static nx_err file_parse(struct nx__arena *arena, const char *path, nx_bytes tex
                          nx_env_variable **out, size_t *count)
 {
     nx_err err = parse(arena, text, out, count);
+    /* Each is looked for among those that are set, and among its own. */
+    if (!err && *count > NX_ENV_FILE_VARIABLES_MOST)
+        err = nx__error_set(NX_ETOOBIG, "it has %zu variables, and may have %zu", *count,
+                            NX_ENV_FILE_VARIABLES_MOST);
     if (err == NX_EINVAL || err == NX_ETOOBIG)
         return nx__error_set(err, "cannot use \"%.100s\": %s", path, nx__error_last()->message);
     return err;

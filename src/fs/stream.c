@@ -51,7 +51,18 @@ struct writer {
     struct nx__file write;
     struct iovec piece; /* of what is under way */
     bool busy, sync;
+    bool whole; /* what the file had before is still there, and is to go */
 };
+
+/* What was there goes when something comes in its place, or nothing does: who makes a chain of
+ * which another end can't be opened loses nothing. */
+static nx_err begin(struct writer *w)
+{
+    struct stat st;
+    if (!w->whole) return NX_OK;
+    w->whole = false;
+    return fstat(w->file->fd, &st) == 0 && st.st_size == 0 ? NX_OK : nx_file_truncate(w->file, 0);
+}
 
 /* Waits for what is under way, and writes what of it the system has left. */
 static int64_t settle(struct writer *w, bool cancelable)
@@ -70,6 +81,7 @@ static int64_t settle(struct writer *w, bool cancelable)
 static nx_err writer_write(void *state, nx_bytes bytes)
 {
     struct writer *w = state;
+    NX_TRY(begin(w));
     int64_t result = settle(w, true);
     if (result == 0 && w->file->streams) {
         result = nx__fs_file_write_all(w->file, bytes, 0);
@@ -85,7 +97,8 @@ static nx_err writer_write(void *state, nx_bytes bytes)
 
 static bool writer_direct(void *state, struct nx__direct *out)
 {
-    const struct writer *w = state;
+    struct writer *w = state;
+    if (begin(w)) return false;
     *out = (struct nx__direct){.fd = w->file->fd,
                                .position = w->file->streams ? NULL : &w->file->position};
     return !w->busy;
@@ -95,6 +108,7 @@ static nx_err writer_finish(void *state, nx_stream *next)
 {
     struct writer *w = state;
     (void)next;
+    NX_TRY(begin(w));
     int64_t result = settle(w, true);
     if (result == 0 && w->sync) result = nx__file_sync(w->file->fd, false);
     NX_TRY(nx__fs_result(result, "write", w->file->path));
@@ -124,11 +138,12 @@ nx_stream *nx_fs_writer_with(const char *path, const nx_fs_writer_options *optio
     struct writer *w = calloc(1, sizeof *w);
     if (!w) return nx__stream_no_memory();
     nx_err err = nx_fs_open(&w->file, path, .create = true, .append = o.append,
-                            .exclusive = o.exclusive, .truncate = !o.append, .mode = o.mode);
+                            .exclusive = o.exclusive, .mode = o.mode);
     if (err) {
         free(w);
         return nx_stream_failed();
     }
     w->sync = o.sync;
+    w->whole = !o.append && !w->file->streams;
     return nx__stream_direct(nx_stream_new(&type, w), writer_direct);
 }

@@ -49,6 +49,7 @@ struct nx_watcher {
     struct waiting *first, *last;
     size_t count;
     bool overflown, ended, heard; /* `heard`: nothing was left to read */
+    bool asked, freed;            /* a fiber waits for an event; who then has to free it */
     nx_duration since, until; /* when the first of what waits came, and it may be told; 0: none */
     struct found found;       /* what a scan has told, and inotify may tell again */
     char *told;               /* the event that was returned last */
@@ -517,10 +518,10 @@ static bool is_due(struct nx_watcher *w, nx_duration now)
     return false;
 }
 
-nx_err nx_watcher_next(nx_watcher *w, nx_fs_event *event)
+static nx_err next_event(nx_watcher *w, nx_fs_event *event)
 {
     *event = (nx_fs_event){0};
-    for (;;) {
+    while (!w->freed) {
         if (!w->heard || !w->first || w->debounce) NX_TRY(hear(w));
         nx_duration now = nx__clock_monotonic();
         if (is_due(w, now)) return tell(w, event);
@@ -540,11 +541,11 @@ nx_err nx_watcher_next(nx_watcher *w, nx_fs_event *event)
         nx_err err = nx__wait_fd(&w->watch, NX__READABLE, until);
         if (err && err != NX_ETIMEDOUT) return err;
     }
+    return NX_OK;
 }
 
-void nx_watcher_free(nx_watcher *w)
+static void watcher_end(nx_watcher *w)
 {
-    if (!w) return;
     if (w->watch.fd >= 0) nx__poller_remove(&w->loop->poller, &w->watch);
     waiting_clear(w);
     nx__watch_tree_free(&w->tree);
@@ -552,6 +553,30 @@ void nx_watcher_free(nx_watcher *w)
     found_clear(&w->found);
     free(w->told);
     free(w);
+}
+
+void nx_watcher_free(nx_watcher *w)
+{
+    if (!w) return;
+    if (!w->asked) {
+        watcher_end(w);
+        return;
+    }
+    w->freed = true;
+    nx__watch_wake(&w->watch);
+}
+
+nx_err nx_watcher_next(nx_watcher *w, nx_fs_event *event)
+{
+    if (w->asked)
+        return nx__error_set(NX_ESTATE, "another fiber waits for changes of \"%.150s\"", w->prefix);
+    w->asked = true;
+    nx_err err = next_event(w, event);
+    w->asked = false;
+    if (!w->freed) return err;
+    watcher_end(w);
+    *event = (nx_fs_event){0};
+    return nx__error_set(NX_ECLOSED, "the watcher was freed");
 }
 
 const char *nx_fs_event_name(nx_fs_event_kind kind)

@@ -79,8 +79,10 @@ static int64_t replace(const struct nx__parent *parent, nx__fs_source next, void
     char aside[ASIDE_MOST];
     uint64_t random = 0;
     if (getrandom(&random, sizeof random, 0) < 0) return -errno;
-    int n =
-        snprintf(aside, sizeof aside, "%s.%016llx.tmp", parent->name, (unsigned long long)random);
+    /* A hidden one, beside the file. */
+    const char *slash = strrchr(parent->name, '/'), *leaf = slash ? slash + 1 : parent->name;
+    int n = snprintf(aside, sizeof aside, "%.*s.%s.%016llx.tmp", (int)(leaf - parent->name),
+                     parent->name, leaf, (unsigned long long)random);
     if (n < 0 || (size_t)n >= sizeof aside) return -ENAMETOOLONG;
     int64_t mode = old_mode(parent);
     if (mode < 0 && mode != -ENOENT) return mode;

@@ -16,6 +16,7 @@
 #include "loop/watchdog.h"
 #include "permission/broker.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdio_ext.h>
@@ -202,6 +203,11 @@ nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadlin
     return nx__error_set(NX_ECANCELED, "cancelled");
 }
 
+void nx__watch_wake(struct nx__watch *watch)
+{
+    if (watch->waiter) fd_wait_end(watch->waiter, 0);
+}
+
 void nx__watch_unheard(struct nx__watch *watch, uint32_t events)
 {
     (void)watch;
@@ -213,9 +219,19 @@ int64_t nx__fd_wait(int fd, uint32_t events)
     struct nx_loop *loop = nx__loop();
     struct nx__watch watch = {.ready = nx__watch_unheard, .fd = -1};
     nx_err err = nx__poller_add(&loop->poller, &watch, fd, events);
-    if (err) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
-    err = nx__wait_fd(&watch, events, NX_FOREVER);
+    int own = -1;
+    if (err && nx__error_last()->system == EEXIST) {
+        /* Another fiber waits for it, such as the one that has the other direction: the system
+         * knows them apart by the number. */
+        own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+        if (own < 0) return -errno;
+        err = nx__poller_add(&loop->poller, &watch, own, events);
+    }
+    bool watched = !err;
+    if (watched) err = nx__wait_fd(&watch, events, NX_FOREVER);
     nx__poller_remove(&loop->poller, &watch);
+    if (own >= 0) (void)close(own);
+    if (!watched) return err == NX_ENOMEM ? -ENOMEM : -ENOBUFS;
     return err == NX_ELIMIT ? -ELIMIT_OPERATIONS : err ? -ECANCELED : 0;
 }
 

@@ -256,9 +256,12 @@ void nx__loop_shutdown(struct nx_loop *loop);
  * only. */
 NX_MUST_CHECK nx_err nx__wait_fd(struct nx__watch *watch, uint32_t events, nx_duration deadline);
 
-/* The same for a descriptor that is seldom waited for, and that the loop watches nowhere else just
- * now. 0 or -errno. */
+/* The same for a descriptor that is seldom waited for; any number of fibers may at once, for either
+ * direction. 0 or -errno. */
 int64_t nx__fd_wait(int fd, uint32_t events);
+
+/* Who waits in nx__wait_fd goes on as if there were something. */
+void nx__watch_wake(struct nx__watch *watch);
 
 /* A watch's callback where only fibers wait: who waits next looks for himself first. */
 void nx__watch_unheard(struct nx__watch *watch, uint32_t events);

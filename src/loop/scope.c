@@ -125,6 +125,21 @@ nx_err nx_scope_close(nx_scope **scope_ptr)
     return err;
 }
 
+void nx_scope_auto(nx_scope **scope_ptr)
+{
+    nx_scope *scope = *scope_ptr;
+    if (!scope) return;
+    nx_fiber *fiber = scope->fiber;
+    nx_scope *parent = scope->parent;
+    struct nx__context kept = fiber->context;
+    nx_scope_cancel(scope);
+    nx_err err = nx_scope_close(scope_ptr);
+    if (kept.error.code == NX_ECANCELED && err && err != NX_ECANCELED && !parent->error)
+        error_keep(parent, err, nx__fiber_message(fiber, err));
+    else
+        fiber->context = kept;
+}
+
 nx_err nx__scopes_end(nx_fiber *fiber, nx_err result)
 {
     struct nx__context kept = fiber->context; /* cleaning up may fail too, and is not reported */
@@ -134,11 +149,7 @@ nx_err nx__scopes_end(nx_fiber *fiber, nx_err result)
     }
     nx_err closed = nx__scope_end(&fiber->own);
     if (closed && (!result || result == NX_ECANCELED)) return closed;
-    if (result) {
-        memcpy(fiber->context.message, kept.message, sizeof kept.message);
-        fiber->context.error = kept.error;
-        fiber->context.looked_at = kept.looked_at;
-    }
+    if (result) fiber->context = kept;
     return result;
 }
 

@@ -1,19 +1,36 @@
-# Writes OUT, a C file with the public headers under INCLUDE in it.
+# Writes OUT, a C file with the public headers under INCLUDE in it, one behind the other and compressed.
 file(GLOB_RECURSE files RELATIVE ${INCLUDE} ${INCLUDE}/*.h)
 list(SORT files)
 set(all "")
-set(text "/* The public headers. */\n#include \"module/embedded.h\"\n\n")
 set(table "")
-set(number 0)
+set(at 0)
+file(WRITE ${OUT}.all "")
 foreach(file ${files})
+    file(READ ${INCLUDE}/${file} text)
+    file(APPEND ${OUT}.all "${text}")
+    file(SIZE ${INCLUDE}/${file} size)
     file(SHA256 ${INCLUDE}/${file} hash)
     string(APPEND all "${file} ${hash}\n")
-    string(APPEND text "extern const char nx__header_${number}[], nx__header_${number}_end[];\n"
-        "__asm__(\".section .rodata\\n\"\n    \".global nx__header_${number}\\n.hidden nx__header_${number}\\nnx__header_${number}:\\n\"\n"
-        "    \".incbin \\\"${INCLUDE}/${file}\\\"\\n\"\n"
-        "    \".global nx__header_${number}_end\\n.hidden nx__header_${number}_end\\nnx__header_${number}_end:\\n.byte 0\\n.previous\\n\");\n")
-    string(APPEND table "    {\"${file}\", nx__header_${number}, nx__header_${number}_end},\n")
-    math(EXPR number "${number} + 1")
+    string(APPEND table "    {\"${file}\", ${at}, ${size}},\n")
+    math(EXPR at "${at} + ${size}")
 endforeach()
 string(SHA256 hash "${all}")
-file(WRITE ${OUT} "${text}\nconst struct nx__embedded nx__headers[] = {\n${table}    {0, 0, 0},\n};\n\nconst char nx__headers_hash[] = \"${hash}\";\n")
+file(SIZE ${OUT}.all size)
+if(NOT size EQUAL at)
+    message(FATAL_ERROR "the headers have ${at} bytes, and ${size} were put together")
+endif()
+file(ARCHIVE_CREATE OUTPUT ${OUT}.zst PATHS ${OUT}.all FORMAT raw COMPRESSION Zstd COMPRESSION_LEVEL 9)
+file(WRITE ${OUT} "/* The public headers. */
+#include \"module/embedded.h\"
+
+__asm__(\".section .rodata\\n\"
+    \".global nx__headers_packed, nx__headers_packed_end\\n.hidden nx__headers_packed, nx__headers_packed_end\\n\"
+    \"nx__headers_packed:\\n.incbin \\\"${OUT}.zst\\\"\\nnx__headers_packed_end:\\n.byte 0\\n.previous\\n\");
+
+const struct nx__embedded nx__headers[] = {
+${table}    {0, 0, 0},
+};
+
+const size_t nx__headers_size = ${at};
+const char nx__headers_hash[] = \"${hash}\";
+")

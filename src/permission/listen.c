@@ -240,11 +240,11 @@ bool nx__listen_is_at(int fd, const char *host, uint16_t port, uint16_t *bound_p
     if (!port || *bound_port != port) return false;
     if (own.any.sa_family == AF_INET6 && wanted.any.sa_family == AF_INET)
         return wanted.v4.sin_addr.s_addr == htonl(INADDR_ANY) &&
-               memcmp(&own.v6.sin6_addr, &in6addr_any, sizeof in6addr_any) == 0 && takes_v4(fd);
+               IN6_IS_ADDR_UNSPECIFIED(&own.v6.sin6_addr) && takes_v4(fd);
     if (own.any.sa_family != wanted.any.sa_family) return false;
     return own.any.sa_family == AF_INET
                ? own.v4.sin_addr.s_addr == wanted.v4.sin_addr.s_addr
-               : memcmp(&own.v6.sin6_addr, &wanted.v6.sin6_addr, sizeof in6addr_any) == 0;
+               : memcmp(&own.v6.sin6_addr, &wanted.v6.sin6_addr, sizeof own.v6.sin6_addr) == 0;
 }
 
 nx_err nx__listen_spell(int fd, char out[NX__LISTEN_ADDRESS_MAX], uint16_t *bound_port)

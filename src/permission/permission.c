@@ -277,6 +277,24 @@ void nx__permissions_seal(struct nx__permissions *permissions)
     atomic_store(&sealed, permissions);
 }
 
+/* As a shell has to be told it: what is copied from a message must be one word there. */
+static const char *as_word(char *out, size_t size, const char *text)
+{
+    size_t n = 0;
+    if (!strpbrk(text, " \t'\"\\$`&|;<>()*?[]#~!")) return text;
+    out[n++] = '\'';
+    for (; *text && n + 6 < size; text++) {
+        if (*text == '\'') {
+            memcpy(out + n, "'\\'", 3); /* out of the quotes, and a quote */
+            n += 3;
+        }
+        out[n++] = *text;
+    }
+    out[n++] = '\'';
+    out[n] = '\0';
+    return out;
+}
+
 nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
 {
     char clean[NX__ERROR_MESSAGE_MAX / 3];
@@ -291,10 +309,10 @@ nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__v
         return nx__error_set(NX_EPERM, "%s \"%s\" is not allowed; run with --allow-all",
                              kinds[kind].doing, clean);
     if (kind == NX__PERMIT_NET && !target.valid) return NX_EINVAL;
-    const char *shell = strpbrk(clean, " \t'\"\\$`&|;<>()*?[]#~!") ? "'" : "";
-    return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s%s%s",
-                         kinds[kind].doing, quote, clean, quote, kinds[kind].name, shell, clean,
-                         shell);
+    char word[NX__ERROR_MESSAGE_MAX / 2];
+    return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s",
+                         kinds[kind].doing, quote, clean, quote, kinds[kind].name,
+                         as_word(word, sizeof word, clean));
 }
 
 nx_err nx__permit(enum nx__permit_kind kind, const char *what)

@@ -88,13 +88,21 @@ static bool allows(const struct nx__rule *rule, const struct program *program)
     return place_of(rule, place) && strcmp(place, program->place) == 0;
 }
 
+/* By its number too: a hard link has no path that leads to the other. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat st, other;
+    return strcmp(a, b) == 0 || (stat(a, &st) == 0 && stat(b, &other) == 0 &&
+                                 st.st_dev == other.st_dev && st.st_ino == other.st_ino);
+}
+
 static bool denies(const struct nx__rule *rule, const struct program *program)
 {
     char place[NX__PATH_MAX], file[NX__PATH_MAX];
     if (strcmp(rule->text, program->name) == 0) return true;
     if (!program->place[0] || !place_of(rule, place)) return false;
     return strcmp(place, program->place) == 0 ||
-           (nx__path_resolve(place, file) && strcmp(file, program->file) == 0);
+           (nx__path_resolve(place, file) && is_same_file(file, program->file));
 }
 
 static bool matches(const struct nx__rules *rules, const struct program *program,
@@ -126,8 +134,14 @@ nx_err nx__permit_program(const char *asked, const char *found)
     return nx__permit_refuse(NX__PERMIT_RUN, asked, NX__MISSING);
 }
 
-bool nx__permit_all_programs(void)
+nx_err nx__permit_program_variable(const char *entry)
 {
     const struct nx__permissions *p = nx__permissions_sealed();
-    return !p || p->all || p->allow[NX__PERMIT_RUN].any;
+    if (!p || p->all || p->allow[NX__PERMIT_RUN].any || strncmp(entry, "LD_", 3) != 0) return NX_OK;
+    /* Without a grant there is no program that it would be for. */
+    if (!atomic_load_explicit(&p->allow[NX__PERMIT_RUN].first, memory_order_acquire)) return NX_OK;
+    return nx__error_set(
+        NX_EPERM,
+        "setting %.*s for a program is not allowed where programs are named; run with --allow-run",
+        (int)strcspn(entry, "="), entry);
 }

@@ -28,13 +28,7 @@ static nx_err check(const char *entry)
 {
     size_t len = name_len(entry);
     if (!len) return nx__error_set(NX_EINVAL, "an entry of .env has no name: \"%s\"", entry);
-    /* The loader would run what it names as a part of a program that is granted. */
-    if (entry[len] && strncmp(entry, "LD_", 3) == 0 && !nx__permit_all_programs())
-        return nx__error_set(
-            NX_EPERM,
-            "setting %.*s for a program is not allowed where programs are named; run with --allow-run",
-            (int)len, entry);
-    return NX_OK;
+    return entry[len] ? nx__permit_program_variable(entry) : NX_OK;
 }
 
 nx_err nx__process_environment(const nx_process_options *options, char ***out)

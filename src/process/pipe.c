@@ -119,6 +119,15 @@ static nx_err failed(const struct nx__process_pipe *pipe, int64_t result, const 
                             pipe->process->name);
 }
 
+/* For one fiber: of two the first would never hear of it. */
+static nx_err pipe_wait(struct nx__process_pipe *pipe, uint32_t events)
+{
+    if (pipe->watch.waiter)
+        return nx__error_set(NX_ESTATE, "another fiber waits for the %s of \"%s\" already",
+                             name_of(pipe), pipe->process->name);
+    return nx__wait_fd(&pipe->watch, events, NX_FOREVER);
+}
+
 static nx_err pipe_read(void *state, void *data, size_t len, size_t *got)
 {
     struct nx__process_pipe *pipe = state;
@@ -126,7 +135,7 @@ static nx_err pipe_read(void *state, void *data, size_t len, size_t *got)
     for (;;) {
         int64_t n = nx__process_pipe_read(pipe, data, len);
         if (n == -EAGAIN) {
-            NX_TRY(nx__wait_fd(&pipe->watch, NX__READABLE, NX_FOREVER));
+            NX_TRY(pipe_wait(pipe, NX__READABLE));
             if (pipe->fd < 0) return missing(pipe);
             continue;
         }
@@ -145,7 +154,7 @@ static nx_err pipe_write(void *state, nx_bytes bytes)
         if (pipe->fd < 0) return missing(pipe);
         int64_t n = nx__process_pipe_write(pipe, bytes.data, bytes.len);
         if (n == -EAGAIN) {
-            NX_TRY(nx__wait_fd(&pipe->watch, NX__WRITABLE, NX_FOREVER));
+            NX_TRY(pipe_wait(pipe, NX__WRITABLE));
             continue;
         }
         if (n < 0) return failed(pipe, n, "write");
@@ -164,7 +173,7 @@ static nx_err pipe_finish(void *state, nx_stream *next)
     if (!pipe->had) return missing(pipe);
     int64_t result;
     while ((result = nx__process_pipe_finish(pipe)) == -EAGAIN)
-        NX_TRY(nx__wait_fd(&pipe->watch, NX__WRITABLE, NX_FOREVER));
+        NX_TRY(pipe_wait(pipe, NX__WRITABLE));
     return result < 0 ? failed(pipe, result, "finish") : NX_OK;
 }
 

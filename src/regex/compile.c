@@ -153,6 +153,11 @@ nx_err nx_regex_compile_with(nx_regex **out, nx_bytes pattern, const nx_regex_op
         pcre2_code_free(learned);
         regex->code = compile(pattern, flags_of(&o), scope, false, &number, &at);
     }
+    if (regex->code) {
+        uint32_t flags = flags_of(&o) | PCRE2_AUTO_CALLOUT;
+        regex->watched = compile(pattern, flags, scope, false, &number, &at);
+        if (!regex->watched && number == PCRE2_ERROR_HEAP_FAILED) regex->code = NULL;
+    }
     if (!regex->code) {
         char reason[120];
         if (number == PCRE2_ERROR_HEAP_FAILED)

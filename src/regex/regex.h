@@ -22,6 +22,7 @@ struct nx__regex_bytes {
 
 struct nx_regex {
     pcre2_code *code;
+    pcre2_code *watched; /* the same, which looks at the time on the way; NULL: it were too large */
     enum nx__regex_first first;
     struct nx__regex_bytes beginnings;
     bool needs; /* every match holds one of `needed` behind its beginning */
@@ -32,12 +33,21 @@ struct nx_regex {
     nx_duration max_time;
 };
 
+/* How long one search takes: by the clock while that is next to nothing, since it is read in
+ * passing; then in time of the processor, since a busy machine is not the text's fault. */
+struct nx__regex_watch {
+    nx_duration from, processor_from;
+};
+
 /* What one call may use, over all its matches. */
 struct nx__regex_search {
     const struct nx_regex *regex;
     nx_bytes text;
     nx_duration spent; /* in searches before */
     size_t needed_at;  /* the first needed byte from the last beginning on */
+    uint32_t steps;    /* of a first try from one beginning, by the code that looks at no time */
+    struct nx__regex_watch watch; /* of the match at hand */
+    uint32_t ticks, ticks_each;   /* items of the pattern between two looks at it */
     pcre2_match_data *data;
     pcre2_match_context *context;
 };

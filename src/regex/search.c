@@ -3,7 +3,7 @@
  * PCRE2 backtracks. Its own limit counts steps from one beginning only, and not at all the
  * characters that one step runs over, so a search of n bytes may take n times the limit, or n * n.
  * Therefore the search for beginnings is done here, PCRE2 tries one or a few at a time, and between
- * them the time is looked at. */
+ * them the time is looked at; in a text that isn't short also on the way, by callouts. */
 #include "base/clock.h"
 #include "base/error.h"
 #include "base/utf8.h"
@@ -12,16 +12,13 @@
 enum {
     FEW = 8,        /* beginnings between two looks at the time */
     SLOW = 1000000, /* nanoseconds: after a few that took as long, one is tried at a time */
-    HEAP_LIMIT_KIB = NX_REGEX_MAX_MEMORY >> 10
+    HEAP_LIMIT_KIB = NX_REGEX_MAX_MEMORY >> 10,
+    PASSED = 16 << 20, /* bytes that steps and items between two looks at the time may run over */
+    STEPS_LEAST = 64,  /* fewer are not worth a try */
+    TICKS_MOST = 1 << 10, /* items of a pattern between two looks */
 };
 
-/* How long one search takes: by the clock while that is next to nothing, since it is read in
- * passing; then in time of the processor, since a busy machine is not the text's fault. */
-struct watch {
-    nx_duration from, processor_from;
-};
-
-static nx_duration watch_read(struct watch *watch)
+static nx_duration watch_read(struct nx__regex_watch *watch)
 {
     if (watch->processor_from)
         return SLOW + nx__clock(CLOCK_THREAD_CPUTIME_ID) - watch->processor_from;
@@ -29,6 +26,19 @@ static nx_duration watch_read(struct watch *watch)
     if (passed <= SLOW) return passed;
     watch->processor_from = nx__clock(CLOCK_THREAD_CPUTIME_ID);
     return SLOW;
+}
+
+/* Before each item of a watched pattern. */
+static int tick(pcre2_callout_block *block, void *arg)
+{
+    struct nx__regex_search *search = arg;
+    /* The pattern's own callouts count too, and do nothing else. */
+    (void)block;
+    if (--search->ticks) return 0;
+    search->ticks = search->ticks_each;
+    return search->spent + watch_read(&search->watch) > search->regex->max_time
+               ? PCRE2_ERROR_MATCHLIMIT
+               : 0;
 }
 
 nx_err nx__regex_search_open(struct nx__regex_search *search, bool checked)
@@ -48,8 +58,14 @@ nx_err nx__regex_search_open(struct nx__regex_search *search, bool checked)
         nx__regex_search_close(search);
         return nx__error_set(NX_ENOMEM, "cannot search the text: out of memory");
     }
-    pcre2_set_match_limit(search->context, regex->max_steps);
     pcre2_set_heap_limit(search->context, HEAP_LIMIT_KIB);
+    pcre2_set_callout(search->context, tick, search);
+    size_t len = search->text.len ? search->text.len : 1, steps = PASSED / len;
+    search->ticks_each = steps < 1 ? 1 : steps > TICKS_MOST ? TICKS_MOST : (uint32_t)steps;
+    search->ticks = search->ticks_each;
+    search->steps = regex->max_steps;
+    if (regex->watched && steps < regex->max_steps)
+        search->steps = steps < STEPS_LEAST ? 0 : (uint32_t)steps;
     return NX_OK;
 }
 
@@ -99,6 +115,22 @@ static size_t candidate(struct nx__regex_search *search, size_t at)
     return at;
 }
 
+/* First by the code that is quick, for as many steps as take little in this text; what needs more
+ * is begun again by the one that looks at the time on its way. */
+static int try(const struct nx__regex_search *search, size_t at, uint32_t flags)
+{
+    const struct nx_regex *regex = search->regex;
+    PCRE2_SPTR text = (PCRE2_SPTR)search->text.data;
+    size_t len = search->text.len;
+    int result = PCRE2_ERROR_MATCHLIMIT;
+    pcre2_set_match_limit(search->context, search->steps);
+    if (search->steps)
+        result = pcre2_match(regex->code, text, len, at, flags, search->data, search->context);
+    if (result != PCRE2_ERROR_MATCHLIMIT || search->steps == regex->max_steps) return result;
+    pcre2_set_match_limit(search->context, regex->max_steps);
+    return pcre2_match(regex->watched, text, len, at, flags, search->data, search->context);
+}
+
 /* Tries the beginnings from `at` on, as many as are left to be tried before the time is looked at;
  * `*few` is how many that were. */
 static int try_few(struct nx__regex_search *search, size_t at, bool not_empty, size_t *few)
@@ -113,8 +145,7 @@ static int try_few(struct nx__regex_search *search, size_t at, bool not_empty, s
     }
     if (not_empty) flags |= PCRE2_NOTEMPTY_ATSTART;
     pcre2_set_offset_limit(search->context, at + *few - 1);
-    return pcre2_match(search->regex->code, (PCRE2_SPTR)search->text.data, search->text.len, at,
-                       flags, search->data, search->context);
+    return try(search, at, flags);
 }
 
 /* Returns what PCRE2 says: PCRE2_ERROR_NOMATCH, another error, or how many groups there are. */
@@ -122,8 +153,8 @@ static int search_from(struct nx__regex_search *search, size_t begin, bool not_e
 {
     const struct nx_regex *regex = search->regex;
     nx_bytes text = search->text;
-    struct watch watch = {.from = nx__clock(CLOCK_MONOTONIC)};
     nx_duration spent = 0;
+    search->watch = (struct nx__regex_watch){.from = nx__clock(CLOCK_MONOTONIC)};
     size_t pace = FEW, tried = 0;
     int result = PCRE2_ERROR_NOMATCH;
     if (search->spent > regex->max_time) return PCRE2_ERROR_MATCHLIMIT;
@@ -137,12 +168,12 @@ static int search_from(struct nx__regex_search *search, size_t begin, bool not_e
         tried += few;
         if (tried < pace) continue;
         tried = 0;
-        nx_duration now = watch_read(&watch);
+        nx_duration now = watch_read(&search->watch);
         if (search->spent + now > regex->max_time) return PCRE2_ERROR_MATCHLIMIT;
         pace = now - spent > SLOW ? 1 : FEW;
         spent = now;
     }
-    search->spent += watch_read(&watch);
+    search->spent += watch_read(&search->watch);
     return result;
 }
 

@@ -1,7 +1,7 @@
 /* Parcels: memory that changes hands. */
 #include <nexus/worker.h>
 
-#include "base/error.h"
+#include "loop/channel.h"
 #include <stdlib.h>
 
 #ifdef NX__ASAN
@@ -71,9 +71,17 @@ nx_err nx_parcel_channel_new(nx_channel **out, size_t capacity)
     return nx_channel_new_shared(out, sizeof(nx_parcel *), capacity, .drop = drop);
 }
 
+static nx_err check(const nx_channel *channel)
+{
+    return channel->drop == drop ? NX_OK
+                                 : nx__error_set(NX_EINVAL, "the channel is none of parcels: "
+                                                            "nx_parcel_channel_new makes those");
+}
+
 nx_err nx_parcel_send(nx_channel *channel, nx_parcel **parcel)
 {
     nx_parcel *sent = *parcel;
+    NX_TRY(check(channel));
     if (!sent) return nx__error_set(NX_EINVAL, "cannot send a parcel: it is NULL, or sent already");
     seal(sent);
     nx_err err = nx_send(channel, &sent);
@@ -87,6 +95,7 @@ nx_err nx_parcel_send(nx_channel *channel, nx_parcel **parcel)
 nx_err nx_parcel_recv(nx_channel *channel, nx_parcel **out)
 {
     *out = NULL;
+    NX_TRY(check(channel));
     NX_TRY(nx_recv(channel, out));
     unseal(*out);
     return NX_OK;

@@ -122,7 +122,7 @@ static nx_err basic_run(nx_request *req, nx_response *res, void *context)
         err = auth->basic                        ? auth->basic(req, user, password, auth->context)
               : user_known(auth, user, password) ? NX_OK
                                                  : NX_EACCES;
-    if (err == NX_EACCES) return refuse(res, auth, 401, "");
+    if (err == NX_EACCES || nx__error_status(err) == 401) return refuse(res, auth, 401, "");
     if (err == NX_EPERM) return nx_response_error(res, 403, NULL);
     if (err) return err;
     if (!nx_request_user(req).data) NX_TRY(nx_request_set_user(req, user));
@@ -138,7 +138,8 @@ static nx_err bearer_run(nx_request *req, nx_response *res, void *context)
                  : auth->bearer             ? auth->bearer(req, token, auth->context)
                  : token_known(auth, token) ? NX_OK
                                             : NX_EACCES;
-    if (err == NX_EACCES) return refuse(res, auth, 401, "error=\"invalid_token\"");
+    if (err == NX_EACCES || nx__error_status(err) == 401)
+        return refuse(res, auth, 401, "error=\"invalid_token\"");
     if (err == NX_EPERM) return refuse(res, auth, 403, "error=\"insufficient_scope\"");
     if (err) return err;
     return nx_http_next(req, res);

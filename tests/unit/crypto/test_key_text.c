@@ -156,6 +156,7 @@ NX_TEST("what is no key is told why")
     nx_expect_err(NX_EINVAL, read_as(p384_sec1, NX_KEY_P256_SECRET));
     nx_expect_contains(nx_error_last()->message, "of another curve");
     static const char *const damaged[] = {
+        "-----BEGIN \033[31mKEY-----\nAAAA\n",
         "",
         "   ",
         "0",
@@ -175,6 +176,7 @@ NX_TEST("what is no key is told why")
     for (size_t i = 0; i < sizeof damaged / sizeof *damaged; i++) {
         nx_test_log("%s", damaged[i]);
         nx_expect_err(NX_EINVAL, read_as(damaged[i], NX_KEY_ED25519_PUBLIC));
+        nx_expect(!strchr(nx_error_last()->message, '\033'));
     }
     /* A secret key with a public one that is another's, a point that is none, and a tail. */
     nx_expect_err(NX_EINVAL, read_as("{\"kty\":\"OKP\",\"crv\":\"Ed25519\","

@@ -247,6 +247,19 @@ NX_TEST("the text of a file is read by its rules")
     nx_expect_err(NX_ETOOBIG, nx_env_parse(nx_slice(large, NX_ENV_FILE_MOST + 1), &list, &count));
 }
 
+NX_TEST("a file of more variables than may be set sets none")
+{
+    enum { LINE = 16, MORE = NX_ENV_FILE_VARIABLES_MOST + 1 };
+    const char *path = nx_format("%s/.env", nx_test_dir());
+    char *text = nx_alloc(MORE * LINE);
+    size_t len = 0;
+    for (int i = 0; i < MORE; i++) len += (size_t)snprintf(text + len, LINE, "NX_T_%d=\n", i);
+    nx_require_ok(nx_fs_write_file(path, nx_slice(text, len)));
+    nx_expect_err(NX_ETOOBIG, nx_env_load(path));
+    nx_expect_contains(message(), "it has 4097 variables, and may have 4096");
+    nx_expect(!getenv("NX_T_0"));
+}
+
 NX_TEST("a file sets what isn't set, unless it is to override")
 {
     const char *path = nx_format("%s/.env", nx_test_dir());

@@ -298,3 +298,22 @@ NX_TEST("a link leads no watch out")
     nx_expect_eq(heard(w), "create link");
     nx_watcher_free(w);
 }
+
+static nx_err next_of(void *arg)
+{
+    nx_fs_event event;
+    return nx_watcher_next(arg, &event);
+}
+
+NX_TEST("who waits for a watcher is told that it is freed")
+{
+    nx_watcher *watcher;
+    nx_fiber *waiting;
+    nx_fs_event event;
+    nx_require_ok(nx_fs_watch(&watcher, nx_test_dir()));
+    nx_require_ok(nx_spawn(&waiting, next_of, watcher));
+    nx_expect_ok(nx_yield());
+    nx_expect_err(NX_ESTATE, nx_watcher_next(watcher, &event));
+    nx_watcher_free(watcher);
+    nx_expect_err(NX_ECLOSED, nx_join(waiting));
+}

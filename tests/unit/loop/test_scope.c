@@ -219,6 +219,48 @@ NX_TEST("scope auto cancels")
     nx_expect(!nx_canceled());
 }
 
+static nx_err fails_inside(void *arg)
+{
+    NX_AUTO(nx_scope) *scope = NULL;
+    NX_TRY(nx_scope_open(&scope));
+    NX_TRY(nx_spawn(NULL, waits, arg));
+    NX_TRY(nx_yield());
+    return nx_fail(NX_EPROTO, "the reason");
+}
+
+static nx_err fails_with_cause(void *arg)
+{
+    (void)arg;
+    return nx_fail(NX_EFAILED, "the cause");
+}
+
+static nx_err waits_beside(void *arg)
+{
+    (void)arg;
+    NX_AUTO(nx_scope) *scope = NULL;
+    NX_TRY(nx_scope_open(&scope));
+    NX_TRY(nx_spawn(NULL, fails_with_cause, NULL));
+    return nx_sleep(NX_S(60));
+}
+
+NX_TEST("scope auto keeps the error that it is left with")
+{
+    nx_fiber *f = NULL;
+    int canceled = 0;
+    nx_expect_ok(nx_spawn(&f, fails_inside, &canceled));
+    nx_expect_err(NX_EPROTO, nx_join(f));
+    nx_expect_eq(last_message(), "the reason");
+    nx_expect_eq(canceled, 1);
+}
+
+NX_TEST("what was cancelled by the failure of a fiber beside it has that error")
+{
+    nx_fiber *f = NULL;
+    nx_expect_ok(nx_spawn(&f, waits_beside, NULL));
+    nx_expect_err(NX_EFAILED, nx_join(f));
+    nx_expect_eq(last_message(), "the cause");
+}
+
 /* ---- Deferred calls */
 
 NX_TEST("last deferred, first called")

@@ -228,6 +228,8 @@ NX_TEST("hook and its words")
         {NX__PERMIT_FFI, "x.so", "loading \"x.so\" is not allowed; run with --allow-ffi=x.so"},
         {NX__PERMIT_READ, "a\033[2J\nb\302\233c",
          "reading \"a[2Jbc\" is not allowed; run with --allow-read='a[2Jbc'"},
+        {NX__PERMIT_READ, "a'; id",
+         "reading \"a'; id\" is not allowed; run with --allow-read='a'\\''; id'"},
         {NX__PERMIT_READ, "/proc/self/mem",
          "reading \"/proc/self/mem\" is not allowed; run with --allow-all"},
     };

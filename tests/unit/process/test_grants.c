@@ -2,6 +2,7 @@
 #include "process_test.h"
 
 #include "permission/permission.h"
+#include <nexus/env.h>
 
 /* Runs under these flags, to what end. */
 static nx_err under(const char *const *flags, const char *const *argv, const char *const *env)
@@ -78,18 +79,44 @@ NX_TEST("another PATH does not put another program under a granted name")
     nx_expect_ok(under(FLAGS("--allow-run"), NX_ARGV("nx-a"), NX_ARGV("LD_NX_TEST=1")));
 }
 
+/* Sets a variable of the loader in this program's environment, under these flags. */
+static nx_err set_under(const char *const *flags)
+{
+    struct nx__permissions p = {0};
+    bool taken;
+    for (; *flags; flags++) nx_require_ok(nx__permissions_parse(&p, *flags, &taken));
+    nx__permissions_seal(&p);
+    nx_err err = nx_env_set("LD_NX_TEST", "1");
+    nx__permissions_seal(NULL);
+    nx__permissions_free(&p);
+    (void)unsetenv("LD_NX_TEST");
+    return err;
+}
+
+NX_TEST("nor does what this program sets for itself put a part into a granted program")
+{
+    nx_expect_err(NX_EPERM, set_under(FLAGS("--allow-env", "--allow-run=true")));
+    nx_expect_contains(nx_error_last()->message, "setting LD_NX_TEST for a program");
+    nx_expect_ok(set_under(FLAGS("--allow-env", "--allow-run")));
+    nx_expect_ok(set_under(FLAGS("--allow-env")));
+    nx_expect_ok(set_under(FLAGS("--allow-all")));
+}
+
 NX_TEST("a link is granted by its own name alone, and denied by any")
 {
     setup();
     nx_expect_err(NX_EPERM, under(FLAGS("--allow-run=nx-a"), NX_ARGV("nx-b"), NULL));
     nx_expect_err(NX_EPERM, under(FLAGS("--allow-run=nx-b"), NX_ARGV("nx-a"), NULL));
     nx_expect_ok(under(FLAGS("--allow-run=nx-b"), NX_ARGV("nx-b"), NULL));
+    nx_require_eq(link("bin/nx-a", "bin/nx-hard"), 0);
     static const char *const denials[] = {"--deny-run", "--deny-run=nx-a", "--deny-run=bin/nx-a"};
     for (size_t i = 0; i < sizeof denials / sizeof *denials; i++)
         nx_subtest ("%s", denials[i]) {
             nx_expect_err(NX_EPERM, under(FLAGS("--allow-all", denials[i]), NX_ARGV("nx-a"), NULL));
             nx_expect_contains(nx_error_last()->message, "\"nx-a\" is denied by --deny-run");
             nx_expect_err(NX_EPERM, under(FLAGS("--allow-run", denials[i]), NX_ARGV("nx-b"), NULL));
+            nx_expect_err(NX_EPERM,
+                          under(FLAGS("--allow-run", denials[i]), NX_ARGV("nx-hard"), NULL));
         }
     nx_expect_err(NX_EPERM,
                   under(FLAGS("--allow-run", "--deny-run=nx-a"), NX_ARGV("./other/nx-a"), NULL));

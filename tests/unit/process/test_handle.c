@@ -125,6 +125,31 @@ NX_TEST("who waits for a pipe can be cancelled, and hears of its closing")
     nx_expect(no_zombie());
 }
 
+static nx_err read_all(void *arg)
+{
+    char text[16];
+    size_t got;
+    nx_process *p = arg;
+    do NX_TRY(nx_stream_read(nx_process_out(p), text, sizeof text, &got));
+    while (got);
+    return NX_OK;
+}
+
+NX_TEST("a pipe is waited for by one fiber, and the second is told so")
+{
+    nx_process *p;
+    nx_fiber *first;
+    nx_require_ok(nx_process_start(&p, NX_ARGV("cat"), .in = NX_IO_PIPE, .out = NX_IO_PIPE));
+    nx_require_ok(nx_spawn(&first, read_all, p));
+    nx_require_ok(nx_yield());
+    nx_expect_err(NX_ESTATE, read_all(p));
+    nx_expect_eq(nx_error_last()->message,
+                 "another fiber waits for the standard output of \"cat\" already");
+    nx_expect_ok(nx_stream_finish(nx_process_in(p)));
+    nx_expect_ok(nx_join(first));
+    nx_process_close(p);
+}
+
 NX_TEST("a signal goes to the program alone, and never to a stranger")
 {
     nx_process *p;

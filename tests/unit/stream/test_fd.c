@@ -316,6 +316,48 @@ NX_TEST("a socket's directions are two streams, which end by themselves")
     nx_expect(is_closed(ends[0]) && is_closed(ends[1]));
 }
 
+static nx_err read_one(void *arg)
+{
+    char byte;
+    size_t got;
+    NX_TRY(nx_stream_read(arg, &byte, 1, &got));
+    return got == 1 ? NX_OK : nx_fail(NX_EFAILED, "it has ended");
+}
+
+static nx_err write_much(void *arg)
+{
+    static const char much[4 << 20]; /* more than the socket holds */
+    return nx_stream_write(arg, nx_slice(much, sizeof much));
+}
+
+NX_TEST("both directions of a socket, and two of one, may be waited for at once")
+{
+    int pair[2];
+    nx_stream *source, *sink;
+    nx_fiber *first, *second, *writer;
+    char data[4096];
+    nx_require_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    nx_require_ok(nx_stream_split(nx_fd_duplex(pair[0]), &source, &sink));
+    nx_require_ok(nx_spawn(&first, read_one, source));
+    nx_require_ok(nx_spawn(&second, read_one, source));
+    nx_require_ok(nx_spawn(&writer, write_much, sink));
+    for (int i = 0; i < 10; i++) nx_require_ok(nx_yield());
+    nx_expect_eq(write(pair[1], "ab", 2), 2);
+    nx_expect_ok(nx_join(first));
+    nx_expect_ok(nx_join(second));
+    for (size_t left = 4 << 20; left;) {
+        ssize_t n = recv(pair[1], data, sizeof data, MSG_DONTWAIT);
+        if (n > 0)
+            left -= (size_t)n;
+        else
+            nx_require_ok(nx_sleep(NX_MS(1)));
+    }
+    nx_expect_ok(nx_join(writer));
+    nx_stream_close(source);
+    nx_stream_close(sink);
+    (void)close(pair[1]);
+}
+
 NX_TEST("a half that is given up is an end for the peer")
 {
     int ends[2];

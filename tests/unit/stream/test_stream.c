@@ -89,6 +89,21 @@ NX_TEST("what could not be made is told by the pipe, and the rest is closed")
     nx_expect_err(NX_EINVAL, nx_pipe(nx_memory_reader(nx_str("")), NULL));
 }
 
+NX_TEST("a file keeps what it has until something comes in its place, or nothing does")
+{
+    nx_bytes back;
+    nx_require_ok(nx_fs_write_file(at("old"), nx_str("what was there")));
+    nx_expect_err(NX_ENOENT, nx_pipe(nx_fs_reader(at("none")), nx_fs_writer(at("old"))));
+    nx_require_ok(nx_fs_read_file(at("old"), &back));
+    nx_expect_eq(back, "what was there");
+    nx_expect_ok(nx_pipe(nx_memory_reader(nx_str("new")), nx_fs_writer(at("old"))));
+    nx_require_ok(nx_fs_read_file(at("old"), &back));
+    nx_expect_eq(back, "new");
+    nx_expect_ok(nx_pipe(nx_memory_reader(nx_str("")), nx_fs_writer(at("old"))));
+    nx_require_ok(nx_fs_read_file(at("old"), &back));
+    nx_expect_eq(back, "");
+}
+
 /* ---- Streams of one's own, which note what is done to them and fail where they are told */
 
 enum step { READ, WRITE, TRANSFORM, FINISH, STEPS };

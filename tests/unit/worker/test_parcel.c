@@ -176,3 +176,15 @@ NX_TEST("regions that can't be")
     nx_expect_contains(last_message(),
                        "cannot make a shared region of 4096 bytes: too many open files");
 }
+
+NX_TEST("parcels go through their own channels alone")
+{
+    NX_AUTO(nx_channel) *numbers = NULL;
+    NX_AUTO(nx_parcel) *parcel = NULL, *other = NULL;
+    nx_require_ok(nx_channel_new_shared(&numbers, sizeof(int), 1));
+    nx_require_ok(nx_parcel_new(&parcel, 1));
+    nx_expect_err(NX_EINVAL, nx_parcel_send(numbers, &parcel));
+    nx_expect(parcel != NULL);
+    nx_expect_err(NX_EINVAL, nx_parcel_recv(numbers, &other));
+    nx_expect_eq(other, NULL);
+}
