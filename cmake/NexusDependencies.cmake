@@ -1,6 +1,5 @@
 # The libraries that are linked statically, so that a copied `nexus` needs nothing but libc.
 #   nexus_uring      io_uring for files
-#   nexus_sodium     hashing and randomness
 #   nexus_zlib, nexus_brotli (three archives), nexus_zstd   compression of answers and bodies
 #   nexus_aws_lc, nexus_argon2   ciphers, hashes, keys; passwords (NexusCrypto.cmake)
 #   nexus_ada        URLs (NexusUrl.cmake)
@@ -22,7 +21,6 @@ function(nx_static_library name header archive includes package)
 endfunction()
 
 nx_static_library(nexus_uring liburing.h liburing.a "" liburing-dev)
-nx_static_library(nexus_sodium sodium.h libsodium.a "" libsodium-dev)
 nx_static_library(nexus_zlib zlib.h libz.a "" zlib1g-dev)
 nx_static_library(nexus_zstd zstd.h libzstd.a "" libzstd-dev)
 if(NEXUS_BROTLI_ENCODER)
@@ -61,7 +59,7 @@ include(NexusCrypto)
 include(NexusUrl)
 
 add_library(nexus_dependencies INTERFACE)
-target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_sodium nexus_zlib nexus_zstd
+target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_zlib nexus_zstd
     # The first two need the third.
     $<TARGET_NAME_IF_EXISTS:nexus_brotli_encoder> nexus_brotli_decoder nexus_brotli_common
     nexus_aws_lc nexus_argon2 nexus_ada

@@ -12,8 +12,14 @@
 size_t nx__base64_encode(char *out, nx_bytes bytes, const nx_base64_options *options);
 size_t nx__hex_encode(char *out, nx_bytes bytes);
 
-/* `out` has room for text.len / 4 * 3 + 3 bytes, or text.len / 2. Errors as nx_base64_decode and
- * nx_hex_decode; `before` characters stood before these. */
+/* Reads text into `out`, which has room for text.len / 4 * 3 + 3 bytes, or text.len / 2. NULL if
+ * all is well; else where it is wrong, which is its end where something lacks. Pure. */
+const char *nx__base64_read(void *out, size_t *len, nx_bytes text,
+                            const nx_base64_options *options);
+const char *nx__hex_read(void *out, size_t *len, nx_bytes text);
+
+/* The same with errors, as those of nx_base64_decode and nx_hex_decode; `before` characters stood
+ * before these. */
 NX_MUST_CHECK nx_err nx__base64_decode(void *out, size_t *len, nx_bytes text, uint64_t before,
                                        const nx_base64_options *options);
 NX_MUST_CHECK nx_err nx__hex_decode(void *out, size_t *len, nx_bytes text, uint64_t before);

@@ -1,33 +1,29 @@
-/* The cryptography of cookies: libsodium's, with the cookie's name and end bound in. */
+/* The cryptography of cookies, with the cookie's name and end bound in: HMAC-SHA-256, and
+ * XChaCha20-Poly1305, whose nonces may be random for as many cookies as one likes. */
 #include "http/data.h"
 
 #include "base/arena.h"
-#include <sodium.h>
+#include "crypto/seal.h"
+#include "encode/encode.h"
+#include <openssl/err.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 enum {
     KEY = 32,
-    MAC_TEXT =
-        sodium_base64_ENCODED_LEN(crypto_auth_BYTES, sodium_base64_VARIANT_URLSAFE_NO_PADDING) - 1,
-    SECRET_LEAST = 32,
-    DIGITS = 20 /* of a number of 64 bits */
+    MAC = 32,
+    MAC_TEXT = 43, /* in base64 */
+    NONCE = 24,
+    END = 8,     /* a number of 64 bits */
+    DIGITS = 20, /* such a number's */
+    SECRET_LEAST = 32
 };
 
-_Static_assert(crypto_auth_KEYBYTES == 32, "a key for signing");
-_Static_assert(crypto_aead_xchacha20poly1305_ietf_KEYBYTES == 32, "a key for encrypting");
-
-/* libsodium calls this where it is used against its contract. Its own stands beside sodium_init,
- * which would bring 150 KB of what is not used here: randomness is the kernel's, and for cookies
- * the portable implementations are quick enough. Weak: it is there, so that the linker looks for no
- * other, and gives way where something else brings sodium_init and libsodium's own with it. */
-NX__WEAK void sodium_misuse(void)
-{
-    __builtin_trap();
-}
+static const nx_base64_options base64url = {
+    .size = sizeof base64url, .url = true, .no_padding = true};
 
 struct pair {
-    unsigned char sign[KEY], encrypt[KEY];
+    unsigned char sign[KEY];
+    EVP_AEAD_CTX encrypt; /* threads may share it */
 };
 
 struct nx__cookie_keys {
@@ -37,10 +33,20 @@ struct nx__cookie_keys {
 
 /* ---- Keys */
 
-static void derive(unsigned char out[KEY], const char *purpose, const unsigned char master[KEY])
+static nx_err derive(unsigned char out[KEY], const char *purpose, const char *secret)
 {
-    (void)crypto_generichash(out, KEY, (const unsigned char *)purpose, strlen(purpose), master,
-                             KEY);
+    return nx_hkdf(NX_SHA256, nx_str(secret), out, KEY, .info = nx_str(purpose));
+}
+
+static bool pair_make(struct pair *pair, const char *secret)
+{
+    unsigned char key[KEY];
+    bool good =
+        !derive(pair->sign, "nexus cookie signature 1", secret) &&
+        !derive(key, "nexus cookie encryption 1", secret) &&
+        EVP_AEAD_CTX_init(&pair->encrypt, nx__aead(NX_XCHACHA20_POLY1305), key, KEY, NX__TAG, NULL);
+    nx_wipe(key, sizeof key);
+    return good;
 }
 
 struct nx__cookie_keys *nx__cookie_keys_new(const char *const *secrets, size_t count,
@@ -65,14 +71,10 @@ struct nx__cookie_keys *nx__cookie_keys_new(const char *const *secrets, size_t c
         return NULL;
     }
     for (size_t i = 0; i < count; i++) {
-        if (!secrets[i]) continue;
-        struct pair *pair = &keys->pairs[keys->count++];
-        unsigned char master[KEY];
-        (void)crypto_generichash(master, KEY, (const unsigned char *)secrets[i], strlen(secrets[i]),
-                                 NULL, 0);
-        derive(pair->sign, "nexus cookie signature 1", master);
-        derive(pair->encrypt, "nexus cookie encryption 1", master);
-        sodium_memzero(master, sizeof master);
+        if (!secrets[i] || pair_make(&keys->pairs[keys->count++], secrets[i])) continue;
+        *reason = "out of memory";
+        nx__cookie_keys_free(keys);
+        return NULL;
     }
     return keys;
 }
@@ -80,7 +82,8 @@ struct nx__cookie_keys *nx__cookie_keys_new(const char *const *secrets, size_t c
 void nx__cookie_keys_free(struct nx__cookie_keys *keys)
 {
     if (!keys) return;
-    sodium_memzero(keys, sizeof *keys + keys->count * sizeof *keys->pairs);
+    for (size_t i = 0; i < keys->count; i++) EVP_AEAD_CTX_cleanup(&keys->pairs[i].encrypt);
+    nx_wipe(keys, sizeof *keys + keys->count * sizeof *keys->pairs);
     free(keys);
 }
 
@@ -98,30 +101,40 @@ static uint64_t get64(const unsigned char in[8])
     return n;
 }
 
-/* Over the end, the name with its NUL, and the value: no two cookies have the same. */
-static void sign(unsigned char mac[crypto_auth_BYTES], const struct pair *pair, const char *name,
-                 nx_bytes value, uint64_t expires)
+/* What is signed: the end, the name with its NUL, and the value. No two cookies have the same.
+ * `data` is NULL when memory is out. */
+static nx_bytes message(const char *name, nx_bytes value, uint64_t expires, struct nx__arena *arena)
 {
-    unsigned char end[8];
-    put64(end, expires);
-    crypto_auth_hmacsha512256_state state;
-    (void)crypto_auth_hmacsha512256_init(&state, pair->sign, KEY);
-    (void)crypto_auth_hmacsha512256_update(&state, end, sizeof end);
-    (void)crypto_auth_hmacsha512256_update(&state, (const unsigned char *)name, strlen(name) + 1);
-    (void)crypto_auth_hmacsha512256_update(&state, (const unsigned char *)value.data, value.len);
-    (void)crypto_auth_hmacsha512256_final(&state, mac);
-    sodium_memzero(&state, sizeof state);
+    size_t name_size = strlen(name) + 1, len = END + name_size + value.len;
+    unsigned char *text = nx__arena_alloc(arena, len);
+    if (!text) return (nx_bytes){0};
+    put64(text, expires);
+    memcpy(text + END, name, name_size);
+    if (value.len) memcpy(text + END + name_size, value.data, value.len);
+    return nx_slice(text, len);
+}
+
+static bool sign(nx_digest *mac, const struct pair *pair, nx_bytes text)
+{
+    return !nx_mac_of(NX_SHA256, nx_slice(pair->sign, KEY), text, mac);
+}
+
+/* Of what is longer than any cookie a part will do, which is refused as well. */
+static nx_bytes bounded(nx_bytes value)
+{
+    return nx_slice(value.data, value.len < NX_HTTP_MAX_COOKIE ? value.len : NX_HTTP_MAX_COOKIE);
 }
 
 char *nx__cookie_sign(const struct nx__cookie_keys *keys, const char *name, nx_bytes value,
                       uint64_t expires, struct nx__arena *arena)
 {
-    unsigned char mac[crypto_auth_BYTES];
-    sign(mac, &keys->pairs[0], name, value, expires);
+    value = bounded(value);
+    nx_digest mac;
+    nx_bytes text = message(name, value, expires, arena);
     char *encoded = nx__cookie_encode(value, arena);
     size_t len = encoded ? strlen(encoded) : 0;
     char *out = encoded ? nx__arena_alloc(arena, len + DIGITS + MAC_TEXT + 3) : NULL;
-    if (!out) return NULL;
+    if (!text.data || !out || !sign(&mac, &keys->pairs[0], text)) return NULL;
     memcpy(out, encoded, len);
     char digits[DIGITS];
     size_t n = 0;
@@ -130,8 +143,7 @@ char *nx__cookie_sign(const struct nx__cookie_keys *keys, const char *name, nx_b
     out[len++] = '.';
     while (n) out[len++] = digits[--n];
     out[len++] = '.';
-    (void)sodium_bin2base64(out + len, MAC_TEXT + 1, mac, sizeof mac,
-                            sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    (void)nx__base64_encode(out + len, nx_digest_bytes(&mac), &base64url);
     return out;
 }
 
@@ -149,12 +161,10 @@ nx_bytes nx__cookie_verify(const struct nx__cookie_keys *keys, const char *name,
                            uint64_t now, struct nx__arena *arena)
 {
     nx_bytes mac_text, end;
-    unsigned char mac[crypto_auth_BYTES], wanted[crypto_auth_BYTES];
-    size_t mac_len, len;
-    if (!cut_last(&text, &mac_text) || !cut_last(&text, &end) ||
-        sodium_base642bin(mac, sizeof mac, mac_text.data, mac_text.len, NULL, &mac_len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        mac_len != sizeof mac || !end.len || end.len > 19)
+    unsigned char mac[MAC];
+    size_t len;
+    if (!cut_last(&text, &mac_text) || !cut_last(&text, &end) || mac_text.len != MAC_TEXT ||
+        nx__base64_read(mac, &len, mac_text, &base64url) || !end.len || end.len > 19)
         return (nx_bytes){0};
     uint64_t expires = 0;
     for (size_t i = 0; i < end.len; i++) {
@@ -164,62 +174,59 @@ nx_bytes nx__cookie_verify(const struct nx__cookie_keys *keys, const char *name,
     char *value = nx__arena_alloc(arena, text.len + 1);
     if (!value || !nx__text_decode(text, false, value, &len)) return (nx_bytes){0};
     value[len] = '\0';
-    int good = 0;
+    nx_bytes signed_text = message(name, nx_slice(value, len), expires, arena);
+    if (!signed_text.data) return (nx_bytes){0};
+    unsigned good = 0;
     for (size_t i = 0; i < keys->count; i++) {
-        sign(wanted, &keys->pairs[i], name, nx_slice(value, len), expires);
-        good |= sodium_memcmp(mac, wanted, sizeof mac) == 0;
+        nx_digest wanted;
+        good |= (unsigned)sign(&wanted, &keys->pairs[i], signed_text) &
+                (unsigned)nx_secret_eq(nx_slice(mac, MAC), nx_digest_bytes(&wanted));
     }
     return good && now < expires ? nx_slice(value, len) : (nx_bytes){0};
 }
 
 /* ---- Encrypted: nonce, then end and value sealed with the name; base64url */
 
-enum {
-    NONCE = crypto_aead_xchacha20poly1305_ietf_NPUBBYTES,
-    TAG = crypto_aead_xchacha20poly1305_ietf_ABYTES,
-    END = 8
-};
-
 char *nx__cookie_encrypt(const struct nx__cookie_keys *keys, const char *name, nx_bytes value,
                          uint64_t expires, struct nx__arena *arena)
 {
-    if (value.len > NX_HTTP_MAX_COOKIE) value.len = NX_HTTP_MAX_COOKIE; /* refused later */
-    size_t len = NONCE + END + value.len + TAG;
-    size_t text_size = sodium_base64_encoded_len(len, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    unsigned char *sealed = nx__arena_alloc(arena, len);
-    char *text = nx__arena_alloc(arena, text_size);
+    value = bounded(value);
+    size_t len, room = END + value.len + NX__TAG;
+    unsigned char *sealed = nx__arena_alloc(arena, NONCE + room);
+    char *text = nx__arena_alloc(arena, NX__BASE64_SIZE(NONCE + room));
     if (!sealed || !text) return NULL;
     unsigned char *plain = sealed + NONCE;
-    if (getrandom(sealed, NONCE, 0) != NONCE) return NULL;
+    nx_random(sealed, NONCE);
     put64(plain, expires);
     if (value.len) memcpy(plain + END, value.data, value.len);
-    (void)crypto_aead_xchacha20poly1305_ietf_encrypt(plain, NULL, plain, END + value.len,
-                                                     (const unsigned char *)name, strlen(name),
-                                                     NULL, sealed, keys->pairs[0].encrypt);
-    return sodium_bin2base64(text, text_size, sealed, len,
-                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+    if (!EVP_AEAD_CTX_seal(&keys->pairs[0].encrypt, plain, &len, room, sealed, NONCE, plain,
+                           END + value.len, (const uint8_t *)name, strlen(name))) {
+        ERR_clear_error();
+        return NULL;
+    }
+    (void)nx__base64_encode(text, nx_slice(sealed, NONCE + len), &base64url);
+    return text;
 }
 
 nx_bytes nx__cookie_decrypt(const struct nx__cookie_keys *keys, const char *name, nx_bytes text,
                             uint64_t now, struct nx__arena *arena)
 {
     size_t len;
-    unsigned char *sealed = nx__arena_alloc(arena, text.len + 1),
-                  *plain = nx__arena_alloc(arena, text.len + 1);
-    if (!sealed || !plain ||
-        sodium_base642bin(sealed, text.len, text.data, text.len, NULL, &len, NULL,
-                          sodium_base64_VARIANT_URLSAFE_NO_PADDING) != 0 ||
-        len < NONCE + END + TAG)
+    unsigned char *sealed = nx__arena_alloc(arena, text.len + 3),
+                  *plain = nx__arena_alloc(arena, text.len + 3);
+    if (!sealed || !plain || nx__base64_read(sealed, &len, text, &base64url) ||
+        len < NONCE + END + NX__TAG)
         return (nx_bytes){0};
     for (size_t i = 0; i < keys->count; i++) {
-        unsigned long long got;
-        if (crypto_aead_xchacha20poly1305_ietf_decrypt(
-                plain, &got, NULL, sealed + NONCE, len - NONCE, (const unsigned char *)name,
-                strlen(name), sealed, keys->pairs[i].encrypt) != 0)
+        size_t got;
+        if (!EVP_AEAD_CTX_open(&keys->pairs[i].encrypt, plain, &got, len - NONCE, sealed, NONCE,
+                               sealed + NONCE, len - NONCE, (const uint8_t *)name, strlen(name))) {
+            ERR_clear_error();
             continue;
+        }
         if (now >= get64(plain)) return (nx_bytes){0};
         plain[got] = '\0';
-        return nx_slice(plain + END, (size_t)got - END);
+        return nx_slice(plain + END, got - END);
     }
     return (nx_bytes){0};
 }

@@ -4,10 +4,10 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "base/siphash.h"
 #include "json/events.h"
 #include <math.h>
 #include <nexus/fiber.h>
-#include <sodium.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
@@ -81,7 +81,7 @@ static bool same_name(yyjson_val *a, yyjson_val *b)
  * NX_ENOMEM. */
 static nx_err find_twice_many(yyjson_val *object, size_t count, yyjson_val **found)
 {
-    static NX__THREAD_LOCAL unsigned char key[crypto_shorthash_KEYBYTES];
+    static NX__THREAD_LOCAL uint64_t key[2];
     static NX__THREAD_LOCAL bool keyed;
     if (!keyed) keyed = getrandom(key, sizeof key, 0) == sizeof key;
     size_t slots = 64;
@@ -91,10 +91,7 @@ static nx_err find_twice_many(yyjson_val *object, size_t count, yyjson_val **fou
     yyjson_val *name = unsafe_yyjson_get_first(object);
     for (; count && !*found; count--, name = unsafe_yyjson_get_next(name + 1)) {
         nx_bytes text = text_of(name);
-        uint64_t hash;
-        (void)crypto_shorthash((unsigned char *)&hash, (const unsigned char *)text.data, text.len,
-                               key);
-        size_t i = (size_t)hash & (slots - 1);
+        size_t i = (size_t)nx__siphash(key, text.data, text.len) & (slots - 1);
         while (table[i] && !same_name(table[i], name)) i = (i + 1) & (slots - 1);
         if (table[i]) *found = name;
         table[i] = name;

@@ -1,8 +1,8 @@
-/* Content hashes: BLAKE2b-256 by libsodium. */
+/* Content hashes: BLAKE3. */
 #include "module/internal.h"
 
+#include <blake3.h>
 #include <errno.h>
-#include <sodium/crypto_generichash.h>
 #include <unistd.h>
 
 static void text(const unsigned char *hash, char out[NX__HASH_TEXT])
@@ -18,14 +18,17 @@ static void text(const unsigned char *hash, char out[NX__HASH_TEXT])
 void nx__hash_bytes(const void *data, size_t len, char out[NX__HASH_TEXT])
 {
     unsigned char hash[NX__HASH_BYTES];
-    (void)crypto_generichash(hash, sizeof hash, data, len, NULL, 0);
+    blake3_hasher hasher;
+    blake3_hasher_init(&hasher);
+    blake3_hasher_update(&hasher, data, len);
+    blake3_hasher_finalize(&hasher, hash, sizeof hash);
     text(hash, out);
 }
 
 int nx__hash_file(int fd, char out[NX__HASH_TEXT])
 {
-    crypto_generichash_state state;
-    (void)crypto_generichash_init(&state, NULL, 0, NX__HASH_BYTES);
+    blake3_hasher hasher;
+    blake3_hasher_init(&hasher);
     char chunk[16384];
     uint64_t total = 0;
     for (;;) {
@@ -35,11 +38,10 @@ int nx__hash_file(int fd, char out[NX__HASH_TEXT])
         if (n == 0) break;
         total += (uint64_t)n;
         if (total > NX__SOURCE_MOST) return -EFBIG;
-        (void)crypto_generichash_update(&state, (const unsigned char *)chunk,
-                                        (unsigned long long)n);
+        blake3_hasher_update(&hasher, chunk, (size_t)n);
     }
     unsigned char hash[NX__HASH_BYTES];
-    (void)crypto_generichash_final(&state, hash, sizeof hash);
+    blake3_hasher_finalize(&hasher, hash, sizeof hash);
     text(hash, out);
     return 0;
 }

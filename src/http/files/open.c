@@ -9,7 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <linux/openat2.h>
-#include <sodium/crypto_generichash.h>
+#include <nexus/crypto.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
@@ -87,11 +87,10 @@ static void etag_write(char out[NX__FILE_ETAG_MOST], const struct nx__file_ident
                (uint64_t)id->modified.tv_nsec,
                (uint64_t)id->changed.tv_sec,
                (uint64_t)id->changed.tv_nsec};
-    unsigned char hash[crypto_generichash_BYTES_MIN];
-    (void)crypto_generichash(hash, sizeof hash, (const unsigned char *)&plain, sizeof plain, NULL,
-                             0);
+    nx_digest hash;
+    NX_IGNORE(nx_hash_of(NX_BLAKE3, nx_slice(&plain, sizeof plain), &hash)); /* takes no memory */
     uint64_t bits;
-    memcpy(&bits, hash, sizeof bits);
+    memcpy(&bits, hash.bytes, sizeof bits);
     (void)snprintf(out, NX__FILE_ETAG_MOST, "%s\"%016llx\"", weak ? "W/" : "",
                    (unsigned long long)bits);
 }

@@ -1,6 +1,7 @@
 /* Authentication by the Authorization field: Basic (RFC 7617) and Bearer (RFC 6750). */
 #include "http/server.h"
 
+#include "encode/encode.h"
 #include "http/h1/syntax.h"
 #include <stdio.h>
 
@@ -34,40 +35,13 @@ static nx_bytes credentials(const nx_request *req, const char *scheme)
     return nx_slice(found.data + len, found.len - len);
 }
 
-static int base64_digit(char c)
-{
-    if (c >= 'A' && c <= 'Z') return c - 'A';
-    if (c >= 'a' && c <= 'z') return c - 'a' + 26;
-    if (c >= '0' && c <= '9') return c - '0' + 52;
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
-/* RFC 4648 4, padded, strict. `out` holds in.len bytes. */
-static bool base64_decode(nx_bytes in, char *out, size_t *len)
-{
-    if (in.len % 4) return false;
-    size_t padding = 0, n = 0;
-    while (padding < 2 && padding < in.len && in.data[in.len - padding - 1] == '=') padding++;
-    uint32_t bits = 0;
-    for (size_t i = 0; i < in.len - padding; i++) {
-        int digit = base64_digit(in.data[i]);
-        if (digit < 0) return false;
-        bits = bits << 6 | (uint32_t)digit;
-        if (i % 4 == 0) continue;
-        unsigned shift = 6 - 2 * (unsigned)(i % 4);
-        out[n++] = (char)(bits >> shift);
-        bits &= (1u << shift) - 1;
-    }
-    *len = n;
-    return !bits; /* bits that are left over are zero, so there is one spelling */
-}
-
 /* "user:password"; neither has controls (RFC 7617 2). */
 static bool basic_parse(nx_request *req, nx_bytes text, nx_bytes *user, nx_bytes *password)
 {
-    char *decoded = nx__arena_alloc(&req->fiber->own.arena, text.len + 1);
+    static const nx_base64_options plain = {.size = sizeof plain};
+    char *decoded = nx__arena_alloc(&req->fiber->own.arena, text.len + 3);
     size_t len;
-    if (!decoded || !base64_decode(text, decoded, &len)) return false;
+    if (!decoded || nx__base64_read(decoded, &len, text, &plain)) return false;
     const char *colon = len ? memchr(decoded, ':', len) : NULL;
     if (!colon) return false;
     for (size_t i = 0; i < len; i++)

@@ -53,12 +53,18 @@ NX_TEST("what is wrong is told with its place")
         {"Zm8", "the base64 ends too early", {0}},
         {"Zm8=", "the base64 is wrong at character 4", {.no_padding = true}},
         {"Zm8==", "the base64 is wrong at character 5", {0}},
-        {"Zm9=", "the base64", {0}}, /* bits that say nothing are set */
-        {"Z", "the base64", {0}},
+        /* Bits that say nothing are set. */
+        {"Zm9=", "the base64 is wrong at character 3", {0}},
+        {"Zh", "the base64 is wrong at character 2", {.no_padding = true}},
+        {"Z", "the base64 ends too early", {0}},
+        {"Z===", "the base64 is wrong at character 2", {0}},
+        {"Zg=", "the base64 ends too early", {0}},
+        {"Zg=A", "the base64 is wrong at character 4", {0}},
+        {"Zg==Zg==", "the base64 is wrong at character 5", {0}},
         {"Zm9v Zg==", "the base64 is wrong at character 5", {0}},
         {"AP/+Pw==", "the base64 is wrong at character 3", {.url = true}},
         {"AP_-Pw==", "the base64 is wrong at character 3", {0}},
-        {"=", "the base64", {0}},
+        {"=", "the base64 is wrong at character 1", {0}},
         {"Zm9v\xff\xff\xff\xff", "the base64 is wrong at character 5", {0}},
         {"\xff\xff\xff\xff", "the base64 is wrong at character 1", {.url = true}},
     };
@@ -74,9 +80,45 @@ NX_TEST("what is wrong is told with its place")
     }
     nx_expect_ok(nx_base64_decode(nx_str("Zm9v\r\n Zg==\n"), &out, .spaces = true));
     nx_expect_eq(out, "foof");
+    nx_expect_ok(nx_base64_decode(nx_str(" Z g = \n= "), &out, .spaces = true));
+    nx_expect_eq(out, "f");
     nx_expect_err(NX_EINVAL, nx_hex_decode(nx_str("0g"), &out));
     nx_expect_eq(nx_error_last()->message, "the hexadecimal is wrong at character 2");
     nx_expect_err(NX_EINVAL, nx_hex_decode(nx_str("012"), &out));
+    nx_expect_eq(nx_error_last()->message, "the hexadecimal ends too early");
     nx_expect_ok(nx_hex_decode(nx_str("aBFf"), &out));
     nx_expect_eq(out, "\xab\xff");
+}
+
+/* The place of c in a text of digits, or one that is none. */
+static size_t place(const char *digits, int c)
+{
+    const char *at = c ? strchr(digits, c) : NULL;
+    return at ? (size_t)(at - digits) : SIZE_MAX;
+}
+
+NX_TEST("each byte is a digit or none")
+{
+    static const char *const alphabets[] = {
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"};
+    nx_bytes out;
+    for (int c = 0; c < 256; c++) {
+        for (int url = 0; url < 2; url++) {
+            const char text[] = {(char)c, 'A', 'A', 'A'};
+            size_t value = place(alphabets[url], c);
+            nx_err err = nx_base64_decode(nx_slice(text, 4), &out, .url = url);
+            nx_expect_eq((int)err, value < 64 ? NX_OK : NX_EINVAL);
+            if (err) continue;
+            nx_expect_eq((size_t)(unsigned char)out.data[0], value << 2);
+            nx_expect_ok(nx_base64_encode(out, &out, .url = url));
+            nx_expect_eq(out, nx_slice(text, 4));
+        }
+        const char text[] = {'0', (char)c};
+        size_t small = place("0123456789abcdef", c), large = place("0123456789ABCDEF", c),
+               value = small < large ? small : large;
+        nx_err err = nx_hex_decode(nx_slice(text, 2), &out);
+        nx_expect_eq((int)err, value < 16 ? NX_OK : NX_EINVAL);
+        if (!err) nx_expect_eq((size_t)(unsigned char)out.data[0], value);
+    }
 }
