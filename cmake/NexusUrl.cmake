@@ -43,3 +43,7 @@ add_library(nexus_ada STATIC IMPORTED GLOBAL)
 set_target_properties(nexus_ada PROPERTIES IMPORTED_LOCATION ${archive})
 add_dependencies(nexus_ada nexus_ada_archive)
 list(APPEND NEXUS_STATIC_LIBRARIES ${archive})
+if(NEXUS_SANITIZE)
+    # A sanitizer keeps sections alive that are otherwise dropped, tables of virtual functions that nobody calls among them.
+    set_target_properties(nexus_ada PROPERTIES INTERFACE_LINK_LIBRARIES stdc++)
+endif()
