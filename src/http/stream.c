@@ -16,7 +16,8 @@ static nx_err body_read(void *state, void *data, size_t len, size_t *got)
     struct body *b = state;
     if (!b->left.len) NX_TRY(nx_request_read(b->req, &b->left));
     *got = len < b->left.len ? len : b->left.len;
-    if (*got) memcpy(data, b->left.data, *got);
+    if (!*got) return NX_OK;
+    memcpy(data, b->left.data, *got);
     b->left = nx_slice(b->left.data + *got, b->left.len - *got);
     return NX_OK;
 }

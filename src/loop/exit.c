@@ -189,16 +189,16 @@ struct request {
 
 static void exit_requested(void *arg)
 {
-    struct request *request = arg;
+    struct request request = *(struct request *)arg;
+    free(arg);
     if (end.state == NOT_YET && end.first)
-        nx__exit_begin(request->loop, 0, request->code);
+        nx__exit_begin(request.loop, 0, request.code);
     else if (end.state == NOT_YET)
-        exit(request->code);
+        exit(request.code);
     else if (!end.ends_process) { /* main has returned: what it returned counts no more */
         end.ends_process = true;
-        end.code = request->code;
+        end.code = request.code;
     }
-    free(request);
 }
 
 void nx_exit(int code)

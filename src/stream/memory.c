@@ -10,7 +10,8 @@ static nx_err memory_read(void *state, void *data, size_t len, size_t *got)
 {
     nx_bytes *bytes = state;
     *got = len < bytes->len ? len : bytes->len;
-    if (*got) memcpy(data, bytes->data, *got);
+    if (!*got) return NX_OK;
+    memcpy(data, bytes->data, *got);
     *bytes = nx_slice(bytes->data + *got, bytes->len - *got);
     return NX_OK;
 }

@@ -1,6 +1,8 @@
 /* Failures on request: what the linker puts in the place of libc's functions (ld's --wrap). */
 #include "faults.h"
 
+#include "base/compiler.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -231,7 +233,8 @@ int __wrap_ioctl(int fd, unsigned long request, ...)
     return fails(CALLS, "ioctl") ? -1 : __real_ioctl(fd, request, more);
 }
 
-long __wrap_syscall(long number, ...)
+/* It hands on as many arguments as there could be, of which fewer may have been given. */
+NX__READS_ANYTHING long __wrap_syscall(long number, ...)
 {
     long more[6];
     va_list list;
