@@ -64,7 +64,7 @@ static nx_bytes text_make(size_t size)
     return nx_slice(text, size);
 }
 
-NX_TEST("what is compressed comes back, whatever the pieces", .deadline = NX_S(60))
+NX_TEST("what is compressed comes back, whatever the pieces", .deadline = NX_S(240))
 {
     static const size_t sizes[] = {0, 1, 300, 40000}, steps[] = {7, 777, 1 << 20};
     for (int way = 0; way < WAYS; way++)
