@@ -6,6 +6,9 @@
 
 #ifdef NX__ASAN
 #include <sanitizer/asan_interface.h>
+#else
+#define ASAN_POISON_MEMORY_REGION(at, size)   ((void)(at), (void)(size))
+#define ASAN_UNPOISON_MEMORY_REGION(at, size) ((void)(at), (void)(size))
 #endif
 
 enum { ALIGNMENT = 16 };
@@ -24,20 +27,12 @@ static struct parcel *parcel_of(nx_parcel *parcel)
 /* While it is under way nobody may touch it. */
 static void seal(nx_parcel *parcel)
 {
-#ifdef NX__ASAN
-    __asan_poison_memory_region(parcel_of(parcel)->bytes, parcel_of(parcel)->size);
-#else
-    (void)parcel;
-#endif
+    ASAN_POISON_MEMORY_REGION(parcel_of(parcel)->bytes, parcel_of(parcel)->size);
 }
 
 static void unseal(nx_parcel *parcel)
 {
-#ifdef NX__ASAN
-    __asan_unpoison_memory_region(parcel_of(parcel)->bytes, parcel_of(parcel)->size);
-#else
-    (void)parcel;
-#endif
+    ASAN_UNPOISON_MEMORY_REGION(parcel_of(parcel)->bytes, parcel_of(parcel)->size);
 }
 
 nx_err nx_parcel_new(nx_parcel **out, size_t len)
