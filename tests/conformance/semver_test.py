@@ -113,7 +113,8 @@ class Semver(Base):
         package = next((place for place in PLACES if os.path.exists(place)), None)
         if not package or not shutil.which("node"):
             self.skipTest("there is no Node, or no package semver with npm")
-        made = subprocess.run(["node", "-e", GENERATE, package, str(CASES)], stdout=subprocess.PIPE, text=True, check=True, timeout=60 * SLOW)
+        env = {**os.environ, "NODE_PATH": os.path.dirname(package)}  # where what it needs lies, too
+        made = subprocess.run(["node", "-e", GENERATE, package, str(CASES)], env=env, stdout=subprocess.PIPE, text=True, check=True, timeout=60 * SLOW)
         cases = [json.loads(line) for line in made.stdout.splitlines()]
         self.assertGreater(len(cases), CASES // 2)
         self.write("app.c", APP)
