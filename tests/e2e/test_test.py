@@ -470,7 +470,7 @@ class Tools(Project):
     def test_asan(self):
         self.source('''
 NX_TEST("heap") { char *volatile p = malloc(4); p[4] = 1; free(p); }
-NX_TEST("leak") { char *volatile p = malloc(40); p[0] = 1; p = NULL; }
+NX_TEST("leak") { for (int i = 0; i < 30; i++) { char *volatile p = malloc(40); p[0] = 1; p = NULL; } }
 NX_TEST("undefined") { volatile int n = 2147483647; n = n + 1; }
 static nx_err over(void *arg) { char a[8]; volatile int i = 9; (void)arg; memset(a, 1, (size_t)i); return a[0] ? NX_OK : NX_EFAILED; }
 NX_TEST("stack of a fiber") { nx_fiber *f; nx_require_ok(nx_spawn(&f, over, NULL)); nx_expect_ok(nx_join(f)); }
