@@ -9,6 +9,10 @@ endif()
 if(CMAKE_C_COMPILER_ID STREQUAL GNU)
     target_compile_options(nexus_test_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wno-clobbered>)
 endif()
+# The core's objects hold machine code too: optimising a hundred programs at link time would take ten times as long.
+if(NEXUS_LTO)
+    target_link_options(nexus_test_flags INTERFACE -fno-lto)
+endif()
 # libFuzzer's entry has no header.
 add_library(nexus_fuzz_flags INTERFACE)
 target_compile_options(nexus_fuzz_flags INTERFACE -fsanitize=fuzzer -Wno-missing-prototypes)
