@@ -28,12 +28,6 @@ function(nx_unit_test name)
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
 endfunction()
 
-# The same for a program whose memory can be made to run out, by tests/unit/oom.h.
-function(nx_unit_test_oom name)
-    nx_unit_test(${name} ${ARGN})
-    target_link_options(test_${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
-endfunction()
-
 # nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.
 function(nx_fuzzer name)
     add_executable(fuzz_${name} ${ARGN})
