@@ -28,7 +28,6 @@
 #include <sys/types.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
-#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -237,7 +236,6 @@ INT(unlinkat, (int at, const char *path, int flags), (at, path, flags))
 INT(unlockpt, (int fd), (fd))
 INT(utimensat, (int at, const char *path, const struct timespec times[2], int flags),
     (at, path, times, flags))
-INT(waitid, (idtype_t type, id_t id, siginfo_t *out, int options), (type, id, out, options))
 
 int __real_close(int fd);
 int __wrap_close(int fd);

@@ -7,7 +7,10 @@
 #include <nexus/timer.h>
 #include <string.h>
 
-enum { MAX_ROUNDS = 5000 };
+enum {
+    MAX_ROUNDS = 5000,
+    PATIENCE = 100 /* ms */
+};
 
 static bool error_is_told(const struct faults_scenario *s, int what, nx_err err, const char *failed)
 {
@@ -25,6 +28,11 @@ struct left {
     long blocks;
     int descriptors;
 };
+
+static bool is_clean(const struct left *left)
+{
+    return left->blocks <= 0 && left->descriptors <= 0;
+}
 
 /* Returns what failed, NULL if nothing did or something is wrong. */
 static const char *once(const struct faults_scenario *s, int what, unsigned long nth,
@@ -48,13 +56,14 @@ static const char *once(const struct faults_scenario *s, int what, unsigned long
     good &= nx_expect_ok(nx_scope_close(&scope));
     good &= nx_expect_ok(nx_sleep(1)); /* the loop goes on */
     nx__arena_pool_free();
-    *left = (struct left){faults_blocks() - blocks, faults_descriptors() - descriptors};
+    /* Threads may be about to end, and processes. */
+    for (int i = 0; i < PATIENCE; i++) {
+        *left = (struct left){faults_blocks() - blocks, faults_descriptors() - descriptors};
+        if (is_clean(left)) break;
+        nx_expect_ok(nx_sleep(NX_MS(1)));
+        nx__arena_pool_free();
+    }
     return good ? failed : NULL;
-}
-
-static bool is_clean(const struct left *left)
-{
-    return left->blocks <= 0 && left->descriptors <= 0;
 }
 
 /* False if the scenario got by without one that failed, or something is wrong. */
