@@ -8,6 +8,7 @@
 #include <nexus/log.h>
 #include <nexus/test.h>
 #include <nexus/text.h>
+#include <nexus/timer.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,6 +36,7 @@ static void log_again(const struct faults_scenario *scenario, nx_err err, const 
     nx_bytes text;
     (void)scenario, (void)err, (void)failed;
     if (nx_log_flush()) nx_log_reopen(); /* a write has failed for good */
+    while (nx_log_flush()) nx_require_ok(nx_sleep(NX_MS(1)));
     for (int i = 0; i < 3; i++) {
         write_lines();
         nx_expect_ok(nx_log_flush());
