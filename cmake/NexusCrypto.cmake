@@ -21,20 +21,13 @@ endif()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake)
 file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake recipe)
 string(SUBSTRING ${recipe} 0 8 recipe)
-# clang's trees take gcc's archives too: nothing in them depends on the compiler of the rest, nor on sanitizers.
-set(compiler ${CMAKE_C_COMPILER})
 set(cxx ${NEXUS_CXX})
-set(key ${CMAKE_C_COMPILER_ID}-${CMAKE_C_COMPILER_VERSION})
-if(CMAKE_C_COMPILER_ID STREQUAL Clang AND NOT CMAKE_CROSSCOMPILING)
-    set(compiler ${NEXUS_GCC})
-    string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" cxx ${NEXUS_GCC})
-    execute_process(COMMAND ${NEXUS_GCC} -dumpfullversion OUTPUT_VARIABLE key OUTPUT_STRIP_TRAILING_WHITESPACE)
-    string(PREPEND key GNU-)
+if(NOT once_compiler STREQUAL CMAKE_C_COMPILER)
+    string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" cxx ${once_compiler})
 endif()
-string(TOLOWER ${key}-${NEXUS_ARCH} key)
-set(aws_lc_build ${CMAKE_SOURCE_DIR}/build/deps/aws-lc-${aws_lc_version}-${key}-${recipe})
+set(aws_lc_build ${CMAKE_SOURCE_DIR}/build/deps/aws-lc-${aws_lc_version}-${once_key}-${recipe})
 add_custom_command(OUTPUT ${aws_lc_build}/libssl.a ${aws_lc_build}/libcrypto.a
-    COMMAND ${CMAKE_COMMAND} -D SOURCE=${aws_lc} -D BUILD=${aws_lc_build} -D COMPILER=${compiler} -D CXX=${cxx}
+    COMMAND ${CMAKE_COMMAND} -D SOURCE=${aws_lc} -D BUILD=${aws_lc_build} -D COMPILER=${once_compiler} -D CXX=${cxx}
         "-DLAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}" "-DGENERATOR=${CMAKE_GENERATOR}" -P ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake
     VERBATIM USES_TERMINAL COMMENT "Building libcrypto and libssl, once: ${aws_lc_build}")
 add_custom_target(nexus_aws_lc_build DEPENDS ${aws_lc_build}/libssl.a)

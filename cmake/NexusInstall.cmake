@@ -1,5 +1,6 @@
 # What `make` lays into dist/, and `make install` below PREFIX. The tree works wherever it is copied.
 include(GNUInstallDirs)
+set(CMAKE_INSTALL_MESSAGE NEVER)
 set(CMAKE_INSTALL_LIBDIR lib)
 configure_file(${CMAKE_SOURCE_DIR}/cmake/nexus.pc.in ${CMAKE_BINARY_DIR}/nexus.pc @ONLY)
 install(TARGETS nexus RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
@@ -12,7 +13,6 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/nexus DESTINATION ${CMAKE_INSTALL_
 
 # dist/, made again where something of it has changed: the target `dist`.
 set(dist ${CMAKE_SOURCE_DIR}/dist)
-set(CMAKE_INSTALL_MESSAGE NEVER)
 file(GLOB headers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/include/nexus/*.h)
 add_custom_command(OUTPUT ${dist}/bin/nexus
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${dist}/include
