@@ -23,6 +23,7 @@
 #include <nexus/keys.h>
 #include <nexus/log.h>
 #include <nexus/module.h>
+#include <nexus/net.h>
 #include <nexus/process.h>
 #include <nexus/regex.h>
 #include <nexus/runtime.h>
