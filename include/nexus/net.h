@@ -170,6 +170,104 @@ static inline void nx_listener_auto(nx_listener **listener)
     *listener = NULL;
 }
 
+/* ---- Datagrams: UDP, or Unix datagrams by "unix:/path" */
+
+typedef struct nx_udp nx_udp;
+
+typedef struct nx_udp_options {
+    size_t size;
+    nx_duration read_deadline;            /* how long receiving waits; 0: for ever */
+    uint32_t receive_buffer, send_buffer; /* bytes in the kernel; 0: as many as it finds right */
+    bool joined; /* received datagrams of one peer may come joined, cf. nx_datagram.segment */
+    bool reuse;  /* others may bind the same address: for multicast, and for one socket a thread */
+    bool broadcast;     /* sending to broadcast addresses */
+    uint32_t unix_mode; /* of the socket's file; 0: 0660 */
+} nx_udp_options;
+
+/* Opens a socket bound to the address, for which it needs --allow-net=ADDRESS; port 0 lets the
+ * system choose. With NULL it is bound when it first sends: for clients, IPv4 and IPv6. It is no
+ * launcher's, and does not outlive the program. NX_EINVAL, NX_EPERM, NX_EADDRINUSE, NX_EACCES,
+ * NX_ENOMEM, NX_EMFILE and others. Blocks for no longer than the calls take, or until the user has
+ * answered whether he allows it. */
+NX_API NX_MUST_CHECK nx_err nx_udp_open_with(nx_udp **out, const char *address,
+                                             const nx_udp_options *options);
+#define nx_udp_open(out, address, ...)                                                             \
+    nx_udp_open_with((out), (address),                                                             \
+                     &(nx_udp_options){.size = sizeof(nx_udp_options), __VA_ARGS__})
+
+/* From now on it sends to this peer where no other is named, receives this peer's datagrams only,
+ * and hears of a port where nobody listens (NX_EREFUSED, from a later call). The name is looked up,
+ * and its first address taken that there is a way to. Needs --allow-net=HOST:PORT. Errors as
+ * nx_net_connect. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_udp_connect(nx_udp *udp, const char *address);
+
+/* Sends one datagram to the address, NULL: the connected peer. It arrives whole, or not at all.
+ * Needs --allow-net for the address, but for the connected peer's. NX_EPERM, NX_EINVAL (no
+ * address), NX_ETOOBIG, NX_EUNREACH, NX_EREFUSED, NX_ECLOSED, NX_ECANCELED, NX_ESTATE (another
+ * fiber sends) and others. Suspends where the socket has no room. */
+NX_API NX_MUST_CHECK nx_err nx_udp_send(nx_udp *udp, nx_bytes data, const nx_address *to);
+
+/* Waits for a datagram and puts it into `data`; `from` is who sent it, and may be NULL.
+ * NX_ETOOBIG (what had no room is lost; the rest is there all the same), NX_ETIMEDOUT, NX_EREFUSED,
+ * NX_ECLOSED, NX_ECANCELED, NX_ESTATE (another fiber receives) and others. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_udp_receive(nx_udp *udp, void *data, size_t len, size_t *got,
+                                           nx_address *from);
+
+/* One of many. */
+typedef struct nx_datagram {
+    char *data;       /* sending: what is sent; receiving: room for it */
+    size_t len;       /* bytes; before receiving: of the room */
+    nx_address peer;  /* sending: NX_ADDRESS_NONE is the connected one */
+    nx_address local; /* received: the address that it came to, without a port. Sending: which of
+                         ours it comes from, NX_ADDRESS_NONE lets the system choose */
+    uint16_t segment; /* several of this many bytes each, the last one of what is left: sent so
+                         they cost little more than one, as far as the system can (GSO), and with
+                         `joined` they come so (GRO; 64 KiB of room then). At most
+                         NX_UDP_SEGMENTS_MAX, and 65,507 bytes together. 0: one */
+    uint8_t ecn;      /* RFC 3168: 0 none, 1 ECT(1), 2 ECT(0), 3 congestion experienced */
+    bool cut;         /* received: there was no room for all of it */
+} nx_datagram;
+#define NX_UDP_SEGMENTS_MAX 64
+
+/* Sends them in order, many in one system call. `*sent` is how many have gone, also on an error,
+ * which is that of the next one; it may be NULL. Errors as nx_udp_send. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_udp_send_many(nx_udp *udp, const nx_datagram *datagrams,
+                                             size_t count, size_t *sent);
+
+/* Waits for one, and takes as many as there are then, up to `count`; `*got` is how many. Errors as
+ * nx_udp_receive. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_udp_receive_many(nx_udp *udp, nx_datagram *datagrams, size_t count,
+                                                size_t *got);
+
+/* Receives what is sent to a multicast group, or no longer; on the interface with this name
+ * ("eth0"), NULL: which the system chooses. Joining needs --allow-net=GROUP (the port is the
+ * socket's). NX_EPERM, NX_EINVAL (no multicast address, no such interface, another kind of socket)
+ * and others.
+ */
+NX_API NX_MUST_CHECK nx_err nx_udp_join(nx_udp *udp, const char *group, const char *interface_name);
+NX_API NX_MUST_CHECK nx_err nx_udp_leave(nx_udp *udp, const char *group,
+                                         const char *interface_name);
+
+/* Changes the deadline of receiving; NX_FOREVER is none. */
+NX_API void nx_udp_deadline(nx_udp *udp, nx_duration read);
+
+/* Where it is bound. */
+NX_API nx_address nx_udp_address(const nx_udp *udp);
+
+/* The descriptor; it stays the socket's, and non-blocking. */
+NX_API int nx_udp_fd(const nx_udp *udp);
+
+/* Ends it: who waits in it, in another fiber, gets NX_ECLOSED. It is still to be closed. */
+NX_API void nx_udp_stop(nx_udp *udp);
+
+/* Closes it; no other fiber may be in it. NULL is nothing. */
+NX_API void nx_udp_close(nx_udp *udp);
+static inline void nx_udp_auto(nx_udp **udp)
+{
+    nx_udp_close(*udp);
+    *udp = NULL;
+}
+
 #ifdef __cplusplus
 }
 #endif
