@@ -131,8 +131,9 @@ static void tried_spell(const struct race *r, bool each, char *out, size_t size)
         const struct attempt *a = &r->attempts[i];
         size_t n = strlen(out);
         nx__address_spell(a->address, false, host);
-        (void)snprintf(out + n, size - n, "%s%s%s%s", n ? ", " : "", host, each ? ": " : "",
-                       each ? a->error ? nx__errno_text(a->error) : "no answer" : "");
+        int len = snprintf(out + n, size - n, "%s%s%s%s", n ? ", " : "", host, each ? ": " : "",
+                           each ? a->error ? nx__errno_text(a->error) : "no answer" : "");
+        if (len < 0 || (size_t)len >= size - n) return; /* the rest has no room */
     }
 }
 
