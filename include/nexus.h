@@ -10,6 +10,7 @@
 #include <nexus/crypto.h>
 #include <nexus/csv.h>
 #include <nexus/date.h>
+#include <nexus/dns.h>
 #include <nexus/encode.h>
 #include <nexus/env.h>
 #include <nexus/events.h>

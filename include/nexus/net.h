@@ -202,7 +202,8 @@ NX_API NX_MUST_CHECK nx_err nx_udp_open_with(nx_udp **out, const char *address,
 NX_API NX_MUST_CHECK nx_err nx_udp_connect(nx_udp *udp, const char *address);
 
 /* Sends one datagram to the address, NULL: the connected peer. It arrives whole, or not at all.
- * Needs --allow-net for the address, but for the connected peer's. NX_EPERM, NX_EINVAL (no
+ * Needs --allow-net for the address, but for the connected peer's, and where the socket was bound,
+ * for whoever has sent to it lately: a server answers. NX_EPERM, NX_EINVAL (no
  * address), NX_ETOOBIG, NX_EUNREACH, NX_EREFUSED, NX_ECLOSED, NX_ECANCELED, NX_ESTATE (another
  * fiber sends) and others. Suspends where the socket has no room. */
 NX_API NX_MUST_CHECK nx_err nx_udp_send(nx_udp *udp, nx_bytes data, const nx_address *to);

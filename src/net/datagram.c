@@ -17,7 +17,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-enum { UNIX_MODE = 0660 };
+enum { UNIX_MODE = 0660, PEERS = 4096 /* a power of two */ };
 #define UNIX_PAUSE NX_MS(5) /* a full receiver's queue is no event for who sends */
 
 struct nx_udp {
@@ -28,6 +28,7 @@ struct nx_udp {
     size_t read_last;          /* bytes, which count against the loop's turn */
     struct sockaddr_un file;   /* to remove at the end, where it has a path */
     char *peer;                /* for messages, where it is connected */
+    union nx__address *asked;  /* PEERS of them: who has sent to it lately, and may be answered */
     char where[];              /* "" where it is bound nowhere */
 };
 
@@ -193,6 +194,31 @@ nx_err nx_udp_connect(nx_udp *udp, const char *address)
     return NX_OK;
 }
 
+/* ---- Answering: who serves by a grant may answer whoever has asked, at whatever port, unless he
+ * is denied */
+
+static union nx__address *asked_place(const nx_udp *u, const union nx__address *peer)
+{
+    /* FNV-1a. Who makes two peers meet makes the earlier one's answer take a grant. */
+    uint32_t hash = 2166136261u;
+    const unsigned char *bytes = (const unsigned char *)peer;
+    for (size_t i = 0; i < nx__address_len(peer); i++) hash = (hash ^ bytes[i]) * 16777619u;
+    return &u->asked[(hash ^ hash >> 16) & (PEERS - 1)];
+}
+
+static void asked_note(nx_udp *u, const union nx__address *peer)
+{
+    if (!u->where[0] || !nx__permit_is_limited()) return;
+    if (!u->asked) u->asked = calloc(PEERS, sizeof *u->asked);
+    if (u->asked) *asked_place(u, peer) = *peer;
+}
+
+static nx_err may_send(const nx_udp *u, const union nx__address *peer)
+{
+    bool has_asked = u->asked && memcmp(asked_place(u, peer), peer, nx__address_len(peer)) == 0;
+    return has_asked && !nx__permit_denies(&peer->any) ? NX_OK : nx__permit_send(&peer->any);
+}
+
 /* ---- Sending */
 
 static nx_err send_wait(nx_udp *u)
@@ -237,7 +263,7 @@ static nx_err packet_make(const nx_udp *u, const nx_datagram *d, struct nx__pack
     if (!nx__address_private(&d->peer, &out->peer))
         return nx__error_set(NX_EINVAL, "cannot send from \"%s\": a Unix address is none of UDP",
                              name_of(u));
-    return nx__permit_send(&out->peer.any);
+    return may_send(u, &out->peer);
 }
 
 /* Sends all of a batch. */
@@ -341,6 +367,7 @@ static int64_t receive_udp(nx_udp *u, nx_datagram *datagrams, size_t count)
                                      .ecn = p->ecn,
                                      .cut = p->cut};
         u->read_last += p->len;
+        asked_note(u, &p->peer);
     }
     return n;
 }
@@ -457,5 +484,6 @@ void nx_udp_close(nx_udp *udp)
     if (!udp) return;
     nx_udp_stop(udp);
     free(udp->peer);
+    free(udp->asked);
     free(udp);
 }

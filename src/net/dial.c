@@ -2,9 +2,9 @@
 #include "net/dial.h"
 
 #include "base/clock.h"
+#include "dns/dns.h"
 #include "loop/loop.h"
 #include "net/race.h"
-#include "net/resolve.h"
 #include "permission/connect.h"
 #include "permission/network.h"
 #include "permission/rules.h"
@@ -64,7 +64,7 @@ nx_err nx__dial_addresses(struct nx__addresses *out, nx_bytes host, uint16_t por
     if (nx__address_parse(endpoint.text, port, &out->items[0]))
         out->count = 1;
     else
-        NX_TRY(nx__find_addresses(out, endpoint.text, port, deadline));
+        NX_TRY(nx__dns_addresses(out, endpoint.text, port, AF_UNSPEC, NULL, deadline));
     return addresses_filter(out, peer);
 }
 

@@ -94,6 +94,15 @@ nx_err nx__permit_host(const char *doing, const char *host)
     return nx__permit_refuse_doing(doing, NX__PERMIT_NET, host, verdict);
 }
 
+bool nx__permit_is_limited(void)
+{
+    const struct nx__permissions *p = nx__permissions_sealed();
+    if (!p) return false;
+    const struct nx__rules *deny = &p->deny[NX__PERMIT_NET];
+    bool denies = deny->any || atomic_load_explicit(&deny->first, memory_order_acquire);
+    return denies || !(p->all || p->allow[NX__PERMIT_NET].any);
+}
+
 bool nx__permit_denies(const struct sockaddr *address)
 {
     const struct nx__permissions *permissions = nx__permissions_sealed();

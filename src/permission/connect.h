@@ -24,6 +24,9 @@ NX_MUST_CHECK nx_err nx__permit_send(const struct sockaddr *address);
  * there, or to all. NX_EPERM, NX_EINVAL. Does not suspend. */
 NX_MUST_CHECK nx_err nx__permit_host(const char *doing, const char *host);
 
+/* Whether grants tell one address from another: false where all are granted and none is denied. */
+bool nx__permit_is_limited(void);
+
 /* Is the address, that something granted has led to, denied? */
 bool nx__permit_denies(const struct sockaddr *address);
 

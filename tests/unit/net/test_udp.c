@@ -292,9 +292,16 @@ NX_TEST("each address that is sent to takes a grant, and so does one to be bound
     nx_expect_contains(nx_error_last()->message, "sending to [::1]:5 is not allowed");
     nx_expect_err(NX_EPERM, nx_udp_connect(u, "127.0.0.1:9"));
     nx_expect_ok(nx_udp_connect(u, allow + strlen("--allow-net=")));
+    nx_udp_close(server);
     nx_expect_err(NX_EPERM, nx_udp_join(u, "239.1.2.3", NULL));
     nx_expect_eq(nx_error_last()->message,
                  "joining 239.1.2.3 is not allowed; run with --allow-net=239.1.2.3");
+    nx_require_ok(nx_udp_open(&server, allow + strlen("--allow-net=")));
+    nx_expect_ok(nx_udp_send(u, nx_str("question"), NULL));
+    nx_expect_eq(receive(server, &at), "question");
+    nx_expect_ok(nx_udp_send(server, nx_str("answer"), &at)); /* who has asked may be answered */
+    at.port ^= 1;
+    nx_expect_err(NX_EPERM, nx_udp_send(server, nx_str("x"), &at));
     grants_end(&granted);
     grants_begin(&granted, (const char *const[]){"--allow-all", "--deny-net=127.0.0.1", NULL});
     nx_require_ok(nx_address_parse(&at, "[::ffff:127.0.0.1]:5"));
