@@ -140,6 +140,7 @@ static void control_add(struct msghdr *message, int level, int type, const void 
 {
     struct cmsghdr *header =
         (struct cmsghdr *)(void *)((char *)message->msg_control + message->msg_controllen);
+    memset(header, 0, CMSG_SPACE(len)); /* its gaps go to the kernel, too */
     header->cmsg_level = level;
     header->cmsg_type = type;
     header->cmsg_len = CMSG_LEN(len);
