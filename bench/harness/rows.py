@@ -288,6 +288,20 @@ def _timer(name, wanted, quick):
     return values
 
 
+def _net(name, wanted, quick):
+    script = str(peers.BENCH / "peers" / "net.mjs")
+    if name == "floor":
+        command = [str(TOOLS / "bench_floor_net")]
+    elif name == "nexus":
+        command = [peers.program(name), "run", "--release", "--allow-net", str(peers.BENCH / "micro" / "net.c"), "--"]
+    else:
+        command = [peers.program(name), *(["run", "--allow-net"] if name == "deno" else []), script]
+    text = proc.output([*command, "1" if quick else "10"], 120, proc.cores()[0], env=peers.environment(), cwd=WORK)
+    seen = json.loads(text)
+    rows = {"net_echo": "echo", "net_connect": "connect", "net_udp": "udp"}
+    return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
+
+
 def _log(name, wanted, quick):
     path = WORK / f"log-{name}"
     if name == "nexus":
@@ -507,6 +521,13 @@ GROUPS = [
     ], SCRIPTS, _worker, not_for="it runs no program"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
+    Group([
+        Row("net_echo", "round trip of 64 bytes over TCP, both ends on one core", "us", "lower", "below node",
+            lambda v: _ratio(v, "node", 1)),
+        Row("net_connect", "connections made, accepted and closed", "connections/s", "higher", "above node", lambda v: _least(v, "node", 1)),
+        Row("net_udp", "datagrams of 1,200 bytes sent and received", "datagrams/s", "higher", "at least 3 of node",
+            lambda v: _least(v, "node", 3)),
+    ], SCRIPTS, _net, not_for="it runs no program"),
     Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",
                "lower", "below 300", _below(300))],
           RUNTIMES, _log, not_for="it logs nothing"),
