@@ -72,7 +72,8 @@ extern "C" {
     X(NX_EAGAIN, 23, "not ready")                                                                  \
     X(NX_ERESET, 24, "connection reset")                                                           \
     X(NX_ETYPE, 25, "wrong type")                                                                  \
-    X(NX_EDEADLOCK, 26, "all fibers wait for each other")
+    X(NX_EDEADLOCK, 26, "all fibers wait for each other")                                          \
+    X(NX_ECRASHED, 27, "crashed")
 
 typedef enum nx_err {
 #define NX__ERROR_ENUM(name, number, text) name = number,
