@@ -213,7 +213,7 @@ void nx__test_serve(struct nx__case *c)
     struct nx__launcher *broker = &file->tester->broker;
     struct nx__generation generation = generation_of(c);
     broker->run->file = file->path;
-    (void)nx__serve_packet(broker, (struct nx__peer){&generation, 0});
+    (void)nx__serve_packet(broker, (struct nx__peer){.generation = &generation});
     c->job.packets = generation.workers[0].broker;
 }
 
