@@ -9,34 +9,30 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static nx_err may_start(const struct nx__launcher *l, struct nx__peer peer, const char *name)
+static nx_err start(struct nx__launcher *l, struct nx__peer peer, const char *name, int control,
+                    int status)
 {
-    if (!peer.generation || !peer.generation->so_path)
-        return nx__error_set(NX_ENOTSUP, "cannot start worker \"%.31s\": %s", name,
-                             peer.generation ? "a test has no process workers"
-                                             : "its program has ended");
+    int pair[2];
+    if (!peer.generation)
+        return nx__error_set(NX_ESTATE, "cannot start worker \"%.31s\": its program has ended",
+                             name);
     if (l->helper_count == NX__HELPERS_MAX)
         return nx__error_set(NX_ELIMIT,
                              "cannot start worker \"%.31s\": the program's processes have %d "
                              "process workers, which is the limit",
                              name, NX__HELPERS_MAX);
-    return NX_OK;
-}
-
-static nx_err start(struct nx__launcher *l, struct nx__peer peer, const char *name, int control,
-                    int status)
-{
-    int pair[2];
-    NX_TRY(may_start(l, peer, name));
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return nx__error_system(errno, "cannot start worker \"%.31s\"", name);
     pid_t pid = fork();
     int error = errno;
-    if (pid == 0) nx__app_help(l, peer, pair[1], control);
+    if (pid == 0) l->help(l, peer, pair[1], control);
     (void)close(pair[1]);
     if (pid > 0) {
-        l->helpers[l->helper_count++] = (struct nx__helper){
-            .pid = pid, .broker = pair[0], .status = status, .of = peer.generation->number};
+        l->helpers[l->helper_count++] = (struct nx__helper){.pid = pid,
+                                                            .broker = pair[0],
+                                                            .status = status,
+                                                            .of = peer.generation->number,
+                                                            .file = l->run->file};
         return NX_OK;
     }
     (void)close(pair[0]);
@@ -84,6 +80,13 @@ void nx__helpers_reaped(struct nx__launcher *l, pid_t pid, int status)
             ended(l, &l->helpers[i], status);
             return;
         }
+}
+
+void nx__helpers_reap(struct nx__launcher *l)
+{
+    int status;
+    for (size_t i = l->helper_count; i-- > 0;)
+        if (waitpid(l->helpers[i].pid, &status, WNOHANG) > 0) ended(l, &l->helpers[i], status);
 }
 
 size_t nx__helpers_poll(const struct nx__launcher *l, struct pollfd *fds)

@@ -340,6 +340,7 @@ int nx__launch(struct nx__run *run)
     l->begun = nx__clock_monotonic();
     l->pid = getpid();
     l->signals = l->watcher.fd = -1;
+    l->help = nx__app_help;
     l->so_fd = -1;
     nx_err err = NX_OK;
     if (run->watch && (l->watcher.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0) {

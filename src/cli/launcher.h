@@ -60,10 +60,19 @@ struct nx__generation {
 /* A process worker. */
 struct nx__helper {
     pid_t pid;
-    int broker;  /* our end of the socket pair, -1 once closed */
-    int status;  /* where its end is told to who has asked for it, and heard of that one's */
-    uint32_t of; /* the generation whose program it runs */
+    int broker;       /* our end of the socket pair, -1 once closed */
+    int status;       /* where its end is told to who has asked for it, and heard of that one's */
+    uint32_t of;      /* the generation whose program it runs */
+    const char *file; /* that program's */
     bool killed;
+};
+
+/* Who asks: a process of the app, and what generation it is of; or a process worker, of one that
+ * may be gone (NULL). */
+struct nx__peer {
+    struct nx__generation *generation;
+    uint32_t index;
+    struct nx__helper *helper; /* NULL: it is no process worker */
 };
 
 /* A listening socket that outlives the generations. */
@@ -128,6 +137,9 @@ struct nx__launcher {
         next; /* that has started, and does not listen yet as the current one does */
     struct nx__generation draining[NX__DRAINING_MAX];
     uint32_t generations; /* ever */
+    /* In the new process of one, which is told by its control socket what to run; never returns. */
+    void (*help)(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
+                 int control);
     struct nx__helper helpers[NX__HELPERS_MAX];
     size_t helper_count;
     nx_duration next_until; /* when the next one's time to listen is over */
@@ -249,14 +261,6 @@ NX_MUST_CHECK nx_err nx__takeover_resume(struct nx__launcher *launcher, bool *re
 
 /* ---- serve.c */
 
-/* Who asks: a process of the app, and what generation it is of; or a process worker, of one that
- * may be gone (NULL). */
-struct nx__peer {
-    struct nx__generation *generation;
-    uint32_t index;
-    struct nx__helper *helper; /* NULL: it is no process worker */
-};
-
 /* Answers what a process has sent; closes the socket when it has closed its own. */
 void nx__serve(struct nx__launcher *launcher, struct nx__peer peer);
 
@@ -296,6 +300,9 @@ struct nx__peer nx__helper_peer(struct nx__launcher *launcher, struct nx__helper
 
 /* A child has ended: it may be one of these. */
 void nx__helpers_reaped(struct nx__launcher *launcher, pid_t pid, int status);
+
+/* Collects those that have ended, and no other child. */
+void nx__helpers_reap(struct nx__launcher *launcher);
 
 /* What to poll for them, at most 2 * NX__HELPERS_MAX, and what has come of it. */
 size_t nx__helpers_poll(const struct nx__launcher *launcher, struct pollfd *fds);
@@ -442,9 +449,9 @@ bool nx__process_catches(pid_t pid, int signo);
 NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, struct nx__peer peer,
                               int broker);
 
-/* The same for a process worker, which is told by its control socket what to run. */
-NX__NORETURN void nx__app_help(const struct nx__launcher *launcher, struct nx__peer peer,
-                               int broker, int control);
+/* The same for a process worker: the launcher's `help`. */
+void nx__app_help(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
+                  int control);
 
 /* ---- service.c */
 

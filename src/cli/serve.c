@@ -164,10 +164,10 @@ nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fre
     return err;
 }
 
-static nx_err import(struct nx__launcher *l, const char *name, int *fd)
+static nx_err import(struct nx__launcher *l, const char *file, const char *name, int *fd)
 {
     char *path = NULL;
-    NX_TRY(nx__resolve(l->run->file, name, &path));
+    NX_TRY(nx__resolve(file, name, &path));
     const char *extension = strrchr(path, '.');
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
@@ -193,7 +193,7 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
 static void serve_import(struct nx__launcher *l, struct nx__peer peer, const char *name)
 {
     int fd = -1;
-    nx_err err = import(l, name, &fd);
+    nx_err err = import(l, peer.helper ? peer.helper->file : l->run->file, name, &fd);
     if (peer.generation == &l->current && !peer.helper)
         (void)snprintf(l->import_error, sizeof l->import_error, "%s",
                        err ? nx__error_last()->message : "");

@@ -12,7 +12,7 @@
 enum {
     NX__APART_MAGIC = 0x4e58574b,
     NX__APART_NAME = 32,
-    NX__APART_FDS = 3, /* of an order to start: the port, standard output and error */
+    NX__APART_FDS = 4, /* of an order to start: the port, standard input, output and error */
 };
 
 enum nx__apart_kind { NX__APART_START = 1, NX__APART_CANCEL };

@@ -144,7 +144,7 @@ int nx__apart_run(int control, int argc, char **argv)
     if (!order_receive(fds)) return NX_EPROTO;
     own.port = fds[0];
     for (int i = 1; i < NX__APART_FDS; i++) {
-        (void)dup2(fds[i], i);
+        (void)dup2(fds[i], i - 1);
         (void)close(fds[i]);
     }
     nx__crash_worker = own.order.name;

@@ -150,10 +150,10 @@ static nx_err place_of(nx_port_fn fn, const char *name, int64_t *out)
 }
 
 /* Puts the order into the control socket, for the worker to read first: with its end of the port,
- * and where this program writes. */
+ * and what this program reads and writes. */
 static nx_err order(const struct worker *worker, const struct nx__apart_order *what, int port)
 {
-    const int fds[NX__APART_FDS] = {port, STDOUT_FILENO, STDERR_FILENO};
+    const int fds[NX__APART_FDS] = {port, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof fds)];
