@@ -3,13 +3,6 @@
 nx_vendored(ada ada-url/deps/ada.cpp)
 get_filename_component(folder ${ada} DIRECTORY)
 set(nexus_ada_INCLUDE_DIR ${folder} CACHE INTERNAL "")
-string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" cxx "${CMAKE_C_COMPILER}")
-string(REGEX REPLACE "clang([^/]*)$" "clang++\\1" cxx "${cxx}")
-string(REGEX REPLACE "/cc$" "/c++" cxx "${cxx}")
-find_program(NEXUS_CXX NAMES ${cxx} g++)
-if(NOT NEXUS_CXX)
-    message(FATAL_ERROR "g++ is missing. Install it with: make setup")
-endif()
 set(flags -std=c++20 -O2 -g -fPIC -w -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
     -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections -DNDEBUG -DADA_INCLUDE_URL_PATTERN=0
     # <iostream> has a constructor that runs at start, and nothing of it is used.

@@ -203,6 +203,9 @@ nx_err nx__error_from_errno(int system)
     case EXDEV: return NX_ESTATE;
     case ECANCELED: return NX_ECANCELED;
     case ETIMEDOUT: return NX_ETIMEDOUT;
+    case ECONNREFUSED: return NX_EREFUSED;
+    case ENETUNREACH:
+    case EHOSTUNREACH: return NX_EUNREACH;
     case ENOENT:
     case ENOTDIR: return NX_ENOENT;
     case EEXIST: return NX_EEXIST;
@@ -241,6 +244,11 @@ const char *nx__errno_text(int system)
     case ESPIPE: return "a pipe or terminal has no positions";
     case EACCES: return "access denied by the system";
     case EADDRINUSE: return "address in use";
+    case ECONNREFUSED: return "connection refused";
+    case ENETUNREACH: return "no way to that network";
+    case EHOSTUNREACH: return "no way to that host";
+    case ECONNRESET: return "connection reset";
+    case ETIMEDOUT: return "no answer in time";
     case EADDRNOTAVAIL: return "no such address on this machine";
     case EMFILE: return "too many open files in this process (see --max-open-files)";
     case ENFILE: return "too many open files on this machine";

@@ -23,31 +23,31 @@ struct inherited {
     int broker, program, control;
 };
 
-/* Puts what it has in the lowest places, one behind the other, and returns the first place that is
- * free; -errno. */
-static int descriptors_place(struct inherited *in)
+/* Puts what it has in the lowest places, one behind the other; `*next` is the first behind them. */
+static nx_err descriptors_place(struct inherited *in, int *next)
 {
     int *const fds[] = {&in->broker, &in->program, &in->control};
     enum { COUNT = sizeof fds / sizeof *fds };
-    int place = FIRST_OWN;
+    bool placed = true;
+    *next = FIRST_OWN;
     /* Up first: each may be where another goes. */
-    for (size_t i = 0; i < COUNT; i++)
-        if (*fds[i] >= 0 && (*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, FIRST_OWN + COUNT)) < 0)
-            return -errno;
-    for (size_t i = 0; i < COUNT; i++) {
+    for (size_t i = 0; i < COUNT && placed; i++)
+        if (*fds[i] >= 0)
+            placed = (*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, FIRST_OWN + COUNT)) >= 0;
+    for (size_t i = 0; i < COUNT && placed; i++) {
         if (*fds[i] < 0) continue;
-        if (dup3(*fds[i], place, O_CLOEXEC) < 0) return -errno;
-        *fds[i] = place++;
+        placed = dup3(*fds[i], *next, O_CLOEXEC) >= 0;
+        *fds[i] = (*next)++;
     }
-    return place;
+    return placed ? NX_OK : nx__error_system(errno, "cannot start the program");
 }
 
 static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct inherited *in,
                       int (**entry)(int, char **))
 {
-    int first_closed = descriptors_place(in);
+    int first_closed;
     bool helps = in->control >= 0;
-    if (first_closed < 0) return nx__error_system(-first_closed, "cannot start the program");
+    NX_TRY(descriptors_place(in, &first_closed));
     if (l->dev && !helps) NX_TRY(nx__dev_app_begin(l, first_closed++));
     NX_TRY(nx__seal(l->pid, first_closed));
     nx__permissions_open(&l->run->permissions);

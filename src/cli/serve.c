@@ -58,7 +58,8 @@ void nx__serve_begin(struct nx__launcher *l, uint32_t number)
 
 /* ---- Questions to the user */
 
-static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *address)
+static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *address,
+                      bool connecting)
 {
     bool possible =
         !l->asking && !l->stop_signal && peer.generation == &l->current && !l->run->no_prompt &&
@@ -76,8 +77,9 @@ static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *
     (void)tcflush(STDIN_FILENO,
                   TCIFLUSH); /* what was typed before the question does not answer it */
     char clean[NX__LISTEN_ADDRESS_MAX], file[128];
-    (void)dprintf(STDERR_FILENO, "nexus: %s wants to listen on %s. Allow? [y/N] ",
+    (void)dprintf(STDERR_FILENO, "nexus: %s wants to %s %s. Allow? [y/N] ",
                   nx__printable(file, sizeof file, l->run->file),
+                  connecting ? "connect to" : "listen on",
                   nx__printable(clean, sizeof clean, address));
 }
 
@@ -221,7 +223,9 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
     switch (request->kind) {
     case NX__BROKER_LISTEN: nx__held_listen(l, peer, request); break;
     case NX__BROKER_UNLISTEN: nx__held_unlisten(l, peer, request->socket); break;
-    case NX__BROKER_ASK: serve_ask(l, peer, request->text); break;
+    case NX__BROKER_ASK:
+        serve_ask(l, peer, request->text, request->wants == NX__ASK_CONNECT);
+        break;
     case NX__BROKER_IMPORT: serve_import(l, peer, request->text); break;
     case NX__BROKER_NOTIFY: nx__service_notify(l, peer, request); break;
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;

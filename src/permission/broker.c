@@ -193,10 +193,10 @@ nx_err nx__broker_page(const void *report, size_t len, int *fd)
     return err;
 }
 
-bool nx__broker_ask(const char *address)
+bool nx__broker_ask(const char *address, enum nx__ask what)
 {
     if (launcher < 0) return false;
-    struct nx__broker_request request = {.kind = NX__BROKER_ASK};
+    struct nx__broker_request request = {.kind = NX__BROKER_ASK, .wants = what};
     struct nx__broker_answer answer;
     struct descriptors none;
     return call(&request, address, &answer, &none) == NX_OK;

@@ -71,8 +71,10 @@ void nx__broker_leave(int fd);
  * longer. */
 void nx__broker_unlisten(struct nx__listener *listener);
 
-/* Asks the user to allow listening on `address`, where he can be asked; false at once where not. */
-bool nx__broker_ask(const char *address);
+/* Asks the user to allow listening on `address`, or connecting to it, where he can be asked; false
+ * at once where not. */
+enum nx__ask { NX__ASK_LISTEN, NX__ASK_CONNECT };
+bool nx__broker_ask(const char *address, enum nx__ask what);
 
 /* Has the launcher resolve and compile (or open) what the program imports by this name, relative to
  * the program's file. The caller closes `*so_fd`. NX_ENOENT, NX_EPERM, NX_ECOMPILE (the compiler's
@@ -144,7 +146,7 @@ struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port, sockets, workers;
     uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
-                       nx__notify */
+                       nx__notify; NX__BROKER_ASK: an enum nx__ask */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */

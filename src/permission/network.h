@@ -6,7 +6,9 @@
 
 enum nx__host_kind { NX__HOST_ANY, NX__HOST_ADDRESS, NX__HOST_NAME, NX__HOST_UNIX };
 
-enum { NX__PORT_ANY = -1, NX__HOST_NAME_MAX = 254 };
+/* What is wanted may be a host without a port: then a rule for some port of it lets it through, and
+ * only one for all of them keeps it out. */
+enum { NX__PORT_ANY = -1, NX__PORT_SOME = -2, NX__HOST_NAME_MAX = 254 };
 
 struct nx__endpoint {
     enum nx__host_kind kind;

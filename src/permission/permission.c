@@ -77,14 +77,35 @@ static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *
         return rule->host == wanted->kind &&
                (rule->text[0] == '@' ? strcmp(wanted->text, rule->text) == 0
                                      : nx__path_beneath(wanted->text, rule->text));
-    if (rule->port != NX__PORT_ANY && rule->port != wanted->port) return false;
+    if (rule->port != NX__PORT_ANY && rule->port != wanted->port &&
+        (deny || wanted->port != NX__PORT_SOME))
+        return false;
     if (rule->host == NX__HOST_ANY) return true;
-    /* Listening on every address includes the denied one. */
+    /* Every address includes the denied one; and who connects there comes to this machine. */
     if (deny && rule->host == NX__HOST_ADDRESS && nx__endpoint_wildcard(wanted)) return true;
     if (rule->host != wanted->kind) return false;
     return rule->host == NX__HOST_ADDRESS
                ? memcmp(rule->address, wanted->address, sizeof rule->address) == 0
                : strcmp(rule->text, wanted->text) == 0;
+}
+
+static bool matches_endpoint(const struct nx__rules *rules, const struct nx__endpoint *wanted,
+                             bool deny)
+{
+    if (rules->any) return true;
+    for (const struct nx__rule *rule = atomic_load_explicit(&rules->first, memory_order_acquire);
+         rule; rule = rule->next)
+        if (matches_net(rule, wanted, deny)) return true;
+    return false;
+}
+
+enum nx__verdict nx__permissions_endpoint_verdict(const struct nx__permissions *permissions,
+                                                  const struct nx__endpoint *wanted)
+{
+    if (matches_endpoint(&permissions->deny[NX__PERMIT_NET], wanted, true)) return NX__DENIED;
+    if (permissions->all) return NX__GRANTED;
+    return matches_endpoint(&permissions->allow[NX__PERMIT_NET], wanted, false) ? NX__GRANTED
+                                                                                : NX__MISSING;
 }
 
 static bool matches(const struct nx__rules *rules, enum nx__permit_kind kind,
@@ -295,24 +316,29 @@ static const char *as_word(char *out, size_t size, const char *text)
     return out;
 }
 
-nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
+nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, const char *what,
+                               enum nx__verdict verdict)
 {
     char clean[NX__ERROR_MESSAGE_MAX / 3];
     nx__printable(clean, sizeof clean, what);
     const char *quote = kind == NX__PERMIT_NET || kind == NX__PERMIT_ENV ? "" : "\"";
     if (verdict == NX__DENIED)
-        return nx__error_set(NX_EPERM, "%s %s%s%s is denied by --deny-%s", kinds[kind].doing, quote,
-                             clean, quote, kinds[kind].name);
+        return nx__error_set(NX_EPERM, "%s %s%s%s is denied by --deny-%s", doing, quote, clean,
+                             quote, kinds[kind].name);
     struct target target;
     target_parse(&target, kind, what);
     if (is_file(kind) && target.valid && nx__is_process_inside(target.endpoint.text))
-        return nx__error_set(NX_EPERM, "%s \"%s\" is not allowed; run with --allow-all",
-                             kinds[kind].doing, clean);
+        return nx__error_set(NX_EPERM, "%s \"%s\" is not allowed; run with --allow-all", doing,
+                             clean);
     if (kind == NX__PERMIT_NET && !target.valid) return NX_EINVAL;
     char word[NX__ERROR_MESSAGE_MAX / 2];
-    return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s",
-                         kinds[kind].doing, quote, clean, quote, kinds[kind].name,
-                         as_word(word, sizeof word, clean));
+    return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s", doing, quote,
+                         clean, quote, kinds[kind].name, as_word(word, sizeof word, clean));
+}
+
+nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
+{
+    return nx__permit_refuse_doing(kinds[kind].doing, kind, what, verdict);
 }
 
 nx_err nx__permit(enum nx__permit_kind kind, const char *what)
@@ -321,7 +347,7 @@ nx_err nx__permit(enum nx__permit_kind kind, const char *what)
     if (!permissions) return NX_OK;
     enum nx__verdict verdict = nx__permissions_verdict(permissions, kind, what);
     if (nx__likely(verdict == NX__GRANTED)) return NX_OK;
-    if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what))
+    if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what, NX__ASK_LISTEN))
         return nx__permissions_grant(permissions, kind, what);
     return nx__permit_refuse(kind, what, verdict);
 }

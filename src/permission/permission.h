@@ -9,7 +9,8 @@
 enum nx__permit_kind {
     NX__PERMIT_READ,  /* a path */
     NX__PERMIT_WRITE, /* a path */
-    NX__PERMIT_NET,   /* an address to listen on: "host:port", "[v6]:port" or "unix:/path" */
+    NX__PERMIT_NET,   /* an address to listen on: "host:port", "[v6]:port" or "unix:/path"; whom it
+                         may talk to is in permission/connect.h */
     NX__PERMIT_ENV,   /* a variable's name */
     NX__PERMIT_RUN,   /* a program's name or path */
     NX__PERMIT_FFI,   /* a library's path */
@@ -54,6 +55,12 @@ enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissio
 /* The same for a file (READ or WRITE) whose path has been resolved; NULL: it could not be. */
 enum nx__verdict nx__permissions_path_verdict(const struct nx__permissions *permissions,
                                               enum nx__permit_kind kind, const char *resolved);
+
+struct nx__endpoint;
+
+/* The same for an address that has been read already. */
+enum nx__verdict nx__permissions_endpoint_verdict(const struct nx__permissions *permissions,
+                                                  const struct nx__endpoint *wanted);
 
 /* Adds a grant, as --allow-KIND=WHAT would, to permissions that other threads may be reading.
  * NX_EUSAGE, NX_ENOMEM. */

@@ -34,6 +34,10 @@ enum nx__verdict nx__place_walk(unsigned kinds, const char *path, bool follow,
 /* Records NX_EPERM with the flag that would allow it. */
 nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict);
 
+/* The same in other words, "connecting to", than the kind's own. */
+nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, const char *what,
+                               enum nx__verdict verdict);
+
 /* Is something denied that a directory which is granted may have in it? */
 bool nx__place_denies(unsigned kinds);
 

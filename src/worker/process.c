@@ -226,19 +226,20 @@ static nx_err check(nx_port_fn fn, const nx_process_worker_options *o, const cha
     return NX_OK;
 }
 
-static nx_err take_place(struct worker **out, const char *name)
+/* One of as many as there may be. NULL: recorded. */
+static struct worker *worker_new(const char *name)
 {
-    if (atomic_fetch_add(&alive, 1) >= NX_PROCESS_WORKERS_MAX) {
-        atomic_fetch_sub(&alive, 1);
-        return nx__error_set(NX_ELIMIT,
-                             "cannot start worker \"%.31s\": %d process workers are alive, which "
-                             "is the limit",
-                             name, NX_PROCESS_WORKERS_MAX);
-    }
-    *out = calloc(1, sizeof **out);
-    if (*out) return NX_OK;
-    atomic_fetch_sub(&alive, 1);
-    return nx__error_set(NX_ENOMEM, "cannot start worker \"%.31s\": out of memory", name);
+    struct worker *worker = NULL;
+    if (atomic_fetch_add(&alive, 1) >= NX_PROCESS_WORKERS_MAX)
+        NX_IGNORE(
+            nx__error_set(NX_ELIMIT,
+                          "cannot start worker \"%.31s\": %d process workers are alive, which "
+                          "is the limit",
+                          name, NX_PROCESS_WORKERS_MAX));
+    else if (!(worker = calloc(1, sizeof *worker)))
+        NX_IGNORE(nx__error_set(NX_ENOMEM, "cannot start worker \"%.31s\": out of memory", name));
+    if (!worker) atomic_fetch_sub(&alive, 1);
+    return worker;
 }
 
 nx_err nx_process_worker_start_with(nx_fiber **out, nx_port **port, nx_port_fn fn,
@@ -250,10 +251,10 @@ nx_err nx_process_worker_start_with(nx_fiber **out, nx_port **port, nx_port_fn f
     const char *name = o.name ? o.name : "worker";
     struct nx__apart_order what = {
         .magic = NX__APART_MAGIC, .kind = NX__APART_START, .most = o.most ? o.most : NX_PORT_MOST};
-    struct worker *worker;
     NX_TRY(check(fn, &o, name));
     NX_TRY(place_of(fn, name, &what.entry));
-    NX_TRY(take_place(&worker, name));
+    struct worker *worker = worker_new(name);
+    if (!worker) return nx__error_last()->code;
     (void)snprintf(worker->name, sizeof worker->name, "%.31s", name);
     memcpy(what.name, worker->name, sizeof what.name);
     worker->grace = o.grace ? o.grace : GRACE;

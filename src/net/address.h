@@ -1,0 +1,35 @@
+/* Socket addresses, and how they are spelled. */
+#ifndef NX__ADDRESS_H
+#define NX__ADDRESS_H
+
+#include <netinet/in.h>
+#include <nexus/base.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+union nx__address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+enum {
+    NX__ADDRESSES_MAX = 32, /* of one name; more are left out */
+    NX__PEER_MAX = 300,     /* "host:port" with its NUL */
+};
+
+struct nx__addresses {
+    unsigned count;
+    union nx__address items[NX__ADDRESSES_MAX];
+};
+
+/* The length that system calls want. */
+socklen_t nx__address_len(const union nx__address *address);
+
+/* Reads an IPv4 or IPv6 address, without brackets and port. False for anything else. */
+bool nx__address_parse(const char *text, uint16_t port, union nx__address *out);
+
+/* "127.0.0.1:80", "[::1]:80"; without a port "127.0.0.1", "::1". */
+void nx__address_spell(const union nx__address *address, bool with_port, char out[NX__PEER_MAX]);
+
+#endif

@@ -1,0 +1,107 @@
+/* Whom the program may talk to. */
+#include "permission/connect.h"
+
+#include "base/error.h"
+#include "permission/broker.h"
+#include "permission/place.h"
+#include "permission/rules.h"
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <nexus/runtime.h>
+#include <stdio.h>
+
+struct question {
+    const char *peer;
+    bool granted;
+};
+
+static nx_err ask(void *arg)
+{
+    struct question *q = arg;
+    q->granted = nx__broker_ask(q->peer, NX__ASK_CONNECT);
+    return NX_OK;
+}
+
+nx_err nx__permit_connect(const char *peer)
+{
+    struct nx__permissions *permissions = nx__permissions_sealed();
+    if (!permissions) return NX_OK;
+    enum nx__verdict verdict = nx__permissions_verdict(permissions, NX__PERMIT_NET, peer);
+    if (verdict == NX__GRANTED) return NX_OK;
+    if (verdict == NX__MISSING && nx__broker_fd() >= 0) {
+        struct question q = {.peer = peer};
+        NX_TRY(nx_blocking(ask, &q)); /* others go on while the user thinks */
+        if (q.granted) return nx__permissions_grant(permissions, NX__PERMIT_NET, peer);
+    }
+    return nx__permit_refuse_doing("connecting to", NX__PERMIT_NET, peer, verdict);
+}
+
+/* False for what is neither IPv4 nor IPv6. */
+static bool endpoint_of(const struct sockaddr *address, struct nx__endpoint *out)
+{
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+    out->kind = NX__HOST_ADDRESS;
+    if (address->sa_family == AF_INET) {
+        memset(out->address, 0, 10);
+        memset(out->address + 10, 0xff, 2);
+        memcpy(out->address + 12, &v4->sin_addr, 4);
+        out->port = ntohs(v4->sin_port);
+    } else if (address->sa_family == AF_INET6) {
+        memcpy(out->address, &v6->sin6_addr, 16);
+        out->port = ntohs(v6->sin6_port);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+static enum nx__verdict address_verdict(const struct nx__permissions *permissions,
+                                        const struct sockaddr *address)
+{
+    struct nx__endpoint endpoint;
+    if (!endpoint_of(address, &endpoint)) return NX__MISSING;
+    return nx__permissions_endpoint_verdict(permissions, &endpoint);
+}
+
+nx_err nx__permit_send(const struct sockaddr *address)
+{
+    const struct nx__permissions *permissions = nx__permissions_sealed();
+    if (!permissions) return NX_OK;
+    enum nx__verdict verdict = address_verdict(permissions, address);
+    if (verdict == NX__GRANTED) return NX_OK;
+    char host[INET6_ADDRSTRLEN] = "", text[INET6_ADDRSTRLEN + 8];
+    const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
+    const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
+    bool is_v6 = address->sa_family == AF_INET6;
+    (void)inet_ntop(address->sa_family,
+                    is_v6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, host,
+                    sizeof host);
+    (void)snprintf(text, sizeof text, is_v6 ? "[%s]:%u" : "%s:%u", host,
+                   (unsigned)ntohs(is_v6 ? v6->sin6_port : v4->sin_port));
+    return nx__permit_refuse_doing("sending to", NX__PERMIT_NET, text, verdict);
+}
+
+nx_err nx__permit_lookup(const char *name)
+{
+    const struct nx__permissions *permissions = nx__permissions_sealed();
+    if (!permissions) return NX_OK;
+    struct nx__endpoint endpoint;
+    NX_TRY(nx__endpoint_parse(name, strlen(name), &endpoint));
+    endpoint.port = NX__PORT_SOME;
+    enum nx__verdict verdict = nx__permissions_endpoint_verdict(permissions, &endpoint);
+    if (verdict == NX__GRANTED) return NX_OK;
+    return nx__permit_refuse_doing("looking up", NX__PERMIT_NET, name, verdict);
+}
+
+bool nx__permit_denies(const struct sockaddr *address)
+{
+    const struct nx__permissions *permissions = nx__permissions_sealed();
+    return permissions && address_verdict(permissions, address) == NX__DENIED;
+}
+
+nx_err nx__permit_denied(const char *peer, const char *address)
+{
+    return nx__error_set(NX_EPERM, "connecting to %s is denied by --deny-net, as %s is", peer,
+                         address);
+}
