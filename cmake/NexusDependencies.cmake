@@ -45,6 +45,16 @@ endforeach()
 set(nexus_backtrace_ARCHIVE ${archive} CACHE FILEPATH "libbacktrace.a")
 nx_static_library(nexus_backtrace backtrace.h libbacktrace.a ${CMAKE_BINARY_DIR}/backtrace "gcc")
 
+# What is built once below build/deps/ serves all trees: nothing in it depends on the compiler of the rest, nor on sanitizers.
+set(once_compiler ${CMAKE_C_COMPILER})
+set(once_key ${CMAKE_C_COMPILER_ID}-${CMAKE_C_COMPILER_VERSION})
+if(CMAKE_C_COMPILER_ID STREQUAL Clang AND NOT CMAKE_CROSSCOMPILING)
+    set(once_compiler ${NEXUS_GCC})
+    execute_process(COMMAND ${NEXUS_GCC} -dumpfullversion OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE)
+    set(once_key GNU-${version})
+endif()
+string(TOLOWER ${once_key}-${NEXUS_ARCH} once_key)
+
 # C sources that crates carry (deps/Cargo.toml). nx_vendored(out file): where such a file lies.
 function(nx_vendored out file)
     set(path ${CMAKE_SOURCE_DIR}/deps/vendor/${file})

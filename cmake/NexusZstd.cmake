@@ -16,10 +16,9 @@ foreach(file ${recipes})
 endforeach()
 string(SHA256 recipe ${recipe})
 string(SUBSTRING ${recipe} 0 8 recipe)
-string(TOLOWER "${CMAKE_C_COMPILER_ID}-${CMAKE_C_COMPILER_VERSION}-${NEXUS_ARCH}" key)
-set(build ${CMAKE_SOURCE_DIR}/build/deps/zstd-${version}-${key}-${recipe})
+set(build ${CMAKE_SOURCE_DIR}/build/deps/zstd-${version}-${once_key}-${recipe})
 add_custom_command(OUTPUT ${build}/libzstd.a
-    COMMAND ${CMAKE_COMMAND} -D SOURCE=${zstd} -D BUILD=${build} -D COMPILER=${CMAKE_C_COMPILER}
+    COMMAND ${CMAKE_COMMAND} -D SOURCE=${zstd} -D BUILD=${build} -D COMPILER=${once_compiler}
         "-DLAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}" "-DGENERATOR=${CMAKE_GENERATOR}" -P ${CMAKE_SOURCE_DIR}/cmake/zstd.cmake
     VERBATIM USES_TERMINAL COMMENT "Building libzstd, once: ${build}")
 add_custom_target(nexus_zstd_build DEPENDS ${build}/libzstd.a)

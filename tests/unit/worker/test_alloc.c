@@ -1,7 +1,7 @@
 /* Memory that runs out: the same again and again, each time with one more allocation that goes
  * through. */
 #include "../loop/loop_test.h"
-#include "../oom.h"
+#include "faults.h"
 
 #include "worker/port.h"
 #include <fcntl.h>
@@ -99,10 +99,9 @@ NX_TEST("no memory for one, and the next time there is")
     };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         nx_subtest ("%s", all[i].name) {
-            oom_once = true;
-            oom_after = 0;
+            faults_begin(FAULTS_MEMORY, 1);
             nx_err err = all[i].make();
-            oom_after = -1;
+            faults_stop();
             nx_expect_err(NX_ENOMEM, err);
             nx_expect_contains(nx_error_last()->message, "out of memory");
             nx_expect_ok(all[i].make());
@@ -112,15 +111,14 @@ NX_TEST("no memory for one, and the next time there is")
 
 NX_TEST("no memory for a loop over items")
 {
-    oom_once = true;
-    oom_after = 0; /* for the thread */
+    faults_begin(FAULTS_MEMORY, 1); /* for the thread */
     nx_err err = a_loop();
-    oom_after = -1;
+    faults_stop();
     nx_expect_err(NX_ENOMEM, err);
     nx_expect_ok(a_loop());
-    oom_after = 0; /* for the job, now that there is a thread, which sleeps */
+    faults_begin(FAULTS_MEMORY, 1); /* for the job, now that there is a thread, which sleeps */
     err = a_loop();
-    oom_after = -1;
+    faults_stop();
     nx_expect_err(NX_ENOMEM, err);
     nx_expect_ok(a_loop());
 }
