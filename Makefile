@@ -12,9 +12,7 @@ all: ## Build a release tree in dist/
 	@scripts/setup --check build
 	@scripts/train --if-missing || echo "going on without a profile: the program will be about a tenth slower"
 	@test -f build/release/build.ninja || cmake --preset release
-	@cmake --build build/release --target nexus nexus_archive
-	@rm -rf dist/include
-	@cmake --install build/release --prefix "$(CURDIR)/dist" --strip >/dev/null
+	@cmake --build build/release --target dist
 	@echo "dist/bin/nexus: $$(stat -c %s dist/bin/nexus) bytes"
 
 setup: ## Install what is missing (Debian: by apt-get)

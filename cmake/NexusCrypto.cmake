@@ -21,10 +21,13 @@ endif()
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake)
 file(SHA256 ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake recipe)
 string(SUBSTRING ${recipe} 0 8 recipe)
-string(TOLOWER "${CMAKE_C_COMPILER_ID}-${CMAKE_C_COMPILER_VERSION}-${NEXUS_ARCH}" key)
-set(aws_lc_build ${CMAKE_SOURCE_DIR}/build/deps/aws-lc-${aws_lc_version}-${key}-${recipe})
+set(cxx ${NEXUS_CXX})
+if(NOT once_compiler STREQUAL CMAKE_C_COMPILER)
+    string(REGEX REPLACE "gcc([^/]*)$" "g++\\1" cxx ${once_compiler})
+endif()
+set(aws_lc_build ${CMAKE_SOURCE_DIR}/build/deps/aws-lc-${aws_lc_version}-${once_key}-${recipe})
 add_custom_command(OUTPUT ${aws_lc_build}/libssl.a ${aws_lc_build}/libcrypto.a
-    COMMAND ${CMAKE_COMMAND} -D SOURCE=${aws_lc} -D BUILD=${aws_lc_build} -D COMPILER=${CMAKE_C_COMPILER} -D CXX=${NEXUS_CXX}
+    COMMAND ${CMAKE_COMMAND} -D SOURCE=${aws_lc} -D BUILD=${aws_lc_build} -D COMPILER=${once_compiler} -D CXX=${cxx}
         "-DLAUNCHER=${CMAKE_C_COMPILER_LAUNCHER}" "-DGENERATOR=${CMAKE_GENERATOR}" -P ${CMAKE_SOURCE_DIR}/cmake/aws_lc.cmake
     VERBATIM USES_TERMINAL COMMENT "Building libcrypto and libssl, once: ${aws_lc_build}")
 add_custom_target(nexus_aws_lc_build DEPENDS ${aws_lc_build}/libssl.a)

@@ -9,6 +9,10 @@ endif()
 if(CMAKE_C_COMPILER_ID STREQUAL GNU)
     target_compile_options(nexus_test_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wno-clobbered>)
 endif()
+# The core's objects hold machine code too: optimising a hundred programs at link time would take ten times as long.
+if(NEXUS_LTO)
+    target_link_options(nexus_test_flags INTERFACE -fno-lto)
+endif()
 # libFuzzer's entry has no header.
 add_library(nexus_fuzz_flags INTERFACE)
 target_compile_options(nexus_fuzz_flags INTERFACE -fsanitize=fuzzer -Wno-missing-prototypes)
@@ -22,12 +26,6 @@ function(nx_unit_test name)
     # A busy machine is slow, and no reason to fail.
     add_test(NAME unit/${name} COMMAND test_${name} --deadline=90)
     set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
-endfunction()
-
-# The same for a program whose memory can be made to run out, by tests/unit/oom.h.
-function(nx_unit_test_oom name)
-    nx_unit_test(${name} ${ARGN})
-    target_link_options(test_${name} PRIVATE -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc)
 endfunction()
 
 # nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.

@@ -268,7 +268,8 @@ def _worker(name, wanted, quick):
     # Both cores: threads that wake each other are what is measured.
     command = [str(TOOLS / "bench_floor_worker")] if name == "floor" else peers.script_command(name, "worker.mjs", "micro/worker.c")
     seen = json.loads(proc.output(command, 120, env=peers.environment(), cwd=WORK))
-    rows = {"worker_start": "start", "worker_round_trip": "round_trip", "worker_parcel_1m": "parcel", "parallel_speedup": "speedup"}
+    rows = {"worker_start": "start", "worker_round_trip": "round_trip", "worker_parcel_1m": "parcel", "parallel_speedup": "speedup",
+            "worker_process_start": "process_start", "worker_process_round_trip": "process_round_trip"}
     return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
 
 
@@ -517,6 +518,10 @@ GROUPS = [
             lambda v: _all(_ratio(v, "floor", 1.25), _ratio(v, "node", 1), _ratio(v, "bun", 1))),
         Row("worker_parcel_1m", "1 MiB to a worker and back, handed over", "us", "lower", "1.25 of the floor's message",
             lambda v: _ratio(v, "floor", 1.25)),
+        Row("worker_process_start", "start and join a process worker (peers: fork, a message and its answer)", "us", "lower",
+            "below node and bun", lambda v: _all(_ratio(v, "node", 1), _ratio(v, "bun", 1))),
+        Row("worker_process_round_trip", "64 bytes to a process worker and back", "us", "lower", "2 of the floor, below node and bun",
+            lambda v: _all(_ratio(v, "floor", 2), _ratio(v, "node", 1), _ratio(v, "bun", 1))),
         Row("parallel_speedup", "a loop over items, on all cores against one", "times", "higher", "at least 1.8", lambda v: v["nexus"] >= 1.8),
     ], SCRIPTS, _worker, not_for="it runs no program"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))

@@ -1,7 +1,6 @@
 /* zstd by libzstd (RFC 8878; RFC 9659 for its window). */
 #include "codec/codec.h"
 
-#include <stdlib.h>
 #include <zstd.h>
 #include <zstd_errors.h>
 
@@ -53,22 +52,12 @@ static void encoder_free(void *encoder)
     ZSTD_freeCCtx(encoder);
 }
 
-struct decoder {
-    ZSTD_DCtx *context;
-    unsigned char magic[4]; /* of the frame that begins */
-    uint8_t have, given;    /* of it: read, handed to the library */
-};
-
 static void *decoder_new(unsigned window)
 {
-    struct decoder *d = calloc(1, sizeof *d);
-    if (!d) return NULL;
-    d->context = ZSTD_createDCtx();
-    if (d->context &&
-        !ZSTD_isError(ZSTD_DCtx_setParameter(d->context, ZSTD_d_windowLogMax, (int)window)))
-        return d;
-    ZSTD_freeDCtx(d->context);
-    free(d);
+    ZSTD_DCtx *context = ZSTD_createDCtx();
+    if (context && !ZSTD_isError(ZSTD_DCtx_setParameter(context, ZSTD_d_windowLogMax, (int)window)))
+        return context;
+    ZSTD_freeDCtx(context);
     return NULL;
 }
 
@@ -83,40 +72,18 @@ static enum nx__coded_state failed(size_t result)
 
 static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_t cap, size_t *len)
 {
-    static const unsigned char zstd[4] = {0x28, 0xb5, 0x2f, 0xfd};
-    struct decoder *d = decoder;
-    *len = 0;
-    /* The library also reads the formats before the first release, which nobody needs and an
-     * attacker may like: a frame is let in by its first bytes. */
-    while (d->have < sizeof d->magic && in->len) {
-        d->magic[d->have++] = (unsigned char)*in->data;
-        *in = nx_slice(in->data + 1, in->len - 1);
-    }
-    if (d->have < sizeof d->magic) return NX__CODED_ON;
-    if (memcmp(d->magic, zstd, sizeof zstd) != 0) return NX__CODED_BAD;
-    ZSTD_outBuffer output = {out, cap, 0};
-    while (d->given < sizeof d->magic) {
-        ZSTD_inBuffer first = {d->magic + d->given, sizeof d->magic - d->given, 0};
-        size_t result = ZSTD_decompressStream(d->context, &output, &first);
-        if (ZSTD_isError(result)) return failed(result);
-        if (!first.pos) return NX__CODED_BAD;
-        d->given = (uint8_t)(d->given + first.pos);
-    }
     ZSTD_inBuffer input = {in->data, in->len, 0};
-    size_t left = ZSTD_decompressStream(d->context, &output, &input);
+    ZSTD_outBuffer output = {out, cap, 0};
+    size_t left = ZSTD_decompressStream(decoder, &output, &input);
     *in = nx__code_rest(*in, input.pos);
     *len = output.pos;
     if (ZSTD_isError(left)) return failed(left);
-    if (left) return NX__CODED_ON;
-    d->have = d->given = 0;
-    return NX__CODED_DONE;
+    return left ? NX__CODED_ON : NX__CODED_DONE;
 }
 
 static void decoder_free(void *decoder)
 {
-    struct decoder *d = decoder;
-    ZSTD_freeDCtx(d->context);
-    free(d);
+    ZSTD_freeDCtx(decoder);
 }
 
 const struct nx__codec nx__codec_zstd = {

@@ -78,10 +78,12 @@ static void take(struct nx__outlet *o, int fd)
 static void reopen(struct nx__outlet *o)
 {
     int fd = open_path(file.now.path);
-    if (fd < 0)
-        complain("cannot open the log again; it goes on as it was", file.now.path, errno);
-    else
+    if (fd >= 0) {
         take(o, fd);
+        return;
+    }
+    complain("cannot open the log again; it goes on as it was", file.now.path, errno);
+    file.size = 0; /* one that is full is left when as much has come once more */
 }
 
 /* "app.log" with number 2 is "app.log.2", with 0 itself. */
@@ -98,7 +100,7 @@ static void rotate(struct nx__outlet *o)
     for (unsigned i = file.now.keep; i-- > 0;) {
         numbered(from, file.now.path, i);
         numbered(to, file.now.path, i + 1);
-        if (rename(from, to) != 0 && (i == 0 || errno != ENOENT)) error = errno;
+        if (rename(from, to) != 0 && errno != ENOENT) error = errno;
     }
     if (error) {
         complain("the log is full, and can't be moved aside; it goes on", file.now.path, error);

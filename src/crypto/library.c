@@ -33,7 +33,9 @@ nx_err nx__crypto_failed(const char *what)
 
 bool nx__crypto_starved(void)
 {
-    bool starved = false;
+    /* A thread's first error is kept only if there is memory to keep it in. */
+    ERR_put_error(ERR_LIB_USER, 0, 1, __FILE__, __LINE__);
+    bool starved = ERR_peek_error() == 0;
     for (uint32_t error; (error = ERR_get_error()) != 0;)
         starved |= ERR_GET_REASON(error) == ERR_R_MALLOC_FAILURE;
     return starved;

@@ -418,6 +418,29 @@ void nx__serving_init(nx_http_server *server)
     server->stats.size = sizeof server->stats;
 }
 
+/* Where memory is out, the server still accepts again later, has its deadlines, and stops. */
+#define TIMERS(server)                                                                             \
+    {                                                                                              \
+        &(server)->accept_timer, &(server)->drain_timer, &(server)->sweep_timer,                   \
+            &(server)->stop_timer, &(server)->events_timer, &(server)->inbox_timer,                \
+            &(server)->outbox_timer                                                                \
+    }
+
+static nx_err timers_keep(nx_http_server *server)
+{
+    struct nx__timer *const all[] = TIMERS(server);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        NX_TRY(nx__timer_keep(&server->loop->timers, all[i]));
+    return NX_OK;
+}
+
+static void timers_let(nx_http_server *server)
+{
+    struct nx__timer *const all[] = TIMERS(server);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        nx__timer_let(&server->loop->timers, all[i]);
+}
+
 nx_err nx__serving_open(nx_http_server *server, struct nx__socket *socket,
                         struct nx__listener *channel)
 {
@@ -427,6 +450,7 @@ nx_err nx__serving_open(nx_http_server *server, struct nx__socket *socket,
     server->accept_paused = true;
     server->outcome = NX_OK;
     nx__list_insert(&server->loop->services, &server->service.link);
+    NX_TRY(timers_keep(server));
     NX_TRY(nx__handover_open(server, channel));
     return listener_watch(server);
 }
@@ -440,13 +464,10 @@ void nx__serving_begin(nx_http_server *server)
 
 void nx__serving_close(nx_http_server *server)
 {
-    struct nx__timers *timers = &server->loop->timers;
     socket_leave(server);
-    nx__timer_clear(timers, &server->drain_timer);
-    nx__timer_clear(timers, &server->sweep_timer);
-    nx__timer_clear(timers, &server->stop_timer);
     nx__list_remove(&server->service.link);
     nx__handover_close(server);
+    timers_let(server);
     server->listening = false;
 }
 

@@ -13,7 +13,7 @@ static bool before(const struct nx__timer *a, const struct nx__timer *b)
 static void put(struct nx__timers *timers, size_t i, struct nx__timer *timer)
 {
     timers->heap[i] = timer;
-    timer->place = i + 1;
+    timer->place = (uint32_t)(i + 1);
 }
 
 /* Moves the timer at `i` towards the root, then towards the leaves, to where it belongs. */
@@ -40,16 +40,39 @@ static void settle(struct nx__timers *timers, size_t i)
     put(timers, i, timer);
 }
 
+/* Room for one more, besides the places that are kept. A kept timer that is set counts twice, which
+ * only makes the heap grow earlier. */
+static nx_err make_room(struct nx__timers *timers)
+{
+    if (timers->count + timers->kept < timers->capacity) return NX_OK;
+    size_t capacity = timers->capacity ? timers->capacity * 2 : 64;
+    struct nx__timer **heap = realloc(timers->heap, capacity * sizeof(struct nx__timer *));
+    if (!heap) return nx__error_set(NX_ENOMEM, "cannot set a timer: out of memory");
+    timers->heap = heap;
+    timers->capacity = capacity;
+    return NX_OK;
+}
+
+nx_err nx__timer_keep(struct nx__timers *timers, struct nx__timer *timer)
+{
+    if (timer->kept) return NX_OK;
+    NX_TRY(make_room(timers));
+    timers->kept++;
+    timer->kept = true;
+    return NX_OK;
+}
+
+void nx__timer_let(struct nx__timers *timers, struct nx__timer *timer)
+{
+    nx__timer_clear(timers, timer);
+    if (timer->kept) timers->kept--;
+    timer->kept = false;
+}
+
 nx_err nx__timer_set(struct nx__timers *timers, struct nx__timer *timer, nx_duration at)
 {
     if (!timer->place) {
-        if (timers->count == timers->capacity) {
-            size_t capacity = timers->capacity ? timers->capacity * 2 : 64;
-            struct nx__timer **heap = realloc(timers->heap, capacity * sizeof(struct nx__timer *));
-            if (!heap) return nx__error_set(NX_ENOMEM, "cannot set a timer: out of memory");
-            timers->heap = heap;
-            timers->capacity = capacity;
-        }
+        if (!timer->kept) NX_TRY(make_room(timers));
         put(timers, timers->count++, timer);
     }
     timer->at = at;

@@ -11,18 +11,27 @@ struct nx__timer {
     uint64_t order;                        /* grows with each setting */
     void (*fire)(struct nx__timer *timer); /* in the loop's context, must not suspend; the timer is
                                               not set any more */
-    size_t place;                          /* in the heap, from 1; 0: not set */
+    uint32_t place;                        /* in the heap, from 1; 0: not set */
+    bool kept;                             /* nx__timer_keep */
 };
 
 struct nx__timers {
     struct nx__timer **heap;
     size_t count, capacity;
+    size_t kept;       /* places that are kept, whether their timers are set or not */
     uint64_t settings; /* so far */
 };
 
 /* Sets or moves the timer. NX_ENOMEM (then it is not set), recorded. */
 NX_MUST_CHECK nx_err nx__timer_set(struct nx__timers *timers, struct nx__timer *timer,
                                    nx_duration at);
+
+/* Keeps a place for the timer, so that setting it does not fail from here on: for those that
+ * somebody waits for who can't be told. NX_ENOMEM, recorded; harmless when it has one. */
+NX_MUST_CHECK nx_err nx__timer_keep(struct nx__timers *timers, struct nx__timer *timer);
+
+/* Clears the timer and gives up its place, if it has one. */
+void nx__timer_let(struct nx__timers *timers, struct nx__timer *timer);
 
 /* Harmless when it is not set. */
 void nx__timer_clear(struct nx__timers *timers, struct nx__timer *timer);

@@ -26,16 +26,17 @@ static bool candidate(const char *base, char out[PATH_SIZE])
     return false;
 }
 
-/* Reads "main" of a folder's nexus.toml; empty where that names none. False without a nexus.toml.
- */
-static bool main_of(const char *folder, char main_file[MAIN_SIZE])
+/* Reads "main" of a folder's nexus.toml; empty where that names none. NX_ENOENT, not recorded,
+ * without a nexus.toml; errors of nx__read_small. */
+static nx_err main_of(const char *folder, char main_file[MAIN_SIZE])
 {
     char path[PATH_SIZE];
     struct nx__buffer manifest = {0};
     main_file[0] = '\0';
-    bool there = snprintf(path, sizeof path, "%s/nexus.toml", folder) < PATH_SIZE &&
-                 is_file(path) && nx__read_small(path, 1 << 20, &manifest) == NX_OK;
-    if (there) {
+    if (snprintf(path, sizeof path, "%s/nexus.toml", folder) >= PATH_SIZE || !is_file(path))
+        return NX_ENOENT;
+    nx_err err = nx__read_small(path, 1 << 20, &manifest);
+    if (!err) {
         for (char *at = manifest.data, *end = at + manifest.len; at && at < end;) {
             char *stop = memchr(at, '\n', (size_t)(end - at));
             char line[512];
@@ -50,15 +51,17 @@ static bool main_of(const char *folder, char main_file[MAIN_SIZE])
         }
     }
     nx__buffer_free(&manifest);
-    return there;
+    return err;
 }
 
 nx_err nx__project_main(const char *folder, char **out)
 {
     char main_file[MAIN_SIZE];
     *out = NULL;
-    if (!main_of(folder, main_file))
+    nx_err err = main_of(folder, main_file);
+    if (err == NX_ENOENT)
         return nx__error_set(NX_ENOENT, "there is no nexus.toml in \"%.150s\"", folder);
+    if (err) return err;
     if (!main_file[0])
         return nx__error_set(
             NX_EINVAL, "\"%.150s/nexus.toml\" names no program to run, as in: main = \"app.c\"",
@@ -70,18 +73,22 @@ nx_err nx__project_main(const char *folder, char **out)
     return nx__error_set(NX_ENOMEM, "cannot run: out of memory");
 }
 
-/* A package's folder: "main" of its nexus.toml, NAME.c, or index.c. */
-static bool package(const char *folder, const char *name, char out[PATH_SIZE])
+/* A package's folder: "main" of its nexus.toml, NAME.c, or index.c. NX_ENOENT, not recorded; others
+ * where its nexus.toml can't be read, which are. */
+static nx_err package(const char *folder, const char *name, char out[PATH_SIZE])
 {
     char path[PATH_SIZE], main_file[MAIN_SIZE];
-    if (main_of(folder, main_file) && main_file[0] &&
+    nx_err err = main_of(folder, main_file);
+    if (err && err != NX_ENOENT) return err;
+    if (!err && main_file[0] &&
         snprintf(path, sizeof path, "%s/%s", folder, main_file) < PATH_SIZE && candidate(path, out))
-        return true;
+        return NX_OK;
     const char *base = strrchr(name, '/');
     if (snprintf(path, sizeof path, "%s/%s", folder, base ? base + 1 : name) < PATH_SIZE &&
         candidate(path, out))
-        return true;
-    return snprintf(path, sizeof path, "%s/index", folder) < PATH_SIZE && candidate(path, out);
+        return NX_OK;
+    bool there = snprintf(path, sizeof path, "%s/index", folder) < PATH_SIZE;
+    return there && candidate(path, out) ? NX_OK : NX_ENOENT;
 }
 
 bool nx__is_library(const char *name)
@@ -221,8 +228,13 @@ nx_err nx__resolve(const char *from_file, const char *name, char **path_out)
         for (;;) {
             struct stat st;
             if (snprintf(base, sizeof base, "%s/nexus_modules/%s", folder, name) < PATH_SIZE &&
-                stat(base, &st) == 0)
-                ok = S_ISDIR(st.st_mode) ? package(base, name, found) : candidate(base, found);
+                stat(base, &st) == 0) {
+                nx_err err = S_ISDIR(st.st_mode)      ? package(base, name, found)
+                             : candidate(base, found) ? NX_OK
+                                                      : NX_ENOENT;
+                if (err && err != NX_ENOENT) return err;
+                ok = !err;
+            }
             char *slash = strrchr(folder, '/');
             if (ok || !slash) break;
             *slash = '\0';

@@ -93,21 +93,27 @@ void nx__ada_delete_sized(void *memory, size_t size)
     (void)size;
 }
 
+static _Noreturn void leave(void)
+{
+    if (!call) abort(); /* only what a call does can fail */
+    _longjmp(call->out, 1);
+}
+
 /* A text too long for a string: there would be no memory for it. */
 void nx__ada_bad_alloc(void)
 {
-    _longjmp(call->out, 1);
+    leave();
 }
 
 void nx__ada_bad_array_new_length(void)
 {
-    _longjmp(call->out, 1);
+    leave();
 }
 
 void nx__ada_length_error(const char *what)
 {
     (void)what;
-    _longjmp(call->out, 1);
+    leave();
 }
 
 /* These would be mistakes of the library's. */

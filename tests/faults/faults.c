@@ -6,21 +6,29 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
-#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 enum kind { NOTHING, MEMORY, CALLS, MOVES };
@@ -28,33 +36,30 @@ enum kind { NOTHING, MEMORY, CALLS, MOVES };
 static struct {
     _Atomic enum kind kind;
     atomic_long left; /* 1: the next one fails */
-    atomic_int error;
+    atomic_int what;
     _Atomic(const char *) failed;
     atomic_long blocks;
 } faults;
 
-static void begin(enum kind kind, unsigned long nth, int error)
+void faults_begin(int what, unsigned long nth)
 {
     atomic_store(&faults.failed, NULL);
-    atomic_store(&faults.error, error);
+    atomic_store(&faults.what, what);
     atomic_store(&faults.left, (long)nth);
-    atomic_store(&faults.kind, kind);
-}
-
-void faults_memory(unsigned long nth)
-{
-    begin(MEMORY, nth, ENOMEM);
-}
-
-void faults_call(unsigned long nth, int error)
-{
-    begin(error == FAULTS_SHORT ? MOVES : CALLS, nth, error);
+    atomic_store(&faults.kind, what < 0 ? MEMORY : what == FAULTS_SHORT ? MOVES : CALLS);
 }
 
 const char *faults_stop(void)
 {
     atomic_store(&faults.kind, NOTHING);
     return atomic_load(&faults.failed);
+}
+
+bool faults_next(struct faults_rounds *rounds)
+{
+    if (rounds->nth && !faults_stop()) return false;
+    faults_begin(rounds->what, ++rounds->nth);
+    return true;
 }
 
 long faults_blocks(void)
@@ -65,9 +70,12 @@ long faults_blocks(void)
 /* Does this one fail? */
 static bool fails(enum kind kind, const char *name)
 {
-    if (atomic_load(&faults.kind) != kind || atomic_fetch_sub(&faults.left, 1) != 1) return false;
+    if (atomic_load(&faults.kind) != kind) return false;
+    int what = atomic_load(&faults.what);
+    long left = atomic_fetch_sub(&faults.left, 1);
+    if (left != 1 && !(left < 1 && what == FAULTS_NO_MEMORY)) return false;
     atomic_store(&faults.failed, name);
-    if (kind != MOVES) errno = atomic_load(&faults.error);
+    if (kind != MOVES) errno = what < 0 ? ENOMEM : what;
     return true;
 }
 
@@ -76,12 +84,16 @@ static bool fails(enum kind kind, const char *name)
 void *__real_malloc(size_t size);
 void *__real_calloc(size_t count, size_t size);
 void *__real_realloc(void *old, size_t size);
+void *__real_reallocarray(void *old, size_t count, size_t size);
 char *__real_strdup(const char *text);
+char *__real_strndup(const char *text, size_t len);
 void __real_free(void *block);
 void *__wrap_malloc(size_t size);
 void *__wrap_calloc(size_t count, size_t size);
 void *__wrap_realloc(void *old, size_t size);
+void *__wrap_reallocarray(void *old, size_t count, size_t size);
 char *__wrap_strdup(const char *text);
+char *__wrap_strndup(const char *text, size_t len);
 void __wrap_free(void *block);
 
 static void *counted(void *block)
@@ -106,9 +118,21 @@ void *__wrap_realloc(void *old, size_t size)
     return old ? __real_realloc(old, size) : counted(__real_realloc(old, size));
 }
 
+void *__wrap_reallocarray(void *old, size_t count, size_t size)
+{
+    if (fails(MEMORY, "reallocarray")) return NULL;
+    void *block = __real_reallocarray(old, count, size);
+    return old ? block : counted(block);
+}
+
 char *__wrap_strdup(const char *text)
 {
     return fails(MEMORY, "strdup") ? NULL : counted(__real_strdup(text));
+}
+
+char *__wrap_strndup(const char *text, size_t len)
+{
+    return fails(MEMORY, "strndup") ? NULL : counted(__real_strndup(text, len));
 }
 
 void __wrap_free(void *block)
@@ -128,8 +152,14 @@ void __wrap_free(void *block)
     }
 #define INT(name, parameters, arguments) CALL(int, -1, name, parameters, arguments)
 
+INT(accept4, (int fd, struct sockaddr *from, socklen_t *len, int flags), (fd, from, len, flags))
+INT(access, (const char *path, int mode), (path, mode))
+INT(bind, (int fd, const struct sockaddr *to, socklen_t len), (fd, to, len))
 INT(chmod, (const char *path, mode_t mode), (path, mode))
+INT(connect, (int fd, const struct sockaddr *to, socklen_t len), (fd, to, len))
+INT(epoll_create1, (int flags), (flags))
 INT(epoll_ctl, (int fd, int op, int at, struct epoll_event *event), (fd, op, at, event))
+INT(eventfd, (unsigned value, int flags), (value, flags))
 INT(fallocate, (int fd, int mode, off_t offset, off_t len), (fd, mode, offset, len))
 INT(fchmod, (int fd, mode_t mode), (fd, mode))
 INT(fchmodat, (int at, const char *path, mode_t mode, int flags), (at, path, mode, flags))
@@ -138,6 +168,7 @@ INT(fchownat, (int at, const char *path, uid_t user, gid_t group, int flags),
 INT(fdatasync, (int fd), (fd))
 CALL(DIR *, NULL, fdopendir, (int fd), (fd))
 INT(flock, (int fd, int operation), (fd, operation))
+CALL(FILE *, NULL, fopen, (const char *path, const char *mode), (path, mode))
 INT(fstat, (int fd, struct stat *out), (fd, out))
 INT(fstatat, (int at, const char *path, struct stat *out, int flags), (at, path, out, flags))
 INT(fstatfs, (int fd, struct statfs *out), (fd, out))
@@ -146,34 +177,63 @@ INT(fsync, (int fd), (fd))
 INT(ftruncate, (int fd, off_t size), (fd, size))
 INT(futimens, (int fd, const struct timespec times[2]), (fd, times))
 CALL(char *, NULL, getcwd, (char *path, size_t size), (path, size))
+INT(getifaddrs, (struct ifaddrs * *out), (out))
+INT(getloadavg, (double *out, int count), (out, count))
+INT(getpeername, (int fd, struct sockaddr *out, socklen_t *len), (fd, out, len))
 CALL(ssize_t, -1, getrandom, (void *data, size_t len, unsigned flags), (data, len, flags))
+INT(getsockname, (int fd, struct sockaddr *out, socklen_t *len), (fd, out, len))
+INT(getsockopt, (int fd, int level, int name, void *value, socklen_t *len),
+    (fd, level, name, value, len))
 CALL(ssize_t, -1, getxattr, (const char *path, const char *name, void *value, size_t size),
      (path, name, value, size))
+INT(grantpt, (int fd), (fd))
 INT(inotify_add_watch, (int fd, const char *path, uint32_t mask), (fd, path, mask))
 INT(inotify_init1, (int flags), (flags))
 INT(linkat, (int at, const char *path, int to_at, const char *to, int flags),
     (at, path, to_at, to, flags))
+INT(listen, (int fd, int backlog), (fd, backlog))
 CALL(ssize_t, -1, listxattr, (const char *path, char *list, size_t size), (path, list, size))
 CALL(off_t, -1, lseek, (int fd, off_t offset, int from), (fd, offset, from))
 INT(lstat, (const char *path, struct stat *out), (path, out))
+INT(memfd_create, (const char *name, unsigned flags), (name, flags))
+INT(mkdir, (const char *path, mode_t mode), (path, mode))
 INT(mkdirat, (int at, const char *path, mode_t mode), (at, path, mode))
+CALL(char *, NULL, mkdtemp, (char *path), (path))
 INT(mknodat, (int at, const char *path, mode_t mode, dev_t device), (at, path, mode, device))
 CALL(void *, MAP_FAILED, mmap, (void *data, size_t len, int prot, int flags, int fd, off_t offset),
      (data, len, prot, flags, fd, offset))
+INT(mprotect, (void *data, size_t len, int prot), (data, len, prot))
 INT(msync, (void *data, size_t len, int flags), (data, len, flags))
+CALL(DIR *, NULL, opendir, (const char *path), (path))
+INT(pipe2, (int ends[2], int flags), (ends, flags))
 INT(poll, (struct pollfd * fds, nfds_t count, int timeout), (fds, count, timeout))
+INT(posix_openpt, (int flags), (flags))
+CALL(int, errno, pthread_create,
+     (pthread_t * thread, const pthread_attr_t *attr, void *(*body)(void *), void *arg),
+     (thread, attr, body, arg))
 CALL(struct dirent *, NULL, readdir, (DIR * directory), (directory))
 CALL(ssize_t, -1, readlink, (const char *path, char *text, size_t size), (path, text, size))
 CALL(ssize_t, -1, readlinkat, (int at, const char *path, char *text, size_t size),
      (at, path, text, size))
+INT(rename, (const char *path, const char *to), (path, to))
 INT(renameat, (int at, const char *path, int to_at, const char *to), (at, path, to_at, to))
+INT(sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set), (pid, size, set))
+INT(setsockopt, (int fd, int level, int name, const void *value, socklen_t len),
+    (fd, level, name, value, len))
 INT(setxattr, (const char *path, const char *name, const void *value, size_t size, int flags),
     (path, name, value, size, flags))
+INT(shutdown, (int fd, int how), (fd, how))
+INT(socket, (int domain, int type, int protocol), (domain, type, protocol))
+INT(socketpair, (int domain, int type, int protocol, int ends[2]), (domain, type, protocol, ends))
+INT(stat, (const char *path, struct stat *out), (path, out))
 INT(statx, (int at, const char *path, int flags, unsigned mask, struct statx *out),
     (at, path, flags, mask, out))
 INT(symlinkat, (const char *target, int at, const char *path), (target, at, path))
+INT(timer_create, (clockid_t clock, struct sigevent *event, timer_t *out), (clock, event, out))
+INT(uname, (struct utsname * out), (out))
 INT(unlink, (const char *path), (path))
 INT(unlinkat, (int at, const char *path, int flags), (at, path, flags))
+INT(unlockpt, (int fd), (fd))
 INT(utimensat, (int at, const char *path, const struct timespec times[2], int flags),
     (at, path, times, flags))
 
@@ -241,10 +301,12 @@ NX__READS_ANYTHING long __wrap_syscall(long number, ...)
     va_start(list, number);
     for (int i = 0; i < 6; i++) more[i] = va_arg(list, long);
     va_end(list);
-    const char *name = number == SYS_openat2      ? "openat2"
-                       : number == SYS_getdents64 ? "getdents64"
-                       : number == SYS_renameat2  ? "renameat2"
-                                                  : NULL;
+    const char *name = number == SYS_openat2             ? "openat2"
+                       : number == SYS_getdents64        ? "getdents64"
+                       : number == SYS_pidfd_open        ? "pidfd_open"
+                       : number == SYS_pidfd_send_signal ? "pidfd_send_signal"
+                       : number == SYS_renameat2         ? "renameat2"
+                                                         : NULL;
     if (name && fails(CALLS, name)) return -1;
     return __real_syscall(number, more[0], more[1], more[2], more[3], more[4], more[5]);
 }
@@ -256,19 +318,53 @@ static size_t half(size_t len)
     return len > 1 ? len / 2 : len;
 }
 
+/* What wakes a loop, and what tells the result of a test, is left alone. */
+static bool is_needed(int fd)
+{
+    char link[32], target[32];
+    int type = 0;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = __real_readlink(link, target, sizeof target);
+    if (len >= 20 && memcmp(target, "anon_inode:[eventfd]", 20) == 0) return true;
+    return __real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) == 0 &&
+           type == SOCK_SEQPACKET;
+}
+
+/* How a call that moves bytes through a descriptor ends. */
+enum end { WHOLE, HALF, FAILED };
+
+static enum end moves(int fd, const char *name)
+{
+    int error = errno;
+    enum kind kind = atomic_load(&faults.kind);
+    bool needed = (kind == CALLS || kind == MOVES) && is_needed(fd);
+    errno = error;
+    if (needed) return WHOLE;
+    return fails(CALLS, name) ? FAILED : fails(MOVES, name) ? HALF : WHOLE;
+}
+
 #define MOVE(name, parameters, arguments, shortened)                                               \
     ssize_t __real_##name parameters;                                                              \
     ssize_t __wrap_##name parameters;                                                              \
     ssize_t __wrap_##name parameters                                                               \
     {                                                                                              \
-        if (fails(CALLS, #name)) return -1;                                                        \
-        if (fails(MOVES, #name)) return __real_##name shortened;                                   \
-        return __real_##name arguments;                                                            \
+        enum end end = moves(fd, #name);                                                           \
+        if (end == FAILED) return -1;                                                              \
+        return end == HALF ? __real_##name shortened : __real_##name arguments;                    \
     }
 
 /* The first of some pieces, by half. */
 #define FIRST(pieces) &(struct iovec){(pieces)->iov_base, half((pieces)->iov_len)}, 1
 
+MOVE(read, (int fd, void *data, size_t len), (fd, data, len), (fd, data, half(len)))
+MOVE(write, (int fd, const void *data, size_t len), (fd, data, len), (fd, data, half(len)))
+MOVE(recv, (int fd, void *data, size_t len, int flags), (fd, data, len, flags),
+     (fd, data, half(len), flags))
+MOVE(send, (int fd, const void *data, size_t len, int flags), (fd, data, len, flags),
+     (fd, data, half(len), flags))
+MOVE(sendfile, (int to, int fd, off_t *at, size_t len), (to, fd, at, len), (to, fd, at, half(len)))
+MOVE(splice, (int fd, off_t *at, int to, off_t *to_at, size_t len, unsigned flags),
+     (fd, at, to, to_at, len, flags), (fd, at, to, to_at, half(len), flags))
 MOVE(pread, (int fd, void *data, size_t len, off_t offset), (fd, data, len, offset),
      (fd, data, half(len), offset))
 MOVE(pwrite, (int fd, const void *data, size_t len, off_t offset), (fd, data, len, offset),
@@ -283,8 +379,23 @@ MOVE(pwritev, (int fd, const struct iovec *pieces, int count, off_t offset),
      (fd, pieces, count, offset), (fd, FIRST(pieces), offset))
 MOVE(preadv2, (int fd, const struct iovec *pieces, int count, off_t offset, int flags),
      (fd, pieces, count, offset, flags), (fd, FIRST(pieces), offset, flags))
-MOVE(copy_file_range, (int from, off_t *at, int to, off_t *to_at, size_t len, unsigned flags),
-     (from, at, to, to_at, len, flags), (from, at, to, to_at, half(len), flags))
+MOVE(copy_file_range, (int fd, off_t *at, int to, off_t *to_at, size_t len, unsigned flags),
+     (fd, at, to, to_at, len, flags), (fd, at, to, to_at, half(len), flags))
+
+ssize_t __real_sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags);
+
+ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
+{
+    enum end end = moves(fd, "sendmsg");
+    if (end == FAILED) return -1;
+    if (end == WHOLE || !message->msg_iovlen) return __real_sendmsg(fd, message, flags);
+    struct iovec first = {message->msg_iov->iov_base, half(message->msg_iov->iov_len)};
+    struct msghdr shorter = *message;
+    shorter.msg_iov = &first;
+    shorter.msg_iovlen = 1;
+    return __real_sendmsg(fd, &shorter, flags);
+}
 
 /* ---- Descriptors */
 

@@ -1,7 +1,7 @@
 /* Memory that is released as a whole. */
 #include "base/arena.h"
 
-#include "oom.h"
+#include "faults.h"
 #include <nexus/test.h>
 
 static bool aligned(const void *p)
@@ -76,9 +76,9 @@ NX_TEST("arena takes chunks from the pool")
     nx_expect(nx__arena_alloc(&arena, 100) != NULL);
     nx__arena_reset(&arena);
     nx_expect(!arena.chunks && !arena.next && !arena.end);
-    oom_after = 0; /* the pool needs no malloc */
+    faults_begin(FAULTS_NO_MEMORY, 1); /* the pool needs no malloc */
     nx_expect(nx__arena_alloc(&arena, 100) != NULL);
-    oom_after = -1;
+    faults_stop();
     nx__arena_reset(&arena);
     nx__arena_pool_free();
     nx__arena_pool_free();
@@ -91,11 +91,11 @@ NX_TEST("arena says when memory is out")
     nx_expect(!nx__arena_alloc(&arena, SIZE_MAX - 8));
     char *a = nx__arena_alloc(&arena, 8);
     memcpy(a, "1234567", 8);
-    oom_after = 0;
+    faults_begin(FAULTS_NO_MEMORY, 1);
     nx_expect(!nx__arena_alloc(&arena, 100000));
     nx_expect(!nx__arena_grow(&arena, a, 8, 100000));
     nx_expect(!nx__arena_grow(&arena, a, 8, SIZE_MAX));
-    oom_after = -1;
+    faults_stop();
     nx_expect_eq(a, "1234567");
     nx_expect(nx__arena_alloc(&arena, 8) != NULL);
     nx__arena_reset(&arena);

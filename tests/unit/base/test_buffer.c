@@ -1,7 +1,7 @@
 /* Buffers with a cap. */
 #include "base/buffer.h"
 
-#include "oom.h"
+#include "faults.h"
 #include <nexus/test.h>
 
 NX_TEST("buffer appends and consumes")
@@ -53,13 +53,13 @@ NX_TEST("buffer survives sizes that overflow")
 NX_TEST("buffer keeps what it has when memory is out")
 {
     struct nx__buffer buffer = {0};
-    oom_after = 0;
+    faults_begin(FAULTS_NO_MEMORY, 1);
     nx_expect_eq(nx__buffer_append(&buffer, "abc", 3, 10000), NX_ENOMEM);
-    oom_after = -1;
+    faults_stop();
     nx_expect_eq(nx__buffer_append(&buffer, "abc", 3, 10000), NX_OK);
-    oom_after = 0;
+    faults_begin(FAULTS_NO_MEMORY, 1);
     nx_expect_eq(nx__buffer_reserve(&buffer, 5000, 10000), NX_ENOMEM);
-    oom_after = -1;
+    faults_stop();
     nx_expect(nx_bytes_is(nx_slice(buffer.data, buffer.len), "abc"));
     nx__buffer_free(&buffer);
 }

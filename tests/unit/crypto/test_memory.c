@@ -1,5 +1,6 @@
 /* Memory that runs out at each place, in turn: an error, and nothing that stays behind. */
-#include "../oom.h"
+#include "faults.h"
+
 #include <nexus/fiber.h>
 #include <nexus/jwt.h>
 #include <nexus/test.h>
@@ -68,51 +69,20 @@ static nx_err token(void)
     return nx_jwt_verify(nx_jwt_verifier_hs256(secret), out, &claims);
 }
 
-/* How many allocations fail in turn before there are enough. */
-static unsigned each(nx_err (*fn)(void))
+static const struct faults_scenario scenarios[] = {{.name = "hashes", .run = hash},
+                                                   {.name = "sealing at once", .run = seal},
+                                                   {.name = "sealing streams", .run = stream},
+                                                   {.name = "signatures", .run = sign},
+                                                   {.name = "keys as text", .run = text},
+                                                   {.name = "tokens", .run = token}};
+enum { COUNT = sizeof scenarios / sizeof *scenarios };
+
+NX_TEST("one allocation fails")
 {
-    unsigned failed = 0;
-    nx_err err = NX_ENOMEM;
-    /* What a thread and the process set up once is there. */
-    nx_require_ok(fn());
-    while (err && failed < 1000) {
-        nx_scope *scope;
-        nx_require_ok(nx_scope_open(&scope));
-        oom_once = true;
-        oom_failed = false;
-        oom_after = (long)failed;
-        err = fn();
-        oom_after = -1;
-        nx_expect_ok(nx_scope_close(&scope));
-        if (err) nx_expect(oom_failed && err == NX_ENOMEM);
-        if (!err && oom_failed) err = NX_ENOMEM; /* it got by without */
-        failed++;
-    }
-    nx_expect(!err);
-    return failed;
+    faults_run(FAULTS_MEMORY, scenarios, COUNT);
 }
 
-NX_TEST("hashes")
+NX_TEST("memory runs out")
 {
-    nx_expect_ge(each(hash), 3);
-}
-NX_TEST("sealing at once")
-{
-    nx_expect_ge(each(seal), 1);
-}
-NX_TEST("sealing streams")
-{
-    nx_expect_gt(each(stream), 5);
-}
-NX_TEST("signatures")
-{
-    nx_expect_gt(each(sign), 20);
-}
-NX_TEST("keys as text")
-{
-    nx_expect_gt(each(text), 3);
-}
-NX_TEST("tokens")
-{
-    nx_expect_ge(each(token), 1);
+    faults_run(FAULTS_NO_MEMORY, scenarios, COUNT);
 }

@@ -1,5 +1,5 @@
 /* CSV where memory runs out: at each allocation in turn it is told, and nothing is left behind. */
-#include "oom.h"
+#include "faults.h"
 
 #include <nexus/csv.h>
 #include <nexus/test.h>
@@ -16,7 +16,9 @@ static nx_bytes table(void)
     return nx_slice(text, LONG + 201);
 }
 
-static nx_err read_all(nx_bytes text)
+static nx_bytes text;
+
+static nx_err read_table(void)
 {
     NX_AUTO(nx_csv_reader) *csv = NULL;
     nx_csv_row row;
@@ -26,7 +28,7 @@ static nx_err read_all(nx_bytes text)
     return NX_OK;
 }
 
-static nx_err write_all(void)
+static nx_err write_table(void)
 {
     NX_AUTO(nx_csv_writer) *csv = NULL;
     nx_bytes out;
@@ -35,43 +37,11 @@ static nx_err write_all(void)
     return nx_csv_writer_finish(csv);
 }
 
-static nx_err read_table(nx_bytes *text)
+NX_TEST("memory runs out")
 {
-    return read_all(*text);
-}
-
-static nx_err write_table(nx_bytes *text)
-{
-    (void)text;
-    return write_all();
-}
-
-/* Runs it with one allocation more each time, until that is enough. */
-static void run_out(nx_err (*fn)(nx_bytes *), nx_bytes *text)
-{
-    for (long left = 0;; left++) {
-        nx_require_lt(left, 100);
-        oom_failed = false;
-        oom_after = left;
-        nx_err err = fn(text);
-        oom_after = -1;
-        if (!oom_failed) {
-            nx_expect_ok(err);
-            nx_expect_gt(left, 2);
-            return;
-        }
-        nx_expect_eq(err, NX_ENOMEM);
-        nx_expect_contains(nx_error_last()->message, "memory");
-    }
-}
-
-NX_TEST("reading")
-{
-    nx_bytes text = table();
-    run_out(read_table, &text);
-}
-
-NX_TEST("writing")
-{
-    run_out(write_table, NULL);
+    static const struct faults_scenario scenarios[] = {{.name = "reading", .run = read_table},
+                                                       {.name = "writing", .run = write_table}};
+    text = table();
+    faults_run(FAULTS_MEMORY, scenarios, 2);
+    faults_run(FAULTS_NO_MEMORY, scenarios, 2);
 }

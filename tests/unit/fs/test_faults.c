@@ -2,7 +2,6 @@
  * nothing leaks, and a file that is replaced has the old contents or the new. */
 #include "fs_test.h"
 
-#include "base/arena.h"
 #include "faults.h"
 #include "loop/uring.h"
 #include "permission/permission.h"
@@ -322,97 +321,70 @@ static void begin(void)
     p_tree = at("t/tree");
 }
 
-/* Runs the call with the one fault that has been asked for. False if it got by without. */
-static bool once(const struct call *call, const char *fault, unsigned long n)
+/* What can't be looked at is not granted; else the error names what failed. */
+static bool is_told(nx_err err, const char *failed, const char *said)
 {
-    nx_scope *scope;
-    nx__arena_pool_free(); /* what is kept would hide a leak, and what allocates */
-    long blocks = faults_blocks();
-    int descriptors = faults_descriptors();
-    nx_require_ok(nx_scope_open(&scope));
-    prepare();
-    nx__arena_pool_free();
-    if (strcmp(fault, "memory") == 0)
-        faults_memory(n);
-    else
-        faults_call(n, strcmp(fault, "EIO") == 0      ? EIO
-                       : strcmp(fault, "EINTR") == 0  ? EINTR
-                       : strcmp(fault, "ENOSPC") == 0 ? ENOSPC
-                       : strcmp(fault, "EMFILE") == 0 ? EMFILE
-                                                      : FAULTS_SHORT);
-    nx_err err = call->run();
-    const char *failed = faults_stop(), *said = nx_error_last()->message;
-    bool good = true;
-    if (err) {
-        /* What can't be looked at is not granted. */
-        bool refused = err == NX_EPERM && failed && strcmp(failed, "fstatfs") == 0;
-        good &= nx_expect(failed != NULL);
-        good &= nx_expect(refused || strstr(said, "cannot ") || strstr(said, "out of memory"));
-    }
+    if (err == NX_EPERM && failed && strcmp(failed, "fstatfs") == 0) return true;
+    return strstr(said, "cannot ") || strstr(said, "out of memory");
+}
+
+static void after(const struct faults_scenario *scenario, nx_err err, const char *failed)
+{
+    const struct call *call = scenario->arg;
+    if (err) nx_expect(is_told(err, failed, nx_error_last()->message));
     if (call->replaced) {
         nx_bytes now = contents(nx_format("t/%s", call->replaced));
         bool new = nx_bytes_eq(now, nx_slice(large, LARGE));
-        good &= nx_expect(err ? call->adds || new || nx_bytes_is(now, "old") : new);
+        nx_expect(err ? call->adds || new || nx_bytes_is(now, "old") : new);
     }
     if (call->after) call->after(err);
-    if (strcmp(fault, "short") == 0) good &= nx_expect_ok(err);
-    nx_require_ok(nx_scope_close(&scope));
-    nx__arena_pool_free();
-    good &= nx_expect_eq(faults_descriptors(), descriptors);
-    good &= nx_expect_le(faults_blocks(), blocks);
-    if (!good)
-        nx_test_log("%s: %s at %lu, which was %s, came to %s\n", call->name, fault, n,
-                    failed ? failed : "nothing", nx_err_name(err));
-    return failed != NULL;
 }
 
-static void all(const char *fault)
+static void all(int what)
 {
     begin();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
-        nx_subtest ("%s", calls[i].name) {
-            prepare();
-            nx_require_ok(calls[i].run()); /* starts threads, and fills what is kept */
-            unsigned long n = 1;
-            while (once(&calls[i], fault, n) && n < 2000) n++;
-            nx_expect_lt(n, 2000);
-            nx_expect(n > 1 || strcmp(fault, "memory") == 0 || strcmp(fault, "short") == 0);
-        }
+        struct faults_scenario scenario = {.name = calls[i].name,
+                                           .run = calls[i].run,
+                                           .before = prepare,
+                                           .after = after,
+                                           .arg = &calls[i]};
+        faults_run(what, &scenario, 1);
     }
 }
 
 NX_TEST("memory runs out", .deadline = NX_S(120))
 {
-    all("memory");
+    all(FAULTS_MEMORY);
 }
 
 NX_TEST("the disk fails", .deadline = NX_S(120))
 {
-    all("EIO");
+    all(EIO);
 }
 
 NX_TEST("calls are interrupted", .deadline = NX_S(120))
 {
-    all("EINTR");
+    all(EINTR);
 }
 
 NX_TEST("the disk is full", .deadline = NX_S(120))
 {
-    all("ENOSPC");
+    all(ENOSPC);
 }
 
 NX_TEST("there are no more descriptors", .deadline = NX_S(120))
 {
-    all("EMFILE");
+    all(EMFILE);
 }
 
 NX_TEST("half of it is moved", .deadline = NX_S(120))
 {
-    all("short");
+    all(FAULTS_SHORT);
 }
 
 /* Paths go other ways where there are grants, and others again where something is denied. */
-static void all_granted(const char *deny, const char *fault)
+static void all_granted(const char *deny, int what)
 {
     static struct nx__permissions granted;
     const char *const flags[] = {nx_format("--allow-read=%s", nx_test_dir()),
@@ -424,24 +396,24 @@ static void all_granted(const char *deny, const char *fault)
     }
     nx__permissions_open(&granted);
     nx__permissions_seal(&granted);
-    all(fault);
+    all(what);
     nx__permissions_seal(NULL);
     nx__permissions_free(&granted);
 }
 
 NX_TEST("the disk fails below a grant", .deadline = NX_S(120))
 {
-    all_granted(NULL, "EIO");
+    all_granted(NULL, EIO);
 }
 
 NX_TEST("the disk fails where something is denied", .deadline = NX_S(120))
 {
-    all_granted(nx_format("--deny-read=%s/nothing", nx_test_dir()), "EIO");
+    all_granted(nx_format("--deny-read=%s/nothing", nx_test_dir()), EIO);
 }
 
 NX_TEST("memory runs out where something is denied", .deadline = NX_S(120))
 {
-    all_granted(nx_format("--deny-read=%s/nothing", nx_test_dir()), "memory");
+    all_granted(nx_format("--deny-read=%s/nothing", nx_test_dir()), FAULTS_MEMORY);
 }
 
 NX_TEST("what can't be looked at is not taken for harmless")
@@ -455,7 +427,7 @@ NX_TEST("what can't be looked at is not taken for harmless")
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         for (unsigned long n = 1; n < 100; n++) {
             nx_bytes bytes;
-            faults_call(n, EIO);
+            faults_begin(EIO, n);
             nx_err err = nx_fs_read_file(paths[i], &bytes);
             const char *failed = faults_stop();
             if (!err) nx_test_fail("it is read where %s fails", failed ? failed : "nothing");
@@ -476,7 +448,7 @@ NX_TEST("what replaces a file is on the disk before it has the name, and the nam
     begin();
     for (unsigned long n = 1; n < 100; n++) {
         prepare();
-        faults_call(n, EIO);
+        faults_begin(EIO, n);
         NX_IGNORE(write_file());
         const char *failed = faults_stop();
         if (!failed) break;

@@ -1,7 +1,7 @@
 /* Routes: which of them a method and a path find. */
 #include "http/router.h"
 
-#include "oom.h"
+#include "faults.h"
 #include "router_naive.h"
 #include <nexus/test.h>
 #include <stdio.h>
@@ -429,7 +429,7 @@ NX_TEST("router survives without memory")
         {"GET", "/"},  {"GET", "/a/:x/b/:y"}, {"PURGE", "/a/:x/b/:y"}, {"GET", "/f/*rest"},
         {"GET", "/c"}, {"GET", "/d"},         {"GET", "/e/f/:g"},      {"GET", "/h/i/j/k/:l"}};
     for (long after = 0;; after++) {
-        oom_after = after;
+        faults_begin(FAULTS_NO_MEMORY, (unsigned long)after + 1);
         struct nx__router *router = nx__router_new();
         bool failed = !router;
         for (int i = 0; router && i < 8; i++) {
@@ -443,11 +443,11 @@ NX_TEST("router survives without memory")
             struct nx__route_match match;
             nx__router_match(router, nx_str("TRACE"), nx_str("/a/1/b/2"), &match);
             nx_expect_eq(match.outcome, (i > 1 ? NX__ROUTE_METHOD : NX__ROUTE_NOT_FOUND));
-            oom_after = -1;
+            faults_stop();
             nx_expect_ok(nx__router_add(router, routes[i].method, routes[i].path, handlers[i], NULL,
                                         &reason));
         }
-        oom_after = -1;
+        faults_stop();
         if (router) {
             EXPECT_MATCH("GET", "/a/1/b/2", "1 x=1 y=2");
             EXPECT_MATCH("PURGE", "/a/1/b/2", "2 x=1 y=2");

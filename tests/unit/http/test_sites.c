@@ -2,7 +2,7 @@
 #include "http/server.h"
 
 #include "base/siphash.h"
-#include "oom.h"
+#include "faults.h"
 #include <nexus/test.h>
 
 /* Handlers and middleware that are told apart by their address and never called. */
@@ -275,13 +275,10 @@ NX_TEST("sites out of memory")
 {
     long failures = 0;
     for (long after = 0;; after++) {
-        oom_failed = false;
-        oom_once = true;
-        oom_after = after;
+        faults_begin(FAULTS_MEMORY, (unsigned long)after + 1);
         nx_http_server *server = server_of_all();
         nx_err err = server ? nx__server_prepare(server) : NX_ENOMEM;
-        oom_after = -1;
-        if (!oom_failed) {
+        if (!faults_stop()) {
             nx_expect_ok(err);
             nx_expect_eq(scope_of(server, "", "GET", "/g/m/x")->count, 7);
             nx_http_server_free(server);

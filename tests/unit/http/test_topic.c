@@ -1,8 +1,8 @@
 /* Topics: who gets which events, over a driver that takes as much as it is told to. */
 #include "http/events.h"
 
+#include "faults.h"
 #include "loop/loop_thread.h"
-#include "oom.h"
 #include <errno.h>
 #include <nexus/test.h>
 #include <nexus/timer.h>
@@ -258,20 +258,18 @@ NX_TEST("memory runs out at every place")
 {
     for (long after = 0; after < 20; after++) {
         struct peer a = {0}, b = {0};
-        oom_failed = false;
-        oom_once = true;
-        oom_after = after;
+        faults_begin(FAULTS_MEMORY, (unsigned long)after + 1);
         nx_topic *topic = nx_topic_new();
         nx_err err = subscribe(&a, topic, 0);
         if (!err) err = nx_topic_send(topic, .json = nx_obj("a", 1));
         if (!err) err = subscribe(&b, topic, 1);
-        oom_after = -1;
+        const char *failed = faults_stop();
         if (err) nx_expect_eq(err, NX_ENOMEM);
         turn();
         nx_topic_free(topic);
         turn();
         nx_expect(!a.stream && !b.stream);
-        if (!oom_failed) break;
+        if (!failed) break;
     }
 }
 

@@ -1,7 +1,7 @@
 /* Memory that runs out: the same program again and again, each time with one more allocation that
  * goes through. */
+#include "faults.h"
 #include "loop_test.h"
-#include "oom.h"
 
 #include "loop/uring.h"
 #include <nexus/fs.h>
@@ -75,15 +75,14 @@ static int exhaust(void *rest_too)
     if (!freopen("/dev/null", "w", stderr)) return 2;
 #endif
     int at = 0, clean = 0;
-    oom_once = !*(bool *)rest_too;
+    int what = *(bool *)rest_too ? FAULTS_NO_MEMORY : FAULTS_MEMORY;
     for (; clean < 3 && at < 2000; at++) {
-        oom_failed = false;
-        oom_after = at;
+        faults_begin(what, (unsigned long)at + 1);
         int code = nx__program_run(program, 0, NULL);
-        oom_after = -1;
-        if (code != NX_OK && !(oom_failed && (code == NX_ENOMEM || code == NX_EAGAIN)))
+        bool failed = faults_stop();
+        if (code != NX_OK && !(failed && (code == NX_ENOMEM || code == NX_EAGAIN)))
             nx_test_fail("at %d: exit code %d", at, code);
-        clean = oom_failed ? 0 : clean + 1;
+        clean = failed ? 0 : clean + 1;
     }
     nx_expect_gt(at, 5);
     nx_expect_eq(clean, 3); /* and then it needs no more */

@@ -1,7 +1,7 @@
 /* Systems that have less: no more processes, no handles of them, no memory. */
 #include "process_test.h"
 
-#include "../oom.h"
+#include "faults.h"
 
 #include <linux/filter.h>
 #include <linux/seccomp.h>
@@ -130,12 +130,10 @@ NX_TEST("memory that is out at any place is an error, and nothing is left", .dea
     for (long n = 0; failed && n < 200; n++) {
         nx_scope *scope;
         nx_require_ok(nx_scope_open(&scope));
-        oom_failed = false;
-        oom_after = n;
+        faults_begin(FAULTS_NO_MEMORY, (unsigned long)n + 1);
         nx_err err = nx_run(&r, NX_ARGV("echo", "a"), .input = nx_str("b"), .env = NX_ARGV("A=1"),
                             .timeout = NX_S(50));
-        oom_after = -1;
-        failed = oom_failed;
+        failed = faults_stop();
         if (failed && err) nx_expect_eq(err, NX_ENOMEM);
         if (!failed) nx_expect_eq(r.out, "a\n");
         nx_require_ok(nx_scope_close(&scope));

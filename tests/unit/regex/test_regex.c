@@ -1,5 +1,5 @@
 /* Regular expressions: what they find, what is made of it, and that nothing makes them slow. */
-#include "../oom.h"
+#include "faults.h"
 #include <nexus/fiber.h>
 #include <nexus/regex.h>
 #include <nexus/test.h>
@@ -424,16 +424,7 @@ static nx_err everything(void)
 
 NX_TEST("memory that runs out is an error, and leaves nothing behind")
 {
-    nx_err err = NX_ENOMEM;
-    long steps = 0;
-    for (; err == NX_ENOMEM && steps < 1000; steps++) {
-        nx_scope *scope;
-        nx_require_ok(nx_scope_open(&scope));
-        oom_after = steps;
-        err = everything();
-        oom_after = -1;
-        NX_IGNORE(nx_scope_close(&scope));
-    }
-    nx_expect_ok(err);
-    nx_expect_gt(steps, 1);
+    static const struct faults_scenario scenario = {.name = "everything", .run = everything};
+    faults_run(FAULTS_MEMORY, &scenario, 1);
+    faults_run(FAULTS_NO_MEMORY, &scenario, 1);
 }

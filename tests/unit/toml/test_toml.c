@@ -1,5 +1,5 @@
 /* TOML as a program reads it; the grammar is held to its own suite in tests/conformance. */
-#include "../oom.h"
+#include "faults.h"
 #include <nexus/fiber.h>
 #include <nexus/test.h>
 #include <nexus/toml.h>
@@ -252,18 +252,15 @@ NX_TEST("a file that can't be read")
     nx_expect(!nx_toml_is(toml));
 }
 
+static nx_err everything(void)
+{
+    nx_toml toml;
+    return nx_toml_parse(nx_str("a = [1, 'x', 1979-05-27]\n[[b.c]]\nd = {e.f = 1.5}\n"), &toml);
+}
+
 NX_TEST("memory that runs out is an error, and leaves nothing behind")
 {
-    nx_err err = NX_ENOMEM;
-    long steps = 0;
-    for (; err == NX_ENOMEM && steps < 1000; steps++) {
-        nx_scope *scope;
-        nx_toml toml;
-        nx_require_ok(nx_scope_open(&scope));
-        oom_after = steps;
-        err = nx_toml_parse(nx_str("a = [1, 'x', 1979-05-27]\n[[b.c]]\nd = {e.f = 1.5}\n"), &toml);
-        oom_after = -1;
-        NX_IGNORE(nx_scope_close(&scope));
-    }
-    nx_expect_ok(err);
+    static const struct faults_scenario scenario = {.name = "everything", .run = everything};
+    faults_run(FAULTS_MEMORY, &scenario, 1);
+    faults_run(FAULTS_NO_MEMORY, &scenario, 1);
 }

@@ -1,5 +1,5 @@
 /* URLs: parts, resolving, changing, paths of files, and what is wrong with a text that is none. */
-#include "../oom.h"
+#include "faults.h"
 #include <nexus/fiber.h>
 #include <nexus/test.h>
 #include <nexus/url.h>
@@ -235,11 +235,10 @@ NX_TEST("paths of files")
     nx_expect_eq(path, "/a");
 }
 
-static nx_err everything(void *arg)
+static nx_err everything(void)
 {
     nx_url url;
     nx_bytes out;
-    (void)arg;
     NX_TRY(nx_url_parse(nx_str("https://me:pw@b\xc3\xbc"
                                "cher.example/a/b?x=1&y=%zz+#z"),
                         &url));
@@ -259,16 +258,7 @@ static nx_err everything(void *arg)
 
 NX_TEST("memory that runs out is an error, and leaves nothing behind")
 {
-    nx_err err = NX_ENOMEM;
-    long steps = 0;
-    for (; err == NX_ENOMEM && steps < 1000; steps++) {
-        nx_scope *scope;
-        nx_require_ok(nx_scope_open(&scope));
-        oom_after = steps;
-        err = everything(NULL);
-        oom_after = -1;
-        NX_IGNORE(nx_scope_close(&scope));
-    }
-    nx_expect_ok(err);
-    nx_expect_gt(steps, 1);
+    static const struct faults_scenario scenario = {.name = "everything", .run = everything};
+    faults_run(FAULTS_MEMORY, &scenario, 1);
+    faults_run(FAULTS_NO_MEMORY, &scenario, 1);
 }

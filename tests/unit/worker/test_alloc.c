@@ -1,9 +1,14 @@
 /* Memory that runs out: the same again and again, each time with one more allocation that goes
  * through. */
 #include "../loop/loop_test.h"
-#include "../oom.h"
+#include "faults.h"
 
+#include "worker/port.h"
+#include <fcntl.h>
 #include <nexus/worker.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* What can fail for want of memory on the calling thread. */
 static nx_err nothing(void *arg)
@@ -49,6 +54,35 @@ static nx_err a_region(void)
     return NX_OK;
 }
 
+static nx_err a_port(void)
+{
+    int fds[2];
+    nx_port *port = NULL;
+    nx_bytes got;
+    const struct nx__frame head = {NX__PORT_MAGIC, NX__FRAME_BYTES, 0};
+    nx_require_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    nx_err err = nx__port_new(&port, fds[0], 100, "the peer");
+    if (!err) {
+        nx_require_eq(send(fds[1], &head, sizeof head, 0), (ssize_t)sizeof head);
+        err = nx_port_recv(port, &got);
+    }
+    nx_port_close(port);
+    (void)close(fds[1]);
+    return err;
+}
+
+static nx_err a_region_of_another(void)
+{
+    nx_shared *shared;
+    int fd = memfd_create("another's", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    nx_require_ge(fd, 0);
+    nx_require_eq(ftruncate(fd, 100), 0);
+    nx_require_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    NX_TRY(nx__shared_open(&shared, fd, 100));
+    nx_shared_free(shared);
+    return NX_OK;
+}
+
 static nx_err a_loop(void)
 {
     return nx_parallel(1, none, NULL);
@@ -60,13 +94,14 @@ NX_TEST("no memory for one, and the next time there is")
         const char *name;
         nx_err (*make)(void);
     } all[] = {
-        {"worker", a_worker}, {"channel", a_channel}, {"parcel", a_parcel}, {"region", a_region}};
+        {"worker", a_worker}, {"channel", a_channel}, {"parcel", a_parcel},
+        {"region", a_region}, {"port", a_port},       {"region of another", a_region_of_another},
+    };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         nx_subtest ("%s", all[i].name) {
-            oom_once = true;
-            oom_after = 0;
+            faults_begin(FAULTS_MEMORY, 1);
             nx_err err = all[i].make();
-            oom_after = -1;
+            faults_stop();
             nx_expect_err(NX_ENOMEM, err);
             nx_expect_contains(nx_error_last()->message, "out of memory");
             nx_expect_ok(all[i].make());
@@ -76,15 +111,14 @@ NX_TEST("no memory for one, and the next time there is")
 
 NX_TEST("no memory for a loop over items")
 {
-    oom_once = true;
-    oom_after = 0; /* for the thread */
+    faults_begin(FAULTS_MEMORY, 1); /* for the thread */
     nx_err err = a_loop();
-    oom_after = -1;
+    faults_stop();
     nx_expect_err(NX_ENOMEM, err);
     nx_expect_ok(a_loop());
-    oom_after = 0; /* for the job, now that there is a thread, which sleeps */
+    faults_begin(FAULTS_MEMORY, 1); /* for the job, now that there is a thread, which sleeps */
     err = a_loop();
-    oom_after = -1;
+    faults_stop();
     nx_expect_err(NX_ENOMEM, err);
     nx_expect_ok(a_loop());
 }
