@@ -10,6 +10,7 @@
 #include <nexus/crypto.h>
 #include <nexus/csv.h>
 #include <nexus/date.h>
+#include <nexus/dns.h>
 #include <nexus/encode.h>
 #include <nexus/env.h>
 #include <nexus/events.h>
@@ -23,6 +24,7 @@
 #include <nexus/keys.h>
 #include <nexus/log.h>
 #include <nexus/module.h>
+#include <nexus/net.h>
 #include <nexus/process.h>
 #include <nexus/regex.h>
 #include <nexus/runtime.h>

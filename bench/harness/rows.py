@@ -268,7 +268,8 @@ def _worker(name, wanted, quick):
     # Both cores: threads that wake each other are what is measured.
     command = [str(TOOLS / "bench_floor_worker")] if name == "floor" else peers.script_command(name, "worker.mjs", "micro/worker.c")
     seen = json.loads(proc.output(command, 120, env=peers.environment(), cwd=WORK))
-    rows = {"worker_start": "start", "worker_round_trip": "round_trip", "worker_parcel_1m": "parcel", "parallel_speedup": "speedup"}
+    rows = {"worker_start": "start", "worker_round_trip": "round_trip", "worker_parcel_1m": "parcel", "parallel_speedup": "speedup",
+            "worker_process_start": "process_start", "worker_process_round_trip": "process_round_trip"}
     return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
 
 
@@ -286,6 +287,20 @@ def _timer(name, wanted, quick):
         text = proc.output(command, core=proc.cores()[0], env=peers.environment(), cwd=WORK)
         values[row] = json.loads(text)["p99"]
     return values
+
+
+def _net(name, wanted, quick):
+    script = str(peers.BENCH / "peers" / "net.mjs")
+    if name == "floor":
+        command = [str(TOOLS / "bench_floor_net")]
+    elif name == "nexus":
+        command = [peers.program(name), "run", "--release", "--allow-net", str(peers.BENCH / "micro" / "net.c"), "--"]
+    else:
+        command = [peers.program(name), *(["run", "--allow-net"] if name == "deno" else []), script]
+    text = proc.output([*command, "1" if quick else "10"], 120, proc.cores()[0], env=peers.environment(), cwd=WORK)
+    seen = json.loads(text)
+    rows = {"net_echo": "echo", "net_connect": "connect", "net_udp": "udp"}
+    return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
 
 
 def _log(name, wanted, quick):
@@ -503,10 +518,21 @@ GROUPS = [
             lambda v: _all(_ratio(v, "floor", 1.25), _ratio(v, "node", 1), _ratio(v, "bun", 1))),
         Row("worker_parcel_1m", "1 MiB to a worker and back, handed over", "us", "lower", "1.25 of the floor's message",
             lambda v: _ratio(v, "floor", 1.25)),
+        Row("worker_process_start", "start and join a process worker (peers: fork, a message and its answer)", "us", "lower",
+            "below node and bun", lambda v: _all(_ratio(v, "node", 1), _ratio(v, "bun", 1))),
+        Row("worker_process_round_trip", "64 bytes to a process worker and back", "us", "lower", "2 of the floor, below node and bun",
+            lambda v: _all(_ratio(v, "floor", 2), _ratio(v, "node", 1), _ratio(v, "bun", 1))),
         Row("parallel_speedup", "a loop over items, on all cores against one", "times", "higher", "at least 1.8", lambda v: v["nexus"] >= 1.8),
     ], SCRIPTS, _worker, not_for="it runs no program"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", _below(1000))
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
+    Group([
+        Row("net_echo", "round trip of 64 bytes over TCP, both ends on one core", "us", "lower", "below node",
+            lambda v: _ratio(v, "node", 1)),
+        Row("net_connect", "connections made, accepted and closed", "connections/s", "higher", "above node", lambda v: _least(v, "node", 1)),
+        Row("net_udp", "datagrams of 1,200 bytes sent and received", "datagrams/s", "higher", "at least 3 of node",
+            lambda v: _least(v, "node", 3)),
+    ], SCRIPTS, _net, not_for="it runs no program"),
     Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",
                "lower", "below 300", _below(300))],
           RUNTIMES, _log, not_for="it logs nothing"),

@@ -1,6 +1,7 @@
 /* The rows of workers, in microseconds: starting and joining one, a message there and back, the
- * same with a parcel of 1 MiB; and how many times faster a loop over items is on all cores than on
- * one. Prints {"start":…,"round_trip":…,"parcel":…,"speedup":…}. */
+ * same with a parcel of 1 MiB; starting and joining a process worker, and a message of 64 bytes
+ * there and back; and how many times faster a loop over items is on all cores than on one. Prints
+ * {"start":…,"round_trip":…,"parcel":…,"process_start":…,"process_round_trip":…,"speedup":…}. */
 #include <nexus/timer.h>
 #include <nexus/worker.h>
 #include <stdio.h>
@@ -8,6 +9,7 @@
 #define STARTS   300
 #define TRIPS    20000
 #define PARCEL   (1 << 20)
+#define MESSAGE  64
 #define ITEMS    2000
 #define STEPS    20000 /* of an item's computation */
 #define US(t, n) ((double)(t) / 1000.0 / (n))
@@ -101,6 +103,45 @@ static nx_err measure_parcel(double *out)
     return NX_OK;
 }
 
+/* ---- Processes */
+
+static nx_err echo_port(nx_port *port)
+{
+    nx_bytes message;
+    while (nx_port_recv(port, &message) == NX_OK) NX_TRY(nx_port_send(port, message));
+    return NX_OK;
+}
+
+static nx_err measure_process_start(double *out)
+{
+    nx_duration start = nx_now();
+    for (int i = 0; i < STARTS; i++) {
+        nx_fiber *worker;
+        NX_TRY(nx_process_worker_start(&worker, NULL, echo_port));
+        NX_TRY(nx_join(worker));
+    }
+    *out = US(nx_now() - start, STARTS);
+    return NX_OK;
+}
+
+static nx_err measure_process_round_trip(double *out)
+{
+    nx_fiber *worker;
+    nx_port *port;
+    nx_bytes message;
+    char bytes[MESSAGE] = "";
+    NX_TRY(nx_process_worker_start(&worker, &port, echo_port));
+    nx_duration start = 0;
+    for (int i = -TRIPS / 10; i < TRIPS; i++) {
+        if (!i) start = nx_now();
+        NX_TRY(nx_port_send(port, nx_slice(bytes, MESSAGE)));
+        NX_TRY(nx_port_recv(port, &message));
+    }
+    *out = US(nx_now() - start, TRIPS);
+    nx_port_close(port);
+    return nx_join(worker);
+}
+
 /* ---- All cores */
 
 static nx_err compute(const void *in, void *out, void *arg)
@@ -131,15 +172,18 @@ static nx_err measure(double *out)
     NX_TRY(measure_start(&out[0]));
     NX_TRY(measure_round_trip(&out[1]));
     NX_TRY(measure_parcel(&out[2]));
-    return measure_speedup(&out[3]);
+    NX_TRY(measure_process_start(&out[3]));
+    NX_TRY(measure_process_round_trip(&out[4]));
+    return measure_speedup(&out[5]);
 }
 
 int main(void)
 {
-    double out[4] = {0};
+    double out[6] = {0};
     nx_err err = measure(out);
     if (!err)
-        printf("{\"start\":%.2f,\"round_trip\":%.2f,\"parcel\":%.2f,\"speedup\":%.2f}\n", out[0],
-               out[1], out[2], out[3]);
+        printf("{\"start\":%.2f,\"round_trip\":%.2f,\"parcel\":%.2f,\"process_start\":%.2f,"
+               "\"process_round_trip\":%.2f,\"speedup\":%.2f}\n",
+               out[0], out[1], out[2], out[3], out[4], out[5]);
     return err;
 }

@@ -75,7 +75,8 @@ extern "C" {
     X(NX_EDEADLOCK, 26, "all fibers wait for each other")                                          \
     X(NX_EREFUSED, 27, "connection refused")                                                       \
     X(NX_EUNREACH, 28, "cannot be reached")                                                        \
-    X(NX_ENONAME, 29, "no such name")
+    X(NX_ENONAME, 29, "no such name")                                                              \
+    X(NX_ECRASHED, 30, "crashed")
 
 typedef enum nx_err {
 #define NX__ERROR_ENUM(name, number, text) name = number,

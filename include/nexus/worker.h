@@ -1,4 +1,5 @@
-/* Work on other cores: workers, what may be handed to them, loops over many items.
+/* Work on other cores and in other processes: workers, what may be handed to them, loops over many
+ * items.
  *
  * A worker is a thread with a loop of its own: fibers, timers, files and streams there are as
  * anywhere, and its calls suspend its own fibers. What threads share, statics above all, needs care
@@ -97,6 +98,103 @@ NX_API void nx_shared_free(nx_shared *shared);
 static inline void nx_shared_auto(nx_shared **shared)
 {
     nx_shared_free(*shared);
+}
+
+/* ---- Process workers: what may crash */
+
+/* What goes between a process worker and who has started it, in order: messages, and shared
+ * regions. Each side has an end, which is used by the fibers of its thread. */
+typedef struct nx_port nx_port;
+
+/* The work of a process worker, in its own process. The port is closed when it has returned. */
+typedef nx_err (*nx_port_fn)(nx_port *port);
+
+#define NX_PORT_MOST           (16u * 1024 * 1024) /* bytes of a message, unless said otherwise */
+#define NX_PROCESS_WORKERS_MAX 64                  /* alive at once, of a process */
+
+typedef struct nx_process_worker_options {
+    size_t size;
+    const char *name;  /* copied, cut at 31 bytes; in reports, ps and top; default "worker" */
+    nx_scope *scope;   /* as for nx_spawn: owns the worker; default: the caller's innermost */
+    bool detached;     /* as for nx_spawn: the worker outlives the caller's scope */
+    nx_duration grace; /* from its cancellation until it is killed; default 5 s */
+    size_t most;       /* bytes of a message, either way; default NX_PORT_MOST */
+} nx_process_worker_options;
+
+/* Starts a process that runs fn(port) as the main fiber of a loop of its own: the same program with
+ * the same permissions, whose main does not run, and whose statics are as at its start. `fn` is a
+ * function of the program itself. To who starts it the worker is a fiber, as that of
+ * nx_worker_start: nx_join waits for the end of the process and returns what fn has returned, with
+ * its message; a scope that ends waits for it; with `out` NULL an error of its cancels that scope.
+ * A process that ends otherwise is NX_ECRASHED, with a message that says how: `worker "parser"
+ * crashed (Segmentation fault)`.
+ *
+ * Cancelled, each call there that would wait returns NX_ECANCELED, and after `grace` the process is
+ * killed. It is killed too when the process that has started it ends, however that comes.
+ *
+ * `*port` is this side's end, memory of the calling fiber's innermost scope, whose end closes it;
+ * NULL where nothing is to go between them. A worker that waits for more has to be told that there
+ * is none before its scope ends, by nx_port_finish or nx_port_close.
+ *
+ * NX_EINVAL (no function, or one of an imported module; an option), NX_ELIMIT
+ * (NX_PROCESS_WORKERS_MAX, --max-fibers, or the system's), NX_ENOMEM, NX_EMFILE, NX_ENOTSUP (nobody
+ * is there to start it: a program that is linked without --wrap=main), NX_ECANCELED. Suspends until
+ * the process is there; whether it can begin is its result.
+ * NX_TRY(nx_process_worker_start(&parser, &port, parse, .name = "parser")); */
+NX_API NX_MUST_CHECK nx_err nx_process_worker_start_with(nx_fiber **out, nx_port **port,
+                                                         nx_port_fn fn,
+                                                         const nx_process_worker_options *options);
+#define nx_process_worker_start(out, port, ...) NX__PROCESS_WORKER(out, port, __VA_ARGS__, )
+#define NX__PROCESS_WORKER(out, port, fn, ...)                                                     \
+    nx_process_worker_start_with(                                                                  \
+        (out), (port), (fn),                                                                       \
+        &(nx_process_worker_options){.size = sizeof(nx_process_worker_options), __VA_ARGS__})
+
+/* Sends a message, which may be empty; the bytes are the caller's again when the call returns. What
+ * the other side does not receive fills the system's buffer (some 200 KiB), and then senders wait.
+ * Messages of several fibers go one after the other.
+ *
+ * A call that is cancelled before it has begun to send has sent nothing. In the middle of a message
+ * it ends what this side sends: the other gets NX_ECLOSED, and so does who sends after it.
+ * NX_ETOOBIG (more than `most`), NX_ECLOSED (the other side receives no more; the port is closed),
+ * NX_ECANCELED, NX_ESTATE (after nx_port_finish; another thread's port), NX_ELIMIT
+ * (--max-operations), NX_EWOULDSUSPEND (not called by a fiber). Suspends while the buffer is full.
+ */
+NX_API NX_MUST_CHECK nx_err nx_port_send(nx_port *port, nx_bytes bytes);
+
+/* Receives the next message, with a NUL behind it. It is the port's, valid until the next call that
+ * receives from it, or closes it: nx_copy keeps it. One fiber at a time. A call that is cancelled
+ * loses nothing.
+ *
+ * NX_ECLOSED (the other side sends no more: it has finished, returned or crashed, maybe in the
+ * middle of a message), NX_EPROTO (it has sent what is no message, or a longer one than `most`;
+ * nothing more can be received), NX_ETYPE (what comes next is a shared region, and stays there for
+ * nx_port_recv_shared), NX_ENOMEM, NX_ECANCELED, NX_ESTATE (another fiber receives; another
+ * thread's port), NX_ELIMIT, NX_EWOULDSUSPEND. Suspends while there is none. */
+NX_API NX_MUST_CHECK nx_err nx_port_recv(nx_port *port, nx_bytes *bytes);
+
+/* Sends a shared region, in the order of the messages and without a copy: both sides have it then,
+ * and each frees its own. Errors as nx_port_send. */
+NX_API NX_MUST_CHECK nx_err nx_port_send_shared(nx_port *port, nx_shared *shared);
+
+/* Receives one, held once by the caller. Its size can't change under who uses it; what is in it can
+ * at any time, so a process that is not trusted is sent a copy of what has been checked. Errors as
+ * nx_port_recv; NX_ETYPE where a message comes next, NX_EMFILE. */
+NX_API NX_MUST_CHECK nx_err nx_port_recv_shared(nx_port *port, nx_shared **out);
+
+/* This side sends no more, and the other's nx_port_recv returns NX_ECLOSED when it has what was
+ * sent; this one may still receive. Again is harmless. NX_ECLOSED, NX_ECANCELED, NX_ESTATE and
+ * others as nx_port_send. Suspends while others send. */
+NX_API NX_MUST_CHECK nx_err nx_port_finish(nx_port *port);
+
+/* Closes this end: the other side receives what was sent, and then NX_ECLOSED, and gets that too
+ * when it sends. Fibers that wait here are woken with it. NULL is nothing, again is harmless. Does
+ * not suspend. */
+NX_API void nx_port_close(nx_port *port);
+static inline void nx_port_auto(nx_port **port)
+{
+    nx_port_close(*port);
+    *port = NULL;
 }
 
 /* ---- Loops over many items */

@@ -217,6 +217,7 @@ nx_err nx__error_from_errno(int system)
     case ENFILE: return NX_EMFILE;
     case ENOSPC:
     case EDQUOT: return NX_ENOSPC;
+    case EMSGSIZE:
     case EFBIG: return NX_ETOOBIG;
     case EPIPE:
     case ECONNRESET:
@@ -244,6 +245,9 @@ const char *nx__errno_text(int system)
     case ESPIPE: return "a pipe or terminal has no positions";
     case EACCES: return "access denied by the system";
     case EADDRINUSE: return "address in use";
+    case EMSGSIZE: return "the message is too long";
+    case EPIPE: return "nobody reads it any more";
+    case EAFNOSUPPORT: return "the socket has no such addresses";
     case ECONNREFUSED: return "connection refused";
     case ENETUNREACH: return "no way to that network";
     case EHOSTUNREACH: return "no way to that host";

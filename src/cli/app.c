@@ -8,43 +8,57 @@
 #include "permission/broker.h"
 #include "permission/environment.h"
 #include "permission/seal.h"
+#include "worker/apart.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
-/* Where the app finds what it inherits. */
-enum { BROKER_FD = 3, PROGRAM_FD = 4, FIRST_CLOSED = 5 };
+/* The first descriptor that is not one of the three standard ones. */
+enum { FIRST_OWN = 3 };
 
-static nx_err descriptors_place(int broker, int program)
+/* What the new process has from the launcher; -1: not that. */
+struct inherited {
+    int broker, program, control;
+};
+
+/* Puts what it has in the lowest places, one behind the other; `*next` is the first behind them. */
+static nx_err descriptors_place(struct inherited *in, int *next)
 {
-    /* Up first: either may be where the other goes. */
-    int b = fcntl(broker, F_DUPFD_CLOEXEC, FIRST_CLOSED),
-        p = program < 0 ? -1 : fcntl(program, F_DUPFD_CLOEXEC, FIRST_CLOSED);
-    if (b < 0 || dup3(b, BROKER_FD, O_CLOEXEC) < 0 ||
-        (program >= 0 && (p < 0 || dup3(p, PROGRAM_FD, O_CLOEXEC) < 0)))
-        return nx__error_system(errno, "cannot start the program");
-    return NX_OK;
+    int *const fds[] = {&in->broker, &in->program, &in->control};
+    enum { COUNT = sizeof fds / sizeof *fds };
+    bool placed = true;
+    *next = FIRST_OWN;
+    /* Up first: each may be where another goes. */
+    for (size_t i = 0; i < COUNT && placed; i++)
+        if (*fds[i] >= 0)
+            placed = (*fds[i] = fcntl(*fds[i], F_DUPFD_CLOEXEC, FIRST_OWN + COUNT)) >= 0;
+    for (size_t i = 0; i < COUNT && placed; i++) {
+        if (*fds[i] < 0) continue;
+        placed = dup3(*fds[i], *next, O_CLOEXEC) >= 0;
+        *fds[i] = (*next)++;
+    }
+    return placed ? NX_OK : nx__error_system(errno, "cannot start the program");
 }
 
-static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, int broker,
+static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct inherited *in,
                       int (**entry)(int, char **))
 {
-    const struct nx__generation *own = peer.generation;
-    int program = own->so_fd < 0 ? -1 : PROGRAM_FD;
-    NX_TRY(descriptors_place(broker, own->so_fd));
-    int first_closed = program < 0 ? PROGRAM_FD : FIRST_CLOSED;
-    if (l->dev) NX_TRY(nx__dev_app_begin(l, first_closed++));
+    int first_closed;
+    bool helps = in->control >= 0;
+    NX_TRY(descriptors_place(in, &first_closed));
+    if (l->dev && !helps) NX_TRY(nx__dev_app_begin(l, first_closed++));
     NX_TRY(nx__seal(l->pid, first_closed));
     nx__permissions_open(&l->run->permissions);
     nx__environment_seal(&l->run->permissions);
-    nx__broker_connect(BROKER_FD);
+    nx__broker_connect(in->broker);
     nx__broker_worker(peer.index);
-    NX_TRY(nx__crash_install(BROKER_FD));
-    NX_TRY(nx__module_load_app(program, own->so_path, entry));
+    NX_TRY(nx__crash_install(in->broker));
+    NX_TRY(nx__module_load_app(in->program, peer.generation->so_path, entry));
     nx__crash_modules_changed();
-    return l->run->inspect.on ? nx__inspect_enter(l) : NX_OK;
+    nx__program_landmark = (uintptr_t)*entry;
+    return l->run->inspect.on && !helps ? nx__inspect_enter(l) : NX_OK;
 }
 
 void nx__app_run(const struct nx__launcher *l, struct nx__peer peer, int broker)
@@ -53,10 +67,22 @@ void nx__app_run(const struct nx__launcher *l, struct nx__peer peer, int broker)
     (void)prctl(PR_SET_NAME, name ? name + 1 : l->run->file); /* for ps and top */
     (void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
     nx__say_to = nx__log_say;
+    struct inherited in = {broker, peer.generation->so_fd, -1};
     int (*entry)(int, char **);
-    nx_err err = prepare(l, peer, broker, &entry);
+    nx_err err = prepare(l, peer, &in, &entry);
     struct nx__profile *profile = peer.generation->workers[peer.index].profile;
     if (!err && profile) err = nx__profile_begin(profile);
     if (err) _exit(nx__cli_fail(err));
     exit(nx__program_run(entry, l->run->argc, l->run->argv));
+}
+
+void nx__app_help(const struct nx__launcher *l, struct nx__peer peer, int broker, int control)
+{
+    (void)sigprocmask(SIG_SETMASK, &l->mask, NULL);
+    nx__say_to = nx__log_say;
+    struct inherited in = {broker, peer.generation->so_fd, control};
+    int (*entry)(int, char **); /* main, which does not run here */
+    nx_err err = prepare(l, peer, &in, &entry);
+    if (err) _exit(nx__cli_fail(err));
+    exit(nx__apart_run(in.control, l->run->argc, l->run->argv));
 }

@@ -104,27 +104,6 @@ void nx__dev_resized(const struct nx__launcher *l)
 
 /* ---- What the program sends */
 
-ssize_t nx__dev_receive(int broker, void *packet, size_t size, int *fd)
-{
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {.iov_base = packet, .iov_len = size};
-    /* With the padding that CMSG_SPACE counts there would be room for a second descriptor. */
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = CMSG_LEN(sizeof(int))};
-    *fd = -1;
-    ssize_t n = recvmsg(broker, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    const struct cmsghdr *header = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof *fd))
-        memcpy(fd, CMSG_DATA(header), sizeof *fd);
-    return n;
-}
-
 /* The page in a file, behind its nonce. -1 when it can't be made. */
 static int page_file(const struct nx__dev_page *page, enum nx__broker_wants wants)
 {

@@ -218,7 +218,7 @@ static NX_PRINTF(3, 4) void tell(const struct facts *f, const char *name, const 
 static void tell_error(const struct facts *f, int code)
 {
     const char *name = nx_err_name((nx_err)code);
-    if (code > 0 && code <= NX_ENONAME)
+    if (code > 0 && code <= NX_ECRASHED)
         tell(f, "Code", "%s (%d): %s", name, code, nx_err_text((nx_err)code));
     else
         tell(f, "Exit code", "%d", code);

@@ -229,7 +229,7 @@ static size_t poll_processes(struct nx__launcher *l, struct pollfd *fds, struct 
         struct nx__generation *generation = nx__generation_at(l, i);
         for (uint32_t k = 0; k < generation->count; k++) {
             if (generation->workers[k].broker < 0) continue;
-            peers[count] = (struct nx__peer){generation, k};
+            peers[count] = (struct nx__peer){.generation = generation, .index = k};
             fds[count++] = (struct pollfd){.fd = generation->workers[k].broker, .events = POLLIN};
         }
     }
@@ -238,7 +238,11 @@ static size_t poll_processes(struct nx__launcher *l, struct pollfd *fds, struct 
 
 static void turn(struct nx__launcher *l)
 {
-    enum { OWN = 6, POLLED_MOST = OWN + NX__GENERATIONS * NX__WORKERS_MAX + NX__STANDIN_POLL_MAX };
+    enum {
+        OWN = 6,
+        POLLED_MOST =
+            OWN + NX__GENERATIONS * NX__WORKERS_MAX + 2 * NX__HELPERS_MAX + NX__STANDIN_POLL_MAX
+    };
     static struct pollfd fds[POLLED_MOST]; /* what it does not use is never touched */
     static struct nx__peer peers[NX__GENERATIONS * NX__WORKERS_MAX];
     fds[0] = (struct pollfd){.fd = l->signals, .events = POLLIN};
@@ -246,13 +250,16 @@ static void turn(struct nx__launcher *l)
     fds[2] = (struct pollfd){.fd = l->asking ? STDIN_FILENO : -1, .events = POLLIN};
     fds[3] = (struct pollfd){.fd = nx__inspect_fd(), .events = POLLIN};
     nx__dev_poll(l, &fds[4]);
-    size_t processes = poll_processes(l, fds + OWN, peers), count = OWN + processes;
+    size_t processes = poll_processes(l, fds + OWN, peers);
+    const struct pollfd *of_helpers = fds + OWN + processes;
+    size_t helpers = nx__helpers_poll(l, fds + OWN + processes), count = OWN + processes + helpers;
     count += nx__standin_poll(l, fds + count); /* either: the program runs or it does not */
     count += nx__held_poll(l, fds + count);
     if (poll(fds, count, next_timeout(l)) < 0) return;
     if (fds[4].revents || fds[5].revents) nx__dev_relay(l);
     for (size_t i = 0; i < processes; i++)
         if (fds[OWN + i].revents) nx__serve(l, peers[i]);
+    nx__helpers_turn(l, of_helpers, helpers);
     if (fds[2].revents) nx__serve_asked(l, true);
     if (fds[3].revents) nx__inspect_serve(l);
     if (fds[1].revents && !l->stop_signal) nx__watch_read(&l->watcher, !l->compiled);
@@ -333,6 +340,7 @@ int nx__launch(struct nx__run *run)
     l->begun = nx__clock_monotonic();
     l->pid = getpid();
     l->signals = l->watcher.fd = -1;
+    l->help = nx__app_help;
     l->so_fd = -1;
     nx_err err = NX_OK;
     if (run->watch && (l->watcher.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0) {
@@ -352,6 +360,7 @@ int nx__launch(struct nx__run *run)
     if (err) return (int)err;
     memory_trim();
     while (!l->done) turn(l);
+    nx__helpers_end(l);
     nx__held_sweep(l, true);
     nx__generations_profile(l);
     nx__warnings_finish(l);

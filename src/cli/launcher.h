@@ -1,7 +1,8 @@
 /* The launcher: compiles, starts the app in a process of its own, and then waits for what happens
- * to it. One thread, one poll loop (launcher.c); the app's processes are supervise.c's, a new
- * program beside the old restart.c's, its questions serve.c's, listening sockets held.c's, changed
- * files watch.c's, who asks for a program that has failed standin.c's.
+ * to it. One thread, one poll loop (launcher.c); the app's processes are supervise.c's, the
+ * processes that those ask for helpers.c's, a new program beside the old restart.c's, its questions
+ * serve.c's, listening sockets held.c's, changed files watch.c's, who asks for a program that has
+ * failed standin.c's.
  */
 #ifndef NX__LAUNCHER_H
 #define NX__LAUNCHER_H
@@ -13,6 +14,7 @@
 #include "cli/profile.h"
 #include "module/compdb.h"
 #include "module/module.h"
+#include "permission/broker.h"
 #include "permission/handover.h"
 #include "permission/listen.h"
 #include <poll.h>
@@ -23,6 +25,7 @@ enum {
     NX__DRAINING_MAX = 8, /* old generations that finish what they have */
     NX__GENERATIONS = 2 + NX__DRAINING_MAX,
     NX__WORKERS_MAX = 64,  /* processes of a generation: a bit each in struct nx__held */
+    NX__HELPERS_MAX = 256, /* process workers, of all processes */
     NX__HELD_MAX = 256,    /* listening sockets */
     NX__IMPORTED_MAX = 64, /* sources that a program imports; others are not compiled beforehand */
     NX__VISITORS_MAX = 16, /* connections that are answered at once for a program that has failed */
@@ -52,6 +55,24 @@ struct nx__generation {
     char *so_path;        /* the compiled program */
     int so_fd;            /* the same, open; -1 where the path is all there is */
     struct nx__process workers[NX__WORKERS_MAX];
+};
+
+/* A process worker. */
+struct nx__helper {
+    pid_t pid;
+    int broker;       /* our end of the socket pair, -1 once closed */
+    int status;       /* where its end is told to who has asked for it, and heard of that one's */
+    uint32_t of;      /* the generation whose program it runs */
+    const char *file; /* that program's */
+    bool killed;
+};
+
+/* Who asks: a process of the app, and what generation it is of; or a process worker, of one that
+ * may be gone (NULL). */
+struct nx__peer {
+    struct nx__generation *generation;
+    uint32_t index;
+    struct nx__helper *helper; /* NULL: it is no process worker */
 };
 
 /* A listening socket that outlives the generations. */
@@ -115,7 +136,12 @@ struct nx__launcher {
     struct nx__generation
         next; /* that has started, and does not listen yet as the current one does */
     struct nx__generation draining[NX__DRAINING_MAX];
-    uint32_t generations;   /* ever */
+    uint32_t generations; /* ever */
+    /* In the new process of one, which is told by its control socket what to run; never returns. */
+    void (*help)(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
+                 int control);
+    struct nx__helper helpers[NX__HELPERS_MAX];
+    size_t helper_count;
     nx_duration next_until; /* when the next one's time to listen is over */
     bool restart_asked;     /* once more, when that is decided */
     struct nx__held held[NX__HELD_MAX];
@@ -235,12 +261,6 @@ NX_MUST_CHECK nx_err nx__takeover_resume(struct nx__launcher *launcher, bool *re
 
 /* ---- serve.c */
 
-/* A process of the app, and what generation it is of. */
-struct nx__peer {
-    struct nx__generation *generation;
-    uint32_t index;
-};
-
 /* Answers what a process has sent; closes the socket when it has closed its own. */
 void nx__serve(struct nx__launcher *launcher, struct nx__peer peer);
 
@@ -268,9 +288,30 @@ NX_MUST_CHECK nx_err nx__serve_reimport(struct nx__launcher *launcher,
 /* Another program runs: what the one before has imported does not count any more. */
 void nx__serve_imports_forget(struct nx__launcher *launcher);
 
-/* ---- held.c */
+/* ---- helpers.c */
 
-struct nx__broker_request;
+/* Starts a process worker for who asks, and answers that one. The control socket and the status
+ * socket are taken over. */
+void nx__helper_start(struct nx__launcher *launcher, struct nx__peer peer, const char *name,
+                      const int fds[NX__BROKER_SENT_FDS]);
+
+/* Who it is when it asks. */
+struct nx__peer nx__helper_peer(struct nx__launcher *launcher, struct nx__helper *helper);
+
+/* A child has ended: it may be one of these. */
+void nx__helpers_reaped(struct nx__launcher *launcher, pid_t pid, int status);
+
+/* Collects those that have ended, and no other child. */
+void nx__helpers_reap(struct nx__launcher *launcher);
+
+/* What to poll for them, at most 2 * NX__HELPERS_MAX, and what has come of it. */
+size_t nx__helpers_poll(const struct nx__launcher *launcher, struct pollfd *fds);
+void nx__helpers_turn(struct nx__launcher *launcher, const struct pollfd *fds, size_t count);
+
+/* Kills all that are left, and waits until they have ended. */
+void nx__helpers_end(struct nx__launcher *launcher);
+
+/* ---- held.c */
 
 /* Takes over a listening socket that a service manager has made: who wants to listen at its address
  * gets it. NX_ELIMIT, NX_ENOTSUP and others, recorded: it is closed. */
@@ -353,9 +394,6 @@ void nx__dev_resized(const struct nx__launcher *launcher);
 /* Says where the program listens. */
 void nx__dev_banner(struct nx__launcher *launcher, const char *url);
 
-/* As recv; `*fd` is the descriptor that came along, or -1. */
-ssize_t nx__dev_receive(int broker, void *packet, size_t size, int *fd);
-
 /* Takes a report of the program's. True when it waits for a page: `*page` is a file with it, or -1.
  */
 bool nx__dev_report(struct nx__launcher *launcher, const struct nx__generation *generation,
@@ -410,6 +448,10 @@ bool nx__process_catches(pid_t pid, int signo);
 /* In the new process: seals it, loads the program, runs it and exits. `broker` is the app's end. */
 NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, struct nx__peer peer,
                               int broker);
+
+/* The same for a process worker: the launcher's `help`. */
+void nx__app_help(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
+                  int control);
 
 /* ---- service.c */
 

@@ -15,6 +15,11 @@
 #include <termios.h>
 #include <unistd.h>
 
+static int *broker_of(struct nx__peer peer)
+{
+    return peer.helper ? &peer.helper->broker : &peer.generation->workers[peer.index].broker;
+}
+
 void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const int *fds,
                       size_t count)
 {
@@ -41,15 +46,14 @@ void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const in
         message.msg_control = &control;
         message.msg_controllen = CMSG_SPACE(count * sizeof(int));
     }
-    (void)sendmsg(peer.generation->workers[peer.index].broker, &message,
-                  MSG_NOSIGNAL | MSG_DONTWAIT);
+    (void)sendmsg(*broker_of(peer), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
 void nx__serve_begin(struct nx__launcher *l, uint32_t number)
 {
     struct nx__generation *generation = number == l->next.number ? &l->next : &l->current;
     if (generation->number == number && generation->workers[0].broker >= 0)
-        nx__serve_answer((struct nx__peer){generation, 0}, NX_OK, 0, NULL, 0);
+        nx__serve_answer((struct nx__peer){.generation = generation}, NX_OK, 0, NULL, 0);
 }
 
 /* ---- Questions to the user */
@@ -90,7 +94,8 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
     if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
     l->begun += nx__clock_monotonic() - l->asked_at;
     if (l->current.number == l->asking && l->current.workers[l->asking_worker].broker >= 0)
-        nx__serve_answer((struct nx__peer){&l->current, l->asking_worker}, err, 0, NULL, 0);
+        nx__serve_answer((struct nx__peer){.generation = &l->current, .index = l->asking_worker},
+                         err, 0, NULL, 0);
     l->asking = 0;
 }
 
@@ -161,10 +166,10 @@ nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fre
     return err;
 }
 
-static nx_err import(struct nx__launcher *l, const char *name, int *fd)
+static nx_err import(struct nx__launcher *l, const char *file, const char *name, int *fd)
 {
     char *path = NULL;
-    NX_TRY(nx__resolve(l->run->file, name, &path));
+    NX_TRY(nx__resolve(file, name, &path));
     const char *extension = strrchr(path, '.');
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
@@ -190,8 +195,8 @@ static nx_err import(struct nx__launcher *l, const char *name, int *fd)
 static void serve_import(struct nx__launcher *l, struct nx__peer peer, const char *name)
 {
     int fd = -1;
-    nx_err err = import(l, name, &fd);
-    if (peer.generation == &l->current)
+    nx_err err = import(l, peer.helper ? peer.helper->file : l->run->file, name, &fd);
+    if (peer.generation == &l->current && !peer.helper)
         (void)snprintf(l->import_error, sizeof l->import_error, "%s",
                        err ? nx__error_last()->message : "");
     nx__serve_answer(peer, err, 0, &fd, fd >= 0);
@@ -201,9 +206,20 @@ static void serve_import(struct nx__launcher *l, struct nx__peer peer, const cha
 
 /* ---- Packets */
 
+/* What is the program's own. */
+static void refuse_helper(struct nx__peer peer, const struct nx__broker_request *request)
+{
+    if (request->kind != NX__BROKER_LISTEN && request->kind != NX__BROKER_ASK) return;
+    nx__serve_answer(peer, nx__error_set(NX_ENOTSUP, "a process worker can't listen"), 0, NULL, 0);
+}
+
 static void serve_request(struct nx__launcher *l, struct nx__peer peer,
                           struct nx__broker_request *request)
 {
+    if (peer.helper && request->kind != NX__BROKER_IMPORT) {
+        refuse_helper(peer, request);
+        return;
+    }
     switch (request->kind) {
     case NX__BROKER_LISTEN: nx__held_listen(l, peer, request); break;
     case NX__BROKER_UNLISTEN: nx__held_unlisten(l, peer, request->socket); break;
@@ -215,6 +231,9 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:
     case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */
+    case NX__BROKER_FORK:
+        nx__serve_answer(peer, nx__error_set(NX_EPROTO, "no sockets have come"), 0, NULL, 0);
+        break;
     default:
         nx__serve_answer(peer, nx__error_set(NX_EPROTO, "unknown request %u", request->kind), 0,
                          NULL, 0);
@@ -227,6 +246,7 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
 static void report_path(const struct nx__generation *generation, struct nx__crash_report *report,
                         size_t len)
 {
+    if (!generation) return;
     const char *path = generation->so_path;
     if (len != sizeof *report || !path || strncmp(path, "/memfd:", 7) != 0) return;
     for (size_t i = 0; i < NX__CRASH_MODULES; i++)
@@ -235,22 +255,32 @@ static void report_path(const struct nx__generation *generation, struct nx__cras
                            generation->so_fd);
 }
 
-/* nexus dev: takes over a connection. False when the request is another. */
-static bool serve_connection(struct nx__launcher *l, const struct nx__broker_request *request,
-                             int fd)
+/* Descriptors that have come with a request. */
+struct handed {
+    int fds[NX__BROKER_SENT_FDS];
+    size_t count;
+};
+
+/* What descriptors come with: takes them over, or returns false. */
+static bool serve_handed(struct nx__launcher *l, struct nx__peer peer,
+                         const struct nx__broker_request *request, const struct handed *handed)
 {
-    if (request->kind == NX__BROKER_CRASHED)
-        nx__dev_crashed(l, fd, request->wants);
-    else if (request->kind == NX__BROKER_LIVE)
-        nx__standin_live(l, fd, request->text);
-    return request->kind == NX__BROKER_CRASHED || request->kind == NX__BROKER_LIVE;
+    if (request->kind == NX__BROKER_FORK && handed->count == NX__BROKER_SENT_FDS)
+        nx__helper_start(l, peer, request->text, handed->fds);
+    else if (request->kind == NX__BROKER_CRASHED && handed->count == 1 && l->dev && !peer.helper)
+        nx__dev_crashed(l, handed->fds[0], request->wants);
+    else if (request->kind == NX__BROKER_LIVE && handed->count == 1 && l->dev && !peer.helper)
+        nx__standin_live(l, handed->fds[0], request->text);
+    else
+        return false;
+    return true;
 }
 
 static void serve_report(struct nx__launcher *l, struct nx__peer peer, const void *report,
                          size_t len)
 {
     int page;
-    if (!l->dev) {
+    if (!l->dev || peer.helper) { /* a page would say that the program has crashed */
         nx__crash_print(report, len, STDERR_FILENO);
     } else if (nx__dev_report(l, peer.generation, report, len, &page)) {
         nx__serve_answer(peer, page < 0 ? NX_EIO : NX_OK, 0, &page, page >= 0);
@@ -258,36 +288,56 @@ static void serve_report(struct nx__launcher *l, struct nx__peer peer, const voi
     }
 }
 
+/* As recv. */
+static ssize_t receive(int broker, void *packet, size_t size, struct handed *handed)
+{
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(sizeof handed->fds)];
+    } control;
+    struct iovec part = {.iov_base = packet, .iov_len = size};
+    /* With the padding that CMSG_SPACE counts there could be room for one more. */
+    struct msghdr message = {.msg_iov = &part,
+                             .msg_iovlen = 1,
+                             .msg_control = &control,
+                             .msg_controllen = CMSG_LEN(sizeof handed->fds)};
+    ssize_t n = recvmsg(broker, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    const struct cmsghdr *header = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    handed->count = 0;
+    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
+        handed->count = (header->cmsg_len - CMSG_LEN(0)) / sizeof *handed->fds;
+        memcpy(handed->fds, CMSG_DATA(header), handed->count * sizeof *handed->fds);
+    }
+    return n;
+}
+
 bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
 {
-    struct nx__process *process = &peer.generation->workers[peer.index];
+    int *broker = broker_of(peer);
     static union {
         struct nx__broker_request request;
         struct nx__crash_report report;
         char bytes[NX__BROKER_PACKET_MAX];
     } buffer; /* what it does not use is never touched, and so costs no memory */
-    /* Without nexus dev, descriptors that come along are not taken, and the kernel closes them. */
-    int came = -1;
+    struct handed handed;
     bool taken = false;
-    ssize_t n = l->dev ? nx__dev_receive(process->broker, buffer.bytes, sizeof buffer, &came)
-                       : recv(process->broker, buffer.bytes, sizeof buffer, MSG_DONTWAIT);
+    ssize_t n = receive(*broker, buffer.bytes, sizeof buffer, &handed);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
     if (n <= 0) {
-        if (came >= 0) (void)close(came);
-        (void)close(process->broker);
-        process->broker = -1;
+        (void)close(*broker);
+        *broker = -1;
         return false;
     }
     size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
     if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
         bool good = len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0';
-        taken = good && came >= 0 && serve_connection(l, &buffer.request, came);
+        taken = good && handed.count && serve_handed(l, peer, &buffer.request, &handed);
         if (good && !taken) serve_request(l, peer, &buffer.request);
     } else {
         report_path(peer.generation, &buffer.report, len);
         serve_report(l, peer, buffer.bytes, len);
     }
-    if (came >= 0 && !taken) (void)close(came);
+    for (size_t i = 0; i < handed.count && !taken; i++) (void)close(handed.fds[i]);
     return true;
 }
 
@@ -295,6 +345,6 @@ void nx__serve(struct nx__launcher *l, struct nx__peer peer)
 {
     /* A bound, so that an app that never stops sending does not keep the launcher from its signals.
      */
-    const struct nx__process *process = &peer.generation->workers[peer.index];
-    for (int i = 0; i < 16 && process->broker >= 0 && nx__serve_packet(l, peer); i++) {}
+    const int *broker = broker_of(peer);
+    for (int i = 0; i < 16 && *broker >= 0 && nx__serve_packet(l, peer); i++) {}
 }

@@ -79,7 +79,8 @@ static nx_err process_start(struct nx__launcher *l, struct nx__generation *gener
         (void)close(pair[1]);
         return err;
     }
-    if (pid == 0) nx__app_run(l, (struct nx__peer){generation, index}, pair[1]);
+    if (pid == 0)
+        nx__app_run(l, (struct nx__peer){.generation = generation, .index = index}, pair[1]);
     (void)close(pair[1]);
     process->pid = pid;
     process->broker = pair[0];
@@ -368,13 +369,17 @@ void nx__generations_reap(struct nx__launcher *l)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == l->checker) l->checker = 0;
         if (pid == l->dumper) l->dumper = 0;
-        struct nx__peer peer = {NULL, 0};
+        struct nx__peer peer = {.generation = NULL};
         for (size_t i = 0; i < NX__GENERATIONS; i++) {
             struct nx__generation *generation = nx__generation_at(l, i);
             for (uint32_t k = 0; k < generation->count; k++)
-                if (generation->workers[k].pid == pid) peer = (struct nx__peer){generation, k};
+                if (generation->workers[k].pid == pid)
+                    peer = (struct nx__peer){.generation = generation, .index = k};
         }
-        if (peer.generation) ended(l, peer, status);
+        if (peer.generation)
+            ended(l, peer, status);
+        else
+            nx__helpers_reaped(l, pid, status);
     }
 }
 

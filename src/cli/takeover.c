@@ -26,7 +26,7 @@ static const char VARIABLE[] = "NEXUS_TAKE_OVER"; /* a descriptor, or CHECK */
 static const char CHECK[] = "check";
 /* Found in the file of a version that can take over from this one. It changes with the text below,
  * and with what the app and the launcher say to each other. */
-static const char MARK[] = "nexus launcher state 2";
+static const char MARK[] = "nexus launcher state 3";
 
 /* ---- What there is to hand over, as text: a line for each thing, what may have spaces last */
 
@@ -46,6 +46,11 @@ static bool state_write(struct nx__launcher *l, FILE *out)
                           (int)g->workers[k].pid, g->workers[k].broker, g->workers[k].listened,
                           g->workers[k].restart_at);
         if (strchr(g->so_path, '\n')) return false;
+    }
+    for (size_t i = 0; i < l->helper_count; i++) {
+        const struct nx__helper *h = &l->helpers[i];
+        (void)fprintf(out, "helper %d %d %d %u %d\n", (int)h->pid, h->broker, h->status, h->of,
+                      h->killed);
     }
     for (size_t i = 0; i < l->held_count; i++) {
         const struct nx__held *h = &l->held[i];
@@ -70,7 +75,7 @@ static bool line_read(struct nx__launcher *l, char *line)
     uint64_t mask;
     size_t i;
     uint32_t k, number, count;
-    int listened, at = 0, pid, broker, given;
+    int listened, at = 0, pid, broker, status, killed, given;
     struct nx__generation g = {.so_fd = -1};
     struct nx__held h = {0};
     unsigned port;
@@ -101,6 +106,13 @@ static bool line_read(struct nx__launcher *l, char *line)
         nx__generation_at(l, i)->workers[k] = p;
         return true;
     }
+    if (sscanf(line, "helper %d %d %d %u %d", &pid, &broker, &status, &number, &killed) == 5) {
+        if (l->helper_count == NX__HELPERS_MAX) return false;
+        l->helpers[l->helper_count++] = (struct nx__helper){
+            .pid = pid, .broker = broker, .status = status, .of = number, .killed = killed};
+        l->helpers[l->helper_count - 1].file = l->run->file;
+        return true;
+    }
     if (sscanf(line, "held %d %d %d %u %u %u %d %" SCNx64 " %n", &h.fd, &h.handed_in, &h.handed_out,
                &port, &h.worker, &h.generation, &given, &h.owners, &at) == 8) {
         h.given = given;
@@ -122,6 +134,10 @@ static void keep_open(struct nx__launcher *l, bool open)
         (void)fcntl(l->held[i].fd, F_SETFD, flags);
         (void)fcntl(l->held[i].handed_in, F_SETFD, flags);
         (void)fcntl(l->held[i].handed_out, F_SETFD, flags);
+    }
+    for (size_t i = 0; i < l->helper_count; i++) {
+        if (l->helpers[i].broker >= 0) (void)fcntl(l->helpers[i].broker, F_SETFD, flags);
+        (void)fcntl(l->helpers[i].status, F_SETFD, flags);
     }
     for (size_t i = 0; i < NX__GENERATIONS; i++) {
         const struct nx__generation *g = nx__generation_at(l, i);

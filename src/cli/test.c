@@ -142,6 +142,7 @@ static int run_once(struct nx__tester *t)
                                    .request = nx__test_serve,
                                    .ended = nx__test_forget};
     int code = 0;
+    nx__test_helpers_begin(&run.pool, &t->broker);
     if (!count) {
         code = nothing(t);
     } else if (t->config.list) {
@@ -150,6 +151,7 @@ static int run_once(struct nx__tester *t)
             if (suites[i].failure) code = (int)suites[i].failure_code;
     } else {
         code = nx__tests_run(&run);
+        nx__helpers_end(&t->broker);
         t->pool.stop_signal = run.pool.stop_signal;
         suites_back(t, suites, count);
         if (t->coverage && !t->pool.stop_signal && (err = nx__coverage_report(t)))

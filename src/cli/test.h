@@ -72,6 +72,9 @@ NX__NORETURN void nx__test_enter(struct nx__case *c, int packets);
 void nx__test_serve(struct nx__case *c);
 void nx__test_forget(struct nx__case *c);
 
+/* Has the pool look after the process workers that the broker starts for tests. */
+void nx__test_helpers_begin(struct nx__pool *pool, struct nx__launcher *broker);
+
 /* ---- test_tools.c */
 
 /* Chooses the compiler and flags for --asan and --coverage; for --asan the command starts itself

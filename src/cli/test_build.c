@@ -5,6 +5,7 @@
 #include "loop/crash.h"
 #include "permission/broker.h"
 #include "permission/seal.h"
+#include "worker/apart.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -14,7 +15,10 @@
 #include <unistd.h>
 
 /* Where a process finds what it inherits. */
-enum { PACKETS_FD = 3, PROGRAM_FD = 4, FIRST_CLOSED = 5 };
+enum { PACKETS_FD = 3, PROGRAM_FD = 4, CONTROL_FD = 5, FIRST_CLOSED = 6 };
+
+/* The test whose question is being answered. */
+static struct nx__case *asking;
 
 static struct nx__test_file *file_of(const struct nx__case *c)
 {
@@ -23,19 +27,22 @@ static struct nx__test_file *file_of(const struct nx__case *c)
 
 /* ---- In the new process */
 
-static nx_err place(int packets, int program)
+static nx_err place(int packets, int program, int control)
 {
-    /* Up first: either may be where the other goes. */
+    /* Up first: each may be where another goes. */
     int a = fcntl(packets, F_DUPFD_CLOEXEC, FIRST_CLOSED);
     int b = fcntl(program, F_DUPFD_CLOEXEC, FIRST_CLOSED);
-    if (a < 0 || b < 0 || dup3(a, PACKETS_FD, O_CLOEXEC) < 0 || dup3(b, PROGRAM_FD, O_CLOEXEC) < 0)
+    int c = control < 0 ? -1 : fcntl(control, F_DUPFD_CLOEXEC, FIRST_CLOSED);
+    if (a < 0 || b < 0 || (control >= 0 && c < 0) || dup3(a, PACKETS_FD, O_CLOEXEC) < 0 ||
+        dup3(b, PROGRAM_FD, O_CLOEXEC) < 0 || (c >= 0 && dup3(c, CONTROL_FD, O_CLOEXEC) < 0))
         return nx__error_system(errno, "cannot start the test");
     return NX_OK;
 }
 
-/* Seals the process and loads the file, whose code runs from here on. */
+/* Seals the process and loads the file, whose code runs from here on. `control` is that of a
+ * process worker; else -1. */
 static nx_err load(struct nx__test_file *file, const struct nx__compiled *compiled, int packets,
-                   const char *dir)
+                   int control, const char *dir)
 {
     struct nx__tester *t = file->tester;
     NX_TRY(nx__permissions_grant(&t->permissions, NX__PERMIT_READ, file->root));
@@ -47,19 +54,21 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
     int program =
         compiled->so_fd >= 0 ? compiled->so_fd : open(compiled->so_path, O_RDONLY | O_CLOEXEC);
     if (program < 0) return nx__error_system(errno, "cannot read \"%.150s\"", compiled->so_path);
-    NX_TRY(place(packets, program));
+    NX_TRY(place(packets, program, control));
     if (file->coverage && (setenv("GCOV_PREFIX", file->coverage, 1) != 0 ||
                            setenv("GCOV_PREFIX_STRIP", "99", 1) != 0))
         return nx__error_set(NX_ENOMEM, "cannot start the test: out of memory");
-    NX_TRY(nx__seal(getppid(), FIRST_CLOSED));
+    NX_TRY(nx__seal(getppid(), control < 0 ? CONTROL_FD : FIRST_CLOSED));
     nx__permissions_open(&t->permissions);
     nx__broker_connect(PACKETS_FD);
-    NX_TRY(nx__crash_install(PACKETS_FD));
+    /* A worker's crash may be what is tested: its report is part of what the test writes. */
+    NX_TRY(nx__crash_install(control < 0 ? PACKETS_FD : -1));
     void *handle;
     /* A sanitizer's symbolizer is another process, to which a path says more than a descriptor. */
     bool by_path = t->asan && strncmp(compiled->so_path, "/memfd:", 7) != 0;
     NX_TRY(nx__module_load(by_path ? -1 : PROGRAM_FD, compiled->so_path, &handle));
     if (!nx__tests()) nx__tests_find(handle);
+    if (nx__tests()) nx__program_landmark = (uintptr_t)nx__tests()->run;
     return NX_OK;
 }
 
@@ -69,18 +78,36 @@ static void process_name(const char *path)
     (void)prctl(PR_SET_NAME, slash ? slash + 1 : path); /* for ps and top */
 }
 
+/* The project is where tests look for their files. */
+static nx_err enter_project(const struct nx__test_file *file)
+{
+    if (chdir(file->root) == 0) return NX_OK;
+    return nx__error_system(errno, "cannot enter \"%.150s\"", file->root);
+}
+
+static void help(const struct nx__launcher *l, struct nx__peer peer, int broker, int control)
+{
+    struct nx__test_file *file = file_of(asking);
+    (void)l, (void)peer;
+    /* With the test, and what that starts, it ends. */
+    (void)setpgid(0, asking->job.pid);
+    (void)sigprocmask(SIG_SETMASK, &file->tester->pool.mask, NULL);
+    nx_err err = load(file, &file->compiled, broker, control, asking->dir);
+    if (!err) err = enter_project(file);
+    if (err) _exit(nx__cli_fail(err));
+    exit(nx__apart_run(CONTROL_FD, 0, (char *[]){NULL}));
+}
+
 void nx__test_enter(struct nx__case *c, int packets)
 {
     struct nx__test_file *file = file_of(c);
     process_name(file->path);
-    nx_err err = load(file, &file->compiled, packets, c->dir);
+    nx_err err = load(file, &file->compiled, packets, -1, c->dir);
     nx_test *test = nx__tests();
     for (unsigned i = 0; test && i < c->index; i++) test = test->next;
     if (!err && !test) err = nx__error_set(NX_ESTATE, "the test is not there any more");
+    if (!err) err = enter_project(file);
     if (err) _exit(nx__cli_fail(err));
-    /* The project is where tests look for their files. */
-    if (chdir(file->root) != 0)
-        _exit(nx__cli_fail(nx__error_system(errno, "cannot enter \"%.150s\"", file->root)));
     const struct nx__test_options options = {
         .fd = PACKETS_FD, .dir = c->dir, .deadline = file->tester->config.deadline};
     nx__test_run(test, &options);
@@ -105,7 +132,7 @@ static void prepare_enter(struct nx__job *job, int packets)
     process_name(file->path);
     nx_err err = nx__module_compile(&request, &file->compiled);
     if (err == NX_ECOMPILE) _exit((int)err); /* the compiler has said it */
-    if (!err) err = load(file, &file->compiled, packets, NULL);
+    if (!err) err = load(file, &file->compiled, packets, -1, NULL);
     if (err) _exit(nx__cli_fail(err));
     nx__tests_list(&(struct nx__test_options){.fd = PACKETS_FD});
     _exit(0); /* nothing of the file's own has to run for this */
@@ -199,7 +226,7 @@ void nx__test_files_prepare(struct nx__tester *t)
 
 /* ---- What tests ask: sockets to listen on, imports */
 
-/* A test is a generation of one process, which starts no workers. */
+/* A test is a generation of one process, which has no workers but those that are started for it. */
 static struct nx__generation generation_of(const struct nx__case *c)
 {
     struct nx__generation generation = {.number = (uint32_t)c->number + 1, .count = 1, .so_fd = -1};
@@ -213,7 +240,8 @@ void nx__test_serve(struct nx__case *c)
     struct nx__launcher *broker = &file->tester->broker;
     struct nx__generation generation = generation_of(c);
     broker->run->file = file->path;
-    (void)nx__serve_packet(broker, (struct nx__peer){&generation, 0});
+    asking = c;
+    (void)nx__serve_packet(broker, (struct nx__peer){.generation = &generation});
     c->job.packets = generation.workers[0].broker;
 }
 
@@ -222,4 +250,27 @@ void nx__test_forget(struct nx__case *c)
     struct nx__launcher *broker = &file_of(c)->tester->broker;
     nx__held_forget(broker, (uint32_t)c->number + 1, 1);
     nx__held_sweep(broker, false);
+}
+
+/* ---- Process workers, which run beside the tests */
+
+_Static_assert(2 * NX__HELPERS_MAX <= NX__BESIDE_MOST, "more than the runner polls for");
+
+static size_t helpers_poll(void *broker, struct pollfd *fds)
+{
+    return nx__helpers_poll(broker, fds);
+}
+
+static void helpers_turn(void *broker, const struct pollfd *fds, size_t count, bool ended)
+{
+    nx__helpers_turn(broker, fds, count);
+    if (ended) nx__helpers_reap(broker);
+}
+
+void nx__test_helpers_begin(struct nx__pool *pool, struct nx__launcher *broker)
+{
+    broker->help = help;
+    pool->beside = broker;
+    pool->beside_poll = helpers_poll;
+    pool->beside_turn = helpers_turn;
 }

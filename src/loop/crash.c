@@ -27,6 +27,7 @@ static struct {
     uint32_t module_count;
 } map;
 
+const char *nx__crash_worker;
 void (*_Atomic nx__crash_flush)(void);
 void (*_Atomic nx__crash_farewell)(void);
 
@@ -130,6 +131,9 @@ void nx__crash_gather(struct nx__crash_report *r, const void *ucontext)
     if (loop && loop->first && !loop->workers)
         copy_text(r->thread, sizeof r->thread, loop->main.own_name,
                   strnlen(loop->main.own_name, sizeof loop->main.own_name));
+    r->apart = nx__crash_worker != NULL;
+    if (r->apart)
+        copy_text(r->thread, sizeof r->thread, nx__crash_worker, strlen(nx__crash_worker));
     if (loop && !fiber) fiber = &loop->context;
     if (fiber) {
         const char *name = fiber == &loop->context ? "loop" : fiber->name;

@@ -38,7 +38,8 @@ struct nx__crash_report {
     uint64_t stack_size; /* of the fiber, bytes */
     uint64_t blocked_ms; /* NX__CRASH_BLOCKED: the limit that has passed */
     uint32_t worker,
-        workers; /* the loop is this one of so many; 0 workers: it is none of several */
+        workers;    /* the loop is this one of so many; 0 workers: it is none of several */
+    uint32_t apart; /* the process is a worker's own; `thread` is its name */
     uint32_t frame_count, module_count;
     char fiber[32];  /* empty: a thread without a loop */
     char thread[32]; /* the name of a worker of the program's own; else empty */
@@ -48,6 +49,10 @@ struct nx__crash_report {
     char modules[NX__CRASH_MODULES][NX__CRASH_PATH];
     struct nx__crash_frame frames[NX__CRASH_FRAMES];
 };
+
+/* The name of the process worker that this process is; NULL: it is none. Before any thread is
+ * started. */
+extern const char *nx__crash_worker;
 
 /* Handles the signals of crashes from now on, on a stack of its own. `report_fd` is the broker's
  * socket, or -1: then reports go to stderr. In an AddressSanitizer build, the sanitizer's own

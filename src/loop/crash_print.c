@@ -72,7 +72,7 @@ bool nx__crash_is_bottom(const char *function)
 {
     static const char *const names[] = {"fiber_main",   "nx__switch_entry",  "nx__switch",
                                         "request_main", "nx__request_serve", "nx__program_run",
-                                        "callback_run"};
+                                        "callback_run", "apart_work",        "apart_main"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(function, names[i]) == 0) return true;
     return false;
@@ -175,7 +175,7 @@ static void print_head(const struct nx__crash_report *r, int fd)
     char where[sizeof r->fiber + sizeof r->thread + 64];
     if (r->fiber[0] && r->workers > 1)
         (void)snprintf(where, sizeof where, "fiber \"%s\" of worker %u", r->fiber, r->worker);
-    else if (r->fiber[0] && r->thread[0])
+    else if (r->fiber[0] && r->thread[0] && !(r->apart && r->kind == NX__CRASH_SIGNAL))
         (void)snprintf(where, sizeof where, "fiber \"%s\" of worker \"%s\"", r->fiber, r->thread);
     else if (r->fiber[0])
         (void)snprintf(where, sizeof where, "fiber \"%s\"", r->fiber);
@@ -196,7 +196,11 @@ static void print_head(const struct nx__crash_report *r, int fd)
             (unsigned long long)(r->stack_size / 1024));
         break;
     default:
-        say(fd, "nexus: the program crashed in %s: %s", where, nx__crash_what(r->signal));
+        if (r->apart)
+            say(fd, "nexus: worker \"%s\" crashed in %s: %s", r->thread, where,
+                nx__crash_what(r->signal));
+        else
+            say(fd, "nexus: the program crashed in %s: %s", where, nx__crash_what(r->signal));
         if (r->signal == SIGSEGV || r->signal == SIGBUS)
             say(fd, " at address %#llx", (unsigned long long)r->fault);
     }

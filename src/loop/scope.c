@@ -106,6 +106,7 @@ nx_err nx__scope_end(nx_scope *scope)
     struct nx__arena arena = scope->arena; /* the scope itself may lie in it */
     if (arena.chunks) {
         scope->arena = (struct nx__arena){0};
+        scope->message = NULL;
         nx__arena_reset(&arena);
     }
     return err;

@@ -3,7 +3,7 @@
 #define NX__ADDRESS_H
 
 #include <netinet/in.h>
-#include <nexus/base.h>
+#include <nexus/net.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -31,5 +31,20 @@ bool nx__address_parse(const char *text, uint16_t port, union nx__address *out);
 
 /* "127.0.0.1:80", "[::1]:80"; without a port "127.0.0.1", "::1". */
 void nx__address_spell(const union nx__address *address, bool with_port, char out[NX__PEER_MAX]);
+
+/* From and to the public form. What is neither IPv4, IPv6 nor Unix becomes none. */
+nx_address nx__address_public(const struct sockaddr *address, socklen_t len);
+bool nx__address_private(const nx_address *address, union nx__address *out);
+
+/* ---- What a program names */
+
+struct nx__target {
+    const char *path; /* of a Unix socket; else NULL, and these: */
+    nx_bytes host;    /* without brackets */
+    uint16_t port;
+};
+
+/* Reads "host:port", "[v6]:port", "unix:/path". NX_EINVAL, recorded: `cannot DOING "TEXT": …`. */
+NX_MUST_CHECK nx_err nx__target_parse(struct nx__target *out, const char *text, const char *doing);
 
 #endif

@@ -2,9 +2,9 @@
 #include "net/dial.h"
 
 #include "base/clock.h"
+#include "dns/dns.h"
 #include "loop/loop.h"
 #include "net/race.h"
-#include "net/resolve.h"
 #include "permission/connect.h"
 #include "permission/network.h"
 #include "permission/rules.h"
@@ -64,18 +64,24 @@ nx_err nx__dial_addresses(struct nx__addresses *out, nx_bytes host, uint16_t por
     if (nx__address_parse(endpoint.text, port, &out->items[0]))
         out->count = 1;
     else
-        NX_TRY(nx__find_addresses(out, endpoint.text, port, deadline));
+        NX_TRY(nx__dns_addresses(out, endpoint.text, port, AF_UNSPEC, NULL, deadline));
     return addresses_filter(out, peer);
 }
 
-nx_err nx__dial(int *fd, nx_bytes host, uint16_t port, nx_duration deadline)
+nx_err nx__dial_prepared(int *fd, nx_bytes host, uint16_t port, nx_duration deadline,
+                         const struct nx__race_prepare *prepare)
 {
     struct nx__addresses addresses;
     char peer[NX__PEER_MAX];
     *fd = -1;
     deadline = absolute(deadline);
     NX_TRY(nx__dial_addresses(&addresses, host, port, deadline, peer));
-    return nx__race(fd, &addresses, peer, deadline);
+    return nx__race(fd, &addresses, peer, deadline, prepare);
+}
+
+nx_err nx__dial(int *fd, nx_bytes host, uint16_t port, nx_duration deadline)
+{
+    return nx__dial_prepared(fd, host, port, deadline, NULL);
 }
 
 /* ---- Unix */
@@ -100,43 +106,53 @@ static nx_err file_hold(const char *path, const char *peer, struct sockaddr_un *
 /* A Unix socket connects at once, or says EAGAIN where the backlog is full and nothing tells when
  * it is not. */
 static nx_err unix_connect(int fd, const struct sockaddr_un *address, socklen_t len,
-                           nx_duration deadline, const char *peer)
+                           nx_duration deadline, nx_bytes path)
 {
     enum { FULL_PAUSE_MS = 10 };
     while (connect(fd, (const struct sockaddr *)address, len) != 0) {
-        if (errno != EAGAIN) return nx__error_system(errno, "cannot connect to \"%s\"", peer);
+        if (errno != EAGAIN)
+            return nx__error_system(errno, "cannot connect to \"unix:%.*s\"", NX_FMT(path));
         if (nx__clock_monotonic() >= deadline)
             return nx__error_set(NX_ETIMEDOUT,
-                                 "cannot connect to \"%s\": its listener takes no more", peer);
+                                 "cannot connect to \"unix:%.*s\": its listener takes no more",
+                                 NX_FMT(path));
         NX_TRY(nx_sleep(NX_MS(FULL_PAUSE_MS)));
     }
     return NX_OK;
 }
 
-nx_err nx__dial_unix(int *fd, nx_bytes path, int type, nx_duration deadline)
+nx_err nx__dial_unix_address(nx_bytes path, struct sockaddr_un *out, socklen_t *len, int *handle)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     char peer[NX__PATH_MAX];
-    socklen_t len = sizeof address;
-    int handle = -1;
-    *fd = -1;
-    deadline = absolute(deadline);
+    *out = (struct sockaddr_un){.sun_family = AF_UNIX};
+    *len = sizeof *out;
+    *handle = -1;
     int n = snprintf(peer, sizeof peer, "unix:%.*s", NX_FMT(path));
     bool abstract = path.len && path.data[0] == '@';
     if (!path.len || n >= (int)sizeof peer || memchr(path.data, '\0', path.len) ||
-        (abstract && (path.len < 2 || path.len > sizeof address.sun_path)))
+        (abstract && (path.len < 2 || path.len > sizeof out->sun_path)))
         return nx__error_set(
             NX_EINVAL, "cannot connect to a Unix socket: \"%.100s\" is no path or @name", peer);
     NX_TRY(nx__permit_connect(peer));
-    if (abstract) {
-        memcpy(address.sun_path + 1, path.data + 1, path.len - 1);
-        len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len);
-    }
-    nx_err err = abstract ? NX_OK : file_hold(peer + 5, peer, &address, &handle);
+    if (!abstract) return file_hold(peer + 5, peer, out, handle);
+    memcpy(out->sun_path + 1, path.data + 1, path.len - 1);
+    *len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + path.len);
+    return NX_OK;
+}
+
+nx_err nx__dial_unix(int *fd, nx_bytes path, int type, nx_duration deadline)
+{
+    struct sockaddr_un address;
+    socklen_t len;
+    int handle;
+    *fd = -1;
+    deadline = absolute(deadline);
+    nx_err err = nx__dial_unix_address(path, &address, &len, &handle);
     int s = -1;
     if (!err) s = socket(AF_UNIX, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (!err && s < 0) err = nx__error_system(errno, "cannot connect to \"%s\"", peer);
-    if (!err) err = unix_connect(s, &address, len, deadline, peer);
+    if (!err && s < 0)
+        err = nx__error_system(errno, "cannot connect to \"unix:%.*s\"", NX_FMT(path));
+    if (!err) err = unix_connect(s, &address, len, deadline, path);
     if (handle >= 0) (void)close(handle);
     if (err && s >= 0) (void)close(s);
     if (!err) *fd = s;

@@ -2,7 +2,7 @@
 #include "net/race.h"
 
 #include "base/clock.h"
-#include "loop/loop.h"
+#include "net/fd.h"
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -24,7 +24,8 @@ struct race {
     struct nx_loop *loop;
     struct attempt attempts[NX__ADDRESSES_MAX];
     unsigned count, begun, live;
-    int won; /* the connected socket, or -1 */
+    int won;                                /* the connected socket, or -1 */
+    const struct nx__race_prepare *prepare; /* may be NULL */
 };
 
 /* ---- Attempts */
@@ -71,6 +72,9 @@ static int attempt_connect(struct attempt *a)
     if (a->fd < 0) return errno;
     a->race->live++;
     if (setsockopt(a->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) != 0) return errno;
+    const struct nx__race_prepare *prepare = a->race->prepare;
+    int error = prepare ? prepare->fn(a->fd, a->address->any.sa_family, prepare->arg) : 0;
+    if (error) return error;
     if (connect(a->fd, &a->address->any, nx__address_len(a->address)) == 0) return 0;
     if (errno != EINPROGRESS) return errno;
     if (nx__poller_add(&a->race->loop->poller, &a->watch, a->fd, NX__WRITABLE))
@@ -89,29 +93,13 @@ static void attempt_begin(struct race *r)
 
 /* ---- The race */
 
-static void race_cancel(struct nx__op *op)
-{
-    nx__op_complete(op, -ECANCELED);
-}
-
-static void race_due(struct nx__timer *timer)
-{
-    nx__op_complete(&nx__container_of(timer, struct nx__timed_op, timer)->op, 0);
-}
-
 /* Until an attempt has ended, or the time has come. */
 static nx_err race_wait(struct race *r, nx_duration until)
 {
-    struct nx__watch *watch = NULL;
     for (unsigned i = 0; i < r->begun; i++)
-        if (r->attempts[i].fd >= 0) watch = &r->attempts[i].watch;
-    r->wait = (struct nx__timed_op){
-        .op = {.cancel = race_cancel, .kind = NX__WAIT_FD}, .timer.fire = race_due, .on = watch};
-    if (until != NX_FOREVER) NX_TRY(nx__timer_set(&r->loop->timers, &r->wait.timer, until));
-    int64_t result = nx__op_wait(&r->wait.op);
-    nx__timer_clear(&r->loop->timers, &r->wait.timer);
-    if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
-    return result ? nx__error_set(NX_ECANCELED, "cancelled") : NX_OK;
+        if (r->attempts[i].fd >= 0) r->wait.on = &r->attempts[i].watch;
+    int64_t result = nx__net_wait(&r->wait, r->loop, until);
+    return result == -ETIMEDOUT ? NX_OK : nx__net_wait_error(result);
 }
 
 static nx_err race_run(struct race *r, nx_duration deadline)
@@ -188,9 +176,9 @@ static void race_order(struct race *r, const struct nx__addresses *addresses)
 }
 
 nx_err nx__race(int *fd, const struct nx__addresses *addresses, const char *peer,
-                nx_duration deadline)
+                nx_duration deadline, const struct nx__race_prepare *prepare)
 {
-    struct race r = {.loop = nx__loop(), .won = -1};
+    struct race r = {.loop = nx__loop(), .won = -1, .prepare = prepare};
     race_order(&r, addresses);
     nx_err err = race_run(&r, deadline);
     for (unsigned i = 0; i < r.begun; i++) attempt_close(&r.attempts[i]);

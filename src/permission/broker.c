@@ -1,6 +1,7 @@
 /* What the app asks of its launcher: the app's side. */
 #include "permission/broker.h"
 
+#include "loop/crash.h"
 #include "permission/activation.h"
 #include "permission/notify.h"
 #include "permission/permission.h"
@@ -78,7 +79,14 @@ static nx_err lost(int system)
     return nx__error_system(system, "cannot reach the launcher");
 }
 
-static nx_err request_send(struct nx__broker_request *request, const char *text)
+/* Descriptors that go with a request, or come with an answer. */
+struct descriptors {
+    int fds[NX__BROKER_FDS];
+    unsigned count;
+};
+
+static nx_err request_send(struct nx__broker_request *request, const char *text,
+                           const struct descriptors *with)
 {
     size_t len = strlen(text) + 1;
     if (len > sizeof request->text)
@@ -86,17 +94,25 @@ static nx_err request_send(struct nx__broker_request *request, const char *text)
     memcpy(request->text, text, len);
     request->magic = NX__BROKER_MAGIC;
     size_t size = offsetof(struct nx__broker_request, text) + len;
+    size_t fds_size = (with ? with->count : 0) * sizeof(int);
+    union {
+        struct cmsghdr header;
+        char space[CMSG_SPACE(NX__BROKER_SENT_FDS * sizeof(int))];
+    } control = {.header = {.cmsg_level = SOL_SOCKET,
+                            .cmsg_type = SCM_RIGHTS,
+                            .cmsg_len = CMSG_LEN(fds_size)}};
+    struct iovec part = {.iov_base = request, .iov_len = size};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+    if (fds_size) {
+        memcpy(CMSG_DATA(&control.header), with->fds, fds_size);
+        message.msg_control = &control;
+        message.msg_controllen = CMSG_SPACE(fds_size);
+    }
     ssize_t n;
-    do n = send(launcher, request, size, MSG_NOSIGNAL);
+    do n = sendmsg(launcher, &message, MSG_NOSIGNAL);
     while (n < 0 && errno == EINTR);
     return n == (ssize_t)size ? NX_OK : lost(n < 0 ? errno : EIO);
 }
-
-/* What came with an answer. */
-struct descriptors {
-    int fds[NX__BROKER_FDS];
-    unsigned count;
-};
 
 static void descriptors_close(struct descriptors *came)
 {
@@ -131,19 +147,35 @@ static nx_err answer_receive(struct nx__broker_answer *answer, struct descriptor
     return NX_OK;
 }
 
-/* Asks and waits. `came` are the descriptors that came. */
-static nx_err call(struct nx__broker_request *request, const char *text,
-                   struct nx__broker_answer *answer, struct descriptors *came)
+/* Asks and waits. `with` goes along, NULL: none do; `came` are the descriptors that came. */
+static nx_err call_with(struct nx__broker_request *request, const char *text,
+                        const struct descriptors *with, struct nx__broker_answer *answer,
+                        struct descriptors *came)
 {
     came->count = 0;
     (void)pthread_mutex_lock(&turn);
-    nx_err err = request_send(request, text);
+    nx_err err = request_send(request, text, with);
     if (!err) err = answer_receive(answer, came);
     (void)pthread_mutex_unlock(&turn);
     if (err || !answer->code) return err;
     NX_IGNORE(nx__error_set((nx_err)answer->code, "%s", answer->message));
     nx__context()->error.system = answer->system;
     return (nx_err)answer->code;
+}
+
+static nx_err call(struct nx__broker_request *request, const char *text,
+                   struct nx__broker_answer *answer, struct descriptors *came)
+{
+    return call_with(request, text, NULL, answer, came);
+}
+
+nx_err nx__broker_fork(const char *name, int control, int status)
+{
+    const struct descriptors with = {{control, status}, NX__BROKER_SENT_FDS};
+    struct nx__broker_request request = {.kind = NX__BROKER_FORK};
+    struct nx__broker_answer answer;
+    struct descriptors none;
+    return call_with(&request, name, &with, &answer, &none);
 }
 
 nx_err nx__broker_page(const void *report, size_t len, int *fd)
@@ -242,6 +274,10 @@ static nx_err listen_here(const struct nx__listen_options *o, unsigned want,
 
 static nx_err may_listen(const struct nx__listen_options *o, char address[NX__LISTEN_ADDRESS_MAX])
 {
+    if (nx__crash_worker)
+        return nx__error_set(NX_ENOTSUP,
+                             "worker \"%s\" can't listen: a process worker serves its program",
+                             nx__crash_worker);
     NX_TRY(nx__listen_address(o->host, o->port, address));
     return nx__permit(NX__PERMIT_NET, address);
 }

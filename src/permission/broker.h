@@ -86,6 +86,12 @@ NX_MUST_CHECK nx_err nx__broker_import(const char *name, int *so_fd);
  * attach before. NX_ECONNRESET and others, recorded. */
 NX_MUST_CHECK nx_err nx__broker_begin(void);
 
+/* Has the launcher start a process worker of this program, which gets its end of the control
+ * socket; its end is told by a packet on `status`, as an int of waitpid, and it is killed when the
+ * other side of that is closed, or says anything. Both stay the caller's. NX_ELIMIT, NX_ENOTSUP and
+ * others. */
+NX_MUST_CHECK nx_err nx__broker_fork(const char *name, int control, int status);
+
 /* Sends a report of a crash or a blocked loop for the launcher to print; at most
  * NX__BROKER_PACKET_MAX bytes. Never blocks, async-signal-safe. False when there is no launcher or
  * it does not take it. */
@@ -117,6 +123,9 @@ enum { NX__BROKER_MAGIC = 0x4e58424b, NX__BROKER_PACKET_MAX = 65536 };
  * about to: what is open is handed over. */
 enum { NX__BROKER_REPLACED = 0x4e58 };
 
+/* Descriptors that come with a request at most. */
+enum { NX__BROKER_SENT_FDS = 2 };
+
 /* Descriptors of an answer at most: a listener has three. The kernel takes 253. */
 enum { NX__BROKER_FDS = 3 * NX__LISTENERS_MAX };
 
@@ -128,7 +137,8 @@ enum nx__broker_kind {
     NX__BROKER_BEGIN,
     NX__BROKER_CRASHED, /* a connection whose request has crashed the program */
     NX__BROKER_LIVE,    /* one that wants to be told of changes */
-    NX__BROKER_NOTIFY   /* a word for the service manager; is not answered */
+    NX__BROKER_NOTIFY,  /* a word for the service manager; is not answered */
+    NX__BROKER_FORK     /* a process worker, with its control socket and its status */
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */

@@ -82,16 +82,25 @@ nx_err nx__permit_send(const struct sockaddr *address)
     return nx__permit_refuse_doing("sending to", NX__PERMIT_NET, text, verdict);
 }
 
-nx_err nx__permit_lookup(const char *name)
+nx_err nx__permit_host(const char *doing, const char *host)
 {
     const struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
     struct nx__endpoint endpoint;
-    NX_TRY(nx__endpoint_parse(name, strlen(name), &endpoint));
+    NX_TRY(nx__endpoint_parse(host, strlen(host), &endpoint));
     endpoint.port = NX__PORT_SOME;
     enum nx__verdict verdict = nx__permissions_endpoint_verdict(permissions, &endpoint);
     if (verdict == NX__GRANTED) return NX_OK;
-    return nx__permit_refuse_doing("looking up", NX__PERMIT_NET, name, verdict);
+    return nx__permit_refuse_doing(doing, NX__PERMIT_NET, host, verdict);
+}
+
+bool nx__permit_is_limited(void)
+{
+    const struct nx__permissions *p = nx__permissions_sealed();
+    if (!p) return false;
+    const struct nx__rules *deny = &p->deny[NX__PERMIT_NET];
+    bool denies = deny->any || atomic_load_explicit(&deny->first, memory_order_acquire);
+    return denies || !(p->all || p->allow[NX__PERMIT_NET].any);
 }
 
 bool nx__permit_denies(const struct sockaddr *address)

@@ -19,9 +19,13 @@ NX_MUST_CHECK nx_err nx__permit_connect(const char *peer);
  * suspend. */
 NX_MUST_CHECK nx_err nx__permit_send(const struct sockaddr *address);
 
-/* May it look up what there is about a name, or which names an address has? Granted by any rule
- * that would let it connect to some port there. NX_EPERM, NX_EINVAL. Does not suspend. */
-NX_MUST_CHECK nx_err nx__permit_lookup(const char *name);
+/* May it do something with a host that has to do with no port: "looking up" what there is about a
+ * name, "joining" a multicast group? Granted by any rule that would let it connect to some port
+ * there, or to all. NX_EPERM, NX_EINVAL. Does not suspend. */
+NX_MUST_CHECK nx_err nx__permit_host(const char *doing, const char *host);
+
+/* Whether grants tell one address from another: false where all are granted and none is denied. */
+bool nx__permit_is_limited(void);
 
 /* Is the address, that something granted has led to, denied? */
 bool nx__permit_denies(const struct sockaddr *address);

@@ -44,8 +44,7 @@ static bool is_stale(const struct sockaddr_un *local)
     return stale;
 }
 
-/* Returns 0 or the errno. */
-static int bind_unix(int fd, const struct sockaddr_un *local, socklen_t len, unsigned mode)
+int nx__bind_unix(int fd, const struct sockaddr_un *local, unsigned len, unsigned mode)
 {
     /* An abstract one has no file, and so no mode: every user of the machine may connect. */
     if (!local->sun_path[0]) return bind(fd, (const struct sockaddr *)local, len) == 0 ? 0 : errno;
@@ -163,7 +162,7 @@ nx_err nx__listen(const char *host, uint16_t port, unsigned backlog, unsigned un
     int family = address.any.sa_family;
     int s = socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (s < 0) return failed(errno, host, port);
-    int system = family == AF_UNIX ? bind_unix(s, &address.local, len, unix_mode)
+    int system = family == AF_UNIX ? nx__bind_unix(s, &address.local, len, unix_mode)
                                    : bind_inet(s, &address.any, len, share);
     if (!system && listen(s, backlog > INT32_MAX ? INT32_MAX : (int)backlog) != 0) system = errno;
     len = sizeof address;

@@ -27,6 +27,11 @@ NX_MUST_CHECK nx_err nx__listen(const char *host, uint16_t port, unsigned backlo
                                 unsigned unix_mode, enum nx__listen_share share, int *fd,
                                 uint16_t *bound_port);
 
+/* Binds a Unix socket of any type: `len` is that of the address, its file gets the permissions
+ * `mode`, a socket file that nobody serves is replaced. Returns 0 or the errno. */
+struct sockaddr_un;
+int nx__bind_unix(int fd, const struct sockaddr_un *local, unsigned len, unsigned mode);
+
 /* Whether the listening socket is the one for that address, which may be spelled as for nx__listen;
  * `*bound_port` is its port. One for all addresses, IPv4 in IPv6 included, is also that for all of
  * IPv4. Port 0 is none's. */

@@ -89,6 +89,7 @@ static void child_run(const struct child *child)
     if (l->cwd && chdir(l->cwd) != 0) fail(report, ENTER);
     /* All that this program opens closes itself; what a library of its opens may not. */
     (void)syscall(SYS_close_range, 3, ~0u, 4 /* CLOSE_RANGE_CLOEXEC */);
+    if (l->passed && fcntl(l->passed, F_SETFD, 0) != 0) fail(report, SET_UP);
     if (l->last_signal) {
         if (prctl(PR_SET_PDEATHSIG, l->last_signal) != 0) fail(report, SET_UP);
         if (getppid() != child->parent) _exit(127); /* it has ended before the line above */

@@ -13,6 +13,7 @@ struct nx__launch {
     const char *path; /* the PATH in it, or NULL */
     const char *cwd;  /* or NULL */
     int fds[3];       /* what become 0, 1 and 2; -1: this program's own */
+    int passed;       /* one more that it gets, by the number that it has here; 0: none */
     bool group;       /* leads a process group */
     bool session;     /* leads a session */
     bool terminal;    /* of which fds[0] is the terminal */

@@ -50,6 +50,7 @@ static nx_err whole_new(nx_stream *duplex, struct whole **out)
     *out = malloc(sizeof **out);
     if (!*out) return nx__error_set(NX_ENOMEM, "cannot split a stream: out of memory");
     **out = (struct whole){duplex, 2};
+    duplex->split = true;
     return NX_OK;
 }
 

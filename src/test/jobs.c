@@ -232,7 +232,7 @@ bool nx__pool_signals(struct nx__pool *pool)
 static void turn(struct nx__pool *pool)
 {
     enum { EACH = 2 };
-    struct pollfd fds[1 + EACH * NX__JOBS_MOST];
+    static struct pollfd fds[1 + EACH * NX__JOBS_MOST + NX__BESIDE_MOST];
     fds[0] = (struct pollfd){.fd = pool->signals, .events = POLLIN};
     nx_duration next = NX_FOREVER;
     for (unsigned i = 0; i < pool->count; i++) {
@@ -243,8 +243,12 @@ static void turn(struct nx__pool *pool)
     }
     nx_duration now = nx__clock_monotonic();
     nx_duration left = next == NX_FOREVER ? -1 : next > now ? (next - now) / NX_MS(1) + 1 : 0;
-    if (poll(fds, 1 + EACH * pool->count, left > INT32_MAX ? INT32_MAX : (int)left) < 0) return;
+    struct pollfd *beside = &fds[1 + EACH * pool->count];
+    size_t others = pool->beside ? pool->beside_poll(pool->beside, beside) : 0;
+    if (poll(fds, 1 + EACH * pool->count + others, left > INT32_MAX ? INT32_MAX : (int)left) < 0)
+        return;
     bool ended = fds[0].revents && nx__pool_signals(pool);
+    if (pool->beside) pool->beside_turn(pool->beside, beside, others, ended);
     now = nx__clock_monotonic();
     /* Backwards: one that ends gives its place to the last. */
     for (unsigned i = pool->count; i-- > 0;) {

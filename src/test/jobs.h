@@ -7,7 +7,12 @@
 #include <signal.h>
 #include <sys/types.h>
 
-enum { NX__JOBS_MOST = 64 /* at the same time */ };
+enum {
+    NX__JOBS_MOST = 64,   /* at the same time */
+    NX__BESIDE_MOST = 512 /* descriptors of what runs beside them */
+};
+
+struct pollfd;
 
 struct nx__job {
     /* Set before it starts. In the new process, with the packets' descriptor; never returns. */
@@ -36,6 +41,11 @@ struct nx__pool {
     unsigned parallel;
     /* The next one to start; NULL: none now. It is asked again when one has ended. */
     struct nx__job *(*next)(struct nx__pool *pool);
+    /* What runs beside the jobs, for the two that follow: what to poll for, NX__BESIDE_MOST at
+     * most, and what has come of it, `ended` when a process has. NULL: nothing does. */
+    void *beside;
+    size_t (*beside_poll)(void *beside, struct pollfd *fds);
+    void (*beside_turn)(void *beside, const struct pollfd *fds, size_t count, bool ended);
     struct nx__job *running[NX__JOBS_MOST];
     unsigned count;
     bool stop;       /* start no more, end those that run */

@@ -91,10 +91,10 @@ def children(pid):
 
 
 class Running:
-    """A `nexus run` in the background, with its stderr collected."""
+    """A `nexus run`, or another program, in the background, with its stderr collected."""
 
-    def __init__(self, *args, cwd, **options):
-        self.process = subprocess.Popen([NEXUS, *args], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+    def __init__(self, *args, cwd, program=NEXUS, **options):
+        self.process = subprocess.Popen([program, *args], cwd=cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=subprocess.PIPE, text=True, errors="replace", **options)
         self.errors = ""
         self.reader = threading.Thread(target=self.read)

@@ -14,7 +14,7 @@ import tempfile
 import time
 import unittest
 
-from support import HERE, NEXUS, free_port
+from support import HERE, NEXUS, echo, free_port
 
 DOCS = os.path.abspath(os.path.join(HERE, "../../docs"))
 EXAMPLES = os.path.abspath(os.path.join(HERE, "../../examples"))
@@ -139,6 +139,20 @@ class Docs(unittest.TestCase):
             os.close(master)
             os.close(slave)
 
+    def echoing(self, code):
+        """It gives back what it gets, and stops."""
+        port = free_port()
+        app = subprocess.Popen([NEXUS, "run", "--allow-all", self.save("app.c", code.replace("3000", str(port)))], cwd=self.folder,
+                               env=self.env, stdin=subprocess.DEVNULL)
+        try:
+            self.assertEqual(echo(app, port, b"hello"), b"hello")
+            app.send_signal(signal.SIGTERM)
+            self.assertEqual(app.wait(20), 0)
+        finally:
+            if app.poll() is None:
+                app.kill()
+                app.wait()
+
     def test_programs(self):
         count = 0
         for page, line, code, curls in programs():
@@ -146,6 +160,8 @@ class Docs(unittest.TestCase):
             with self.subTest(f"docs/{page}:{line}"):
                 if "nx_http_listen(" in code:
                     self.server(code, curls)
+                elif "nx_net_serve(" in code:
+                    self.echoing(code)
                 elif "nx_prompt(" in code:
                     self.asking(self.save("app.c", code))
                 elif "int main(" in code:

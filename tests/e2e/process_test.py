@@ -266,7 +266,7 @@ class Refusals(unittest.TestCase):
     def test_full_disk_under_the_cache(self):
         folder = tempfile.mkdtemp()
         self.addCleanup(os.rmdir, folder)
-        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k", "tmpfs", folder], capture_output=True).returncode != 0:
+        if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=800k", "tmpfs", folder], capture_output=True).returncode != 0:
             self.skipTest("a small file system cannot be mounted here")
         self.addCleanup(subprocess.run, ["umount", folder], check=True)
 

@@ -19,6 +19,23 @@ def free_port():
         return s.getsockname()[1]
 
 
+def echo(process, port, data, seconds=30):
+    """What a server gives back for all of `data`, once it listens."""
+    end = time.time() + seconds
+    while True:
+        try:
+            s = socket.create_connection(("127.0.0.1", port), timeout=seconds)
+            break
+        except OSError:
+            if process.poll() is not None or time.time() > end:
+                raise
+            time.sleep(0.02)
+    with s:
+        s.sendall(data)
+        s.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: s.recv(1 << 16), b""))
+
+
 class App:
     """A program under `nexus run`: a server on 127.0.0.1:port, ended with the test. `port` is how it is told its port."""
 

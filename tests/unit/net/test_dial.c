@@ -162,10 +162,10 @@ NX_TEST("the next address is tried when one fails")
     address_add(&list, "127.0.0.1", nobody);
     address_add(&list, "127.0.0.1", nobody);
     address_add(&list, "127.0.0.1", port);
-    nx_expect_ok(nx__race(&fd, &list, "x:1", NX_FOREVER));
+    nx_expect_ok(nx__race(&fd, &list, "x:1", NX_FOREVER, NULL));
     (void)close(fd);
     list.count = 2;
-    nx_expect_err(NX_EREFUSED, nx__race(&fd, &list, "x:1", NX_FOREVER));
+    nx_expect_err(NX_EREFUSED, nx__race(&fd, &list, "x:1", NX_FOREVER, NULL));
     nx_expect_eq(nx_error_last()->message,
                  "cannot connect to \"x:1\": connection refused (tried 127.0.0.1, 127.0.0.1)");
     (void)close(holder);
@@ -195,7 +195,7 @@ NX_TEST("an address that does not answer does not keep the next one waiting")
     address_add(&list, "127.0.0.1", silent);
     address_add(&list, "127.0.0.1", port);
     nx_duration begun = nx__clock_monotonic();
-    nx_expect_ok(nx__race(&fd, &list, "x:1", begun + NX_S(60)));
+    nx_expect_ok(nx__race(&fd, &list, "x:1", begun + NX_S(60), NULL));
     nx_expect(nx__clock_monotonic() - begun >= NX_MS(250));
     struct sockaddr_in peer;
     socklen_t len = sizeof peer;
@@ -204,7 +204,8 @@ NX_TEST("an address that does not answer does not keep the next one waiting")
     (void)close(fd);
 
     list.count = 1;
-    nx_expect_err(NX_ETIMEDOUT, nx__race(&fd, &list, "x:1", nx__clock_monotonic() + NX_MS(20)));
+    nx_expect_err(NX_ETIMEDOUT,
+                  nx__race(&fd, &list, "x:1", nx__clock_monotonic() + NX_MS(20), NULL));
     nx_expect_eq(nx_error_last()->message, "cannot connect to \"x:1\": no answer in time");
     nx_expect_err(NX_ETIMEDOUT, nx__dial(&fd, nx_str("127.0.0.1"), silent, NX_MS(20)));
     for (int i = 0; i < 8; i++) (void)close(fillers[i]);
@@ -248,7 +249,7 @@ NX_TEST("the families take turns")
     address_add(&list, "127.0.0.1", nobody);
     address_add(&list, "127.0.0.1", nobody);
     address_add(&list, "::ffff:127.0.0.1", nobody);
-    nx_expect_err(NX_EREFUSED, nx__race(&fd, &list, "x:1", NX_FOREVER));
+    nx_expect_err(NX_EREFUSED, nx__race(&fd, &list, "x:1", NX_FOREVER, NULL));
     nx_expect_contains(nx_error_last()->message, "127.0.0.1, ::ffff:127.0.0.1, 127.0.0.1");
     (void)close(holder);
 }

@@ -3,7 +3,12 @@
 #include "../loop/loop_test.h"
 #include "faults.h"
 
+#include "worker/port.h"
+#include <fcntl.h>
 #include <nexus/worker.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* What can fail for want of memory on the calling thread. */
 static nx_err nothing(void *arg)
@@ -49,6 +54,35 @@ static nx_err a_region(void)
     return NX_OK;
 }
 
+static nx_err a_port(void)
+{
+    int fds[2];
+    nx_port *port = NULL;
+    nx_bytes got;
+    const struct nx__frame head = {NX__PORT_MAGIC, NX__FRAME_BYTES, 0};
+    nx_require_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    nx_err err = nx__port_new(&port, fds[0], 100, "the peer");
+    if (!err) {
+        nx_require_eq(send(fds[1], &head, sizeof head, 0), (ssize_t)sizeof head);
+        err = nx_port_recv(port, &got);
+    }
+    nx_port_close(port);
+    (void)close(fds[1]);
+    return err;
+}
+
+static nx_err a_region_of_another(void)
+{
+    nx_shared *shared;
+    int fd = memfd_create("another's", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    nx_require_ge(fd, 0);
+    nx_require_eq(ftruncate(fd, 100), 0);
+    nx_require_eq(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+    NX_TRY(nx__shared_open(&shared, fd, 100));
+    nx_shared_free(shared);
+    return NX_OK;
+}
+
 static nx_err a_loop(void)
 {
     return nx_parallel(1, none, NULL);
@@ -60,7 +94,9 @@ NX_TEST("no memory for one, and the next time there is")
         const char *name;
         nx_err (*make)(void);
     } all[] = {
-        {"worker", a_worker}, {"channel", a_channel}, {"parcel", a_parcel}, {"region", a_region}};
+        {"worker", a_worker}, {"channel", a_channel}, {"parcel", a_parcel},
+        {"region", a_region}, {"port", a_port},       {"region of another", a_region_of_another},
+    };
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
         nx_subtest ("%s", all[i].name) {
             faults_begin(FAULTS_MEMORY, 1);
