@@ -321,6 +321,10 @@ NX_TEST("a child does not write its parent's lines")
     memset(full, 'f', sizeof full);
     nx_expect_eq(write(pair[1], full, sizeof full), (ssize_t)sizeof full);
     nx_expect_ok(put("parent 1\n", NX__FULL_DROP));
+#ifdef NX__ASAN
+    /* Its books are not forked well while a thread begins, as the one that writes does. */
+    (void)usleep(200000);
+#endif
     pid_t pid = fork();
     if (pid == 0) {
         (void)put("child\n", NX__FULL_DROP);
