@@ -13,16 +13,14 @@ enum { SECONDS_MOST = 5 };
 
 void nx__symbolize_apart(void)
 {
-    /* The alarm comes first: whatever follows may wait for a lock that another thread had. */
     static const int signals[] = {SIGALRM, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
     sigset_t set;
     (void)sigemptyset(&set);
-    (void)alarm(SECONDS_MOST);
-    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-        (void)signal(signals[i], SIG_DFL);
-        (void)sigaddset(&set, signals[i]);
-    }
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) (void)sigaddset(&set, signals[i]);
     (void)sigprocmask(SIG_UNBLOCK, &set, NULL);
+    /* What follows may wait for a lock that another thread had: ThreadSanitizer's signal does. */
+    (void)alarm(SECONDS_MOST);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) (void)signal(signals[i], SIG_DFL);
 }
 
 static size_t places_size(size_t count)

@@ -1,6 +1,4 @@
 /* The main of test programs that have none. */
-#include "base/compiler.h"
-
 #include <nexus/runtime.h>
 #include <nexus/test.h>
 #include <signal.h>
@@ -31,22 +29,13 @@ static void begin_afresh(void)
     }
 }
 
-/* Everything holds up the loop there; valgrind loses track of a stack that a handler interrupts,
- * and a process that a handler forks waits for ThreadSanitizer's own locks. */
-static bool everything_is_slow(void)
-{
-#if defined(NX__TSAN)
-    return true;
-#elif defined(RUNNING_ON_VALGRIND)
-    return RUNNING_ON_VALGRIND;
-#else
-    return false;
-#endif
-}
-
 int main(int argc, char **argv)
 {
     begin_afresh();
-    if (everything_is_slow() && nx_limits_set(.watchdog = NX_S(20))) return NX_EFAILED;
+#ifdef RUNNING_ON_VALGRIND
+    /* Everything holds up the loop there; and below a handler that interrupts a function valgrind
+     * loses track of its stack. */
+    if (RUNNING_ON_VALGRIND && nx_limits_set(.watchdog = NX_S(20))) return NX_EFAILED;
+#endif
     return nx_test_main(argc, argv);
 }
