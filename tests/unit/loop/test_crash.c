@@ -296,7 +296,7 @@ NX_TEST("a blocked loop is told once")
     if (pid == 0) {
         (void)close(pair[0]);
         nx__broker_connect(pair[1]);
-        if (nx__crash_install(pair[1])) _exit(2);
+        if (nx__crash_install(pair[1]) || nx_limits_set(.watchdog = NX_MS(100))) _exit(2);
         _exit(nx__program_run(blocked_program, 0, NULL));
     }
     (void)close(pair[1]);
