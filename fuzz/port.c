@@ -2,6 +2,7 @@
  * What comes out of it is its messages, as a plain reading of the same bytes has them. */
 #include "worker/port.h"
 #include "loop/loop.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,6 +18,7 @@ struct peer {
     int fd;
     const uint8_t *data;
     size_t size, piece;
+    bool unread; /* nobody reads any more: what has no room is not waited for */
 };
 
 static nx_err writes(void *arg)
@@ -24,7 +26,13 @@ static nx_err writes(void *arg)
     struct peer *peer = arg;
     for (size_t at = 0; at < peer->size; at += peer->piece) {
         size_t len = peer->size - at < peer->piece ? peer->size - at : peer->piece;
-        check(send(peer->fd, peer->data + at, len, MSG_NOSIGNAL) == (ssize_t)len);
+        ssize_t n;
+        while ((n = send(peer->fd, peer->data + at, len, MSG_NOSIGNAL | MSG_DONTWAIT)) < 0) {
+            check(errno == EAGAIN);
+            if (peer->unread) return close(peer->fd) == 0 ? NX_OK : NX_EIO;
+            NX_TRY(nx_yield());
+        }
+        check(n == (ssize_t)len);
         NX_TRY(nx_yield());
     }
     return close(peer->fd) == 0 ? NX_OK : NX_EIO;
@@ -78,11 +86,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     nx_port *port;
     nx_fiber *fiber;
     check(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
-    struct peer peer = {fds[1], data + 1, size - 1, data[0] + 1u};
+    struct peer peer = {fds[1], data + 1, size - 1, data[0] + 1u, false};
     check(!nx_scope_open(&scope));
     check(!nx__port_new(&port, fds[0], MOST, "the fuzzer"));
     check(!nx_spawn(&fiber, writes, &peer));
     receive(port, peer.data, peer.size);
+    peer.unread = true;
     check(!nx_join(fiber));
     check(!nx_scope_close(&scope));
     return 0;

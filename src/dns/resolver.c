@@ -113,7 +113,7 @@ static void library_begin(void)
 
 /* ---- Sockets and time: what c-ares wants to hear of */
 
-static void settle(struct nx__resolver *r)
+static void timer_settle(struct nx__resolver *r)
 {
     struct timeval left;
     if (ares_timeout(r->channel, NULL, &left)) {
@@ -123,6 +123,11 @@ static void settle(struct nx__resolver *r)
     } else {
         nx__timer_clear(&r->loop->timers, &r->timer);
     }
+}
+
+static void settle(struct nx__resolver *r)
+{
+    timer_settle(r);
     resolver_end_if(r);
 }
 
@@ -191,7 +196,7 @@ ares_channel_t *nx__resolver_channel(struct nx__resolver *resolver)
 void nx__resolver_started(struct nx__resolver *resolver)
 {
     resolver->users++; /* the caller's fiber may have released it in a callback just now */
-    settle(resolver);
+    timer_settle(resolver);
     nx__resolver_release(resolver);
 }
 

@@ -316,7 +316,7 @@ nx_err nx_net_connect_with(nx_conn **out, const char *address, const nx_connect_
     struct nx__target target;
     struct sockaddr_storage peer;
     socklen_t len = sizeof peer;
-    int fd;
+    int fd = -1;
     *out = NULL;
     NX_TRY(nx__target_parse(&target, address, "connect to"));
     NX_TRY(dial(&fd, &target, &o));

@@ -48,7 +48,7 @@ static nx_err listen_at(nx_listener *l, const char *host, uint16_t port)
                                        .unix_mode = o->unix_mode ? o->unix_mode : UNIX_MODE,
                                        .drain = o->drain_deadline};
     struct nx__listeners listeners;
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof own;
     /* While the user is asked, Ctrl-C does what it did; but as soon as there is a socket the
      * program may be told to stop. */
