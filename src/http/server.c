@@ -9,6 +9,7 @@
 #include "http/files/files.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
+#include "http/io.h"
 #include "http/workers.h"
 #include "loop/signals.h"
 #include <errno.h>
@@ -191,7 +192,7 @@ static void accept_more(nx_http_server *server)
         }
         nx__count(&server->stats.accepted, 1);
         nx__count(&server->stats.connections, 1);
-        if (!nx__h1_accept(server, fd, peer_len ? &peer : NULL)) {
+        if (!nx__h1_accept(server, (struct nx__http_io){.fd = fd}, peer_len ? &peer : NULL)) {
             (void)close(fd);
             nx__count(&server->stats.connections, -1);
             accept_pause(server, ACCEPT_PAUSE);
@@ -272,13 +273,13 @@ static void sweep(struct nx__timer *timer)
         struct nx__list *list = &server->lists[i];
         while (!nx__list_empty(list)) {
             struct nx__list *link = list->next;
-            nx_duration at = nx__h1_since(link) + span;
+            nx_duration at = nx__conn_of(link)->since + span;
             if (at > now) {
                 if (at < next) next = at;
                 break;
             }
-            nx__h1_expire(link,
-                          (enum nx__conn_list)i); /* takes it out of this list, whatever it does */
+            struct nx__conn *conn = nx__conn_of(link);
+            conn->kind->expire(conn, (enum nx__conn_list)i);
         }
     }
     if (next != NX_FOREVER)
@@ -295,7 +296,7 @@ void nx__server_events(nx_http_server *server)
     nx_duration span = server->options.heartbeat, at = server->loop->now;
     if (!server->draining) {
         if (span == NX_FOREVER) return;
-        at = nx__h1_since(list->next) + span;
+        at = nx__conn_of(list->next)->since + span;
     }
     if (!timer->place || timer->at > at) NX_IGNORE(nx__timer_set(&server->loop->timers, timer, at));
 }
@@ -307,9 +308,10 @@ static void events_due(struct nx__timer *timer)
     const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
     for (int n = 0; n < EVENTS_BATCH && !nx__list_empty(list); n++) {
         if (!server->draining &&
-            nx__h1_since(list->next) + server->options.heartbeat > server->loop->now)
+            nx__conn_of(list->next)->since + server->options.heartbeat > server->loop->now)
             break;
-        nx__h1_beat(list->next);
+        struct nx__conn *conn = nx__conn_of(list->next);
+        conn->kind->beat(conn);
     }
     nx__server_events(server);
 }
@@ -326,7 +328,8 @@ static void drain_expired(struct nx__timer *timer)
         for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
              link = next) {
             next = link->next;
-            nx__h1_expire(link, (enum nx__conn_list)i);
+            struct nx__conn *conn = nx__conn_of(link);
+            conn->kind->expire(conn, (enum nx__conn_list)i);
         }
     }
     if (server->stats.connections)
@@ -340,7 +343,8 @@ static void used_close(nx_http_server *server)
     struct nx__list *list = &server->lists[NX__CONN_IDLE];
     for (struct nx__list *link = list->next, *next; link != list; link = next) {
         next = link->next;
-        if (nx__h1_is_used(link)) nx__h1_expire(link, NX__CONN_IDLE);
+        struct nx__conn *conn = nx__conn_of(link);
+        if (conn->kind->is_used(conn)) conn->kind->expire(conn, NX__CONN_IDLE);
     }
 }
 

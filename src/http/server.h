@@ -32,7 +32,8 @@ struct nx__file_piece {
     uint64_t offset, len;
 };
 
-struct nx__stream; /* http/events.h */
+struct nx__stream;  /* http/events.h */
+struct nx__http_io; /* http/io.h */
 struct sockaddr_storage;
 
 /* What a protocol does for a request. All run in the request's fiber and may suspend, but those for
@@ -139,11 +140,17 @@ struct nx_request {
     struct nx__request_extra *extra; /* NULL for most */
 };
 
-struct nx__h1_conn;
 struct nx__opened;
 struct nx__coding_config;
 struct nx__socket;
 struct nx__workers;
+
+/* What the server knows of a connection, whatever its protocol. */
+struct nx__conn {
+    struct nx__list link; /* in one of the server's lists */
+    nx_duration since;    /* that it is there (monotonic) */
+    const struct nx__conn_kind *kind;
+};
 
 enum nx__conn_list {
     NX__CONN_IDLE,    /* between requests: idle_deadline */
@@ -153,6 +160,17 @@ enum nx__conn_list {
     NX__CONN_WRITE,   /* the peer takes no more, and no handler waits for it: write_deadline */
     NX__CONN_LINGER,  /* answered and half closed, until the peer has closed too */
     NX__CONN_LISTS
+};
+
+/* What a protocol does for its connections, in the loop's context. */
+struct nx__conn_kind {
+    /* The connection has been in its list for longer than it may: it leaves it. */
+    void (*expire)(struct nx__conn *conn, enum nx__conn_list list);
+    /* It has a stream of events that has been silent for `heartbeat`, or that is to end since the
+     * server stops. It moves to the end of its list or out of it. */
+    void (*beat)(struct nx__conn *conn);
+    /* It has had a request. */
+    bool (*is_used)(const struct nx__conn *conn);
 };
 
 struct nx_http_server {
@@ -213,9 +231,10 @@ static inline void nx__count(uint64_t *number, int by)
     nx__store_relaxed(number, *number + (uint64_t)(int64_t)by);
 }
 
-/* Takes over an accepted socket; `peer` is NULL where its address has to be asked for. False when
- * memory is out: the caller closes it. */
-bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer);
+/* Takes over an accepted connection; `peer` is NULL where its address has to be asked for. False
+ * when memory is out: the caller closes it. */
+bool nx__h1_accept(nx_http_server *server, struct nx__http_io io,
+                   const struct sockaddr_storage *peer);
 
 struct nx__handed;   /* permission/handover.h */
 struct nx__listener; /* permission/broker.h */
@@ -263,21 +282,13 @@ void nx__server_sweep_by(nx_http_server *server, nx_duration at);
 /* How long a connection may stay in the list. */
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list);
 
-/* The connection has been in its list for longer than it may. */
-void nx__h1_expire(struct nx__list *link, enum nx__conn_list list);
-
-/* A stream of events that has been silent for `heartbeat`, or that is to end since the server
- * stops. It moves to the end of its list or out of it. */
-void nx__h1_beat(struct nx__list *link);
+static inline struct nx__conn *nx__conn_of(struct nx__list *link)
+{
+    return nx__container_of(link, struct nx__conn, link);
+}
 
 /* Sees to it that streams of events get their comments, and their end when the server stops. */
 void nx__server_events(nx_http_server *server);
-
-/* It has had a request. */
-bool nx__h1_is_used(const struct nx__list *link);
-
-/* When it came into its list (monotonic). */
-nx_duration nx__h1_since(const struct nx__list *link);
 
 /* Frees what the driver keeps for the loop, unless another server of the loop has connections. */
 void nx__h1_free(void);
