@@ -59,6 +59,9 @@ struct nx__http_driver {
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
 
+    /* What TLS has come to, for a request that is `secure`; NULL when memory is out. */
+    const nx_tls_info *(*tls)(nx_request *req);
+
     /* For `nexus dev`: the connection's descriptor as long as nothing of the answer has gone out,
      * and what goes before has; else -1. Async-signal-safe. */
     int (*descriptor)(const nx_request *req);
@@ -134,6 +137,7 @@ struct nx_request {
     nx_response response;
     nx_bytes body; /* once read whole */
     bool body_whole, body_streamed;
+    bool secure;                   /* it came through TLS, or QUIC */
     bool logged;                   /* on the standard output, by an access log of the app's own */
     struct nx__request_data *data; /* parsed at first use */
     struct nx__coded *coded;       /* what compresses the answer or decodes the body; mostly NULL */
@@ -153,6 +157,7 @@ struct nx__conn {
 };
 
 enum nx__conn_list {
+    NX__CONN_GREET,   /* TLS has not been agreed on: handshake_deadline */
     NX__CONN_IDLE,    /* between requests: idle_deadline */
     NX__CONN_HEAD,    /* a part of a head is there: head_deadline */
     NX__CONN_HANDLER, /* a handler is suspended: handler_deadline */
@@ -184,6 +189,7 @@ struct nx_http_server {
     struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
     struct nx__opened *opened;           /* directories that are served */
     struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
+    nx_tls_server *tls;                  /* NULL: plain */
     nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];
     uint16_t port;

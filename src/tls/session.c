@@ -60,6 +60,7 @@ static int bio_read(BIO *bio, char *data, int len)
                 return got ? -1 : 0;
             }
             tls->dry = (size_t)got < tls->want;
+            if (nx__unlikely(!tls->open && !tls->handshake_bytes)) tls->first = shared->in[0];
             shared->in_at = 0;
             shared->in_len = (size_t)got;
             if (nx__unlikely(!tls->open)) tls->handshake_bytes += (uint32_t)got;
@@ -167,6 +168,7 @@ void nx__tls_free(struct nx__tls *tls)
     if (!tls) return;
     SSL_free(tls->ssl);
     nx__buffer_free(&tls->in);
+    free(tls->facts);
     free(tls);
     if (--shared->sessions) return;
     free(shared);
@@ -190,6 +192,8 @@ static void leave(struct nx__tls *tls)
 static long outcome(struct nx__tls *tls, int result)
 {
     int what = SSL_get_error(tls->ssl, result);
+    uint32_t reason = ERR_peek_error();
+    if (reason) tls->reason = (uint16_t)ERR_GET_REASON(reason);
     ERR_clear_error();
     if (what == SSL_ERROR_WANT_READ) return -EAGAIN;
     if (what == SSL_ERROR_ZERO_RETURN) {
@@ -199,6 +203,24 @@ static long outcome(struct nx__tls *tls, int result)
     if (tls->error) return -tls->error;
     if (tls->ended) return 0;
     return -EPROTO;
+}
+
+long nx__tls_handshake(struct nx__tls *tls, struct nx__buffer *out)
+{
+    if (tls->error) return -tls->error;
+    if (out->len) return -EAGAIN;
+    tls->want = IN_ROOM;
+    tls->dry = false;
+    shared->sink = out;
+    int n = SSL_do_handshake(tls->ssl);
+    long result = n == 1 ? 1 : outcome(tls, n);
+    tls->open = n == 1;
+    if (result == 0) result = -ECONNRESET;
+    if (result == -EAGAIN && tls->handshake_bytes > NX__TLS_HANDSHAKE_MOST) result = -EMSGSIZE;
+    if (result < 0 && nx__tls_is_text(tls)) shared->out_len = 0;
+    leave(tls);
+    shared->sink = NULL;
+    return tls->error ? -tls->error : result;
 }
 
 long nx__tls_recv(struct nx__tls *tls, void *data, size_t len)

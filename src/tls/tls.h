@@ -16,12 +16,15 @@ struct nx__tls {
     uint32_t handshake_bytes;
     uint32_t want; /* bytes to ask the socket for */
     int fd;
-    int error;       /* of the socket, or ENOMEM: it gives and takes nothing any more */
-    bool open : 1;   /* the handshake is done */
-    bool dry : 1;    /* the socket had no more when it was last asked */
-    bool slow : 1;   /* the socket did not take all that was sent last */
-    bool ended : 1;  /* the peer has closed its side of the socket */
-    bool closed : 1; /* it has said so before (close_notify): nothing is missing */
+    char first;                  /* byte of the peer */
+    uint16_t reason;             /* that libssl gives for a handshake that has failed */
+    struct nx__tls_facts *facts; /* once asked for */
+    int error;                   /* of the socket, or ENOMEM: it gives and takes nothing any more */
+    bool open : 1;               /* the handshake is done */
+    bool dry : 1;                /* the socket had no more when it was last asked */
+    bool slow : 1;               /* the socket did not take all that was sent last */
+    bool ended : 1;              /* the peer has closed its side of the socket */
+    bool closed : 1;             /* it has said so before (close_notify): nothing is missing */
 };
 
 /* Makes a session over a connected, non-blocking socket, which stays the caller's. It takes `ssl`,

@@ -194,6 +194,7 @@ static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *
     base->match = &memory->match;
     base->response.req = base;
     base->response.status = 200;
+    if (nx__unlikely(conn->io.tls != NULL)) base->secure = true;
     req->conn = conn;
     req->minor = head->minor;
     req->keep_alive = head->keep_alive;
@@ -477,6 +478,7 @@ bool nx__h1_accept(nx_http_server *server, struct nx__http_io io,
     conn->io = io;
     nx__h1_shared->connections++;
     nx__h1_list(conn, NX__CONN_IDLE);
+    if (io.tls) conn_read(conn); /* what came with the handshake, of which no event tells */
     return true;
 }
 
@@ -505,6 +507,11 @@ static nx_bytes peer(nx_request *base)
 static nx_bytes protocol(const nx_request *base)
 {
     return nx_str(((const struct nx__h1_request *)base)->minor ? "HTTP/1.1" : "HTTP/1.0");
+}
+
+static const nx_tls_info *tls(nx_request *base)
+{
+    return nx__tls_info(((struct nx__h1_request *)base)->conn->io.tls);
 }
 
 static int descriptor(const nx_request *base)
@@ -540,6 +547,7 @@ const struct nx__http_driver nx__h1_driver = {
     .body = nx__h1_body,
     .peer = peer,
     .protocol = protocol,
+    .tls = tls,
     .descriptor = descriptor,
     .leave = leave,
     .events = nx__h1_events,
