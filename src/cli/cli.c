@@ -12,6 +12,7 @@ const struct nx__command *const nx__commands[] = {
     &nx__command_dev,
     &nx__command_test,
     &nx__command_init,
+    &nx__command_cert,
     &nx__command_cache,
     &nx__command_doctor,
     &nx__command_dump,
