@@ -35,6 +35,7 @@
 #include <nexus/timer.h>
 #include <nexus/toml.h>
 #include <nexus/url.h>
+#include <nexus/websocket.h>
 #include <nexus/worker.h>
 
 #endif

@@ -249,7 +249,8 @@ nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list
     case NX__CONN_IDLE: return server->closing ? drain_grace() : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
-    case NX__CONN_EVENTS: return NX_FOREVER; /* see events_due */
+    case NX__CONN_EVENTS:                    /* see events_due */
+    case NX__CONN_TUNNEL: return NX_FOREVER; /* it has deadlines of its own */
     case NX__CONN_WRITE: return server->options.write_deadline;
     default: return LINGER_DEADLINE;
     }
@@ -291,7 +292,7 @@ void nx__server_events(nx_http_server *server)
 {
     const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
     struct nx__timer *timer = &server->events_timer;
-    if (nx__list_empty(list)) return;
+    if (nx__list_empty(list) && (!server->draining || server->tunnels_told)) return;
     nx_duration span = server->options.heartbeat, at = server->loop->now;
     if (!server->draining) {
         if (span == NX_FOREVER) return;
@@ -311,6 +312,9 @@ static void events_due(struct nx__timer *timer)
             break;
         nx__h1_beat(list->next);
     }
+    const struct nx__list *tunnels = &server->lists[NX__CONN_TUNNEL];
+    for (int n = 0; n < EVENTS_BATCH && server->draining && !server->tunnels_told; n++)
+        server->tunnels_told = nx__list_empty(tunnels) || !nx__h1_tunnel_stop(tunnels->next);
     nx__server_events(server);
 }
 
