@@ -118,6 +118,30 @@ NX_API NX_MUST_CHECK nx_err nx_ws_serve_with(nx_request *req, nx_response *res,
 #define nx_ws_serve(req, res, ...)                                                                 \
     nx_ws_serve_with((req), (res), &(nx_ws_options){.size = sizeof(nx_ws_options), __VA_ARGS__})
 
+/* ---- A client's */
+
+/* Connects to "ws://host:port/path" and shakes hands: nx_ws_connect(&ws,
+ * "ws://localhost:3000/chat", .protocols = "chat"). The caller frees it with nx_ws_free. With
+ * callbacks they are called as a server's are, until then. NX_EINVAL (the URL, the options),
+ * NX_EPROTO (the answer is none to a handshake, or a refusal, whose status the message says),
+ * NX_ETIMEDOUT, NX_ENOTSUP (another scheme), NX_ENOMEM, and what nx_net_connect returns, NX_EPERM
+ * (needs --allow-net) among it. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_ws_connect_with(nx_ws **out, const char *url,
+                                               const nx_ws_options *options);
+#define nx_ws_connect(out, ...) NX__WS_CONNECT(out, __VA_ARGS__, .size = sizeof(nx_ws_options))
+#define NX__WS_CONNECT(out, url, ...)                                                              \
+    nx_ws_connect_with((out), (url), &(nx_ws_options){__VA_ARGS__})
+
+/* Frees a client's. One that is open is closed with code 1000, and the peer's answer is waited for
+ * without the caller; `close` is still called. No fiber may be in it. NULL is nothing. Does not
+ * suspend. */
+NX_API void nx_ws_free(nx_ws *ws);
+static inline void nx_ws_auto(nx_ws **ws)
+{
+    nx_ws_free(*ws);
+    *ws = NULL;
+}
+
 /* ---- Both sides' */
 
 /* Waits for the next message, whose data lasts until the next call. One fiber at a time; not with

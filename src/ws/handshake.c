@@ -105,3 +105,61 @@ bool nx__ws_origin_is_own(nx_bytes origin, nx_bytes host)
     }
     return false;
 }
+
+static bool is_token(nx_bytes text)
+{
+    for (size_t i = 0; i < text.len; i++)
+        if ((unsigned char)text.data[i] <= ' ' || (unsigned char)text.data[i] >= 0x7f ||
+            strchr("\"(),/:;<=>?@[\\]{}", text.data[i]))
+            return false;
+    return text.len;
+}
+
+/* Cuts a line that ends in CRLF off; false when there is none, or it has other controls in it. */
+static bool line_next(nx_bytes *rest, nx_bytes *line)
+{
+    const char *end = rest->len ? memchr(rest->data, '\r', rest->len) : NULL;
+    size_t len = end ? (size_t)(end - rest->data) : 0;
+    if (!end || rest->len - len < 2 || end[1] != '\n') return false;
+    *line = nx_slice(rest->data, len);
+    *rest = nx_slice(end + 2, rest->len - len - 2);
+    for (size_t i = 0; i < len; i++)
+        if (((unsigned char)line->data[i] < ' ' && line->data[i] != '\t') || line->data[i] == 0x7f)
+            return false;
+    return true;
+}
+
+bool nx__ws_answer_read(struct nx__ws_answer *answer, nx_bytes head)
+{
+    static const char version[] = "HTTP/1.1 ";
+    nx_bytes line;
+    *answer = (struct nx__ws_answer){.status = 0};
+    if (!line_next(&head, &line)) return false;
+    if (line.len < sizeof version - 1 + 3 || memcmp(line.data, version, sizeof version - 1) != 0)
+        return false;
+    for (size_t i = 0; i < 3; i++) {
+        char digit = line.data[sizeof version - 1 + i];
+        if (digit < '0' || digit > '9') return false;
+        answer->status = answer->status * 10 + (digit - '0');
+    }
+    if (line.len > sizeof version - 1 + 3 && line.data[sizeof version - 1 + 3] != ' ') return false;
+    for (;;) {
+        if (!line_next(&head, &line)) return false;
+        if (!line.len) return true;
+        const char *colon = memchr(line.data, ':', line.len);
+        if (!colon) return false;
+        nx_bytes name = nx_slice(line.data, (size_t)(colon - line.data));
+        nx_bytes value = trim(nx_slice(colon + 1, line.len - name.len - 1));
+        if (!is_token(name)) return false;
+        nx_bytes *field = same(name, nx_str("upgrade"))                    ? &answer->upgrade
+                          : same(name, nx_str("connection"))               ? &answer->connection
+                          : same(name, nx_str("sec-websocket-accept"))     ? &answer->accept
+                          : same(name, nx_str("sec-websocket-protocol"))   ? &answer->protocol
+                          : same(name, nx_str("sec-websocket-extensions")) ? &answer->extensions
+                                                                           : NULL;
+        if (!field) continue;
+        if (field->data && field != &answer->upgrade && field != &answer->connection)
+            answer->twice = true;
+        *field = value;
+    }
+}

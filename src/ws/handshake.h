@@ -19,6 +19,17 @@ void nx__ws_key_make(char out[NX__WS_KEY + 1]);
  * hashing, recorded. */
 NX_MUST_CHECK nx_err nx__ws_accept_key(nx_bytes key, char out[NX__WS_ACCEPT + 1]);
 
+/* The head of a server's answer. Slices are of the head; `data` is NULL for a field that is not
+ * there. */
+struct nx__ws_answer {
+    int status;
+    nx_bytes upgrade, connection, accept, protocol, extensions;
+    bool twice; /* one of the last three is there more than once */
+};
+
+/* Reads it, up to the empty line, strictly; false when it is none. */
+bool nx__ws_answer_read(struct nx__ws_answer *answer, nx_bytes head);
+
 /* Cuts the next element of a list off `*rest`, without spaces round it; empty at the end. */
 nx_bytes nx__ws_list_next(nx_bytes *rest);
 

@@ -1,13 +1,13 @@
 """WebSockets against a running server: both forms, the handshake, deadlines, the end, and peers that behave badly.
 With NEXUS_TEST_WORKERS the server has that many workers."""
-import base64
-import hashlib
+import glob
 import json
 import os
 import re
 import signal
 import socket
 import struct
+import subprocess
 import sys
 import time
 import unittest
@@ -15,7 +15,13 @@ import zlib
 
 from support import HERE, App
 
-sys.path.insert(0, os.path.join(HERE, "../../build/peers/python"))
+PEERS = os.path.join(HERE, "../../build/peers")
+sys.path.insert(0, os.path.join(PEERS, "python"))
+try:
+    import websockets.sync.client
+except ImportError:
+    websockets = None
+BUN = os.environ.get("BUN") or next(iter(glob.glob(os.path.join(HERE, "../../build/bench-peers/node_modules/@oven/*/bin/bun"))), None)
 
 FORMS = "/loop", "/callbacks"
 KEY = "dGhlIHNhbXBsZSBub25jZQ=="
@@ -431,6 +437,47 @@ class Server(unittest.TestCase):
         self.assertEqual(ws.closed(), 1009)
 
 
+class Peers(unittest.TestCase):
+    """Other people's clients."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.app = App("ws.c")
+        cls.addClassCleanup(cls.app.kill)
+
+    def javascript(self, program, *words, extensions):
+        for path in FORMS:
+            with self.subTest(path):
+                done = subprocess.run([program, os.path.join(HERE, "apps/ws_peer.mjs"), f"ws://127.0.0.1:{self.app.port}{path}", *words],
+                                      env={**os.environ, "PEER": os.path.join(PEERS, "node_modules/ws/wrapper.mjs")},
+                                      capture_output=True, text=True, timeout=60)
+                self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+                self.assertRegex(done.stdout, r"^6 of 6, 3001, true, \[one\], " + extensions)
+
+    @unittest.skipUnless(os.path.isdir(os.path.join(PEERS, "node_modules/ws")), "the package ws is not below build/peers: make setup")
+    def test_node(self):
+        self.javascript("node", extensions=r"\[\]")
+        self.javascript("node", "deflate", extensions=r"\[permessage-deflate")
+
+    @unittest.skipUnless(BUN, "bun is not below build/bench-peers: make bench brings it")
+    def test_bun(self):
+        self.javascript(BUN, extensions="")
+
+    @unittest.skipUnless(websockets, "the Python package websockets is not below build/peers: make setup")
+    def test_python(self):
+        for path in FORMS:
+            for compression in (None, "deflate"):
+                with websockets.sync.client.connect(f"ws://127.0.0.1:{self.app.port}{path}", compression=compression,
+                                                    subprotocols=["none", "two"], max_size=1 << 24) as ws:
+                    self.assertEqual(ws.subprotocol, "two")
+                    for message in ("", "hé 🙂", "text " * 50000, b"", bytes(range(256)) * 3000):
+                        ws.send(message)
+                        self.assertEqual(ws.recv(), message)
+                        ws.send([message[i:i + 999] for i in range(0, len(message), 999)])
+                        self.assertEqual(ws.recv() if message else message, message)
+                    ws.ping("x").wait(10)
+
+
 class Stop(unittest.TestCase):
     def test_a_stop_closes_in_order(self):
         app = App("ws.c")
@@ -456,4 +503,7 @@ class Stop(unittest.TestCase):
 
 
 if __name__ == "__main__":
+    for name, there in (("the Python package websockets", websockets), ("bun", BUN)):
+        if not there:
+            print(f"WebSockets are not tried with {name}, which is not there")
     unittest.main()

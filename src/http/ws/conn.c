@@ -63,7 +63,7 @@ static void late(struct nx__late *late)
     nx_ws *ws = nx__container_of(late, nx_ws, late);
     ws->holds++;
     nx__ws_flush(ws);
-    if (ws->state == NX__WS_OVER && ws->entered) run(ws);
+    if (ws->entered && (ws->state == NX__WS_OVER || !ws->opened)) run(ws);
     nx__ws_release(ws);
 }
 
