@@ -1,11 +1,9 @@
 /* HTTP/1.1 connections that another protocol has after an Upgrade. */
 #include "http/tunnel.h"
 
-#include "base/syscall.h"
 #include "http/h1/conn.h"
 #include <errno.h>
 #include <sys/socket.h>
-#include <sys/uio.h>
 
 /* ---- What the protocol asks for */
 
@@ -34,10 +32,11 @@ static long tunnel_read(struct nx__tunnel *tunnel, void *data, size_t cap)
         return (long)n;
     }
     long n;
-    do n = nx__recv(conn->watch.fd, data, cap);
+    do n = nx__io_recv(&conn->io, data, cap);
     while (n == -EINTR);
     /* An end that came together with the last bytes brings no event of its own. */
-    tunnel->drained = n == -EAGAIN || (n > 0 && (size_t)n < cap && !conn->half_closed);
+    tunnel->drained =
+        n == -EAGAIN || (n > 0 && !conn->half_closed && !nx__io_more(&conn->io, (size_t)n, cap));
     return n;
 }
 
@@ -48,20 +47,18 @@ static long tunnel_send(struct nx__tunnel *tunnel, const nx_bytes *pieces, size_
     size_t total = 0;
     long n;
     if (conn->broken) return -EPIPE;
+    if (nx__unlikely(conn->out.len != 0) && !nx__h1_flush_kept(conn))
+        return conn->broken ? -EPIPE : -EAGAIN;
     for (size_t i = 0; i < count; i++) {
         iov[i] = (struct iovec){(void *)(uintptr_t)pieces[i].data, pieces[i].len};
         total += pieces[i].len;
     }
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-    do {
-        if (count == 1) {
-            n = nx__send(conn->watch.fd, pieces->data, pieces->len);
-        } else {
-            n = sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL);
-            if (n < 0) n = -errno;
-        }
-    } while (n == -EINTR);
-    if (n >= 0 || n == -EAGAIN) nx__h1_watch_writable(conn, n < 0 || (size_t)n < total);
+    do
+        n = count == 1 ? nx__io_send(&conn->io, pieces->data, pieces->len, &conn->out)
+                       : nx__io_sendv(&conn->io, iov, count, 0, &conn->out);
+    while (n == -EINTR);
+    if (n >= 0 || n == -EAGAIN)
+        nx__h1_watch_writable(conn, n < 0 || (size_t)n < total || conn->out.len);
     return n;
 }
 
@@ -74,10 +71,10 @@ static void tunnel_close(struct nx__tunnel *tunnel, bool in_order)
     conn->close_after = true;
     if (!in_order) {
         struct linger none = {.l_onoff = 1, .l_linger = 0};
-        (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        (void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
         conn->broken = true;
     }
-    nx__h1_watch_writable(conn, false);
+    if (!conn->out.len || conn->broken) nx__h1_watch_writable(conn, false);
     if (conn->req) nx__h1_list(conn, NX__CONN_HANDLER);
     /* Not here: whoever calls may be called by what would use the connection after. */
     if (conn->req || conn->posted) return;
@@ -124,17 +121,21 @@ void nx__h1_tunnel_enter(struct nx__h1_conn *conn)
 void nx__h1_tunnel_ready(struct nx__h1_conn *conn, uint32_t events)
 {
     uint32_t both = NX__READABLE | NX__WRITABLE;
-    conn->tunnel->user->ready(conn->tunnel, events & NX__HANGUP ? both : events & both);
+    events = events & NX__HANGUP ? both : events & both;
+    /* What TLS has sealed goes first. */
+    if (nx__unlikely(conn->out.len != 0) && (events & NX__WRITABLE) && !nx__h1_flush_kept(conn) &&
+        !conn->broken)
+        events &= ~(uint32_t)NX__WRITABLE;
+    conn->tunnel->user->ready(conn->tunnel, events);
 }
 
-bool nx__h1_tunnel_stop(struct nx__list *link)
+bool nx__h1_tunnel_stop(struct nx__conn *base)
 {
-    struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
-    struct nx__list *list = &conn->server->lists[NX__CONN_TUNNEL];
+    struct nx__h1_conn *conn = nx__h1_of(base);
     if (conn->told) return false;
     conn->told = true;
-    nx__list_remove(link);
-    nx__list_insert(list, link); /* behind those that have not been told */
+    nx__list_remove(&base->link); /* behind those that have not been told */
+    nx__list_insert(&conn->server->lists[NX__CONN_TUNNEL], &base->link);
     if (conn->tunnel) conn->tunnel->user->stop(conn->tunnel);
     return true;
 }
