@@ -141,13 +141,23 @@ static const BIO_METHOD *socket_method(void)
 
 /* ---- The life of one */
 
+/* Most of it is written before it is read. */
+static bool shared_take(void)
+{
+    if (shared) return true;
+    shared = malloc(sizeof *shared);
+    if (!shared) return false;
+    shared->sessions = shared->in_at = shared->in_len = shared->out_len = 0;
+    shared->sink = NULL;
+    return true;
+}
+
 struct nx__tls *nx__tls_new(SSL *ssl, int fd)
 {
     const BIO_METHOD *method = socket_method();
     BIO *bio = method ? BIO_new(method) : NULL;
     struct nx__tls *tls = bio ? calloc(1, sizeof *tls) : NULL;
-    if (tls && !shared) shared = calloc(1, sizeof *shared);
-    if (!tls || !shared) {
+    if (!tls || !shared_take()) {
         free(tls);
         BIO_free(bio);
         SSL_free(ssl);

@@ -360,6 +360,116 @@ class Https(unittest.TestCase):
         self.assertLess(time.time() - begun, 8)
         waiting.close()
 
+    def memory_client(self, app, name="localhost", protocols=("http/1.1",)):
+        """A client whose bytes the test carries: the socket, the session, what came, what goes."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = context(protocols=protocols).wrap_bio(incoming, outgoing, server_hostname=name)
+        s = app.connect()
+        self.addCleanup(s.close)
+        return s, session, incoming, outgoing
+
+    def shake_hands(self, s, session, incoming, outgoing):
+        while True:
+            try:
+                session.do_handshake()
+                s.sendall(outgoing.read())
+                return
+            except ssl.SSLWantReadError:
+                s.sendall(outgoing.read())
+                data = s.recv(65536)
+                self.assertTrue(data)
+                incoming.write(data)
+
+    def rest(self, s):
+        try:
+            return b"".join(iter(lambda: s.recv(65536), b""))
+        except ConnectionError:
+            return b""
+
+    def test_changed_on_the_way(self):
+        """Not one byte of what does not hold reaches the program."""
+        app = self.start()
+        for place in (5, 6, 20, -1):
+            with self.subTest(place=place):
+                s, session, incoming, outgoing = self.memory_client(app)
+                self.shake_hands(s, session, incoming, outgoing)
+                session.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                data = bytearray(outgoing.read())
+                data[place] ^= 1
+                s.sendall(data)
+                incoming.write(self.rest(s))
+                with self.assertRaises(ssl.SSLError) as raised:
+                    session.read(1000)
+                self.assertIn("BAD_RECORD_MAC", str(raised.exception))
+        self.still_serves(app)
+
+    def test_replayed(self):
+        app = self.start()
+        s, session, incoming, outgoing = self.memory_client(app)
+        self.shake_hands(s, session, incoming, outgoing)
+        session.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        data = outgoing.read()
+        s.sendall(data + data)
+        incoming.write(self.rest(s))
+        answers = b""
+        with self.assertRaises(ssl.SSLError):
+            while True:
+                answers += session.read(65536)
+        self.assertLessEqual(answers.count(b"200 OK"), 1)
+        self.still_serves(app)
+
+    def test_names_and_protocols_that_are_no_such(self):
+        """CVE-2026-21637: what goes wrong while a certificate or a protocol is chosen ends that connection only."""
+        app = self.start(*Certificates.other)
+        for old, new in ((b"localhost", b"\0ocalhost"), (b"localhost", b"\xff" * 9), (b"localhost", b"........."),
+                         (b"localhost", b"*.wild.ex"), (b"\x08http/1.1", b"\x00http/1.1"), (b"\x08http/1.1", b"\xffhttp/1.1"),
+                         (b"\x08http/1.1", b"\x08\0\0\0\0\0\0\0\0")):
+            s, session, incoming, outgoing = self.memory_client(app)
+            try:
+                session.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            hello = outgoing.read()
+            self.assertIn(old, hello)
+            s.sendall(hello.replace(old, new))
+            s.shutdown(socket.SHUT_WR)
+            with self.subTest(new=new):
+                self.rest(s)
+                self.still_serves(app)
+
+    def test_floods_before_the_handshake(self):
+        app = self.start()
+        floods = (b"\x16\x03\x01\x00\x00" * 100000,  # records of nothing
+                  b"\x15\x03\x01\x00\x02\x01\x00" * 100000,  # warnings
+                  b"\x14\x03\x03\x00\x01\x01" * 100000,  # changes of cipher
+                  b"\x16\x03\x01\xff\xff" + b"a" * 500000,  # a record that is too long
+                  b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + b"a" * 500000,  # a message that is
+                  b"\x17\x03\x03\x00\x20" + b"a" * 500000,
+                  os.urandom(500000))
+        for flood in floods:
+            with self.subTest(flood=flood[:8]), app.connect() as s:
+                try:
+                    s.sendall(flood)
+                except ConnectionError:
+                    pass
+                self.assertLess(len(self.rest(s)), 100)
+        self.still_serves(app)
+
+    def test_many_that_never_finish(self):
+        app = self.start()
+        sockets = []
+        for i in range(500):
+            s, session, _, outgoing = self.memory_client(app)
+            if i % 2:
+                try:
+                    session.do_handshake()
+                except ssl.SSLWantReadError:
+                    s.sendall(outgoing.read())
+            sockets.append(s)
+        self.still_serves(app)
+        for s in sockets:
+            s.close()
+
 
 class Server(threading.Thread):
     """Python's, for one client after another: answers a line with what it has seen, and ends as it is told."""
