@@ -525,7 +525,7 @@ GROUPS = [
             lambda v: _all(_least(v, "nginx", 1), _least(v, "node", 5))),
         Row("tls_bulk", "file of 1 MiB by HTTPS", "MB/CPU s", "higher", "ahead of nginx, 3 of node",
             lambda v: _all(_least(v, "nginx", 1), _least(v, "node", 3))),
-        Row("tls_idle_10k", "process memory of an idle connection with TLS, of 10,000", "bytes", "lower", "stated", None),
+        Row("tls_idle_10k", "process memory of an idle connection with TLS, of 10,000", "bytes", "lower"),
     ], ["nexus", "node", "bun", "nginx"], _tls, not_for="it has no TLS of its own"),
     Group([
         Row("static_1k", "file of 1 KiB, 64 connections", "requests/CPU s", "higher", "ahead of nginx",
