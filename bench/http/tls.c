@@ -1,4 +1,5 @@
-/* The server of the TLS rows: GET / answers JSON, and files are below /files; PORT CERT KEY FOLDER. */
+/* The server of the TLS rows: GET / answers JSON, and files are below /files; PORT CERT KEY FOLDER.
+ */
 #include <nexus/http.h>
 #include <nexus/static.h>
 #include <stdio.h>

@@ -2,8 +2,8 @@
  *
  *     bench_tls --port P --seconds S [--resume]   a handshake and one request each; with tickets
  *     bench_tls --port P --seconds S --path PATH  one connection that asks for PATH again and again
- *     bench_tls --port P --idle N                 N connections that have asked once and keep still,
- *                                                 until the standard input ends
+ *     bench_tls --port P --idle N                 N connections that have asked once and keep
+ * still, until the standard input ends
  *
  * Prints JSON: what was done. Certificates are not looked at. */
 #include <arpa/inet.h>
@@ -69,7 +69,8 @@ static size_t ask(SSL *ssl, const char *path)
 {
     static char data[1 << 16];
     char request[512];
-    int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path), n;
+    int len = snprintf(request, sizeof request, "GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n", path),
+        n;
     size_t have = 0;
     char *end = NULL;
     if (SSL_write(ssl, request, len) != len) die("cannot ask");
@@ -107,7 +108,8 @@ static void idle(int count)
     printf("{\"open\":%d}\n", count);
     fflush(stdout);
     while (read(0, &c, 1) > 0) {}
-    for (int i = 0; i < count; i++) closed += recv(SSL_get_fd(all[i]), &c, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
+    for (int i = 0; i < count; i++)
+        closed += recv(SSL_get_fd(all[i]), &c, 1, MSG_DONTWAIT | MSG_PEEK) == 0;
     printf("{\"closed\":%d}\n", closed);
 }
 
@@ -142,7 +144,8 @@ int main(int argc, char **argv)
         return 0;
     }
     if (resume) {
-        (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+        (void)SSL_CTX_set_session_cache_mode(ctx,
+                                             SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
         SSL_CTX_sess_set_new_cb(ctx, session_new);
     }
     unsigned long count = 0, resumed = 0;
@@ -156,7 +159,7 @@ int main(int argc, char **argv)
         if (!path) close_one(ssl, fd);
     }
     double took = now() - begun;
-    printf("{\"requests\":%lu,\"resumed\":%lu,\"bytes\":%.0f,\"rate\":%.1f}\n", count, resumed, bytes,
-           (double)count / took);
+    printf("{\"requests\":%lu,\"resumed\":%lu,\"bytes\":%.0f,\"rate\":%.1f}\n", count, resumed,
+           bytes, (double)count / took);
     return 0;
 }
