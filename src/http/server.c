@@ -9,6 +9,7 @@
 #include "http/files/files.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
+#include "http/h2/h2.h"
 #include "http/workers.h"
 #include "loop/signals.h"
 #include <errno.h>
@@ -22,6 +23,9 @@ enum {
     EVENTS_BATCH = 16,  /* streams in one turn */
     HEAD_MOST = 65535,  /* the parser's offsets have 16 bits */
 };
+/* What is in a list moves to its end at most once in this time: deadlines are that exact, and
+ * requests in quick succession do not touch their neighbours. */
+#define LIST_GRAIN      NX_MS(250)
 #define ACCEPT_PAUSE    NX_MS(100) /* when descriptors or memory are out */
 #define DRAIN_GRACE     NX_MS(250) /* an idle connection may bring one more request while we stop */
 #define DRAIN_GRACE_DEV NX_MS(30)  /* under nexus dev, where the answer would be out of date */
@@ -255,6 +259,28 @@ nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list
     }
 }
 
+NX__HOT void nx__server_list(nx_http_server *server, struct nx__phase *phase, enum nx__conn_list list)
+{
+    nx_duration now = server->loop->now;
+    if (phase->list == list && now - phase->since < LIST_GRAIN && !nx__list_empty(&phase->link))
+        return;
+    nx__list_remove(&phase->link);
+    bool first = nx__list_empty(&server->lists[list]);
+    nx__list_insert(&server->lists[list], &phase->link);
+    phase->list = (uint8_t)list;
+    phase->since = now;
+    if (nx__unlikely(server->handing) && list == NX__CONN_IDLE) nx__handover_idle(server);
+    if (first) {
+        nx_duration span = nx__server_deadline(server, list);
+        if (span != NX_FOREVER) nx__server_sweep_by(server, now + span);
+    }
+}
+
+static struct nx__phase *phase_at(struct nx__list *link)
+{
+    return nx__container_of(link, struct nx__phase, link);
+}
+
 void nx__server_sweep_by(nx_http_server *server, nx_duration at)
 {
     struct nx__timer *timer = &server->sweep_timer;
@@ -271,14 +297,13 @@ static void sweep(struct nx__timer *timer)
         if (span == NX_FOREVER) continue;
         struct nx__list *list = &server->lists[i];
         while (!nx__list_empty(list)) {
-            struct nx__list *link = list->next;
-            nx_duration at = nx__h1_since(link) + span;
+            struct nx__phase *phase = phase_at(list->next);
+            nx_duration at = phase->since + span;
             if (at > now) {
                 if (at < next) next = at;
                 break;
             }
-            nx__h1_expire(link,
-                          (enum nx__conn_list)i); /* takes it out of this list, whatever it does */
+            phase->type->expire(phase);
         }
     }
     if (next != NX_FOREVER)
@@ -289,13 +314,13 @@ static void sweep(struct nx__timer *timer)
 
 void nx__server_events(nx_http_server *server)
 {
-    const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
+    struct nx__list *list = &server->lists[NX__CONN_EVENTS];
     struct nx__timer *timer = &server->events_timer;
     if (nx__list_empty(list)) return;
     nx_duration span = server->options.heartbeat, at = server->loop->now;
     if (!server->draining) {
         if (span == NX_FOREVER) return;
-        at = nx__h1_since(list->next) + span;
+        at = phase_at(list->next)->since + span;
     }
     if (!timer->place || timer->at > at) NX_IGNORE(nx__timer_set(&server->loop->timers, timer, at));
 }
@@ -304,12 +329,12 @@ void nx__server_events(nx_http_server *server)
 static void events_due(struct nx__timer *timer)
 {
     nx_http_server *server = nx__container_of(timer, nx_http_server, events_timer);
-    const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
+    struct nx__list *list = &server->lists[NX__CONN_EVENTS];
     for (int n = 0; n < EVENTS_BATCH && !nx__list_empty(list); n++) {
-        if (!server->draining &&
-            nx__h1_since(list->next) + server->options.heartbeat > server->loop->now)
+        struct nx__phase *phase = phase_at(list->next);
+        if (!server->draining && phase->since + server->options.heartbeat > server->loop->now)
             break;
-        nx__h1_beat(list->next);
+        phase->type->beat(phase);
     }
     nx__server_events(server);
 }
@@ -326,7 +351,7 @@ static void drain_expired(struct nx__timer *timer)
         for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
              link = next) {
             next = link->next;
-            nx__h1_expire(link, (enum nx__conn_list)i);
+            phase_at(link)->type->expire(phase_at(link));
         }
     }
     if (server->stats.connections)
@@ -340,7 +365,8 @@ static void used_close(nx_http_server *server)
     struct nx__list *list = &server->lists[NX__CONN_IDLE];
     for (struct nx__list *link = list->next, *next; link != list; link = next) {
         next = link->next;
-        if (nx__h1_is_used(link)) nx__h1_expire(link, NX__CONN_IDLE);
+        struct nx__phase *phase = phase_at(link);
+        if (phase->type->used(phase)) phase->type->expire(phase);
     }
 }
 
@@ -373,6 +399,7 @@ static void drain(nx_http_server *server)
     server->draining = true;
     if (server->closing) nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
+    nx__h2_drain(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
                                 server->loop->now + server->options.drain_deadline));
@@ -413,6 +440,7 @@ void nx__serving_init(nx_http_server *server)
     server->stop_timer.fire = stop_due;
     server->events_timer.fire = events_due;
     for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
+    nx__list_init(&server->sessions);
     nx__list_init(&server->service.link);
     server->service.shutdown = service_shutdown;
     server->stats.size = sizeof server->stats;
@@ -517,4 +545,5 @@ void nx__server_release(nx_http_server *server)
     nx__file_cache_clear();
     if (server->coding) server->coding->close();
     nx__h1_free();
+    nx__h2_free_shared();
 }

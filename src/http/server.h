@@ -50,10 +50,15 @@ struct nx__http_driver {
     nx_err (*write)(nx_response *res, nx_bytes piece);
     /* Ends an answer made of pieces. */
     nx_err (*end)(nx_response *res);
+    /* Tells the peer what the answer will need, before it comes. Nothing where the peer would take
+     * it for the answer. */
+    nx_err (*early)(nx_response *res, nx_bytes link);
     /* The next piece of the body, empty at its end. */
     nx_err (*read)(nx_request *req, nx_bytes *chunk);
     /* The whole body. */
     nx_err (*body)(nx_request *req, nx_bytes *body);
+    /* A field of the trailer section, once the body has been read to its end. */
+    nx_bytes (*trailer)(const nx_request *req, const char *name);
     nx_bytes (*peer)(nx_request *req);
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
@@ -155,6 +160,28 @@ enum nx__conn_list {
     NX__CONN_LISTS
 };
 
+struct nx__phase;
+
+/* What has a deadline in common with others of its kind. */
+struct nx__phase_type {
+    /* It has been in its list for longer than it may, or the server gives up waiting for it: takes
+     * itself out of the list, whatever it does. */
+    void (*expire)(struct nx__phase *phase);
+    /* A stream of events that has been silent for `heartbeat`, or that is to end since the server
+     * stops. It moves to the end of its list or out of it. */
+    void (*beat)(struct nx__phase *phase);
+    /* An idle connection that has had a request. */
+    bool (*used)(const struct nx__phase *phase);
+};
+
+/* What a connection is in, or a request that shares one with others: a list of the server. */
+struct nx__phase {
+    struct nx__list link; /* in server->lists[list] */
+    nx_duration since;    /* when it came there (monotonic) */
+    const struct nx__phase_type *type;
+    uint8_t list;
+};
+
 struct nx_http_server {
     /* What the app has said. While the server listens, nothing of it changes, and workers have
      * copies of it. */
@@ -188,6 +215,7 @@ struct nx_http_server {
     struct nx__timer inbox_timer, outbox_timer;
     struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
+    struct nx__list sessions;              /* connections of HTTP/2 */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
     uint32_t notices;                      /* and for who writes down a refusal */
     nx_err outcome;
@@ -263,21 +291,12 @@ void nx__server_sweep_by(nx_http_server *server, nx_duration at);
 /* How long a connection may stay in the list. */
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list);
 
-/* The connection has been in its list for longer than it may. */
-void nx__h1_expire(struct nx__list *link, enum nx__conn_list list);
-
-/* A stream of events that has been silent for `heartbeat`, or that is to end since the server
- * stops. It moves to the end of its list or out of it. */
-void nx__h1_beat(struct nx__list *link);
+/* Moves the phase into a list, from now on. Of one that is there already only the time is set anew,
+ * and that no more often than deadlines are exact. */
+void nx__server_list(nx_http_server *server, struct nx__phase *phase, enum nx__conn_list list);
 
 /* Sees to it that streams of events get their comments, and their end when the server stops. */
 void nx__server_events(nx_http_server *server);
-
-/* It has had a request. */
-bool nx__h1_is_used(const struct nx__list *link);
-
-/* When it came into its list (monotonic). */
-nx_duration nx__h1_since(const struct nx__list *link);
 
 /* Frees what the driver keeps for the loop, unless another server of the loop has connections. */
 void nx__h1_free(void);
@@ -288,6 +307,16 @@ NX_MUST_CHECK nx_err nx__server_prepare(nx_http_server *server);
 
 /* Runs the handler and whatever is owed after it; the body of a request's fiber. */
 void nx__request_serve(nx_request *req);
+
+/* The name of such a fiber, whose argument is the request: known by its address. */
+extern const char nx__request_fiber[];
+
+/* What a request's fiber works on: its route. For nx__profile_label. */
+nx_bytes nx__request_label(const nx_fiber *fiber);
+
+/* The value of the first line of that name, of lines as a trailer section has them; `data` is NULL
+ * if there is none. */
+nx_bytes nx__trailer_find(nx_bytes lines, const char *name);
 
 /* Calls the program's worker_start, or worker_stop where that has succeeded, on the worker's
  * thread. Errors are the program's, recorded. May suspend. */

@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/syscall.h"
+#include "http/h2/h2.h"
 #include "loop/fiber.h"
 #include "loop/profile.h"
 #include <arpa/inet.h>
@@ -13,10 +14,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* A connection moves to the end of its list at most once in this time: deadlines are that exact,
- * and requests in quick succession do not touch their neighbours. */
-#define LIST_GRAIN NX_MS(250)
-
 enum { READ_LEAST = 4096, LINGER_MOST = 1 << 20 };
 
 NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
@@ -26,39 +23,11 @@ static void conn_continue(struct nx__post *post);
 
 /* ---- Lists and closing */
 
-NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
-{
-    nx_http_server *server = conn->server;
-    nx_duration now = server->loop->now;
-    if (conn->list == list && now - conn->since < LIST_GRAIN && !nx__list_empty(&conn->link))
-        return;
-    nx__list_remove(&conn->link);
-    bool first = nx__list_empty(&server->lists[list]);
-    nx__list_insert(&server->lists[list], &conn->link);
-    conn->list = (uint8_t)list;
-    conn->since = now;
-    if (nx__unlikely(server->handing) && list == NX__CONN_IDLE) nx__handover_idle(server);
-    if (first) {
-        nx_duration span = nx__server_deadline(server, list);
-        if (span != NX_FOREVER) nx__server_sweep_by(server, now + span);
-    }
-}
-
-bool nx__h1_is_used(const struct nx__list *link)
-{
-    return nx__container_of(link, const struct nx__h1_conn, link)->requests != 0;
-}
-
-nx_duration nx__h1_since(const struct nx__list *link)
-{
-    return nx__container_of(link, const struct nx__h1_conn, link)->since;
-}
-
 void nx__h1_close(struct nx__h1_conn *conn)
 {
     nx_http_server *server = conn->server;
     int fd = conn->watch.fd;
-    nx__list_remove(&conn->link);
+    nx__list_remove(&conn->phase.link);
     if (nx__unlikely(conn->streaming)) nx__h1_stream_over(conn);
     if (fd >= 0) {
         nx__poller_remove(&server->loop->poller, &conn->watch);
@@ -104,12 +73,13 @@ static bool linger(struct nx__h1_conn *conn)
     }
 }
 
-void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
+static void expire(struct nx__phase *phase)
 {
-    struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
+    struct nx__h1_conn *conn = nx__container_of(phase, struct nx__h1_conn, phase);
+    enum nx__conn_list list = (enum nx__conn_list)phase->list;
     nx_http_server *server = conn->server;
     if (list == NX__CONN_HANDLER || (list == NX__CONN_EVENTS && conn->req)) {
-        nx__list_remove(&conn->link); /* it is told once */
+        nx__list_remove(&conn->phase.link); /* it is told once */
         if (!conn->req) return;       /* it has just ended, and conn_continue is on its way */
         nx__count(&server->stats.timed_out, 1);
         nx_cancel(conn->req->base.fiber);
@@ -128,6 +98,14 @@ void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
     }
     nx__h1_close(conn);
 }
+
+static bool is_used(const struct nx__phase *phase)
+{
+    return nx__container_of(phase, const struct nx__h1_conn, phase)->requests != 0;
+}
+
+const struct nx__phase_type nx__h1_phase = {
+    .expire = expire, .beat = nx__h1_beat, .used = is_used};
 
 /* ---- A request's fiber */
 
@@ -149,17 +127,6 @@ static NX__HOT nx_err request_main(void *arg)
     return NX_OK;
 }
 
-/* In a signal handler of the thread that serves it: what is there says `activity`, which is set
- * last and cleared first. */
-static nx_bytes route_of(const nx_fiber *fiber)
-{
-    if (fiber->fn != request_main || !fiber->activity.data || !fiber->own.arena.chunks)
-        return (nx_bytes){0};
-    const struct nx__route_match *match = ((const struct nx__h1_request *)fiber->arg)->base.match;
-    return match->outcome == NX__ROUTE_FOUND ? ((const struct nx__target *)match->data)->route
-                                             : (nx_bytes){0};
-}
-
 static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len)
 {
     return nx_slice(base + off, len);
@@ -170,7 +137,7 @@ static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len)
 static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *data,
                                           const struct nx__h1_head *head)
 {
-    nx_fiber *fiber = nx__fiber_new(request_main, NULL, "http");
+    nx_fiber *fiber = nx__fiber_new(request_main, NULL, nx__request_fiber);
     if (!fiber) return NULL;
     struct nx__arena *arena = &fiber->own.arena;
     size_t headers_size = head->header_count * sizeof(struct nx__h1_header);
@@ -253,6 +220,35 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
     if (conn->req && !conn->streaming) nx__h1_list(conn, NX__CONN_HANDLER);
 }
 
+enum preface { PREFACE_NONE, PREFACE_PART, PREFACE_WHOLE };
+
+/* Whether a connection begins as those of HTTP/2 do, as far as it has come. */
+static enum preface preface(const char *data, size_t len)
+{
+    size_t most = len < NX__H2_PREFACE_LEN ? len : NX__H2_PREFACE_LEN;
+    if (nx__likely(memcmp(data, NX__H2_PREFACE, most) != 0)) return PREFACE_NONE;
+    return most < NX__H2_PREFACE_LEN ? PREFACE_PART : PREFACE_WHOLE;
+}
+
+/* The connection speaks HTTP/2, and is no more one of these. */
+static void change_to_h2(struct nx__h1_conn *conn, nx_bytes come)
+{
+    nx_http_server *server = conn->server;
+    int fd = conn->watch.fd;
+    struct sockaddr_storage peer = {.ss_family = conn->family};
+    if (conn->family == AF_INET6)
+        memcpy(&((struct sockaddr_in6 *)&peer)->sin6_addr, conn->address, 16);
+    if (conn->family == AF_INET)
+        memcpy(&((struct sockaddr_in *)&peer)->sin_addr, conn->address, 4);
+    nx__poller_remove(&server->loop->poller, &conn->watch);
+    conn->watch.fd = -1;
+    if (nx__h2_accept(server, fd, &peer, come))
+        nx__count(&server->stats.connections, 1); /* one of two, for a moment */
+    else
+        (void)close(fd);
+    nx__h1_close(conn);
+}
+
 /* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy
  * with a handler, broken, or about to close; it has not been freed. */
 static NX__HOT size_t handle(struct nx__h1_conn *conn, const char *data, size_t len)
@@ -310,7 +306,7 @@ static bool settle(struct nx__h1_conn *conn)
     }
     /* A head has its deadline from its first byte on, however many follow. */
     if (nx__unlikely(conn->in.len != 0)) {
-        if (conn->list == NX__CONN_HEAD && conn->waited == conn->requests) return true;
+        if (conn->phase.list == NX__CONN_HEAD && conn->waited == conn->requests) return true;
         conn->waited = conn->requests;
         nx__h1_list(conn, NX__CONN_HEAD);
     } else {
@@ -343,7 +339,7 @@ static void handle_kept(struct nx__h1_conn *conn)
 
 static NX__HOT void conn_read(struct nx__h1_conn *conn)
 {
-    if (conn->list == NX__CONN_LINGER) {
+    if (conn->phase.list == NX__CONN_LINGER) {
         (void)linger(conn);
         return;
     }
@@ -363,6 +359,23 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
             if (n == -EINTR) continue;
             if (n != -EAGAIN) nx__h1_close(conn);
             return;
+        }
+        if (nx__unlikely(!conn->requests)) {
+            nx_bytes come = conn->in.len ? nx_slice(conn->in.data, conn->in.len + (size_t)n)
+                                         : nx_slice(target, (size_t)n);
+            enum preface begins = preface(come.data, come.len);
+            if (begins == PREFACE_WHOLE) {
+                change_to_h2(conn, come);
+                return;
+            }
+            if (begins == PREFACE_PART) {
+                if (conn->in.len)
+                    conn->in.len += (size_t)n;
+                else
+                    keep(conn, target, (size_t)n);
+                if (!settle(conn)) return;
+                continue;
+            }
         }
         if (conn->in.len) {
             conn->in.len += (size_t)n;
@@ -437,7 +450,7 @@ static bool shared_new(void)
         return false;
     }
     nx__h1_shared = shared;
-    nx__store_relaxed(&nx__profile_label, route_of); /* each loop, always the same */
+    nx__store_relaxed(&nx__profile_label, nx__request_label); /* each loop, always the same */
     return true;
 }
 
@@ -466,12 +479,13 @@ bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage
     if (!conn) return false;
     conn->server = server;
     conn->watch.ready = conn_ready;
+    conn->phase.type = &nx__h1_phase;
     conn->post.fn = conn_continue;
     struct sockaddr_storage asked = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof asked;
     if (!peer) (void)getpeername(fd, (struct sockaddr *)&asked, &len);
     peer_keep(conn, peer ? peer : &asked);
-    nx__list_init(&conn->link);
+    nx__list_init(&conn->phase.link);
     if (nx__poller_add(&server->loop->poller, &conn->watch, fd, NX__READABLE)) {
         free(conn);
         return false;
@@ -536,8 +550,10 @@ const struct nx__http_driver nx__h1_driver = {
     .send_file = nx__h1_send_file,
     .write = nx__h1_write,
     .end = nx__h1_end,
+    .early = nx__h1_early,
     .read = nx__h1_read,
     .body = nx__h1_body,
+    .trailer = nx__h1_trailer,
     .peer = peer,
     .protocol = protocol,
     .descriptor = descriptor,

@@ -18,12 +18,13 @@ enum {
 
 struct nx__h1_request;
 
+extern const struct nx__phase_type nx__h1_phase;
+
 /* About 200 bytes: an idle connection has nothing else. */
 struct nx__h1_conn {
     struct nx__watch watch;
     nx_http_server *server;
-    struct nx__list link; /* in server->lists[list] */
-    nx_duration since;
+    struct nx__phase phase;
     struct nx__h1_request *req; /* whose handler has not ended */
     struct nx__buffer in;       /* read, not yet handled */
     struct nx__buffer out;      /* not yet taken by the kernel */
@@ -32,7 +33,6 @@ struct nx__h1_conn {
     uint32_t requests;
     uint32_t scanned; /* of `in`: known to hold no whole head */
     uint32_t waited;  /* `requests` when the head that is in `in` began */
-    uint8_t list;
     uint8_t family; /* the peer's; AF_UNSPEC where it is not known */
     uint8_t
         address[16]; /* of AF_INET and AF_INET6. Kept: a peer that has reset has none any more */
@@ -98,7 +98,10 @@ extern NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
 extern const struct nx__http_driver nx__h1_driver;
 
 /* Moves the connection into a list, from now on. */
-void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list);
+static inline void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
+{
+    nx__server_list(conn->server, &conn->phase, list);
+}
 
 /* Closes the connection and frees it; no handler has it. */
 void nx__h1_close(struct nx__h1_conn *conn);
@@ -153,6 +156,7 @@ nx_err nx__h1_send(nx_response *res, nx_bytes body);
 nx_err nx__h1_send_json(nx_response *res, nx_value value);
 nx_err nx__h1_write(nx_response *res, nx_bytes piece);
 nx_err nx__h1_end(nx_response *res);
+nx_err nx__h1_early(nx_response *res, nx_bytes link);
 
 /* ---- file.c */
 
@@ -161,6 +165,7 @@ nx_err nx__h1_send_file(nx_response *res, int fd, const struct nx__file_piece *p
 
 /* ---- stream.c */
 
+void nx__h1_beat(struct nx__phase *phase);
 void nx__h1_events(nx_response *res);
 void nx__h1_hold(nx_response *res, struct nx__stream *stream);
 long nx__h1_stream_send(struct nx__stream *stream, const nx_bytes *pieces, size_t count);
@@ -180,6 +185,7 @@ void nx__h1_stream_ready(struct nx__h1_conn *conn, uint32_t events);
 
 nx_err nx__h1_read(nx_request *req, nx_bytes *chunk);
 nx_err nx__h1_body(nx_request *req, nx_bytes *body);
+nx_bytes nx__h1_trailer(const nx_request *req, const char *name);
 
 /* Reads and drops what the handler left of the body; false when that is too much or fails. May
  * suspend. */

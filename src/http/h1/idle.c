@@ -4,19 +4,23 @@
 
 #include "permission/handover.h"
 
-/* In the list of those that are idle nearly all are; a handler that has just ended may still be
- * about to read on. */
-static bool is_free(const struct nx__h1_conn *conn)
+/* In the list of those that are idle nearly all are free; a handler that has just ended may still be
+ * about to read on. Those of other protocols are in the list too, and stay. NULL for all these. */
+static struct nx__h1_conn *free_at(const struct nx__list *link)
 {
-    return !conn->req && !conn->posted && !conn->in.len && !conn->out.len && !conn->broken &&
-           !conn->streaming;
+    struct nx__phase *phase = nx__container_of(link, struct nx__phase, link);
+    if (phase->type != &nx__h1_phase) return NULL;
+    struct nx__h1_conn *conn = nx__container_of(phase, struct nx__h1_conn, phase);
+    bool is_free = !conn->req && !conn->posted && !conn->in.len && !conn->out.len &&
+                   !conn->broken && !conn->streaming;
+    return is_free ? conn : NULL;
 }
 
 static struct nx__h1_conn *first_free(struct nx__list *list)
 {
     for (struct nx__list *link = list->next; link != list; link = link->next) {
-        struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
-        if (is_free(conn)) return conn;
+        struct nx__h1_conn *conn = free_at(link);
+        if (conn) return conn;
     }
     return NULL;
 }
@@ -25,8 +29,8 @@ size_t nx__h1_idle(struct nx__list *list, struct nx__handed *out, size_t most)
 {
     size_t count = 0;
     for (struct nx__list *link = list->next; link != list && count < most; link = link->next) {
-        const struct nx__h1_conn *conn = nx__container_of(link, const struct nx__h1_conn, link);
-        if (is_free(conn))
+        const struct nx__h1_conn *conn = free_at(link);
+        if (conn)
             out[count++] = (struct nx__handed){.fd = conn->watch.fd, .requests = conn->requests};
     }
     return count;
@@ -45,6 +49,6 @@ bool nx__h1_take(nx_http_server *server, const struct nx__handed *connection)
         return false;
     }
     struct nx__list *last = server->lists[NX__CONN_IDLE].prev;
-    nx__container_of(last, struct nx__h1_conn, link)->requests = connection->requests;
+    nx__container_of(last, struct nx__h1_conn, phase.link)->requests = connection->requests;
     return true;
 }

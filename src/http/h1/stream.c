@@ -129,7 +129,7 @@ long nx__h1_stream_send(struct nx__stream *stream, const nx_bytes *pieces, size_
     }
     nx__h1_watch_writable(conn, true);
     /* What it has taken starts its deadline anew; that it took nothing does not. */
-    if (n > 0 || conn->list != NX__CONN_WRITE) nx__h1_list(conn, NX__CONN_WRITE);
+    if (n > 0 || conn->phase.list != NX__CONN_WRITE) nx__h1_list(conn, NX__CONN_WRITE);
     return n;
 }
 
@@ -172,11 +172,11 @@ void nx__h1_stream_ready(struct nx__h1_conn *conn, uint32_t events)
     }
 }
 
-void nx__h1_beat(struct nx__list *link)
+void nx__h1_beat(struct nx__phase *phase)
 {
-    struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
+    struct nx__h1_conn *conn = nx__container_of(phase, struct nx__h1_conn, phase);
     if (conn->server->draining) {
-        nx__list_remove(link); /* it is told once */
+        nx__list_remove(&phase->link); /* it is told once */
         if (conn->req)
             nx_cancel(conn->req->base.fiber);
         else if (!conn->posted)
