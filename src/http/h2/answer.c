@@ -239,7 +239,10 @@ static nx_err head_submit(nx_response *res, uint64_t length, bool body)
     nghttp2_nv nv[NX_HTTP_MAX_RESPONSE_HEADERS + OWN_FIELDS];
     size_t count = 0;
     char digits[20];
-    if (nx__unlikely(stream->reset || stream->closed)) return gone();
+    if (nx__unlikely(stream->reset || stream->closed)) {
+        res->state = NX__RESPONSE_DONE; /* there is nobody for an error page either */
+        return gone();
+    }
     nv[count++] = NV(":status", nx__status_line(res->status)->text + sizeof "HTTP/1.1", 3);
     bool given = nx__unlikely(res->fields.count != 0);
     if (length && res->content_type &&

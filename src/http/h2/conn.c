@@ -240,6 +240,8 @@ static void session_failed(struct nx__h2_conn *conn, int err)
         nghttp2_session_terminate_session(conn->session, calm ? NGHTTP2_ENHANCE_YOUR_CALM
                                           : err == NGHTTP2_ERR_CALLBACK_FAILURE
                                               ? NGHTTP2_INTERNAL_ERROR
+                                          : err == NGHTTP2_ERR_STREAM_CLOSED
+                                              ? NGHTTP2_STREAM_CLOSED
                                               : NGHTTP2_PROTOCOL_ERROR))
         conn->broken = true;
     conn->last = conn->failed = true;
@@ -250,6 +252,22 @@ static bool session_over(const struct nx__h2_conn *conn)
 {
     bool over = conn->last || conn->half_closed || !nghttp2_session_want_read(conn->session);
     return over && !nghttp2_session_want_write(conn->session);
+}
+
+/* Of a frame a part has come. */
+static bool in_frame(const struct nx__h2_conn *conn)
+{
+    return conn->scan.left || conn->scan.have || conn->scan.preface;
+}
+
+/* The peer says no more, and so does not take what its windows have no room for. */
+static void windows_shut(struct nx__h2_conn *conn)
+{
+    for (struct nx__list *link = conn->sending.next, *next; link != &conn->sending; link = next) {
+        next = link->next;
+        nx__h2_stream_closed(nx__container_of(link, struct nx__h2_stream, sending),
+                             NGHTTP2_CANCEL);
+    }
 }
 
 /* Sends what there is, and what streams of events have to say now that they can. */
@@ -266,6 +284,7 @@ static void send_all(struct nx__h2_conn *conn)
         nx__h2_flush(conn);
     }
     conn->busy = false;
+    if (nx__unlikely(conn->half_closed && !conn->out.len)) windows_shut(conn);
     if (!nx__list_empty(&conn->due)) nx__h2_dirty(conn);
 }
 
@@ -288,7 +307,7 @@ static void settle(struct nx__h2_conn *conn)
     if (nx__unlikely(conn->out.len)) {
         if (nx__list_empty(&conn->phase.link) || conn->phase.list != NX__CONN_WRITE)
             nx__server_list(conn->server, &conn->phase, NX__CONN_WRITE);
-    } else if (nx__unlikely(conn->kept != NULL)) {
+    } else if (nx__unlikely(conn->kept != NULL || (idle && in_frame(conn)))) {
         list_once(conn, NX__CONN_HEAD);
     } else if (idle) {
         list_once(conn, NX__CONN_IDLE);
@@ -301,7 +320,10 @@ static void conn_posted(struct nx__post *post)
 {
     struct nx__h2_conn *conn = nx__container_of(post, struct nx__h2_conn, post);
     conn->posted = false;
-    settle(conn);
+    if (conn->unread && !conn->closed)
+        conn_read(conn);
+    else
+        settle(conn);
 }
 
 /* ---- Reading */
@@ -311,9 +333,9 @@ static NX__HOT void take(struct nx__h2_conn *conn, nx_bytes bytes)
     if (conn->failed) return;
     conn->busy = true;
     nx__h2_head_restore(conn);
-    nghttp2_ssize n = nghttp2_session_mem_recv2(conn->session, (const uint8_t *)bytes.data, bytes.len);
+    int err = nx__h2_feed(conn, bytes);
     conn->busy = false;
-    if (nx__unlikely(n < 0 || conn->flooded)) session_failed(conn, (int)n);
+    if (nx__unlikely(err || conn->flooded)) session_failed(conn, err);
     if (!nx__h2_head_keep(conn)) conn->broken = true;
 }
 
@@ -484,6 +506,7 @@ bool nx__h2_accept(nx_http_server *server, int fd, const struct sockaddr_storage
                                  .server = server,
                                  .phase.type = &conn_phase,
                                  .post.fn = conn_posted,
+                                 .scan.preface = NX__H2_PREFACE_LEN,
                                  .calm = NX__H2_CALM,
                                  .calm_at = server->loop->now};
     peer_keep(conn, peer);

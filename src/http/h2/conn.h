@@ -59,6 +59,18 @@ struct nx__h2_head {
     char text[NX__H1_MAX_HEAD];
 };
 
+/* Where in the frames the peer is: nghttp2 does not tell of all that it passes over. */
+struct nx__h2_scan {
+    uint32_t left;     /* bytes of the frame's payload that are to come */
+    int32_t last;      /* latest request that was begun */
+    uint8_t preface;   /* bytes of it that are to come */
+    uint8_t have;      /* bytes in `head` */
+    uint8_t head[14];  /* of the frame, with the payload of those that are looked at */
+    uint8_t resets;    /* in `reset`, ever; it stays at NX__H2_RESETS once there have been more */
+    int32_t reset[16]; /* requests that we have reset: the peer may not know yet */
+};
+enum { NX__H2_RESETS = sizeof((struct nx__h2_scan *)0)->reset / sizeof(int32_t) };
+
 struct nx__h2_conn {
     struct nx__watch watch;
     nx_http_server *server;
@@ -70,6 +82,7 @@ struct nx__h2_conn {
     struct nx__list due;      /* streams of events that can take more */
     struct nx__buffer out;    /* not yet taken by the kernel */
     struct nx__h2_head *kept; /* a head of which a part has come, its text cut off */
+    struct nx__h2_scan scan;
     struct nx__post post;     /* goes on in the loop's context */
     nx_duration calm_at;      /* when `calm` was last filled */
     uint32_t calm;
@@ -174,7 +187,8 @@ void nx__h2_pool_clear(struct nx__h2_shared *shared);
 /* There is something to send, or to see to: in the loop's context, soon. */
 void nx__h2_dirty(struct nx__h2_conn *conn);
 
-/* Sends what the session has, as far as the peer takes it; in the loop's context. */
+/* Sends what the session has, as far as the peer takes it; in the loop's context, and not while the
+ * session tells of what has come. */
 void nx__h2_flush(struct nx__h2_conn *conn);
 
 /* Takes so much of what the peer may ask for. */
@@ -184,6 +198,15 @@ void nx__h2_earn(struct nx__h2_conn *conn);
 /* The address at the other end, into `out` where it needs memory. */
 enum { NX__H2_PEER = 48 };
 nx_bytes nx__h2_peer(const struct nx__h2_conn *conn, char out[NX__H2_PEER]);
+
+/* ---- scan.c */
+
+/* Looks at the frames in the bytes, counts what they cost, and hands them to the session, which has
+ * the thread meanwhile. 0, or an error of nghttp2: the connection is at its end. */
+int nx__h2_feed(struct nx__h2_conn *conn, nx_bytes bytes);
+
+/* We have reset the request, whose body had not come to its end. */
+void nx__h2_scan_reset(struct nx__h2_scan *scan, int32_t id);
 
 /* ---- session.c */
 

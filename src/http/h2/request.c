@@ -288,6 +288,10 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
         nx__count(&server->stats.bad, 1);
     }
     conn->handlers++;
+    if (nx__unlikely(conn->requests >= server->options.max_requests && !conn->last)) {
+        conn->last = true;
+        NX_IGNORE(nghttp2_submit_goaway(conn->session, 0, head->stream, NGHTTP2_NO_ERROR, NULL, 0));
+    }
     nx__fiber_resume(base->fiber);
     /* It is there: the session closes no stream while it tells of its head. */
     if (stream->req == req && !stream->streaming)

@@ -279,29 +279,12 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     return 0;
 }
 
-/* What comes is counted before anything is done for it. */
-static int on_begin_frame(nghttp2_session *session, const nghttp2_frame_hd *hd, void *user_data)
-{
-    (void)session;
-    struct nx__h2_conn *conn = user_data;
-    switch (hd->type) {
-    case NGHTTP2_HEADERS:
-    case NGHTTP2_CONTINUATION: return 0;
-    case NGHTTP2_DATA:
-        if (hd->length) return 0;
-        nx__h2_charge(conn, hd->flags & NGHTTP2_FLAG_END_STREAM ? 0 : 1);
-        break;
-    case NGHTTP2_RST_STREAM: nx__h2_charge(conn, NX__H2_RESET_COST); break;
-    default: nx__h2_charge(conn, 1); break;
-    }
-    return conn->flooded ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;
-}
-
 static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
 {
     struct nx__h2_conn *conn = user_data;
     if (frame->hd.type == NGHTTP2_RST_STREAM) {
         /* What the peer makes us reset costs as much as what it resets itself. */
+        nx__h2_scan_reset(&conn->scan, frame->hd.stream_id);
         if (frame->rst_stream.error_code != NGHTTP2_NO_ERROR)
             nx__h2_charge(conn, NX__H2_RESET_COST);
         return 0;
@@ -350,7 +333,6 @@ bool nx__h2_session_setup(struct nx__h2_shared *shared)
     nghttp2_session_callbacks_set_on_begin_headers_callback(c, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback2(c, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback2(c, on_invalid_header);
-    nghttp2_session_callbacks_set_on_begin_frame_callback(c, on_begin_frame);
     nghttp2_session_callbacks_set_on_frame_recv_callback(c, on_frame_recv);
     nghttp2_session_callbacks_set_on_frame_send_callback(c, on_frame_send);
     nghttp2_session_callbacks_set_on_data_chunk_recv_callback(c, on_data_chunk);
