@@ -32,7 +32,8 @@ struct nx__file_piece {
     uint64_t offset, len;
 };
 
-struct nx__stream; /* http/events.h */
+struct nx__stream;  /* http/events.h */
+struct nx__http_io; /* http/io.h */
 struct sockaddr_storage;
 
 /* What a protocol does for a request. All run in the request's fiber and may suspend, but those for
@@ -62,6 +63,9 @@ struct nx__http_driver {
     nx_bytes (*peer)(nx_request *req);
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
+
+    /* What TLS has come to, for a request that is `secure`; NULL when memory is out. */
+    const nx_tls_info *(*tls)(nx_request *req);
 
     /* For `nexus dev`: the connection's descriptor as long as nothing of the answer has gone out,
      * and what goes before has; else -1. Async-signal-safe. */
@@ -138,19 +142,27 @@ struct nx_request {
     nx_response response;
     nx_bytes body; /* once read whole */
     bool body_whole, body_streamed;
+    bool secure;                   /* it came through TLS, or QUIC */
     bool logged;                   /* on the standard output, by an access log of the app's own */
     struct nx__request_data *data; /* parsed at first use */
     struct nx__coded *coded;       /* what compresses the answer or decodes the body; mostly NULL */
     struct nx__request_extra *extra; /* NULL for most */
 };
 
-struct nx__h1_conn;
 struct nx__opened;
 struct nx__coding_config;
 struct nx__socket;
 struct nx__workers;
 
+/* What the server knows of a connection, whatever its protocol. */
+struct nx__conn {
+    struct nx__list link; /* in one of the server's lists */
+    nx_duration since;    /* that it is there (monotonic) */
+    const struct nx__conn_kind *kind;
+};
+
 enum nx__conn_list {
+    NX__CONN_GREET,   /* TLS has not been agreed on: handshake_deadline */
     NX__CONN_IDLE,    /* between requests: idle_deadline */
     NX__CONN_HEAD,    /* a part of a head is there: head_deadline */
     NX__CONN_HANDLER, /* a handler is suspended: handler_deadline */
@@ -160,26 +172,15 @@ enum nx__conn_list {
     NX__CONN_LISTS
 };
 
-struct nx__phase;
-
-/* What has a deadline in common with others of its kind. */
-struct nx__phase_type {
-    /* It has been in its list for longer than it may, or the server gives up waiting for it: takes
-     * itself out of the list, whatever it does. */
-    void (*expire)(struct nx__phase *phase);
-    /* A stream of events that has been silent for `heartbeat`, or that is to end since the server
-     * stops. It moves to the end of its list or out of it. */
-    void (*beat)(struct nx__phase *phase);
-    /* An idle connection that has had a request. */
-    bool (*used)(const struct nx__phase *phase);
-};
-
-/* What a connection is in, or a request that shares one with others: a list of the server. */
-struct nx__phase {
-    struct nx__list link; /* in server->lists[list] */
-    nx_duration since;    /* when it came there (monotonic) */
-    const struct nx__phase_type *type;
-    uint8_t list;
+/* What a protocol does for its connections, in the loop's context. */
+struct nx__conn_kind {
+    /* The connection has been in its list for longer than it may: it leaves it. */
+    void (*expire)(struct nx__conn *conn, enum nx__conn_list list);
+    /* It has a stream of events that has been silent for `heartbeat`, or that is to end since the
+     * server stops. It moves to the end of its list or out of it. */
+    void (*beat)(struct nx__conn *conn);
+    /* It has had a request. */
+    bool (*is_used)(const struct nx__conn *conn);
 };
 
 struct nx_http_server {
@@ -193,6 +194,7 @@ struct nx_http_server {
     struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
     struct nx__opened *opened;           /* directories that are served */
     struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
+    nx_tls_server *tls;                  /* NULL: plain */
     nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];
     uint16_t port;
@@ -241,9 +243,10 @@ static inline void nx__count(uint64_t *number, int by)
     nx__store_relaxed(number, *number + (uint64_t)(int64_t)by);
 }
 
-/* Takes over an accepted socket; `peer` is NULL where its address has to be asked for. False when
- * memory is out: the caller closes it. */
-bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer);
+/* Takes over an accepted connection; `peer` is NULL where its address has to be asked for. False
+ * when memory is out: the caller closes it. */
+bool nx__h1_accept(nx_http_server *server, struct nx__http_io io,
+                   const struct sockaddr_storage *peer);
 
 struct nx__handed;   /* permission/handover.h */
 struct nx__listener; /* permission/broker.h */
@@ -291,9 +294,10 @@ void nx__server_sweep_by(nx_http_server *server, nx_duration at);
 /* How long a connection may stay in the list. */
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list);
 
-/* Moves the phase into a list, from now on. Of one that is there already only the time is set anew,
- * and that no more often than deadlines are exact. */
-void nx__server_list(nx_http_server *server, struct nx__phase *phase, enum nx__conn_list list);
+static inline struct nx__conn *nx__conn_of(struct nx__list *link)
+{
+    return nx__container_of(link, struct nx__conn, link);
+}
 
 /* Sees to it that streams of events get their comments, and their end when the server stops. */
 void nx__server_events(nx_http_server *server);

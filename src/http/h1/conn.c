@@ -14,6 +14,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* A connection moves to the end of its list at most once in this time: deadlines are that exact,
+ * and requests in quick succession do not touch their neighbours. */
+#define LIST_GRAIN NX_MS(250)
+
 enum { READ_LEAST = 4096, LINGER_MOST = 1 << 20 };
 
 NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
@@ -23,16 +27,37 @@ static void conn_continue(struct nx__post *post);
 
 /* ---- Lists and closing */
 
+NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
+{
+    nx_http_server *server = conn->server;
+    nx_duration now = server->loop->now;
+    if (conn->list == list && now - conn->base.since < LIST_GRAIN &&
+        !nx__list_empty(&conn->base.link))
+        return;
+    nx__list_remove(&conn->base.link);
+    bool first = nx__list_empty(&server->lists[list]);
+    nx__list_insert(&server->lists[list], &conn->base.link);
+    conn->list = (uint8_t)list;
+    conn->base.since = now;
+    if (nx__unlikely(server->handing) && list == NX__CONN_IDLE) nx__handover_idle(server);
+    if (first) {
+        nx_duration span = nx__server_deadline(server, list);
+        if (span != NX_FOREVER) nx__server_sweep_by(server, now + span);
+    }
+}
+
+static bool is_used(const struct nx__conn *base)
+{
+    return nx__container_of(base, const struct nx__h1_conn, base)->requests != 0;
+}
+
 void nx__h1_close(struct nx__h1_conn *conn)
 {
     nx_http_server *server = conn->server;
-    int fd = conn->watch.fd;
-    nx__list_remove(&conn->phase.link);
+    nx__list_remove(&conn->base.link);
     if (nx__unlikely(conn->streaming)) nx__h1_stream_over(conn);
-    if (fd >= 0) {
-        nx__poller_remove(&server->loop->poller, &conn->watch);
-        (void)close(fd);
-    }
+    nx__poller_remove(&server->loop->poller, &conn->watch);
+    nx__io_close(&conn->io);
     nx__buffer_free(&conn->in);
     nx__buffer_free(&conn->out);
     if (conn->posted)
@@ -48,7 +73,7 @@ void nx__h1_close(struct nx__h1_conn *conn)
  * it. */
 static void conn_finish(struct nx__h1_conn *conn)
 {
-    if (conn->broken || shutdown(conn->watch.fd, SHUT_WR) != 0) {
+    if (conn->broken || !nx__io_end(&conn->io)) {
         nx__h1_close(conn);
         return;
     }
@@ -62,7 +87,7 @@ static void conn_finish(struct nx__h1_conn *conn)
 static bool linger(struct nx__h1_conn *conn)
 {
     for (;;) {
-        long n = nx__recv(conn->watch.fd, nx__h1_shared->in, NX__H1_SCRATCH);
+        long n = nx__recv(conn->io.fd, nx__h1_shared->in, NX__H1_SCRATCH); /* nobody looks at it */
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return false;
         if (n > 0) conn->requests += (uint32_t)n;
@@ -73,14 +98,13 @@ static bool linger(struct nx__h1_conn *conn)
     }
 }
 
-static void expire(struct nx__phase *phase)
+static void expire(struct nx__conn *base, enum nx__conn_list list)
 {
-    struct nx__h1_conn *conn = nx__container_of(phase, struct nx__h1_conn, phase);
-    enum nx__conn_list list = (enum nx__conn_list)phase->list;
+    struct nx__h1_conn *conn = nx__h1_of(base);
     nx_http_server *server = conn->server;
     if (list == NX__CONN_HANDLER || (list == NX__CONN_EVENTS && conn->req)) {
-        nx__list_remove(&conn->phase.link); /* it is told once */
-        if (!conn->req) return;       /* it has just ended, and conn_continue is on its way */
+        nx__list_remove(&conn->base.link); /* it is told once */
+        if (!conn->req) return;            /* it has just ended, and conn_continue is on its way */
         nx__count(&server->stats.timed_out, 1);
         nx_cancel(conn->req->base.fiber);
         return;
@@ -98,14 +122,6 @@ static void expire(struct nx__phase *phase)
     }
     nx__h1_close(conn);
 }
-
-static bool is_used(const struct nx__phase *phase)
-{
-    return nx__container_of(phase, const struct nx__h1_conn, phase)->requests != 0;
-}
-
-const struct nx__phase_type nx__h1_phase = {
-    .expire = expire, .beat = nx__h1_beat, .used = is_used};
 
 /* ---- A request's fiber */
 
@@ -168,6 +184,7 @@ static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *
     base->match = &memory->match;
     base->response.req = base;
     base->response.status = 200;
+    if (nx__unlikely(conn->io.tls != NULL)) base->secure = true;
     req->conn = conn;
     req->minor = head->minor;
     req->keep_alive = head->keep_alive;
@@ -234,18 +251,16 @@ static enum preface preface(const char *data, size_t len)
 static void change_to_h2(struct nx__h1_conn *conn, nx_bytes come)
 {
     nx_http_server *server = conn->server;
-    int fd = conn->watch.fd;
     struct sockaddr_storage peer = {.ss_family = conn->family};
     if (conn->family == AF_INET6)
         memcpy(&((struct sockaddr_in6 *)&peer)->sin6_addr, conn->address, 16);
     if (conn->family == AF_INET)
         memcpy(&((struct sockaddr_in *)&peer)->sin_addr, conn->address, 4);
     nx__poller_remove(&server->loop->poller, &conn->watch);
-    conn->watch.fd = -1;
-    if (nx__h2_accept(server, fd, &peer, come))
+    if (nx__h2_accept(server, conn->io, &peer, come)) {
         nx__count(&server->stats.connections, 1); /* one of two, for a moment */
-    else
-        (void)close(fd);
+        conn->io = (struct nx__http_io){.fd = -1};
+    }
     nx__h1_close(conn);
 }
 
@@ -306,7 +321,7 @@ static bool settle(struct nx__h1_conn *conn)
     }
     /* A head has its deadline from its first byte on, however many follow. */
     if (nx__unlikely(conn->in.len != 0)) {
-        if (conn->phase.list == NX__CONN_HEAD && conn->waited == conn->requests) return true;
+        if (conn->list == NX__CONN_HEAD && conn->waited == conn->requests) return true;
         conn->waited = conn->requests;
         nx__h1_list(conn, NX__CONN_HEAD);
     } else {
@@ -339,7 +354,7 @@ static void handle_kept(struct nx__h1_conn *conn)
 
 static NX__HOT void conn_read(struct nx__h1_conn *conn)
 {
-    if (conn->phase.list == NX__CONN_LINGER) {
+    if (conn->list == NX__CONN_LINGER) {
         (void)linger(conn);
         return;
     }
@@ -354,7 +369,7 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
             target = conn->in.data + conn->in.len;
             room = conn->in.capacity - conn->in.len;
         }
-        long n = nx__recv(conn->watch.fd, target, room);
+        long n = nx__io_recv(&conn->io, target, room);
         if (nx__unlikely(n <= 0)) {
             if (n == -EINTR) continue;
             if (n != -EAGAIN) nx__h1_close(conn);
@@ -390,7 +405,7 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
         if (!settle(conn)) return; /* it may be gone */
         /* Drained, so the next byte brings a new edge; an end that came with these bytes does not.
          */
-        if ((size_t)n < room && !conn->half_closed) return;
+        if (!nx__io_more(&conn->io, (size_t)n, room) && !conn->half_closed) return;
     }
 }
 
@@ -472,26 +487,32 @@ static void peer_keep(struct nx__h1_conn *conn, const struct sockaddr_storage *p
         memcpy(conn->address, &((const struct sockaddr_in *)peer)->sin_addr, 4);
 }
 
-bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer)
+static const struct nx__conn_kind kind = {
+    .expire = expire, .beat = nx__h1_beat, .is_used = is_used};
+
+bool nx__h1_accept(nx_http_server *server, struct nx__http_io io,
+                   const struct sockaddr_storage *peer)
 {
     if (!nx__h1_shared && !shared_new()) return false;
     struct nx__h1_conn *conn = calloc(1, sizeof *conn);
     if (!conn) return false;
     conn->server = server;
+    conn->base.kind = &kind;
     conn->watch.ready = conn_ready;
-    conn->phase.type = &nx__h1_phase;
     conn->post.fn = conn_continue;
     struct sockaddr_storage asked = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof asked;
-    if (!peer) (void)getpeername(fd, (struct sockaddr *)&asked, &len);
+    if (!peer) (void)getpeername(io.fd, (struct sockaddr *)&asked, &len);
     peer_keep(conn, peer ? peer : &asked);
-    nx__list_init(&conn->phase.link);
-    if (nx__poller_add(&server->loop->poller, &conn->watch, fd, NX__READABLE)) {
+    nx__list_init(&conn->base.link);
+    if (nx__poller_add(&server->loop->poller, &conn->watch, io.fd, NX__READABLE)) {
         free(conn);
         return false;
     }
+    conn->io = io;
     nx__h1_shared->connections++;
     nx__h1_list(conn, NX__CONN_IDLE);
+    if (io.tls) conn_read(conn); /* what came with the handshake, of which no event tells */
     return true;
 }
 
@@ -522,20 +543,26 @@ static nx_bytes protocol(const nx_request *base)
     return nx_str(((const struct nx__h1_request *)base)->minor ? "HTTP/1.1" : "HTTP/1.0");
 }
 
+static const nx_tls_info *tls(nx_request *base)
+{
+    return nx__tls_info(((struct nx__h1_request *)base)->conn->io.tls);
+}
+
 static int descriptor(const nx_request *base)
 {
     const struct nx__h1_conn *conn = ((const struct nx__h1_request *)base)->conn;
     struct nx__h1_shared *shared = nx__h1_shared;
-    if (base->response.state != NX__RESPONSE_OPEN || conn->broken || conn->out.len) return -1;
-    if (shared->active != conn) return conn->watch.fd;
+    if (base->response.state != NX__RESPONSE_OPEN || conn->broken || conn->out.len || conn->io.tls)
+        return -1;
+    if (shared->active != conn) return conn->io.fd;
     /* Answers to requests that came before in the same batch. */
     while (shared->out_len) {
-        long n = nx__send(conn->watch.fd, shared->out, shared->out_len);
+        long n = nx__send(conn->io.fd, shared->out, shared->out_len);
         if (n <= 0) return -1;
         shared->out_len -= (size_t)n;
         memmove(shared->out, shared->out + n, shared->out_len);
     }
-    return conn->watch.fd;
+    return conn->io.fd;
 }
 
 static void leave(nx_request *base)
@@ -556,6 +583,7 @@ const struct nx__http_driver nx__h1_driver = {
     .trailer = nx__h1_trailer,
     .peer = peer,
     .protocol = protocol,
+    .tls = tls,
     .descriptor = descriptor,
     .leave = leave,
     .events = nx__h1_events,

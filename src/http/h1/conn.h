@@ -4,6 +4,7 @@
 
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
+#include "http/io.h"
 #include "http/server.h"
 
 enum {
@@ -18,21 +19,21 @@ enum {
 
 struct nx__h1_request;
 
-extern const struct nx__phase_type nx__h1_phase;
-
 /* About 200 bytes: an idle connection has nothing else. */
 struct nx__h1_conn {
     struct nx__watch watch;
+    struct nx__http_io io;
     nx_http_server *server;
-    struct nx__phase phase;
+    struct nx__conn base;       /* in server->lists[list] */
     struct nx__h1_request *req; /* whose handler has not ended */
     struct nx__buffer in;       /* read, not yet handled */
-    struct nx__buffer out;      /* not yet taken by the kernel */
+    struct nx__buffer out;      /* as it goes to the kernel, which has not yet taken it */
     struct nx__stream *stream;  /* of events, without a fiber; cf. `streaming` */
     struct nx__post post;       /* goes on in the loop's context */
     uint32_t requests;
     uint32_t scanned; /* of `in`: known to hold no whole head */
     uint32_t waited;  /* `requests` when the head that is in `in` began */
+    uint8_t list;
     uint8_t family; /* the peer's; AF_UNSPEC where it is not known */
     uint8_t
         address[16]; /* of AF_INET and AF_INET6. Kept: a peer that has reset has none any more */
@@ -97,11 +98,14 @@ struct nx__h1_shared {
 extern NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
 extern const struct nx__http_driver nx__h1_driver;
 
-/* Moves the connection into a list, from now on. */
-static inline void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
+/* The connection that the server knows by this. */
+static inline struct nx__h1_conn *nx__h1_of(struct nx__conn *base)
 {
-    nx__server_list(conn->server, &conn->phase, list);
+    return nx__container_of(base, struct nx__h1_conn, base);
 }
+
+/* Moves the connection into a list, from now on. */
+void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list);
 
 /* Closes the connection and frees it; no handler has it. */
 void nx__h1_close(struct nx__h1_conn *conn);
@@ -165,7 +169,6 @@ nx_err nx__h1_send_file(nx_response *res, int fd, const struct nx__file_piece *p
 
 /* ---- stream.c */
 
-void nx__h1_beat(struct nx__phase *phase);
 void nx__h1_events(nx_response *res);
 void nx__h1_hold(nx_response *res, struct nx__stream *stream);
 long nx__h1_stream_send(struct nx__stream *stream, const nx_bytes *pieces, size_t count);
@@ -177,6 +180,9 @@ void nx__h1_stream_over(struct nx__h1_conn *conn);
 /* The handler of a request that held the connection has ended: the stream goes on by itself, and
  * may be gone after. */
 void nx__h1_stream_enter(struct nx__h1_conn *conn);
+
+/* A stream of events has been silent for long, or is to end (struct nx__conn_kind). */
+void nx__h1_beat(struct nx__conn *base);
 
 /* An event of the poller on a connection with a stream, which may be gone after. */
 void nx__h1_stream_ready(struct nx__h1_conn *conn, uint32_t events);

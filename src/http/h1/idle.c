@@ -4,23 +4,19 @@
 
 #include "permission/handover.h"
 
-/* In the list of those that are idle nearly all are free; a handler that has just ended may still be
- * about to read on. Those of other protocols are in the list too, and stay. NULL for all these. */
-static struct nx__h1_conn *free_at(const struct nx__list *link)
+/* In the list of those that are idle nearly all are; a handler that has just ended may still be
+ * about to read on. What goes through TLS can't go without its keys. */
+static bool is_free(const struct nx__h1_conn *conn)
 {
-    struct nx__phase *phase = nx__container_of(link, struct nx__phase, link);
-    if (phase->type != &nx__h1_phase) return NULL;
-    struct nx__h1_conn *conn = nx__container_of(phase, struct nx__h1_conn, phase);
-    bool is_free = !conn->req && !conn->posted && !conn->in.len && !conn->out.len &&
-                   !conn->broken && !conn->streaming;
-    return is_free ? conn : NULL;
+    return !conn->req && !conn->posted && !conn->in.len && !conn->out.len && !conn->broken &&
+           !conn->streaming && !conn->io.tls;
 }
 
 static struct nx__h1_conn *first_free(struct nx__list *list)
 {
     for (struct nx__list *link = list->next; link != list; link = link->next) {
-        struct nx__h1_conn *conn = free_at(link);
-        if (conn) return conn;
+        struct nx__h1_conn *conn = nx__h1_of(nx__conn_of(link));
+        if (is_free(conn)) return conn;
     }
     return NULL;
 }
@@ -29,9 +25,9 @@ size_t nx__h1_idle(struct nx__list *list, struct nx__handed *out, size_t most)
 {
     size_t count = 0;
     for (struct nx__list *link = list->next; link != list && count < most; link = link->next) {
-        const struct nx__h1_conn *conn = free_at(link);
-        if (conn)
-            out[count++] = (struct nx__handed){.fd = conn->watch.fd, .requests = conn->requests};
+        const struct nx__h1_conn *conn = nx__h1_of(nx__conn_of(link));
+        if (is_free(conn))
+            out[count++] = (struct nx__handed){.fd = conn->io.fd, .requests = conn->requests};
     }
     return count;
 }
@@ -44,11 +40,11 @@ void nx__h1_let_go(struct nx__list *list, size_t count)
 bool nx__h1_take(nx_http_server *server, const struct nx__handed *connection)
 {
     nx__count(&server->stats.connections, 1);
-    if (!nx__h1_accept(server, connection->fd, NULL)) {
+    if (!nx__h1_accept(server, (struct nx__http_io){.fd = connection->fd}, NULL)) {
         nx__count(&server->stats.connections, -1);
         return false;
     }
     struct nx__list *last = server->lists[NX__CONN_IDLE].prev;
-    nx__container_of(last, struct nx__h1_conn, phase.link)->requests = connection->requests;
+    nx__h1_of(nx__conn_of(last))->requests = connection->requests;
     return true;
 }

@@ -100,7 +100,7 @@ static void out_sent(struct nx__h2_stream *stream, size_t len)
     if (len) stream->out = nx_slice(stream->out.data + len, stream->out.len - len);
     if (req) req->moved = stream->conn->server->loop->now;
     if (stream->out.len) {
-        if (!req) nx__list_remove(&stream->phase.link); /* its deadline begins anew */
+        if (!req) nx__list_remove(&stream->base.link); /* its deadline begins anew */
         return;
     }
     if (stream->copy) {

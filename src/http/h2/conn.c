@@ -10,6 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+/* What is in a list moves to its end at most once in this time. */
+#define LIST_GRAIN NX_MS(250)
+
 enum {
     LINGER_MOST = 1 << 20,
     READS_MOST = 4, /* in one turn; the others are served too */
@@ -21,14 +24,30 @@ NX__THREAD_LOCAL struct nx__h2_shared *nx__h2_shared;
 static void conn_posted(struct nx__post *post);
 static void conn_read(struct nx__h2_conn *conn);
 
-static long conn_recv(const struct nx__h2_conn *conn, void *data, size_t len)
+/* ---- Lists */
+
+static void list_into(nx_http_server *server, struct nx__conn *base, uint8_t *in,
+                      enum nx__conn_list list)
 {
-    return nx__recv(conn->watch.fd, data, len);
+    nx_duration now = server->loop->now;
+    if (*in == list && now - base->since < LIST_GRAIN && !nx__list_empty(&base->link)) return;
+    nx__list_remove(&base->link);
+    bool first = nx__list_empty(&server->lists[list]);
+    nx__list_insert(&server->lists[list], &base->link);
+    *in = (uint8_t)list;
+    base->since = now;
+    nx_duration span = first ? nx__server_deadline(server, list) : NX_FOREVER;
+    if (span != NX_FOREVER) nx__server_sweep_by(server, now + span);
 }
 
-static long conn_send(const struct nx__h2_conn *conn, const void *data, size_t len)
+void nx__h2_list(struct nx__h2_conn *conn, enum nx__conn_list list)
 {
-    return nx__send(conn->watch.fd, data, len);
+    list_into(conn->server, &conn->base, &conn->list, list);
+}
+
+void nx__h2_stream_list(struct nx__h2_stream *stream, enum nx__conn_list list)
+{
+    list_into(stream->conn->server, &stream->base, &stream->list, list);
 }
 
 /* ---- What a peer may ask for */
@@ -68,12 +87,11 @@ static void streams_end(struct nx__h2_conn *conn, bool all)
 /* The socket is of no more use: whoever waits for it is told. */
 static void conn_break(struct nx__h2_conn *conn)
 {
-    nx__list_remove(&conn->phase.link);
+    nx__list_remove(&conn->base.link);
     if (conn->closed) return;
     conn->broken = conn->closed = true;
     nx__poller_remove(&conn->server->loop->poller, &conn->watch);
-    (void)close(conn->watch.fd);
-    conn->watch.fd = -1;
+    nx__io_close(&conn->io);
     nx__buffer_free(&conn->out);
     streams_end(conn, true);
 }
@@ -94,19 +112,19 @@ static void conn_free(struct nx__h2_conn *conn)
  * kernel drop what was sent. */
 static void linger_begin(struct nx__h2_conn *conn)
 {
-    if (conn->half_closed || shutdown(conn->watch.fd, SHUT_WR) != 0) {
+    if (conn->half_closed || !nx__io_end(&conn->io)) {
         conn_break(conn);
         return;
     }
     conn->lingering = true;
-    nx__server_list(conn->server, &conn->phase, NX__CONN_LINGER);
+    nx__h2_list(conn, NX__CONN_LINGER);
 }
 
 /* What the peer still sends is dropped. */
 static void linger(struct nx__h2_conn *conn)
 {
     for (;;) {
-        long n = conn_recv(conn, nx__h2_shared->in, NX__H2_SCRATCH);
+        long n = nx__io_recv(&conn->io, nx__h2_shared->in, NX__H2_SCRATCH);
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return;
         if (n > 0) conn->dropped += (uint32_t)n;
@@ -131,7 +149,7 @@ static bool flush_kept(struct nx__h2_conn *conn)
 {
     size_t sent = 0;
     while (sent < conn->out.len && !conn->broken) {
-        long n = conn_send(conn, conn->out.data + sent, conn->out.len - sent);
+        long n = nx__send(conn->io.fd, conn->out.data + sent, conn->out.len - sent);
         if (n == -EINTR) continue;
         if (n == -EAGAIN) break;
         if (n < 0)
@@ -139,11 +157,17 @@ static bool flush_kept(struct nx__h2_conn *conn)
         else
             sent += (size_t)n;
     }
-    if (sent) nx__list_remove(&conn->phase.link); /* its deadline begins anew */
+    if (sent) nx__list_remove(&conn->base.link); /* its deadline begins anew */
     nx__buffer_consume(&conn->out, sent);
     if (conn->out.len) return false;
     nx__buffer_free(&conn->out);
     return !conn->broken;
+}
+
+static void output_keep(struct nx__h2_conn *conn, const void *data, size_t len)
+{
+    if (nx__io_keep(&conn->io, data, len, &conn->out, (size_t)NX__H2_SCRATCH * 3))
+        conn->broken = true;
 }
 
 /* Sends the shared output; keeps what the peer does not take. False when there is such, or the
@@ -152,8 +176,8 @@ static bool output_send(struct nx__h2_conn *conn)
 {
     struct nx__h2_shared *shared = nx__h2_shared;
     size_t sent = 0;
-    while (sent < shared->out_len && !conn->broken) {
-        long n = conn_send(conn, shared->out + sent, shared->out_len - sent);
+    while (sent < shared->out_len && !conn->out.len) {
+        long n = nx__io_send(&conn->io, shared->out + sent, shared->out_len - sent, &conn->out);
         if (nx__likely(n > 0)) {
             sent += (size_t)n;
             continue;
@@ -163,11 +187,9 @@ static bool output_send(struct nx__h2_conn *conn)
         break;
     }
     size_t rest = shared->out_len - sent;
-    if (rest && !conn->broken &&
-        nx__buffer_append(&conn->out, shared->out + sent, rest, NX__H2_SCRATCH))
-        conn->broken = true;
+    if (rest && !conn->broken) output_keep(conn, shared->out + sent, rest);
     shared->out_len = 0;
-    return !rest && !conn->broken;
+    return !rest && !conn->out.len && !conn->broken;
 }
 
 NX__HOT void nx__h2_flush(struct nx__h2_conn *conn)
@@ -184,9 +206,7 @@ NX__HOT void nx__h2_flush(struct nx__h2_conn *conn)
         if (n > 0) {
             size_t len = (size_t)n; /* of a frame, at most */
             if (len > NX__H2_SCRATCH - shared->out_len && !output_send(conn)) {
-                if (!conn->broken &&
-                    nx__buffer_append(&conn->out, data, len, (size_t)NX__H2_SCRATCH * 2))
-                    conn->broken = true;
+                if (!conn->broken) output_keep(conn, data, len);
                 break;
             }
             memcpy(shared->out + shared->out_len, data, len);
@@ -216,19 +236,19 @@ static void list_sending(struct nx__h2_conn *conn)
     for (struct nx__list *link = conn->sending.next; link != &conn->sending; link = link->next) {
         struct nx__h2_stream *stream = nx__container_of(link, struct nx__h2_stream, sending);
         if (stream->req) continue;
-        if (stream->phase.list != NX__CONN_WRITE || nx__list_empty(&stream->phase.link))
-            nx__server_list(conn->server, &stream->phase, NX__CONN_WRITE);
+        if (stream->list != NX__CONN_WRITE || nx__list_empty(&stream->base.link))
+            nx__h2_stream_list(stream, NX__CONN_WRITE);
     }
 }
 
 /* The time counts from when it came into the list, whatever the peer says but a request. */
 static void list_once(struct nx__h2_conn *conn, enum nx__conn_list list)
 {
-    if (conn->phase.list == list && conn->waited == conn->requests &&
-        !nx__list_empty(&conn->phase.link))
+    if (conn->list == list && conn->waited == conn->requests &&
+        !nx__list_empty(&conn->base.link))
         return;
     conn->waited = conn->requests;
-    nx__server_list(conn->server, &conn->phase, list);
+    nx__h2_list(conn, list);
 }
 
 /* The peer has broken the rules past what its session can say by itself. */
@@ -305,14 +325,14 @@ static void settle(struct nx__h2_conn *conn)
     if (nx__unlikely(conn->lingering)) return;
     if (nx__unlikely(!nx__list_empty(&conn->sending))) list_sending(conn);
     if (nx__unlikely(conn->out.len)) {
-        if (nx__list_empty(&conn->phase.link) || conn->phase.list != NX__CONN_WRITE)
-            nx__server_list(conn->server, &conn->phase, NX__CONN_WRITE);
+        if (nx__list_empty(&conn->base.link) || conn->list != NX__CONN_WRITE)
+            nx__h2_list(conn, NX__CONN_WRITE);
     } else if (nx__unlikely(conn->kept != NULL || (idle && in_frame(conn)))) {
         list_once(conn, NX__CONN_HEAD);
     } else if (idle) {
         list_once(conn, NX__CONN_IDLE);
     } else {
-        nx__list_remove(&conn->phase.link);
+        nx__list_remove(&conn->base.link);
     }
 }
 
@@ -353,11 +373,11 @@ static NX__HOT void conn_read(struct nx__h2_conn *conn)
             nx__h2_dirty(conn);
             break;
         }
-        long n = conn_recv(conn, nx__h2_shared->in, NX__H2_SCRATCH);
+        long n = nx__io_recv(&conn->io, nx__h2_shared->in, NX__H2_SCRATCH);
         if (nx__likely(n > 0)) {
             take(conn, nx_slice(nx__h2_shared->in, (size_t)n));
             /* Drained, so the next byte brings a new edge; an end that came with these does not. */
-            if (n < NX__H2_SCRATCH && !conn->ending) break;
+            if (!nx__io_more(&conn->io, (size_t)n, NX__H2_SCRATCH) && !conn->ending) break;
             nx__h2_flush(conn);
             continue;
         }
@@ -385,18 +405,16 @@ static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
 
 /* ---- Deadlines and the stop */
 
-static void expire(struct nx__phase *phase)
+static void expire(struct nx__conn *base, enum nx__conn_list list)
 {
-    struct nx__h2_conn *conn = nx__container_of(phase, struct nx__h2_conn, phase);
+    struct nx__h2_conn *conn = nx__container_of(base, struct nx__h2_conn, base);
     nx_http_server *server = conn->server;
-    nx__list_remove(&phase->link);
-    if (phase->list != NX__CONN_LINGER && !(phase->list == NX__CONN_IDLE && server->draining))
+    nx__list_remove(&base->link);
+    if (list != NX__CONN_LINGER && !(list == NX__CONN_IDLE && server->draining))
         nx__count(&server->stats.timed_out, 1);
-    if (phase->list == NX__CONN_IDLE || phase->list == NX__CONN_HEAD) {
-        bool late = phase->list == NX__CONN_HEAD;
-        if (nghttp2_session_terminate_session(conn->session,
-                                              late ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_NO_ERROR))
-            conn->broken = true;
+    if (list == NX__CONN_IDLE || list == NX__CONN_HEAD) {
+        uint32_t code = list == NX__CONN_HEAD ? NGHTTP2_ENHANCE_YOUR_CALM : NGHTTP2_NO_ERROR;
+        if (nghttp2_session_terminate_session(conn->session, code)) conn->broken = true;
         conn->last = true;
     } else {
         conn->broken = true;
@@ -404,12 +422,17 @@ static void expire(struct nx__phase *phase)
     nx__h2_dirty(conn); /* the list that it was in is being looked through */
 }
 
-static bool is_used(const struct nx__phase *phase)
+static void beat(struct nx__conn *base)
 {
-    return nx__container_of(phase, const struct nx__h2_conn, phase)->requests != 0;
+    (void)base; /* streams of events are in the list by themselves */
 }
 
-static const struct nx__phase_type conn_phase = {.expire = expire, .used = is_used};
+static bool is_used(const struct nx__conn *base)
+{
+    return nx__container_of(base, const struct nx__h2_conn, base)->requests != 0;
+}
+
+static const struct nx__conn_kind kind = {.expire = expire, .beat = beat, .is_used = is_used};
 
 void nx__h2_drain(nx_http_server *server)
 {
@@ -496,35 +519,46 @@ static bool session_new(struct nx__h2_conn *conn)
            !nghttp2_session_set_local_window_size(conn->session, 0, 0, NX__H2_CONN_WINDOW);
 }
 
-bool nx__h2_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer,
-                   nx_bytes come)
+bool nx__h2_greeted(nx_http_server *server, struct nx__http_io io,
+                    const struct sockaddr_storage *peer)
+{
+    return nx__h2_accept(server, io, peer, (nx_bytes){0});
+}
+
+bool nx__h2_accept(nx_http_server *server, struct nx__http_io io,
+                   const struct sockaddr_storage *peer, nx_bytes come)
 {
     if (!nx__h2_shared && !shared_new()) return false;
     struct nx__h2_conn *conn = calloc(1, sizeof *conn);
     if (!conn) return false;
     *conn = (struct nx__h2_conn){.watch.ready = conn_ready,
                                  .server = server,
-                                 .phase.type = &conn_phase,
+                                 .base.kind = &kind,
+                                 .io = io,
                                  .post.fn = conn_posted,
                                  .scan.preface = NX__H2_PREFACE_LEN,
                                  .calm = NX__H2_CALM,
                                  .calm_at = server->loop->now};
-    peer_keep(conn, peer);
-    nx__list_init(&conn->phase.link);
+    struct sockaddr_storage asked = {.ss_family = AF_UNSPEC};
+    socklen_t len = sizeof asked;
+    if (!peer) (void)getpeername(io.fd, (struct sockaddr *)&asked, &len);
+    peer_keep(conn, peer ? peer : &asked);
+    nx__list_init(&conn->base.link);
     nx__list_init(&conn->streams);
     nx__list_init(&conn->sending);
     nx__list_init(&conn->due);
     if (!session_new(conn) ||
-        nx__poller_add(&server->loop->poller, &conn->watch, fd, NX__READABLE)) {
+        nx__poller_add(&server->loop->poller, &conn->watch, io.fd, NX__READABLE)) {
         nghttp2_session_del(conn->session);
         free(conn);
         return false;
     }
     int on = 1; /* answers do not wait for those before to be acknowledged */
-    (void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    (void)setsockopt(io.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
     nx__list_insert(&server->sessions, &conn->link);
     nx__h2_shared->connections++;
-    take(conn, come);
-    nx__h2_dirty(conn); /* who has it now is not to find it gone */
+    if (come.len) take(conn, come);
+    conn->unread = true; /* there may be more, which no event tells of */
+    nx__h2_dirty(conn);  /* who has it now is not to find it gone */
     return true;
 }

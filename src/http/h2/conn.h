@@ -73,14 +73,15 @@ enum { NX__H2_RESETS = sizeof((struct nx__h2_scan *)0)->reset / sizeof(int32_t) 
 
 struct nx__h2_conn {
     struct nx__watch watch;
+    struct nx__http_io io;
     nx_http_server *server;
-    struct nx__phase phase;
+    struct nx__conn base; /* in server->lists[list] */
     struct nx__list link; /* in server->sessions */
     nghttp2_session *session;
     struct nx__list streams;  /* all of them */
     struct nx__list sending;  /* those that have something to send */
     struct nx__list due;      /* streams of events that can take more */
-    struct nx__buffer out;    /* not yet taken by the kernel */
+    struct nx__buffer out;    /* as it goes to the kernel, which has not yet taken it */
     struct nx__h2_head *kept; /* a head of which a part has come, its text cut off */
     struct nx__h2_scan scan;
     struct nx__post post;     /* goes on in the loop's context */
@@ -91,7 +92,8 @@ struct nx__h2_conn {
     uint32_t waited;   /* `requests` when it came into its list */
     uint32_t handlers; /* that run */
     uint32_t dropped;  /* bytes, while it lingers */
-    uint8_t family;    /* the peer's; AF_UNSPEC where it is not known */
+    uint8_t list;
+    uint8_t family; /* the peer's; AF_UNSPEC where it is not known */
     uint8_t address[16];
     bool busy : 1;       /* the session has the thread: what is to be sent goes after */
     bool posted : 1;     /* `post` is under way */
@@ -116,13 +118,14 @@ struct nx__h2_stream {
     struct nx__list link;       /* conn->streams */
     struct nx__list sending;    /* conn->sending */
     struct nx__list due;        /* conn->due */
-    struct nx__phase phase;
+    struct nx__conn base;       /* in a list of the server, as a connection would be */
     int32_t id;
     uint32_t discarded;
     nx_bytes out; /* to be sent next */
     char *copy;   /* memory of the stream that it is in; NULL: the handler's */
     struct nx__buffer in;       /* of the body: come, not yet read */
     struct nx__stream *events;  /* without a fiber */
+    uint8_t list;
     bool answered : 1;  /* the head has been handed to the session */
     bool deferred : 1;  /* the session asks no more until it is told */
     bool out_end : 1;   /* the answer ends behind `out` */
@@ -187,6 +190,10 @@ void nx__h2_pool_clear(struct nx__h2_shared *shared);
 /* There is something to send, or to see to: in the loop's context, soon. */
 void nx__h2_dirty(struct nx__h2_conn *conn);
 
+/* Moves the connection, or the stream, into a list of the server, from now on. */
+void nx__h2_list(struct nx__h2_conn *conn, enum nx__conn_list list);
+void nx__h2_stream_list(struct nx__h2_stream *stream, enum nx__conn_list list);
+
 /* Sends what the session has, as far as the peer takes it; in the loop's context, and not while the
  * session tells of what has come. */
 void nx__h2_flush(struct nx__h2_conn *conn);
@@ -240,7 +247,7 @@ void nx__h2_stream_sent(struct nx__h2_stream *stream);
 /* Frees what neither the session nor a handler has any more. */
 void nx__h2_stream_free(struct nx__h2_stream *stream);
 
-extern const struct nx__phase_type nx__h2_stream_phase;
+extern const struct nx__conn_kind nx__h2_stream_kind;
 
 /* ---- answer.c */
 
@@ -283,7 +290,7 @@ void nx__h2_events(nx_response *res);
 void nx__h2_hold(nx_response *res, struct nx__stream *stream);
 long nx__h2_stream_send(struct nx__stream *stream, const nx_bytes *pieces, size_t count);
 void nx__h2_stream_end(struct nx__stream *stream, bool in_order);
-void nx__h2_stream_beat(struct nx__phase *phase);
+void nx__h2_stream_beat(struct nx__conn *base);
 
 /* The handler of a stream that goes on without it has ended. */
 void nx__h2_stream_enter(struct nx__h2_stream *stream);

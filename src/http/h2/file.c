@@ -49,7 +49,7 @@ static nx_err send_range(nx_response *res, int fd, const struct nx__file_piece *
         left -= (uint64_t)n;
         /* While it goes forward, the peer's pace is held to write_deadline, not to the handler's.
          */
-        nx__server_list(res->req->server, &stream->phase, NX__CONN_HANDLER);
+        nx__h2_stream_list(stream, NX__CONN_HANDLER);
     }
     return NX_OK;
 }

@@ -15,7 +15,7 @@ void nx__h2_stream_free(struct nx__h2_stream *stream)
     nx__list_remove(&stream->link);
     nx__list_remove(&stream->sending);
     nx__list_remove(&stream->due);
-    nx__list_remove(&stream->phase.link);
+    nx__list_remove(&stream->base.link);
     nx__buffer_free(&stream->in);
     nx__h2_free(conn, stream->copy);
     nx__h2_free(conn, stream);
@@ -29,8 +29,8 @@ static struct nx__h2_stream *stream_new(struct nx__h2_conn *conn, int32_t id)
     memset(stream, 0, sizeof *stream);
     stream->conn = conn;
     stream->id = id;
-    stream->phase.type = &nx__h2_stream_phase;
-    nx__list_init(&stream->phase.link);
+    stream->base.kind = &nx__h2_stream_kind;
+    nx__list_init(&stream->base.link);
     nx__list_init(&stream->sending);
     nx__list_init(&stream->due);
     nx__list_insert(&conn->streams, &stream->link);
@@ -90,7 +90,7 @@ static void rest_discard(struct nx__h2_stream *stream)
     if (stream->discarded > NX__H2_DISCARD_MOST)
         nx__h2_reset(stream, NGHTTP2_NO_ERROR);
     else
-        nx__server_list(stream->conn->server, &stream->phase, NX__CONN_LINGER);
+        nx__h2_stream_list(stream, NX__CONN_LINGER);
 }
 
 void nx__h2_stream_sent(struct nx__h2_stream *stream)
@@ -100,17 +100,17 @@ void nx__h2_stream_sent(struct nx__h2_stream *stream)
     rest_discard(stream);
 }
 
-static void expire(struct nx__phase *phase)
+static void expire(struct nx__conn *base, enum nx__conn_list list)
 {
-    struct nx__h2_stream *stream = nx__container_of(phase, struct nx__h2_stream, phase);
+    struct nx__h2_stream *stream = nx__container_of(base, struct nx__h2_stream, base);
     nx_http_server *server = stream->conn->server;
-    nx__list_remove(&phase->link); /* it is told once */
+    nx__list_remove(&base->link); /* it is told once */
     if (stream->req) {
         nx__count(&server->stats.timed_out, 1);
         nx_cancel(stream->req->base.fiber);
         return;
     }
-    if (phase->list == NX__CONN_LINGER) {
+    if (list == NX__CONN_LINGER) {
         nx__h2_reset(stream, NGHTTP2_NO_ERROR);
         return;
     }
@@ -118,7 +118,15 @@ static void expire(struct nx__phase *phase)
     nx__h2_reset(stream, NGHTTP2_CANCEL);
 }
 
-const struct nx__phase_type nx__h2_stream_phase = {.expire = expire, .beat = nx__h2_stream_beat};
+/* Only whole connections are handed over, or asked whether they are used. */
+static bool is_used(const struct nx__conn *base)
+{
+    (void)base;
+    return false;
+}
+
+const struct nx__conn_kind nx__h2_stream_kind = {
+    .expire = expire, .beat = nx__h2_stream_beat, .is_used = is_used};
 
 /* ---- A request's fiber */
 
@@ -134,7 +142,7 @@ static NX__HOT nx_err request_main(void *arg)
     nx__buffer_free(&req->piece);
     stream->req = NULL;
     conn->handlers--;
-    nx__list_remove(&stream->phase.link);
+    nx__list_remove(&stream->base.link);
     if (nx__unlikely(stream->closed)) {
         nx__h2_stream_free(stream);
         return NX_OK;
@@ -222,6 +230,7 @@ static struct nx__h2_request *request_new(struct nx__h2_conn *conn, const struct
     base->driver = &nx__h2_driver;
     base->server = conn->server;
     base->fiber = fiber;
+    base->secure = conn->io.tls != NULL;
     base->method = nx_slice(method, head->method.len);
     const char *query = memchr(target, '?', head->path.len);
     base->path = nx_slice(target, query ? (size_t)(query - target) : head->path.len);
@@ -295,7 +304,7 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     nx__fiber_resume(base->fiber);
     /* It is there: the session closes no stream while it tells of its head. */
     if (stream->req == req && !stream->streaming)
-        nx__server_list(server, &stream->phase, NX__CONN_HANDLER);
+        nx__h2_stream_list(stream, NX__CONN_HANDLER);
 }
 
 /* ---- The seam */
@@ -315,6 +324,11 @@ static nx_bytes protocol(const nx_request *base)
 {
     (void)base;
     return nx_str("HTTP/2.0");
+}
+
+static const nx_tls_info *tls(nx_request *base)
+{
+    return nx__tls_info(((struct nx__h2_request *)base)->stream->conn->io.tls);
 }
 
 /* A connection has other requests too: nobody else can have it. */
@@ -342,6 +356,7 @@ const struct nx__http_driver nx__h2_driver = {
     .trailer = nx__h2_trailer,
     .peer = peer,
     .protocol = protocol,
+    .tls = tls,
     .descriptor = descriptor,
     .leave = leave,
     .events = nx__h2_events,

@@ -11,7 +11,7 @@ enum { HELD_MOST = 16 * 1024 };
 static void list_events(struct nx__h2_stream *stream)
 {
     nx_http_server *server = stream->conn->server;
-    nx__server_list(server, &stream->phase, NX__CONN_EVENTS);
+    nx__h2_stream_list(stream, NX__CONN_EVENTS);
     nx__server_events(server);
 }
 
@@ -19,7 +19,7 @@ void nx__h2_events(nx_response *res)
 {
     struct nx__h2_stream *stream = ((struct nx__h2_request *)res->req)->stream;
     if (stream->streaming) {
-        nx__server_list(stream->conn->server, &stream->phase, NX__CONN_EVENTS);
+        nx__h2_stream_list(stream, NX__CONN_EVENTS);
         return;
     }
     stream->streaming = true;
@@ -43,7 +43,7 @@ void nx__h2_stream_over(struct nx__h2_stream *stream)
     stream->streaming = false;
     stream->events = NULL;
     nx__list_remove(&stream->due);
-    nx__list_remove(&stream->phase.link);
+    nx__list_remove(&stream->base.link);
     nx__count(&stream->conn->server->stats.streams, -1);
     if (events) nx__stream_leave(events);
 }
@@ -62,7 +62,7 @@ void nx__h2_streams_serve(struct nx__h2_conn *conn)
             nx__container_of(conn->due.next, struct nx__h2_stream, due);
         nx__list_remove(&stream->due);
         if (conn->broken || stream->closed) continue;
-        if (stream->phase.list == NX__CONN_WRITE || nx__list_empty(&stream->phase.link))
+        if (stream->list == NX__CONN_WRITE || nx__list_empty(&stream->base.link))
             list_events(stream);
         if (conn->server->draining)
             nx__stream_finish(stream->events);
@@ -98,18 +98,18 @@ void nx__h2_stream_end(struct nx__stream *events, bool in_order)
         nx__h2_reset(stream, NGHTTP2_CANCEL);
 }
 
-void nx__h2_stream_beat(struct nx__phase *phase)
+void nx__h2_stream_beat(struct nx__conn *base)
 {
-    struct nx__h2_stream *stream = nx__container_of(phase, struct nx__h2_stream, phase);
+    struct nx__h2_stream *stream = nx__container_of(base, struct nx__h2_stream, base);
     if (stream->conn->server->draining) {
-        nx__list_remove(&phase->link); /* it is told once */
+        nx__list_remove(&base->link); /* it is told once */
         if (stream->req)
             nx_cancel(stream->req->base.fiber);
         else if (stream->events)
             nx__stream_finish(stream->events);
         return;
     }
-    nx__server_list(stream->conn->server, phase, NX__CONN_EVENTS);
+    nx__h2_stream_list(stream, NX__CONN_EVENTS);
     /* Not in the middle of something else, nor where what is sent does not leave anyway. */
     if (stream->out.len || (stream->req && stream->events)) return;
     if (!nx__h2_put_copy(stream, nx_str(":\n\n"), false)) nx__h2_reset(stream, NGHTTP2_CANCEL);
