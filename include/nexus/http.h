@@ -325,8 +325,8 @@ NX_API NX_MUST_CHECK nx_err nx_request_body(nx_request *req, nx_bytes *body);
  * the end. The peer is held back while nobody reads. Errors as nx_request_body. Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_request_read(nx_request *req, nx_bytes *chunk);
 
-/* A trailer field of a body (a chunked one in HTTP/1.1), once it has been read to its end; `data` is NULL if there is
- * none. */
+/* A trailer field of a body (a chunked one in HTTP/1.1), once it has been read to its end; `data`
+ * is NULL if there is none. */
 NX_API nx_bytes nx_request_trailer(const nx_request *req, const char *name);
 
 /* ---- Response */

@@ -242,8 +242,9 @@ nx_err nx_response_early_hint(nx_response *res, const char *link)
 {
     NX_TRY(nx__response_ready(res));
     if (!link || !*link || !is_value(link))
-        return nx__error_set(NX_EINVAL,
-                             "cannot send early hints: a link holds no line breaks or control characters");
+        return nx__error_set(
+            NX_EINVAL,
+            "cannot send early hints: a link holds no line breaks or control characters");
     return res->req->driver->early(res, nx_str(link));
 }
 

@@ -254,8 +254,7 @@ static void change_to_h2(struct nx__h1_conn *conn, nx_bytes come)
     struct sockaddr_storage peer = {.ss_family = conn->family};
     if (conn->family == AF_INET6)
         memcpy(&((struct sockaddr_in6 *)&peer)->sin6_addr, conn->address, 16);
-    if (conn->family == AF_INET)
-        memcpy(&((struct sockaddr_in *)&peer)->sin_addr, conn->address, 4);
+    if (conn->family == AF_INET) memcpy(&((struct sockaddr_in *)&peer)->sin_addr, conn->address, 4);
     nx__poller_remove(&server->loop->poller, &conn->watch);
     if (nx__h2_accept(server, conn->io, &peer, come)) {
         nx__count(&server->stats.connections, 1); /* one of two, for a moment */

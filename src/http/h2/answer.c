@@ -380,10 +380,10 @@ void nx__h2_refuse(struct nx__h2_conn *conn, struct nx__h2_stream *stream, int s
     nx_duration until;
     nx_bytes date = value_of(nx__date_line(server->loop, &until), sizeof "date" - 1);
     int digit_count = snprintf(digits, sizeof digits, "%d", len);
-    const nghttp2_nv nv[] = {
-        NV(":status", nx__status_line(status)->text + sizeof "HTTP/1.1", 3),
-        NV("content-type", type.data, type.len), NV("date", date.data, date.len),
-        NV("content-length", digits, (size_t)digit_count)};
+    const nghttp2_nv nv[] = {NV(":status", nx__status_line(status)->text + sizeof "HTTP/1.1", 3),
+                             NV("content-type", type.data, type.len),
+                             NV("date", date.data, date.len),
+                             NV("content-length", digits, (size_t)digit_count)};
     const nghttp2_data_provider2 data = {.read_callback = data_read};
     bool sends = head->method_id != NX__METHOD_HEAD;
     stream->discarded = NX__H2_DISCARD_MOST + 1;
@@ -393,11 +393,10 @@ void nx__h2_refuse(struct nx__h2_conn *conn, struct nx__h2_stream *stream, int s
         nx__h2_reset(stream, NGHTTP2_INTERNAL_ERROR);
     nx__h2_dirty(conn);
     char line[200];
-    int line_len = snprintf(line, sizeof line, "%.*s %.*s HTTP/2.0",
-                            (int)(head->method.len < 32 ? head->method.len : 32),
-                            head->text + head->method.off,
-                            (int)(head->path.len < 150 ? head->path.len : 150),
-                            head->text + head->path.off);
+    int line_len = snprintf(
+        line, sizeof line, "%.*s %.*s HTTP/2.0",
+        (int)(head->method.len < 32 ? head->method.len : 32), head->text + head->method.off,
+        (int)(head->path.len < 150 ? head->path.len : 150), head->text + head->path.off);
     const struct nx__refusal refusal = {.server = server,
                                         .status = status,
                                         .reason = reason,

@@ -36,7 +36,8 @@ static nx_duration deadline(const struct nx__h2_request *req)
     const nx_http_server_options *o = &req->base.server->options;
     nx_duration by = o->body_deadline == NX_FOREVER ? NX_FOREVER : req->started + o->body_deadline;
     if (o->min_body_rate) {
-        uint64_t worth = req->received / o->min_body_rate; /* seconds that the bytes so far may take */
+        uint64_t worth =
+            req->received / o->min_body_rate; /* seconds that the bytes so far may take */
         /* Only the waiting is the peer's doing: a handler may take its time between two reads. */
         nx_duration rate = nx__loop()->now + RATE_GRACE + NX_S((nx_duration)worth) - req->waited;
         if (worth < UINT32_MAX && rate < by) by = rate;

@@ -58,7 +58,8 @@ void nx__h2_charge(struct nx__h2_conn *conn, uint32_t cost)
     uint64_t filled = (uint64_t)((now - conn->calm_at) / NX_MS(10)) * NX__H2_CALM_RATE / 100;
     if (filled) {
         conn->calm_at = now;
-        conn->calm = filled > NX__H2_CALM - conn->calm ? NX__H2_CALM : conn->calm + (uint32_t)filled;
+        conn->calm =
+            filled > NX__H2_CALM - conn->calm ? NX__H2_CALM : conn->calm + (uint32_t)filled;
     }
     if (cost > conn->calm) conn->flooded = true;
     conn->calm -= conn->flooded ? 0 : cost;
@@ -244,8 +245,7 @@ static void list_sending(struct nx__h2_conn *conn)
 /* The time counts from when it came into the list, whatever the peer says but a request. */
 static void list_once(struct nx__h2_conn *conn, enum nx__conn_list list)
 {
-    if (conn->list == list && conn->waited == conn->requests &&
-        !nx__list_empty(&conn->base.link))
+    if (conn->list == list && conn->waited == conn->requests && !nx__list_empty(&conn->base.link))
         return;
     conn->waited = conn->requests;
     nx__h2_list(conn, list);
@@ -254,24 +254,26 @@ static void list_once(struct nx__h2_conn *conn, enum nx__conn_list list)
 /* The peer has broken the rules past what its session can say by itself. */
 static void session_failed(struct nx__h2_conn *conn, int err)
 {
-    bool calm = conn->flooded || err == NGHTTP2_ERR_FLOODED || err == NGHTTP2_ERR_TOO_MANY_SETTINGS;
+    bool calm = conn->flooded || err == NGHTTP2_ERR_FLOODED ||
+                err == NGHTTP2_ERR_TOO_MANY_SETTINGS || err == NGHTTP2_ERR_TOO_MANY_CONTINUATIONS;
     nx__count(&conn->server->stats.bad, 1);
     if (err == NGHTTP2_ERR_NOMEM ||
-        nghttp2_session_terminate_session(conn->session, calm ? NGHTTP2_ENHANCE_YOUR_CALM
-                                          : err == NGHTTP2_ERR_CALLBACK_FAILURE
-                                              ? NGHTTP2_INTERNAL_ERROR
-                                          : err == NGHTTP2_ERR_STREAM_CLOSED
-                                              ? NGHTTP2_STREAM_CLOSED
-                                              : NGHTTP2_PROTOCOL_ERROR))
+        nghttp2_session_terminate_session(
+            conn->session, calm                                  ? NGHTTP2_ENHANCE_YOUR_CALM
+                           : err == NGHTTP2_ERR_CALLBACK_FAILURE ? NGHTTP2_INTERNAL_ERROR
+                           : err == NGHTTP2_ERR_STREAM_CLOSED    ? NGHTTP2_STREAM_CLOSED
+                                                                 : NGHTTP2_PROTOCOL_ERROR))
         conn->broken = true;
     conn->last = conn->failed = true;
     streams_end(conn, true);
 }
 
-static bool session_over(const struct nx__h2_conn *conn)
+/* No more will be said: the session has ended itself, or all that was owed is done. */
+static bool session_over(const struct nx__h2_conn *conn, bool idle)
 {
-    bool over = conn->last || conn->half_closed || !nghttp2_session_want_read(conn->session);
-    return over && !nghttp2_session_want_write(conn->session);
+    if (nghttp2_session_want_write(conn->session)) return false;
+    if (!nghttp2_session_want_read(conn->session)) return true;
+    return idle && (conn->last || conn->half_closed);
 }
 
 /* Of a frame a part has come. */
@@ -285,8 +287,7 @@ static void windows_shut(struct nx__h2_conn *conn)
 {
     for (struct nx__list *link = conn->sending.next, *next; link != &conn->sending; link = next) {
         next = link->next;
-        nx__h2_stream_closed(nx__container_of(link, struct nx__h2_stream, sending),
-                             NGHTTP2_CANCEL);
+        nx__h2_stream_closed(nx__container_of(link, struct nx__h2_stream, sending), NGHTTP2_CANCEL);
     }
 }
 
@@ -314,10 +315,12 @@ static void settle(struct nx__h2_conn *conn)
     if (!conn->closed) send_all(conn);
     if (conn->broken) conn_break(conn);
     bool idle = nx__list_empty(&conn->streams);
-    if (nx__unlikely(!conn->closed && !conn->lingering && (idle || conn->failed) &&
-                     !conn->out.len && session_over(conn)))
+    if (nx__unlikely(!conn->closed && !conn->lingering && !conn->out.len &&
+                     session_over(conn, idle))) {
+        streams_end(conn, true);
         linger_begin(conn);
-    idle = nx__list_empty(&conn->streams);
+        idle = nx__list_empty(&conn->streams);
+    }
     if (nx__unlikely(conn->closed)) {
         if (idle && !conn->posted) conn_free(conn);
         return;

@@ -23,11 +23,12 @@ enum {
     NX__H2_WINDOW = 65535,            /* bytes of a body before its handler reads */
     NX__H2_READ_WINDOW = 256 * 1024,  /* and once it does */
     NX__H2_CONN_WINDOW = 1024 * 1024, /* of all bodies of a connection */
-    NX__H2_MEMORY_MOST = 4 * 1024 * 1024, /* of the session, and of answers that wait for the peer */
-    NX__H2_TABLE = 4096,                  /* of header compression, either way */
-    NX__H2_CONTINUATIONS = 8,             /* frames of a head behind the first */
-    NX__H2_SETTINGS_ENTRIES = 32,         /* in a frame */
-    NX__H2_ACKS = 256,                    /* answers to PING and SETTINGS that wait for the peer */
+    NX__H2_MEMORY_MOST =
+        4 * 1024 * 1024,           /* of the session, and of answers that wait for the peer */
+    NX__H2_TABLE = 4096,           /* of header compression, either way */
+    NX__H2_CONTINUATIONS = 8,      /* frames of a head behind the first */
+    NX__H2_SETTINGS_ENTRIES = 32,  /* in a frame */
+    NX__H2_ACKS = 256,             /* answers to PING and SETTINGS that wait for the peer */
     NX__H2_HEAD_SEEN = 256 * 1024, /* bytes that a head may unpack to before its connection ends,
                                       whatever is kept of it */
 
@@ -47,8 +48,8 @@ struct nx__h2_stream;
 struct nx__h2_head {
     uint32_t text_len, seen;
     uint16_t count;
-    int16_t cookie;      /* index of its field; -1: none yet */
-    uint16_t status;     /* it is refused with that; 0: not so far */
+    int16_t cookie;  /* index of its field; -1: none yet */
+    uint16_t status; /* it is refused with that; 0: not so far */
     bool trailer, expect, has_length, ends;
     enum nx__method method_id;
     uint64_t length;
@@ -84,8 +85,8 @@ struct nx__h2_conn {
     struct nx__buffer out;    /* as it goes to the kernel, which has not yet taken it */
     struct nx__h2_head *kept; /* a head of which a part has come, its text cut off */
     struct nx__h2_scan scan;
-    struct nx__post post;     /* goes on in the loop's context */
-    nx_duration calm_at;      /* when `calm` was last filled */
+    struct nx__post post; /* goes on in the loop's context */
+    nx_duration calm_at;  /* when `calm` was last filled */
     uint32_t calm;
     uint32_t memory;   /* bytes of it */
     uint32_t requests; /* that it has brought */
@@ -95,18 +96,18 @@ struct nx__h2_conn {
     uint8_t list;
     uint8_t family; /* the peer's; AF_UNSPEC where it is not known */
     uint8_t address[16];
-    bool busy : 1;       /* the session has the thread: what is to be sent goes after */
-    bool posted : 1;     /* `post` is under way */
-    bool broken : 1;     /* the socket takes and gives nothing any more */
-    bool closed : 1;     /* and is closed */
+    bool busy : 1;        /* the session has the thread: what is to be sent goes after */
+    bool posted : 1;      /* `post` is under way */
+    bool broken : 1;      /* the socket takes and gives nothing any more */
+    bool closed : 1;      /* and is closed */
     bool half_closed : 1; /* the peer sends no more */
-    bool last : 1;       /* the session has said its last GOAWAY */
-    bool noticed : 1;    /* the peer knows that we stop */
-    bool lingering : 1;  /* half closed, until the peer has closed too */
-    bool failed : 1;     /* the session is at its end: nothing that comes is looked at */
-    bool flooded : 1;    /* the peer asks for too much */
-    bool unread : 1;     /* there may be more than was read in one turn */
-    bool ending : 1;     /* the peer's end has come, behind what is unread */
+    bool last : 1;        /* the session has said its last GOAWAY */
+    bool noticed : 1;     /* the peer knows that we stop */
+    bool lingering : 1;   /* half closed, until the peer has closed too */
+    bool failed : 1;      /* the session is at its end: nothing that comes is looked at */
+    bool flooded : 1;     /* the peer asks for too much */
+    bool unread : 1;      /* there may be more than was read in one turn */
+    bool ending : 1;      /* the peer's end has come, behind what is unread */
     bool writable_armed : 1;
 };
 
@@ -121,10 +122,10 @@ struct nx__h2_stream {
     struct nx__conn base;       /* in a list of the server, as a connection would be */
     int32_t id;
     uint32_t discarded;
-    nx_bytes out; /* to be sent next */
-    char *copy;   /* memory of the stream that it is in; NULL: the handler's */
-    struct nx__buffer in;       /* of the body: come, not yet read */
-    struct nx__stream *events;  /* without a fiber */
+    nx_bytes out;              /* to be sent next */
+    char *copy;                /* memory of the stream that it is in; NULL: the handler's */
+    struct nx__buffer in;      /* of the body: come, not yet read */
+    struct nx__stream *events; /* without a fiber */
     uint8_t list;
     bool answered : 1;  /* the head has been handed to the session */
     bool deferred : 1;  /* the session asks no more until it is told */

@@ -10,7 +10,8 @@
 enum { NX__H2_PREFACE_LEN = sizeof NX__H2_PREFACE - 1 };
 
 /* Takes over a connection that speaks HTTP/2; `come` is what has come of it already, from its first
- * byte on. `peer` NULL: its address has to be asked for. It counts as one of the server's. False when memory is out: the caller closes it. */
+ * byte on. `peer` NULL: its address has to be asked for. It counts as one of the server's. False
+ * when memory is out: the caller closes it. */
 bool nx__h2_accept(nx_http_server *server, struct nx__http_io io,
                    const struct sockaddr_storage *peer, nx_bytes come);
 

@@ -205,13 +205,13 @@ static struct nx__h2_request *request_new(struct nx__h2_conn *conn, const struct
 {
     nx_fiber *fiber = nx__fiber_new(request_main, NULL, nx__request_fiber);
     if (!fiber) return NULL;
-    size_t fields = head->count * sizeof *head->fields, line = head->method.len + head->path.len + 2u;
+    size_t fields = head->count * sizeof *head->fields,
+           line = head->method.len + head->path.len + 2u;
     struct {
         struct nx__h2_request req;
         struct nx__route_match match; /* not cleared: large, and filled by the router */
         char copy[];
-    } *memory = nx__arena_alloc(&fiber->own.arena,
-                                sizeof *memory + fields + line + head->text_len);
+    } *memory = nx__arena_alloc(&fiber->own.arena, sizeof *memory + fields + line + head->text_len);
     if (!memory) {
         nx__fiber_release(fiber);
         return NULL;
@@ -255,7 +255,8 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     conn->requests++;
     if (nx__unlikely(conn->handlers >= NX__H2_STREAMS)) {
         /* The peer has reset requests whose handlers still run. */
-        NX_IGNORE(nghttp2_submit_rst_stream(conn->session, 0, head->stream, NGHTTP2_REFUSED_STREAM));
+        NX_IGNORE(
+            nghttp2_submit_rst_stream(conn->session, 0, head->stream, NGHTTP2_REFUSED_STREAM));
         return;
     }
     struct nx__h2_stream *stream = stream_new(conn, head->stream);
@@ -303,8 +304,7 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     }
     nx__fiber_resume(base->fiber);
     /* It is there: the session closes no stream while it tells of its head. */
-    if (stream->req == req && !stream->streaming)
-        nx__h2_stream_list(stream, NX__CONN_HANDLER);
+    if (stream->req == req && !stream->streaming) nx__h2_stream_list(stream, NX__CONN_HANDLER);
 }
 
 /* ---- The seam */

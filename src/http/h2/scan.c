@@ -102,8 +102,8 @@ static bool window_overflows(struct nx__h2_conn *conn, const struct frame *frame
 static int priority_check(const struct frame *frame)
 {
     if (!frame->id) return NGHTTP2_ERR_PROTO;
-    bool self = frame->len == PRIORITY_LEN &&
-                (int32_t)(number(frame->payload, 4) & INT32_MAX) == frame->id;
+    bool self =
+        frame->len == PRIORITY_LEN && (int32_t)(number(frame->payload, 4) & INT32_MAX) == frame->id;
     return self ? NGHTTP2_ERR_PROTO : 0;
 }
 

@@ -273,7 +273,8 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
                conn->noticed && !conn->last) {
         /* Whatever it had sent before it knew that we stop has come by now (RFC 9113 6.8). */
         conn->last = true;
-        NX_IGNORE(nghttp2_submit_goaway(session, 0, nghttp2_session_get_last_proc_stream_id(session),
+        NX_IGNORE(nghttp2_submit_goaway(session, 0,
+                                        nghttp2_session_get_last_proc_stream_id(session),
                                         NGHTTP2_NO_ERROR, NULL, 0));
     }
     return 0;

@@ -58,8 +58,7 @@ void nx__h2_stream_enter(struct nx__h2_stream *stream)
 void nx__h2_streams_serve(struct nx__h2_conn *conn)
 {
     while (!nx__list_empty(&conn->due)) {
-        struct nx__h2_stream *stream =
-            nx__container_of(conn->due.next, struct nx__h2_stream, due);
+        struct nx__h2_stream *stream = nx__container_of(conn->due.next, struct nx__h2_stream, due);
         nx__list_remove(&stream->due);
         if (conn->broken || stream->closed) continue;
         if (stream->list == NX__CONN_WRITE || nx__list_empty(&stream->base.link))
