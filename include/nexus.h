@@ -14,6 +14,7 @@
 #include <nexus/encode.h>
 #include <nexus/env.h>
 #include <nexus/events.h>
+#include <nexus/fetch.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/glob.h>
@@ -36,6 +37,7 @@
 #include <nexus/tls.h>
 #include <nexus/toml.h>
 #include <nexus/url.h>
+#include <nexus/websocket.h>
 #include <nexus/worker.h>
 
 #endif

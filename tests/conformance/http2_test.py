@@ -13,7 +13,7 @@ sys.path.insert(0, os.path.join(HERE, "..", "e2e"))
 from certificates import Authority
 from support import App
 
-H2SPEC = os.path.join(HERE, "../../build/peers/h2spec")
+H2SPEC = os.path.join(HERE, "../../build/peers/bin/h2spec")
 
 
 @unittest.skipUnless(os.access(H2SPEC, os.X_OK), "h2spec is not there; it comes with: scripts/setup test")
