@@ -433,6 +433,22 @@ nx_err nx__h1_end(nx_response *res)
     return flush_or_defer(req->conn);
 }
 
+nx_err nx__h1_early(nx_response *res, nx_bytes link)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    if (!req->minor) return NX_OK; /* RFC 9110 15.2 */
+    if (link.len > NX__H1_RESPONSE_HEAD_MOST)
+        return nx__error_set(NX_ETOOBIG, "cannot send early hints: they are larger than %d bytes",
+                             NX__H1_RESPONSE_HEAD_MOST);
+    NX_TRY(room(req->conn, link.len + 64));
+    char *at = put(shared->out + shared->out_len, LITERAL("HTTP/1.1 103 Early Hints\r\nlink: "));
+    at = put(at, link.data, link.len);
+    at = put(at, LITERAL("\r\n\r\n"));
+    shared->out_len = (size_t)(at - shared->out);
+    return nx__h1_send_all(req->conn, (nx_bytes){0}, (nx_bytes){0}); /* before what takes long */
+}
+
 /* Puts the answer into the shared output; returns the length of its body. */
 static size_t put_refusal(struct nx__h1_conn *conn, int status, const char *reason)
 {
