@@ -7,6 +7,8 @@
 
 #define KEEP_ALIVE NX_S(30)
 
+enum { PROXIED_PER_HOST = 1024, PROXIED_MOST = 8192 }; /* connections of proxies, in a thread */
+
 /* ---- Proxies of the environment */
 
 /* The value of either name, as far as it is granted; a proxy that can't be used is none. */
@@ -86,7 +88,9 @@ void nx_client_close_idle(nx_client *client)
 
 /* ---- The thread's own */
 
-static NX__THREAD_LOCAL nx_client *own;
+enum { FOR_FETCH, FOR_PROXIES, KINDS };
+
+static NX__THREAD_LOCAL nx_client *own[KINDS];
 static pthread_key_t at_thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool has_key;
@@ -95,9 +99,11 @@ static bool has_key;
 static void thread_ends(void *any)
 {
     (void)any;
-    if (own) own->pool.no_loop = true;
-    nx_client_free(own);
-    own = NULL;
+    for (int i = 0; i < KINDS; i++) {
+        if (own[i]) own[i]->pool.no_loop = true;
+        nx_client_free(own[i]);
+        own[i] = NULL;
+    }
 }
 
 static void begin(void)
@@ -105,15 +111,30 @@ static void begin(void)
     has_key = pthread_key_create(&at_thread_end, thread_ends) == 0;
 }
 
-nx_client *nx__client_own(void)
+static NX__COLD nx_client *own_make(int kind, const nx_client_options *options)
 {
-    if (nx__likely(own != NULL)) return own;
     (void)pthread_once(&once, begin);
-    if (nx_client_new(&own)) return NULL;
+    if (nx_client_new_with(&own[kind], options)) return NULL;
     if (has_key && pthread_setspecific(at_thread_end, own) != 0) {
-        nx_client_free(own);
-        own = NULL;
+        nx_client_free(own[kind]);
+        own[kind] = NULL;
         NX_IGNORE(nx__error_set(NX_ENOMEM, "cannot make a client: out of memory"));
     }
-    return own;
+    return own[kind];
+}
+
+nx_client *nx__client_own(void)
+{
+    static const nx_client_options options = {.size = sizeof options};
+    return nx__likely(own[FOR_FETCH] != NULL) ? own[FOR_FETCH] : own_make(FOR_FETCH, &options);
+}
+
+nx_client *nx__client_proxying(void)
+{
+    static const nx_client_options options = {.size = sizeof options,
+                                              .proxy = "",
+                                              .max_per_host = PROXIED_PER_HOST,
+                                              .max_connections = PROXIED_MOST};
+    return nx__likely(own[FOR_PROXIES] != NULL) ? own[FOR_PROXIES]
+                                                : own_make(FOR_PROXIES, &options);
 }

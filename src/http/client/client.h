@@ -26,6 +26,9 @@ struct nx_client {
  * (recorded). */
 nx_client *nx__client_own(void);
 
+/* The same for what the thread's reverse proxies ask: by no proxy, and with more connections. */
+nx_client *nx__client_proxying(void);
+
 /* ---- proxy_choice.c */
 
 /* Reads "http://user:password@proxy:3128", "proxy:3128". NULL, or what is wrong; static. */
