@@ -202,7 +202,7 @@ static nx_err download(struct download *d)
     char mark[MARK_MOST];
     NX_TRY(begin(d));
     for (uint32_t resumed = 0;; resumed++) {
-        bool local;
+        bool local = false;
         uint64_t before = d->done;
         nx_err err = try_apart(d, &local, mark);
         if (!err) break;
