@@ -40,6 +40,28 @@ static const char *proxies_read(nx_client *client, const nx_client_options *o)
     return reason;
 }
 
+/* ---- TLS */
+
+static bool text_keep(const char **out, const char *text)
+{
+    *out = text ? strdup(text) : NULL;
+    return *out || !text;
+}
+
+static const char *tls_keep(nx_client *client, const nx_client_options *o)
+{
+    client->tls.size = sizeof client->tls;
+    client->tls.insecure = o->insecure;
+    bool kept = text_keep(&client->tls.ca, o->ca) && text_keep(&client->tls.cert, o->cert) &&
+                text_keep(&client->tls.key, o->key);
+    return kept ? NULL : "out of memory";
+}
+
+static void text_free(const char *text)
+{
+    free((void *)(uintptr_t)text);
+}
+
 /* ---- Clients */
 
 nx_err nx_client_new_with(nx_client **out, const nx_client_options *options)
@@ -60,6 +82,7 @@ nx_err nx_client_new_with(nx_client **out, const nx_client_options *options)
         if (!reason && !client->user_agent) reason = "out of memory";
     }
     if (!reason) reason = proxies_read(client, &o);
+    if (!reason) reason = tls_keep(client, &o);
     if (reason) {
         nx_client_free(client);
         return nx__error_set(strcmp(reason, "out of memory") == 0 ? NX_ENOMEM : NX_EINVAL,
@@ -77,6 +100,9 @@ void nx_client_free(nx_client *client)
     nx__proxy_free(&client->https);
     free(client->no_proxy);
     free(client->user_agent);
+    text_free(client->tls.ca);
+    text_free(client->tls.cert);
+    text_free(client->tls.key);
     free(client);
 }
 
