@@ -42,7 +42,7 @@ static nx_err publish(nx_request *req, nx_response *res)
 static nx_err plain(nx_request *req, nx_response *res)
 {
     (void)req;
-    return nx_response_send(res, "Hello from Nexus!");
+    return nx_response_send(res, "hello");
 }
 
 int main(int argc, char **argv)
