@@ -2,6 +2,7 @@
 #   nexus_uring      io_uring for files
 #   nexus_zlib, nexus_brotli (three archives), nexus_zstd (NexusZstd.cmake)   compression of answers and bodies
 #   nexus_aws_lc, nexus_argon2   ciphers, hashes, keys; passwords (NexusCrypto.cmake)
+#   nexus_quic       QUIC and HTTP/3 (NexusQuic.cmake)
 #   nexus_ada        URLs (NexusUrl.cmake)
 #   nexus_backtrace  file and line of a crash, from the compiler's own libbacktrace
 # NEXUS_STATIC_LIBRARIES lists the archives, for libnexus.a, which carries what it needs of them.
@@ -65,6 +66,7 @@ function(nx_vendored out file)
 endfunction()
 
 include(NexusCrypto)
+include(NexusQuic)
 include(NexusUrl)
 include(NexusZstd)
 
@@ -72,5 +74,5 @@ add_library(nexus_dependencies INTERFACE)
 target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_zlib nexus_zstd
     # The first two need the third.
     $<TARGET_NAME_IF_EXISTS:nexus_brotli_encoder> nexus_brotli_decoder nexus_brotli_common
-    nexus_aws_lc nexus_argon2 nexus_ada
+    nexus_quic nexus_aws_lc nexus_argon2 nexus_ada
     nexus_backtrace)

@@ -70,6 +70,15 @@ typedef struct nx_http_server_options {
     void *worker_context; /* what both are given */
     nx_http_pages pages;  /* error pages; always so where no request could be read of what the
                              peer has sent. NX_HTTP_PAGES_JSON */
+    bool h3;              /* HTTP/3 too, on the UDP port of the same number; needs a certificate.
+                             Other answers tell of it (Alt-Svc, RFC 7838) */
+    bool h3_early;        /* GET, HEAD and OPTIONS may come with the first packet of a peer that was
+                             here before (0-RTT), and so may be sent again by others; else 425 */
+    bool h3_retry;        /* new peers always prove their address first, which costs them a round
+                             trip; else only while many are in their handshake */
+    const char *h3_qlog;  /* a directory that what becomes of each connection is written to, as
+                             qlog; needs --allow-write */
+    const char *cert, *key;
 } nx_http_server_options;
 
 #define NX_ALL_CORES        UINT32_MAX

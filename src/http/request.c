@@ -83,6 +83,11 @@ nx_err nx_request_read(nx_request *req, nx_bytes *chunk)
     return req->driver->read(req, chunk);
 }
 
+nx_bytes nx_request_trailer(const nx_request *req, const char *name)
+{
+    return req->driver->trailer(req, name);
+}
+
 /* An absolute target lies between the method and the version: "http://host/path" (RFC 9112 3.2.2).
  */
 nx_bytes nx__request_own_host(const nx_request *req)

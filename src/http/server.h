@@ -54,6 +54,8 @@ struct nx__http_driver {
     nx_err (*read)(nx_request *req, nx_bytes *chunk);
     /* The whole body. */
     nx_err (*body)(nx_request *req, nx_bytes *body);
+    /* A field of the trailer section, once the body has been read to its end. */
+    nx_bytes (*trailer)(const nx_request *req, const char *name);
     nx_bytes (*peer)(nx_request *req);
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
@@ -144,6 +146,7 @@ struct nx__opened;
 struct nx__coding_config;
 struct nx__socket;
 struct nx__workers;
+struct nx__h3_server;
 
 enum nx__conn_list {
     NX__CONN_IDLE,    /* between requests: idle_deadline */
@@ -170,6 +173,8 @@ struct nx_http_server {
     char failure[NX__ERROR_MESSAGE_MAX];
     uint16_t port;
     struct nx__workers *workers; /* NULL when it does not listen */
+    struct nx__line alt_svc;     /* empty: none */
+    struct ssl_ctx_st *h3_tls;
 
     /* What each worker has of its own, from `loop` on: for its own thread, but for `stats`, which
      * others read (nx__count). */
@@ -177,6 +182,7 @@ struct nx_http_server {
     struct nx__service service;
     struct nx__watch listener;
     struct nx__socket *socket; /* that it accepts from; NULL when it does not */
+    struct nx__h3_server *h3;  /* NULL: no HTTP/3 */
     uint32_t connections_most; /* its share of max_connections */
     bool listening, stopping, accept_paused;
     bool draining; /* it ends when the last connection has gone */

@@ -1,5 +1,6 @@
 /* Socket addresses, and how they are spelled. */
 #include "net/address.h"
+#include "net/target.h"
 
 #include "base/error.h"
 #include "permission/network.h"

@@ -36,15 +36,4 @@ void nx__address_spell(const union nx__address *address, bool with_port, char ou
 nx_address nx__address_public(const struct sockaddr *address, socklen_t len);
 bool nx__address_private(const nx_address *address, union nx__address *out);
 
-/* ---- What a program names */
-
-struct nx__target {
-    const char *path; /* of a Unix socket; else NULL, and these: */
-    nx_bytes host;    /* without brackets */
-    uint16_t port;
-};
-
-/* Reads "host:port", "[v6]:port", "unix:/path". NX_EINVAL, recorded: `cannot DOING "TEXT": …`. */
-NX_MUST_CHECK nx_err nx__target_parse(struct nx__target *out, const char *text, const char *doing);
-
 #endif

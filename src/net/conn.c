@@ -5,6 +5,7 @@
 #include "loop/files.h"
 #include "net/address.h"
 #include "net/dial.h"
+#include "net/target.h"
 #include "net/tune.h"
 #include "stream/stream.h"
 #include <errno.h>

@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "loop/signals.h"
 #include "net/address.h"
+#include "net/target.h"
 #include "net/tune.h"
 #include "permission/broker.h"
 #include <errno.h>

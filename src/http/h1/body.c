@@ -264,7 +264,7 @@ bool nx__h1_discard(struct nx__h1_request *req)
     return true;
 }
 
-nx_bytes nx_request_trailer(const nx_request *base, const char *name)
+nx_bytes nx__h1_trailer(const nx_request *base, const char *name)
 {
     const struct nx__h1_request *req = (const struct nx__h1_request *)base;
     if (!req->has_body || !req->body_done || !req->body.trailer) return (nx_bytes){0};

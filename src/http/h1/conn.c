@@ -538,6 +538,7 @@ const struct nx__http_driver nx__h1_driver = {
     .end = nx__h1_end,
     .read = nx__h1_read,
     .body = nx__h1_body,
+    .trailer = nx__h1_trailer,
     .peer = peer,
     .protocol = protocol,
     .descriptor = descriptor,

@@ -1,0 +1,16 @@
+/* What programs name to connect to, or to listen at. */
+#ifndef NX__NET_TARGET_H
+#define NX__NET_TARGET_H
+
+#include <nexus/base.h>
+
+struct nx__target {
+    const char *path; /* of a Unix socket; else NULL, and these: */
+    nx_bytes host;    /* without brackets */
+    uint16_t port;
+};
+
+/* Reads "host:port", "[v6]:port", "unix:/path". NX_EINVAL, recorded: `cannot DOING "TEXT": …`. */
+NX_MUST_CHECK nx_err nx__target_parse(struct nx__target *out, const char *text, const char *doing);
+
+#endif
