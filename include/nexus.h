@@ -33,6 +33,7 @@
 #include <nexus/stream.h>
 #include <nexus/text.h>
 #include <nexus/timer.h>
+#include <nexus/tls.h>
 #include <nexus/toml.h>
 #include <nexus/url.h>
 #include <nexus/worker.h>

@@ -7,6 +7,7 @@
 #include <nexus/input.h>
 #include <nexus/json.h>
 #include <nexus/stream.h>
+#include <nexus/tls.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -67,18 +68,20 @@ typedef struct nx_http_server_options {
      * one worker ends nx_http_listen with it. Both may suspend. */
     nx_err (*worker_start)(void **state, void *context);
     void (*worker_stop)(void *state, void *context);
-    void *worker_context; /* what both are given */
-    nx_http_pages pages;  /* error pages; always so where no request could be read of what the
-                             peer has sent. NX_HTTP_PAGES_JSON */
-    bool h3;              /* HTTP/3 too, on the UDP port of the same number; needs a certificate.
-                             Other answers tell of it (Alt-Svc, RFC 7838) */
-    bool h3_early;        /* GET, HEAD and OPTIONS may come with the first packet of a peer that was
-                             here before (0-RTT), and so may be sent again by others; else 425 */
-    bool h3_retry;        /* new peers always prove their address first, which costs them a round
-                             trip; else only while many are in their handshake */
-    const char *h3_qlog;  /* a directory that what becomes of each connection is written to, as
-                             qlog; needs --allow-write */
-    const char *cert, *key;
+    void *worker_context;   /* what both are given */
+    nx_http_pages pages;    /* error pages; always so where no request could be read of what the
+                               peer has sent. NX_HTTP_PAGES_JSON */
+    const char *cert, *key; /* HTTPS: the chain of certificates and its key, as
+                               nx_tls_server_options has them; NULL: plain HTTP */
+    nx_duration handshake_deadline; /* of TLS, from the connection on, 10 s */
+    bool h3; /* HTTP/3 too, on the UDP port of the same number; needs a certificate. Answers of
+                other protocols tell of it (Alt-Svc, RFC 7838) */
+    bool h3_early; /* GET, HEAD and OPTIONS may come with the first packet of a peer that was here
+                      before (0-RTT), and so may be sent again by others; else 425 */
+    bool h3_retry; /* new peers always prove their address first, which costs them a round trip;
+                      else only while many are in their handshake */
+    const char *h3_qlog; /* a directory that what becomes of each connection is written to, as qlog;
+                            needs --allow-write */
 } nx_http_server_options;
 
 #define NX_ALL_CORES        UINT32_MAX
@@ -96,6 +99,19 @@ NX_API nx_http_server *nx_http_server_new_with(const nx_http_server_options *opt
 #define nx_http_server_new(...)                                                                    \
     nx_http_server_new_with(                                                                       \
         &(nx_http_server_options){.size = sizeof(nx_http_server_options), __VA_ARGS__})
+
+/* Serves by HTTPS, as the options `cert` and `key` do, with all that nx_tls_server_options has but
+ * `protocols`: clients with certificates, TLS 1.3 alone, a key log. Said again, it adds a
+ * certificate for other names: only `cert` and `key` count then. What is wrong comes out of
+ * nx_http_listen. Before nx_http_listen. Does not suspend. */
+NX_API void nx_http_tls_with(nx_http_server *server, const nx_tls_server_options *options);
+#define nx_http_tls(server, ...)                                                                   \
+    nx_http_tls_with((server),                                                                     \
+                     &(nx_tls_server_options){.size = sizeof(nx_tls_server_options), __VA_ARGS__})
+
+/* Reads the certificates again; files that have changed are read again without it
+ * (nx_tls_server_reload, whose errors it has). NX_ESTATE: there are none. */
+NX_API NX_MUST_CHECK nx_err nx_http_tls_reload(nx_http_server *server);
 
 /* Frees a server that does not listen. NULL is fine. */
 NX_API void nx_http_server_free(nx_http_server *server);
@@ -287,6 +303,9 @@ NX_API nx_bytes nx_request_peer(nx_request *req);
  * trusted proxy says so. The host is empty where HTTP/1.0 brings none. */
 NX_API nx_bytes nx_request_scheme(nx_request *req);
 NX_API nx_bytes nx_request_host(nx_request *req);
+/* What TLS has come to: version, the name asked for, the client's certificate; NULL for a request
+ * that came without. Lasts as long as the request. */
+NX_API const nx_tls_info *nx_request_tls(nx_request *req);
 /* The pointer given to nx_http_set_app. */
 NX_API void *nx_request_app(const nx_request *req);
 

@@ -2,6 +2,7 @@
 #include "http/attach.h"
 
 #include "http/files/files.h"
+#include "http/io.h"
 
 nx_err nx__http_attach(nx_http_server *server, int fd)
 {
@@ -17,7 +18,7 @@ nx_err nx__http_attach(nx_http_server *server, int fd)
         return nx__error_set(NX_ESTATE, "the server is stopping, or belongs to another loop");
     nx__count(&server->stats.accepted, 1);
     nx__count(&server->stats.connections, 1);
-    if (nx__h1_accept(server, fd, NULL)) return NX_OK;
+    if (nx__h1_accept(server, (struct nx__http_io){.fd = fd}, NULL)) return NX_OK;
     nx__count(&server->stats.connections, -1);
     return nx__error_set(NX_ENOMEM, "cannot serve the connection: out of memory");
 }

@@ -315,10 +315,15 @@ nx_err nx_response_subscribe_with(nx_response *res, nx_topic *topic,
     struct nx__stream *stream = calloc(1, sizeof *stream);
     if (!stream) return nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
     nx__list_init(&stream->link);
-    nx_err err = nx__events_begin(res);
-    if (!err) err = join(stream, topic, nx_request_last_event_id(res->req), o.recent);
+    nx_err err = join(stream, topic, nx_request_last_event_id(res->req), o.recent);
     if (err) {
         free(stream);
+        return err;
+    }
+    /* Whoever has seen the head gets what is sent from then on, by whatever worker. */
+    err = nx__events_begin(res);
+    if (err) {
+        nx__stream_leave(stream);
         return err;
     }
     res->subscribed = true;

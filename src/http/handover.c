@@ -27,15 +27,16 @@ static void channel_close(nx_http_server *server, struct nx__watch *end)
 
 /* ---- In */
 
-/* Takes in the connections of one packet; what is past max_connections, or what memory is missing
- * for, is closed: the client sees that in time, where it would wait in vain. False when there is
- * none. */
+/* Takes in the connections of one packet; what is past max_connections, what memory is missing for,
+ * or what is plain where TLS is spoken now, is closed: the client sees that in time, where it would
+ * wait in vain. False when there is none. */
 static bool packet_take(nx_http_server *server)
 {
     struct nx__handed come[NX__HAND_BATCH];
     int count = nx__hand_receive(server->inbox.fd, come);
     for (int i = 0; i < count; i++) {
-        if (server->stats.connections < server->connections_most && nx__h1_take(server, &come[i]))
+        if (!server->tls && server->stats.connections < server->connections_most &&
+            nx__h1_take(server, &come[i]))
             nx__count(&server->stats.handed, 1);
         else
             (void)close(come[i].fd);
@@ -149,7 +150,8 @@ void nx__handover_ready(nx_http_server *server)
 
 bool nx__handover_begin(nx_http_server *server)
 {
-    if (server->outbox.fd < 0 || !nx__signals_replaced()) return false;
+    /* What goes through TLS can't go without its keys: those connections end as at any stop. */
+    if (server->outbox.fd < 0 || server->tls || !nx__signals_replaced()) return false;
     /* What comes from here on is for the next one. */
     channel_close(server, &server->inbox);
     server->handing = true;

@@ -269,7 +269,7 @@ static void origin_find(nx_request *req)
     struct nx__request_extra *extra = req->extra;
     extra->origin_known = true;
     extra->peer = req->driver->peer(req);
-    extra->scheme = nx_str("http");
+    extra->scheme = nx_str(req->secure ? "https" : "http");
     extra->host = nx__request_own_host(req);
     uint8_t address[16];
     if (!peer_trusted(req, address)) return;
@@ -317,7 +317,7 @@ nx_bytes nx_request_peer(nx_request *req)
 nx_bytes nx_request_scheme(nx_request *req)
 {
     const struct nx__request_extra *known = origin(req);
-    return known ? known->scheme : nx_str("http");
+    return known ? known->scheme : nx_str(req->secure ? "https" : "http");
 }
 nx_bytes nx_request_host(nx_request *req)
 {

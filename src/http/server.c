@@ -7,9 +7,11 @@
 #include "http/data.h"
 #include "http/dev.h"
 #include "http/files/files.h"
+#include "http/greet.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
 #include "http/h3/server.h"
+#include "http/io.h"
 #include "http/workers.h"
 #include "loop/signals.h"
 #include <errno.h>
@@ -29,6 +31,7 @@ enum {
 #define CANCEL_GRACE    NX_S(1) /* between two looks at what the end of the drain has cancelled */
 #define SWEEP_LEAST     NX_MS(100)
 #define LINGER_DEADLINE NX_S(2)
+#define GREET_DRAIN     NX_S(1) /* for a handshake while the server stops */
 #define HEARTBEAT       NX_S(15)
 #define HEARTBEAT_LEAST NX_MS(250) /* lists are that exact */
 
@@ -69,6 +72,7 @@ static void defaults(nx_http_server_options *o)
     DEFAULT(max_body, 1 << 20);
     DEFAULT(max_trailer, NX__H1_DEFAULT_MAX_TRAILER);
     DEFAULT(max_requests, UINT32_MAX);
+    DEFAULT(handshake_deadline, NX_S(10));
     DEFAULT(heartbeat, HEARTBEAT);
     DEFAULT(workers, 1);
     DEFAULT(pages, NX_HTTP_PAGES_JSON);
@@ -97,6 +101,7 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
     if (o->workers > NX_HTTP_MAX_WORKERS && o->workers != NX_ALL_CORES)
         nx__server_mistake(server, NX_EINVAL, "workers is %u, more than %d", o->workers,
                            NX_HTTP_MAX_WORKERS);
+    if (o->handshake_deadline < 0) nx__server_mistake(server, NX_EINVAL, "a deadline is negative");
     if (o->stop_delay < 0) nx__server_mistake(server, NX_EINVAL, "stop_delay is negative");
     server->host = strdup(o->host);
     server->options.host = server->host;
@@ -107,6 +112,8 @@ nx_http_server *nx_http_server_new_with(const nx_http_server_options *options)
         return NULL;
     }
     nx__serving_init(server);
+    if (o->cert) nx_http_tls(server, .cert = o->cert, .key = o->key);
+    server->options.cert = server->options.key = NULL; /* the app's memory */
     return server;
 }
 
@@ -119,6 +126,7 @@ void nx_http_server_free(nx_http_server *server)
     nx__router_release(server->root);
     nx__proxies_free(server->proxies);
     nx__cookie_keys_free(server->cookie_keys);
+    nx_tls_server_free(server->tls);
     free(server->coding);
     free(server->host);
     free(server);
@@ -192,7 +200,10 @@ static void accept_more(nx_http_server *server)
         }
         nx__count(&server->stats.accepted, 1);
         nx__count(&server->stats.connections, 1);
-        if (!nx__h1_accept(server, fd, peer_len ? &peer : NULL)) {
+        const struct sockaddr_storage *from = peer_len ? &peer : NULL;
+        if (nx__unlikely(server->tls != NULL)
+                ? !nx__http_greet(server, fd, from)
+                : !nx__h1_accept(server, (struct nx__http_io){.fd = fd}, from)) {
             (void)close(fd);
             nx__count(&server->stats.connections, -1);
             accept_pause(server, ACCEPT_PAUSE);
@@ -247,6 +258,7 @@ static nx_duration drain_grace(void)
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list)
 {
     switch (list) {
+    case NX__CONN_GREET: return server->draining ? GREET_DRAIN : server->options.handshake_deadline;
     case NX__CONN_IDLE: return server->closing ? drain_grace() : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
@@ -273,13 +285,13 @@ static void sweep(struct nx__timer *timer)
         struct nx__list *list = &server->lists[i];
         while (!nx__list_empty(list)) {
             struct nx__list *link = list->next;
-            nx_duration at = nx__h1_since(link) + span;
+            nx_duration at = nx__conn_of(link)->since + span;
             if (at > now) {
                 if (at < next) next = at;
                 break;
             }
-            nx__h1_expire(link,
-                          (enum nx__conn_list)i); /* takes it out of this list, whatever it does */
+            struct nx__conn *conn = nx__conn_of(link);
+            conn->kind->expire(conn, (enum nx__conn_list)i);
         }
     }
     if (next != NX_FOREVER)
@@ -296,7 +308,7 @@ void nx__server_events(nx_http_server *server)
     nx_duration span = server->options.heartbeat, at = server->loop->now;
     if (!server->draining) {
         if (span == NX_FOREVER) return;
-        at = nx__h1_since(list->next) + span;
+        at = nx__conn_of(list->next)->since + span;
     }
     if (!timer->place || timer->at > at) NX_IGNORE(nx__timer_set(&server->loop->timers, timer, at));
 }
@@ -308,9 +320,10 @@ static void events_due(struct nx__timer *timer)
     const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
     for (int n = 0; n < EVENTS_BATCH && !nx__list_empty(list); n++) {
         if (!server->draining &&
-            nx__h1_since(list->next) + server->options.heartbeat > server->loop->now)
+            nx__conn_of(list->next)->since + server->options.heartbeat > server->loop->now)
             break;
-        nx__h1_beat(list->next);
+        struct nx__conn *conn = nx__conn_of(list->next);
+        conn->kind->beat(conn);
     }
     nx__server_events(server);
 }
@@ -328,7 +341,8 @@ static void drain_expired(struct nx__timer *timer)
         for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
              link = next) {
             next = link->next;
-            nx__h1_expire(link, (enum nx__conn_list)i);
+            struct nx__conn *conn = nx__conn_of(link);
+            conn->kind->expire(conn, (enum nx__conn_list)i);
         }
     }
     if (server->stats.connections)
@@ -342,7 +356,8 @@ static void used_close(nx_http_server *server)
     struct nx__list *list = &server->lists[NX__CONN_IDLE];
     for (struct nx__list *link = list->next, *next; link != list; link = next) {
         next = link->next;
-        if (nx__h1_is_used(link)) nx__h1_expire(link, NX__CONN_IDLE);
+        struct nx__conn *conn = nx__conn_of(link);
+        if (conn->kind->is_used(conn)) conn->kind->expire(conn, NX__CONN_IDLE);
     }
 }
 

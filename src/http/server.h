@@ -32,7 +32,8 @@ struct nx__file_piece {
     uint64_t offset, len;
 };
 
-struct nx__stream; /* http/events.h */
+struct nx__stream;  /* http/events.h */
+struct nx__http_io; /* http/io.h */
 struct sockaddr_storage;
 
 /* What a protocol does for a request. All run in the request's fiber and may suspend, but those for
@@ -59,6 +60,9 @@ struct nx__http_driver {
     nx_bytes (*peer)(nx_request *req);
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
+
+    /* What TLS has come to, for a request that is `secure`; NULL when memory is out. */
+    const nx_tls_info *(*tls)(nx_request *req);
 
     /* For `nexus dev`: the connection's descriptor as long as nothing of the answer has gone out,
      * and what goes before has; else -1. Async-signal-safe. */
@@ -135,20 +139,28 @@ struct nx_request {
     nx_response response;
     nx_bytes body; /* once read whole */
     bool body_whole, body_streamed;
+    bool secure;                   /* it came through TLS, or QUIC */
     bool logged;                   /* on the standard output, by an access log of the app's own */
     struct nx__request_data *data; /* parsed at first use */
     struct nx__coded *coded;       /* what compresses the answer or decodes the body; mostly NULL */
     struct nx__request_extra *extra; /* NULL for most */
 };
 
-struct nx__h1_conn;
 struct nx__opened;
 struct nx__coding_config;
 struct nx__socket;
 struct nx__workers;
 struct nx__h3_server;
 
+/* What the server knows of a connection, whatever its protocol. */
+struct nx__conn {
+    struct nx__list link; /* in one of the server's lists */
+    nx_duration since;    /* that it is there (monotonic) */
+    const struct nx__conn_kind *kind;
+};
+
 enum nx__conn_list {
+    NX__CONN_GREET,   /* TLS has not been agreed on: handshake_deadline */
     NX__CONN_IDLE,    /* between requests: idle_deadline */
     NX__CONN_HEAD,    /* a part of a head is there: head_deadline */
     NX__CONN_HANDLER, /* a handler is suspended: handler_deadline */
@@ -156,6 +168,17 @@ enum nx__conn_list {
     NX__CONN_WRITE,   /* the peer takes no more, and no handler waits for it: write_deadline */
     NX__CONN_LINGER,  /* answered and half closed, until the peer has closed too */
     NX__CONN_LISTS
+};
+
+/* What a protocol does for its connections, in the loop's context. */
+struct nx__conn_kind {
+    /* The connection has been in its list for longer than it may: it leaves it. */
+    void (*expire)(struct nx__conn *conn, enum nx__conn_list list);
+    /* It has a stream of events that has been silent for `heartbeat`, or that is to end since the
+     * server stops. It moves to the end of its list or out of it. */
+    void (*beat)(struct nx__conn *conn);
+    /* It has had a request. */
+    bool (*is_used)(const struct nx__conn *conn);
 };
 
 struct nx_http_server {
@@ -169,12 +192,12 @@ struct nx_http_server {
     struct nx__cookie_keys *cookie_keys; /* NULL: none were given */
     struct nx__opened *opened;           /* directories that are served */
     struct nx__coding_config *coding;    /* NULL: nothing is compressed or decoded */
+    nx_tls_server *tls;                  /* NULL: plain */
     nx_err failed;                       /* the first mistake of a builder */
     char failure[NX__ERROR_MESSAGE_MAX];
     uint16_t port;
     struct nx__workers *workers; /* NULL when it does not listen */
     struct nx__line alt_svc;     /* empty: none */
-    struct ssl_ctx_st *h3_tls;
 
     /* What each worker has of its own, from `loop` on: for its own thread, but for `stats`, which
      * others read (nx__count). */
@@ -219,9 +242,10 @@ static inline void nx__count(uint64_t *number, int by)
     nx__store_relaxed(number, *number + (uint64_t)(int64_t)by);
 }
 
-/* Takes over an accepted socket; `peer` is NULL where its address has to be asked for. False when
- * memory is out: the caller closes it. */
-bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer);
+/* Takes over an accepted connection; `peer` is NULL where its address has to be asked for. False
+ * when memory is out: the caller closes it. */
+bool nx__h1_accept(nx_http_server *server, struct nx__http_io io,
+                   const struct sockaddr_storage *peer);
 
 struct nx__handed;   /* permission/handover.h */
 struct nx__listener; /* permission/broker.h */
@@ -269,21 +293,13 @@ void nx__server_sweep_by(nx_http_server *server, nx_duration at);
 /* How long a connection may stay in the list. */
 nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list list);
 
-/* The connection has been in its list for longer than it may. */
-void nx__h1_expire(struct nx__list *link, enum nx__conn_list list);
-
-/* A stream of events that has been silent for `heartbeat`, or that is to end since the server
- * stops. It moves to the end of its list or out of it. */
-void nx__h1_beat(struct nx__list *link);
+static inline struct nx__conn *nx__conn_of(struct nx__list *link)
+{
+    return nx__container_of(link, struct nx__conn, link);
+}
 
 /* Sees to it that streams of events get their comments, and their end when the server stops. */
 void nx__server_events(nx_http_server *server);
-
-/* It has had a request. */
-bool nx__h1_is_used(const struct nx__list *link);
-
-/* When it came into its list (monotonic). */
-nx_duration nx__h1_since(const struct nx__list *link);
 
 /* Frees what the driver keeps for the loop, unless another server of the loop has connections. */
 void nx__h1_free(void);

@@ -1,6 +1,5 @@
 /* Socket addresses, and how they are spelled. */
 #include "net/address.h"
-#include "net/target.h"
 
 #include "base/error.h"
 #include "permission/network.h"

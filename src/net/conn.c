@@ -5,7 +5,6 @@
 #include "loop/files.h"
 #include "net/address.h"
 #include "net/dial.h"
-#include "net/target.h"
 #include "net/tune.h"
 #include "stream/stream.h"
 #include <errno.h>
@@ -154,6 +153,37 @@ static void left(nx_conn *c)
 {
     c->users--;
     if (c->released && !c->users && !c->stream) free(c);
+}
+
+/* ---- For what stands on it */
+
+nx_err nx__conn_wait(nx_conn *c, uint32_t event, nx_duration by, const char *doing)
+{
+    if (c->socket.fd < 0) return closed(c, doing);
+    nx_duration own = from_now(event == NX__READABLE ? c->read_deadline : c->write_deadline);
+    c->users++;
+    nx_err err = nx__net_fd_wait(&c->socket, event, own < by ? own : by);
+    if (err)
+        err = failed(c, doing, err,
+                     event == NX__READABLE ? "nothing came before the deadline"
+                                           : "the peer took nothing before the deadline");
+    left(c);
+    return err;
+}
+
+nx_err nx__conn_turn(nx_conn *c, const char *doing, size_t bytes)
+{
+    return turn(c, doing, bytes);
+}
+
+nx_err nx__conn_failed(const nx_conn *c, const char *doing, nx_err err, const char *why)
+{
+    return failed(c, doing, nx__error_set(err, "%s", why), why);
+}
+
+nx_err nx__conn_failed_system(const nx_conn *c, const char *doing, int system)
+{
+    return failed_system(c, doing, system);
 }
 
 static nx_err stream_read(void *state, void *data, size_t len, size_t *got)

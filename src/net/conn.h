@@ -15,4 +15,19 @@ struct nx__conn_how {
 NX_MUST_CHECK nx_err nx__conn_new(nx_conn **out, int fd, const nx_address *peer, const char *name,
                                   const struct nx__conn_how *how);
 
+/* ---- For what stands on a connection and moves its bytes by itself (TLS) */
+
+/* Waits until there is something to read, or room to write (NX__READABLE, NX__WRITABLE): as long as
+ * the connection's deadline has it, and no longer than `by` (absolute). `doing` is for messages:
+ * "read from". Errors as nx_net_stream, recorded. */
+NX_MUST_CHECK nx_err nx__conn_wait(nx_conn *conn, uint32_t event, nx_duration by,
+                                   const char *doing);
+
+/* Counts bytes against the loop's turn, and lets others run when it is over. NX_ECANCELED. */
+NX_MUST_CHECK nx_err nx__conn_turn(nx_conn *conn, const char *doing, size_t bytes);
+
+/* Records a failure: `cannot read from "example.com:443": WHY`. Returns `err`. */
+nx_err nx__conn_failed(const nx_conn *conn, const char *doing, nx_err err, const char *why);
+nx_err nx__conn_failed_system(const nx_conn *conn, const char *doing, int system);
+
 #endif

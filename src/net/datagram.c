@@ -2,7 +2,6 @@
 #include "net/address.h"
 #include "net/dial.h"
 #include "net/fd.h"
-#include "net/target.h"
 #include "net/tune.h"
 #include "net/udp.h"
 

@@ -4,7 +4,6 @@
 #include "base/clock.h"
 #include "loop/signals.h"
 #include "net/address.h"
-#include "net/target.h"
 #include "net/tune.h"
 #include "permission/broker.h"
 #include <errno.h>

@@ -74,6 +74,7 @@ struct nx__quic_group;
 
 struct nx__quic_how {
     const struct nx__quic_app *app;
+    const char *protocol; /* ALPN, static */
     /* What a handshake is done with: a reference for the connection, NULL when memory is out. */
     SSL_CTX *(*context)(void *arg);
     void *context_arg;

@@ -1,6 +1,8 @@
 /* TLS under QUIC (RFC 9001): libssl makes the keys and the messages, ngtcp2 carries them. */
 #include "quic/internal.h"
 
+#include "tls/context.h"
+
 #include <ngtcp2/ngtcp2_crypto_boringssl.h>
 #include <openssl/ssl.h>
 
@@ -64,6 +66,7 @@ bool nx__quic_tls_make(struct nx__quic_conn *conn)
         !SSL_set_max_proto_version(conn->ssl, TLS1_3_VERSION) ||
         !SSL_set_quic_method(conn->ssl, &method))
         return false;
+    if (!nx__tls_speaks(conn->ssl, how->protocol)) return false;
     SSL_set_app_data(conn->ssl, &conn->ref);
     SSL_set_accept_state(conn->ssl);
     /* What a ticket for 0-RTT was given under (RFC 9001 4.6.1). */

@@ -13,6 +13,12 @@ static nx_bytes protocol(const nx_request *req)
     return req->coded->wire->protocol(req);
 }
 
+static const nx_tls_info *tls(nx_request *req)
+{
+    const struct nx__http_driver *wire = req->coded->wire;
+    return wire->tls ? wire->tls(req) : NULL;
+}
+
 static int descriptor(const nx_request *req)
 {
     return req->coded->wire->descriptor(req);
@@ -33,6 +39,7 @@ static const struct nx__http_driver driver = {
     .body = nx__coded_body,
     .peer = peer,
     .protocol = protocol,
+    .tls = tls,
     .descriptor = descriptor,
     .leave = leave,
 };

@@ -80,7 +80,7 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
         NX_TRY(nx__h1_send_all(conn, nx_str("HTTP/1.1 100 Continue\r\n\r\n"), (nx_bytes){0}));
     }
     for (;;) {
-        long n = nx__recv(conn->watch.fd, data, cap);
+        long n = nx__io_recv(&conn->io, data, cap);
         if (n > 0) {
             req->body.received += (size_t)n;
             *got = (size_t)n;

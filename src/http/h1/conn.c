@@ -30,13 +30,14 @@ NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
 {
     nx_http_server *server = conn->server;
     nx_duration now = server->loop->now;
-    if (conn->list == list && now - conn->since < LIST_GRAIN && !nx__list_empty(&conn->link))
+    if (conn->list == list && now - conn->base.since < LIST_GRAIN &&
+        !nx__list_empty(&conn->base.link))
         return;
-    nx__list_remove(&conn->link);
+    nx__list_remove(&conn->base.link);
     bool first = nx__list_empty(&server->lists[list]);
-    nx__list_insert(&server->lists[list], &conn->link);
+    nx__list_insert(&server->lists[list], &conn->base.link);
     conn->list = (uint8_t)list;
-    conn->since = now;
+    conn->base.since = now;
     if (nx__unlikely(server->handing) && list == NX__CONN_IDLE) nx__handover_idle(server);
     if (first) {
         nx_duration span = nx__server_deadline(server, list);
@@ -44,26 +45,18 @@ NX__HOT void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list)
     }
 }
 
-bool nx__h1_is_used(const struct nx__list *link)
+static bool is_used(const struct nx__conn *base)
 {
-    return nx__container_of(link, const struct nx__h1_conn, link)->requests != 0;
-}
-
-nx_duration nx__h1_since(const struct nx__list *link)
-{
-    return nx__container_of(link, const struct nx__h1_conn, link)->since;
+    return nx__container_of(base, const struct nx__h1_conn, base)->requests != 0;
 }
 
 void nx__h1_close(struct nx__h1_conn *conn)
 {
     nx_http_server *server = conn->server;
-    int fd = conn->watch.fd;
-    nx__list_remove(&conn->link);
+    nx__list_remove(&conn->base.link);
     if (nx__unlikely(conn->streaming)) nx__h1_stream_over(conn);
-    if (fd >= 0) {
-        nx__poller_remove(&server->loop->poller, &conn->watch);
-        (void)close(fd);
-    }
+    nx__poller_remove(&server->loop->poller, &conn->watch);
+    nx__io_close(&conn->io);
     nx__buffer_free(&conn->in);
     nx__buffer_free(&conn->out);
     if (conn->posted)
@@ -79,7 +72,7 @@ void nx__h1_close(struct nx__h1_conn *conn)
  * it. */
 static void conn_finish(struct nx__h1_conn *conn)
 {
-    if (conn->broken || shutdown(conn->watch.fd, SHUT_WR) != 0) {
+    if (conn->broken || !nx__io_end(&conn->io)) {
         nx__h1_close(conn);
         return;
     }
@@ -93,7 +86,7 @@ static void conn_finish(struct nx__h1_conn *conn)
 static bool linger(struct nx__h1_conn *conn)
 {
     for (;;) {
-        long n = nx__recv(conn->watch.fd, nx__h1_shared->in, NX__H1_SCRATCH);
+        long n = nx__recv(conn->io.fd, nx__h1_shared->in, NX__H1_SCRATCH); /* nobody looks at it */
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return false;
         if (n > 0) conn->requests += (uint32_t)n;
@@ -104,13 +97,13 @@ static bool linger(struct nx__h1_conn *conn)
     }
 }
 
-void nx__h1_expire(struct nx__list *link, enum nx__conn_list list)
+static void expire(struct nx__conn *base, enum nx__conn_list list)
 {
-    struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
+    struct nx__h1_conn *conn = nx__h1_of(base);
     nx_http_server *server = conn->server;
     if (list == NX__CONN_HANDLER || (list == NX__CONN_EVENTS && conn->req)) {
-        nx__list_remove(&conn->link); /* it is told once */
-        if (!conn->req) return;       /* it has just ended, and conn_continue is on its way */
+        nx__list_remove(&conn->base.link); /* it is told once */
+        if (!conn->req) return;            /* it has just ended, and conn_continue is on its way */
         nx__count(&server->stats.timed_out, 1);
         nx_cancel(conn->req->base.fiber);
         return;
@@ -201,6 +194,7 @@ static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *
     base->match = &memory->match;
     base->response.req = base;
     base->response.status = 200;
+    if (nx__unlikely(conn->io.tls != NULL)) base->secure = true;
     req->conn = conn;
     req->minor = head->minor;
     req->keep_alive = head->keep_alive;
@@ -358,7 +352,7 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
             target = conn->in.data + conn->in.len;
             room = conn->in.capacity - conn->in.len;
         }
-        long n = nx__recv(conn->watch.fd, target, room);
+        long n = nx__io_recv(&conn->io, target, room);
         if (nx__unlikely(n <= 0)) {
             if (n == -EINTR) continue;
             if (n != -EAGAIN) nx__h1_close(conn);
@@ -377,7 +371,7 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
         if (!settle(conn)) return; /* it may be gone */
         /* Drained, so the next byte brings a new edge; an end that came with these bytes does not.
          */
-        if ((size_t)n < room && !conn->half_closed) return;
+        if (!nx__io_more(&conn->io, (size_t)n, room) && !conn->half_closed) return;
     }
 }
 
@@ -459,25 +453,32 @@ static void peer_keep(struct nx__h1_conn *conn, const struct sockaddr_storage *p
         memcpy(conn->address, &((const struct sockaddr_in *)peer)->sin_addr, 4);
 }
 
-bool nx__h1_accept(nx_http_server *server, int fd, const struct sockaddr_storage *peer)
+static const struct nx__conn_kind kind = {
+    .expire = expire, .beat = nx__h1_beat, .is_used = is_used};
+
+bool nx__h1_accept(nx_http_server *server, struct nx__http_io io,
+                   const struct sockaddr_storage *peer)
 {
     if (!nx__h1_shared && !shared_new()) return false;
     struct nx__h1_conn *conn = calloc(1, sizeof *conn);
     if (!conn) return false;
     conn->server = server;
+    conn->base.kind = &kind;
     conn->watch.ready = conn_ready;
     conn->post.fn = conn_continue;
     struct sockaddr_storage asked = {.ss_family = AF_UNSPEC};
     socklen_t len = sizeof asked;
-    if (!peer) (void)getpeername(fd, (struct sockaddr *)&asked, &len);
+    if (!peer) (void)getpeername(io.fd, (struct sockaddr *)&asked, &len);
     peer_keep(conn, peer ? peer : &asked);
-    nx__list_init(&conn->link);
-    if (nx__poller_add(&server->loop->poller, &conn->watch, fd, NX__READABLE)) {
+    nx__list_init(&conn->base.link);
+    if (nx__poller_add(&server->loop->poller, &conn->watch, io.fd, NX__READABLE)) {
         free(conn);
         return false;
     }
+    conn->io = io;
     nx__h1_shared->connections++;
     nx__h1_list(conn, NX__CONN_IDLE);
+    if (io.tls) conn_read(conn); /* what came with the handshake, of which no event tells */
     return true;
 }
 
@@ -508,20 +509,26 @@ static nx_bytes protocol(const nx_request *base)
     return nx_str(((const struct nx__h1_request *)base)->minor ? "HTTP/1.1" : "HTTP/1.0");
 }
 
+static const nx_tls_info *tls(nx_request *base)
+{
+    return nx__tls_info(((struct nx__h1_request *)base)->conn->io.tls);
+}
+
 static int descriptor(const nx_request *base)
 {
     const struct nx__h1_conn *conn = ((const struct nx__h1_request *)base)->conn;
     struct nx__h1_shared *shared = nx__h1_shared;
-    if (base->response.state != NX__RESPONSE_OPEN || conn->broken || conn->out.len) return -1;
-    if (shared->active != conn) return conn->watch.fd;
+    if (base->response.state != NX__RESPONSE_OPEN || conn->broken || conn->out.len || conn->io.tls)
+        return -1;
+    if (shared->active != conn) return conn->io.fd;
     /* Answers to requests that came before in the same batch. */
     while (shared->out_len) {
-        long n = nx__send(conn->watch.fd, shared->out, shared->out_len);
+        long n = nx__send(conn->io.fd, shared->out, shared->out_len);
         if (n <= 0) return -1;
         shared->out_len -= (size_t)n;
         memmove(shared->out, shared->out + n, shared->out_len);
     }
-    return conn->watch.fd;
+    return conn->io.fd;
 }
 
 static void leave(nx_request *base)
@@ -541,6 +548,7 @@ const struct nx__http_driver nx__h1_driver = {
     .trailer = nx__h1_trailer,
     .peer = peer,
     .protocol = protocol,
+    .tls = tls,
     .descriptor = descriptor,
     .leave = leave,
     .events = nx__h1_events,

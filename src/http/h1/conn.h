@@ -4,6 +4,7 @@
 
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
+#include "http/io.h"
 #include "http/server.h"
 
 enum {
@@ -21,12 +22,12 @@ struct nx__h1_request;
 /* About 200 bytes: an idle connection has nothing else. */
 struct nx__h1_conn {
     struct nx__watch watch;
+    struct nx__http_io io;
     nx_http_server *server;
-    struct nx__list link; /* in server->lists[list] */
-    nx_duration since;
+    struct nx__conn base;       /* in server->lists[list] */
     struct nx__h1_request *req; /* whose handler has not ended */
     struct nx__buffer in;       /* read, not yet handled */
-    struct nx__buffer out;      /* not yet taken by the kernel */
+    struct nx__buffer out;      /* as it goes to the kernel, which has not yet taken it */
     struct nx__stream *stream;  /* of events, without a fiber; cf. `streaming` */
     struct nx__post post;       /* goes on in the loop's context */
     uint32_t requests;
@@ -97,6 +98,12 @@ struct nx__h1_shared {
 
 extern NX__THREAD_LOCAL struct nx__h1_shared *nx__h1_shared;
 extern const struct nx__http_driver nx__h1_driver;
+
+/* The connection that the server knows by this. */
+static inline struct nx__h1_conn *nx__h1_of(struct nx__conn *base)
+{
+    return nx__container_of(base, struct nx__h1_conn, base);
+}
 
 /* Moves the connection into a list, from now on. */
 void nx__h1_list(struct nx__h1_conn *conn, enum nx__conn_list list);
@@ -173,6 +180,9 @@ void nx__h1_stream_over(struct nx__h1_conn *conn);
 /* The handler of a request that held the connection has ended: the stream goes on by itself, and
  * may be gone after. */
 void nx__h1_stream_enter(struct nx__h1_conn *conn);
+
+/* A stream of events has been silent for long, or is to end (struct nx__conn_kind). */
+void nx__h1_beat(struct nx__conn *base);
 
 /* An event of the poller on a connection with a stream, which may be gone after. */
 void nx__h1_stream_ready(struct nx__h1_conn *conn, uint32_t events);

@@ -1,4 +1,5 @@
-/* HTTP/1.1 answers that come from a file: by the kernel alone, in turns with other connections. */
+/* HTTP/1.1 answers that come from a file, in turns with other connections: by the kernel alone, but
+ * through TLS. */
 #include "base/sigpipe.h"
 #include "http/files/files.h"
 #include "http/h1/conn.h"
@@ -11,21 +12,24 @@
 
 enum {
     TURN = 256 * 1024,    /* bytes of a file sent before the others are served */
-    COPY_MOST = 16 * 1024 /* where the file system can't be sent from */
+    COPY_MOST = 64 * 1024 /* where the file system can't be sent from, and through TLS */
 };
 
-/* One sendfile, in place or on the pool. */
+/* One sendfile, or one read into `copy`, in place or on the pool. */
 struct turn {
     int to, from;
     off_t at;
     size_t len;
+    char *copy;
 };
 
 static int64_t turn_run(void *arg)
 {
     struct turn *t = arg;
     ssize_t n;
-    do n = sendfile(t->to, t->from, &t->at, t->len);
+    do
+        n = t->copy ? pread(t->from, t->copy, t->len, t->at)
+                    : sendfile(t->to, t->from, &t->at, t->len);
     while (n < 0 && errno == EINTR);
     return n < 0 ? -errno : n;
 }
@@ -45,34 +49,27 @@ static bool in_memory(const struct turn *t)
     return true;
 }
 
-static int64_t turn_copy(struct nx__h1_conn *conn, struct turn *t, char *piece)
+static nx_err send_range(struct nx__h1_conn *conn, int fd, uint64_t offset, uint64_t len,
+                         char **copy)
 {
-    size_t len = t->len < COPY_MOST ? t->len : COPY_MOST;
-    ssize_t n = pread(t->from, piece, len, t->at);
-    if (n <= 0) return n < 0 ? -errno : 0;
-    t->at += n;
-    return nx__h1_send_all(conn, nx_slice(piece, (size_t)n), (nx_bytes){0}) ? -EPIPE : n;
-}
-
-static nx_err send_range(struct nx__h1_conn *conn, int fd, uint64_t offset, uint64_t len)
-{
-    char *copy = NULL;
     while (len) {
-        struct turn t = {conn->watch.fd, fd, (off_t)offset, len < TURN ? (size_t)len : TURN};
-        int64_t n;
-        if (nx__unlikely(copy != NULL))
-            n = turn_copy(conn, &t, copy);
-        else
-            n = nx__likely(in_memory(&t)) ? turn_run(&t) : nx__file_blocking(turn_run, &t);
+        size_t most = *copy ? COPY_MOST : TURN;
+        struct turn t = {conn->io.fd, fd, (off_t)offset, len < most ? (size_t)len : most, *copy};
+        bool at_once = nx__likely(in_memory(&t));
+        /* Others use the shared output while the disk is waited for. */
+        if (*copy && !at_once) NX_TRY(nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0}));
+        int64_t n = at_once ? turn_run(&t) : nx__file_blocking(turn_run, &t);
         if (n == -EAGAIN) {
             NX_TRY(nx__h1_wait_writable(conn));
             continue;
         }
-        if (n == -EINVAL && !copy) {
-            copy = nx_alloc(COPY_MOST);
-            if (!copy) return NX_ENOMEM;
+        if (n == -EINVAL && !*copy) {
+            *copy = nx_alloc(COPY_MOST);
+            if (!*copy) return NX_ENOMEM;
             continue;
         }
+        if (n > 0 && *copy)
+            NX_TRY(nx__h1_send_all(conn, nx_slice(*copy, (size_t)n), (nx_bytes){0}));
         if (n == 0)
             return nx__error_set(NX_EIO, "cannot send the answer: the file has become shorter");
         if (n == -ECANCELED) return NX_ECANCELED;
@@ -91,10 +88,17 @@ static nx_err send_range(struct nx__h1_conn *conn, int fd, uint64_t offset, uint
 static nx_err send_body(struct nx__h1_conn *conn, int fd, const struct nx__file_piece *pieces,
                         size_t count)
 {
+    char *copy = NULL; /* once the kernel does not do it alone */
+    if (nx__unlikely(conn->io.tls != NULL)) {
+        copy = nx_alloc(COPY_MOST);
+        if (!copy) return NX_ENOMEM;
+    }
     for (size_t i = 0; i < count; i++) {
         const struct nx__file_piece *piece = &pieces[i];
-        NX_TRY(nx__h1_send_more(conn, piece->bytes, (nx_bytes){0}, piece->len ? MSG_MORE : 0));
-        NX_TRY(send_range(conn, fd, piece->offset, piece->len));
+        /* Copied, the file's first bytes go together with the head. */
+        if (!copy || piece->bytes.len || !piece->len)
+            NX_TRY(nx__h1_send_more(conn, piece->bytes, (nx_bytes){0}, piece->len ? MSG_MORE : 0));
+        NX_TRY(send_range(conn, fd, piece->offset, piece->len, &copy));
     }
     return NX_OK;
 }

@@ -2,7 +2,6 @@
  * without one. */
 #include "http/h1/conn.h"
 
-#include "base/syscall.h"
 #include "http/events.h"
 #include <errno.h>
 #include <netinet/in.h>
@@ -35,7 +34,7 @@ static void notice_dead_peer(const struct nx__h1_conn *conn)
     if (span == NX_FOREVER) return;
     unsigned ms = span / NX_MS(1) > INT32_MAX ? INT32_MAX : (unsigned)(span / NX_MS(1));
     /* Not on a Unix socket, whose peer can't vanish. */
-    (void)setsockopt(conn->watch.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
+    (void)setsockopt(conn->io.fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &ms, sizeof ms);
 }
 
 void nx__h1_events(nx_response *res)
@@ -58,7 +57,7 @@ void nx__h1_hold(nx_response *res, struct nx__stream *stream)
 {
     struct nx__h1_conn *conn = ((struct nx__h1_request *)res->req)->conn;
     int most = UNSENT_MOST;
-    (void)setsockopt(conn->watch.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
+    (void)setsockopt(conn->io.fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &most, sizeof most);
     conn->stream = stream;
     conn->close_after = true; /* nothing is read any more */
     stream->conn = conn;
@@ -110,18 +109,13 @@ long nx__h1_stream_send(struct nx__stream *stream, const nx_bytes *pieces, size_
         iov[i] = (struct iovec){(void *)(uintptr_t)pieces[i].data, pieces[i].len};
         total += pieces[i].len;
     }
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
     while (total) {
-        if (count == 1) {
-            n = nx__send(conn->watch.fd, pieces->data, pieces->len);
-        } else {
-            n = sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL);
-            if (n < 0) n = -errno;
-        }
+        n = count == 1 ? nx__io_send(&conn->io, pieces->data, pieces->len, &conn->out)
+                       : nx__io_sendv(&conn->io, iov, count, 0, &conn->out);
         if (n != -EINTR) break;
     }
     if (n < 0 && n != -EAGAIN) return n;
-    if (n >= 0 && (size_t)n == total) {
+    if (n >= 0 && (size_t)n == total && !conn->out.len) {
         if (was_slow) nx__h1_watch_writable(conn, false);
         nx__h1_list(conn, NX__CONN_EVENTS);
         if (was_slow) nx__server_events(conn->server);
@@ -172,11 +166,11 @@ void nx__h1_stream_ready(struct nx__h1_conn *conn, uint32_t events)
     }
 }
 
-void nx__h1_beat(struct nx__list *link)
+void nx__h1_beat(struct nx__conn *base)
 {
-    struct nx__h1_conn *conn = nx__container_of(link, struct nx__h1_conn, link);
+    struct nx__h1_conn *conn = nx__h1_of(base);
     if (conn->server->draining) {
-        nx__list_remove(link); /* it is told once */
+        nx__list_remove(&base->link); /* it is told once */
         if (conn->req)
             nx_cancel(conn->req->base.fiber);
         else if (!conn->posted)

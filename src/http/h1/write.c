@@ -27,8 +27,8 @@ void nx__h1_watch_writable(struct nx__h1_conn *conn, bool want)
 static nx_err keep_output(struct nx__h1_conn *conn, size_t from)
 {
     struct nx__h1_shared *shared = nx__h1_shared;
-    nx_err err = nx__buffer_append(&conn->out, shared->out + from, shared->out_len - from,
-                                   (size_t)NX__H1_SCRATCH * 2);
+    nx_err err = nx__io_keep(&conn->io, shared->out + from, shared->out_len - from, &conn->out,
+                             (size_t)NX__H1_SCRATCH * 2);
     shared->out_len = 0;
     if (err) conn->broken = true;
     return err;
@@ -37,7 +37,7 @@ static nx_err keep_output(struct nx__h1_conn *conn, size_t from)
 bool nx__h1_flush_kept(struct nx__h1_conn *conn)
 {
     while (conn->out.len && !conn->broken) {
-        long n = nx__send(conn->watch.fd, conn->out.data, conn->out.len);
+        long n = nx__send(conn->io.fd, conn->out.data, conn->out.len);
         if (n == -EINTR) continue;
         if (n == -EAGAIN) return false;
         if (n < 0) {
@@ -56,7 +56,7 @@ NX__HOT bool nx__h1_flush(struct nx__h1_conn *conn)
     struct nx__h1_shared *shared = nx__h1_shared;
     size_t sent = 0;
     while (!conn->out.len && sent < shared->out_len && !conn->broken) {
-        long n = nx__send(conn->watch.fd, shared->out + sent, shared->out_len - sent);
+        long n = nx__io_send(&conn->io, shared->out + sent, shared->out_len - sent, &conn->out);
         if (nx__likely(n > 0)) {
             sent += (size_t)n;
             continue;
@@ -65,7 +65,7 @@ NX__HOT bool nx__h1_flush(struct nx__h1_conn *conn)
         if (n != -EAGAIN) conn->broken = true;
         break;
     }
-    if (nx__likely(sent == shared->out_len)) {
+    if (nx__likely(sent == shared->out_len && !conn->out.len)) {
         shared->out_len = 0;
         return true;
     }
@@ -92,7 +92,7 @@ nx_err nx__h1_wait_writable(struct nx__h1_conn *conn)
     conn->broken = true;
     /* A reset: else the kernel would go on offering to a peer that takes nothing what it has. */
     struct linger none = {.l_onoff = 1, .l_linger = 0};
-    (void)setsockopt(conn->watch.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+    (void)setsockopt(conn->io.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     return err == NX_ETIMEDOUT
                ? nx__error_peer(err,
                                 "cannot send the answer: the peer has taken nothing for too long")
@@ -110,19 +110,21 @@ nx_err nx__h1_send_more(struct nx__h1_conn *conn, nx_bytes body, nx_bytes tail, 
     if (conn->broken) return nx__h1_reset(conn, EPIPE);
     if (conn->out.len) NX_TRY(keep_output(conn, 0)); /* in order */
     for (;;) {
-        nx_bytes first = conn->out.len ? nx_slice(conn->out.data, conn->out.len)
-                                       : nx_slice(shared->out, shared->out_len);
+        bool kept = conn->out.len != 0;
+        nx_bytes first =
+            kept ? nx_slice(conn->out.data, conn->out.len) : nx_slice(shared->out, shared->out_len);
         struct iovec iov[3] = {{(void *)(uintptr_t)first.data, first.len},
                                {(void *)(uintptr_t)body.data, body.len},
                                {(void *)(uintptr_t)tail.data, tail.len}};
         if (!first.len && !body.len && !tail.len) break;
-        struct msghdr message = {.msg_iov = iov, .msg_iovlen = 3};
-        ssize_t n = sendmsg(conn->watch.fd, &message, MSG_NOSIGNAL | flags);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 && errno != EAGAIN) return nx__h1_reset(conn, errno);
+        long n = nx__unlikely(kept && conn->io.tls)
+                     ? nx__send(conn->io.fd, first.data, first.len) /* sealed already */
+                     : nx__io_sendv(&conn->io, iov, 3, flags, &conn->out);
+        if (n == -EINTR) continue;
+        if (n < 0 && n != -EAGAIN) return nx__h1_reset(conn, (int)-n);
         size_t sent = n < 0 ? 0 : (size_t)n;
         size_t of_first = sent < first.len ? sent : first.len;
-        if (conn->out.len)
+        if (kept)
             nx__buffer_consume(&conn->out, of_first);
         else if (of_first < first.len)
             NX_TRY(keep_output(conn, of_first)); /* others use the shared output while we wait */
@@ -453,6 +455,6 @@ void nx__h1_refuse(struct nx__h1_conn *conn, int status, const char *reason, nx_
                                         .peer = nx__h1_peer(conn, peer),
                                         .head = head,
                                         .sent = sent,
-                                        .took = waited ? nx__loop()->now - conn->since : 0};
+                                        .took = waited ? nx__loop()->now - conn->base.since : 0};
     for (; observer; observer = observer->next) observer->fn(&refusal, observer->context);
 }

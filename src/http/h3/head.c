@@ -240,6 +240,7 @@ static struct nx__h3_request *request_new(struct nx__h3_stream *stream)
     lay_out(&l, stream, base);
     base->driver = &nx__h3_driver;
     base->server = stream->server;
+    base->secure = true;
     base->fiber = fiber;
     base->match = &memory->match;
     base->response.req = base;

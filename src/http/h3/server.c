@@ -2,10 +2,9 @@
 #include "http/h3/h3.h"
 
 #include "base/arena.h"
-#include "crypto/library.h"
+#include "tls/context.h"
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <openssl/ssl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -200,28 +199,17 @@ static void done(struct nx__quic_endpoint *endpoint)
     free(of(endpoint));
 }
 
-static int alpn(SSL *ssl, const uint8_t **out, uint8_t *len, const uint8_t *in, unsigned in_len,
-                void *arg)
-{
-    static const uint8_t h3[] = "\2h3";
-    (void)ssl, (void)arg;
-    return SSL_select_next_proto((uint8_t **)(uintptr_t)out, len, h3, 3, in, in_len) ==
-                   OPENSSL_NPN_NEGOTIATED
-               ? SSL_TLSEXT_ERR_OK
-               : SSL_TLSEXT_ERR_ALERT_FATAL;
-}
-
 static SSL_CTX *context(void *arg)
 {
     nx_http_server *server = arg;
-    (void)SSL_CTX_up_ref(server->h3_tls);
-    return server->h3_tls;
+    return nx__tls_server_context(server->tls);
 }
 
 nx_err nx__h3_group(nx_http_server *server, uint32_t workers, struct nx__quic_group **out)
 {
     const nx_http_server_options *o = &server->options;
     struct nx__quic_how how = {.app = &app,
+                               .protocol = "h3",
                                .context = context,
                                .context_arg = server,
                                .workers = workers,
@@ -232,12 +220,8 @@ nx_err nx__h3_group(nx_http_server *server, uint32_t workers, struct nx__quic_gr
                                .qlog = -1};
     *out = NULL;
     if (!o->h3) return NX_OK;
-    nx__crypto_ready();
-    server->h3_tls = SSL_CTX_new(TLS_method());
-    if (!SSL_CTX_use_certificate_chain_file(server->h3_tls, o->cert) ||
-        !SSL_CTX_use_PrivateKey_file(server->h3_tls, o->key, SSL_FILETYPE_PEM))
-        return nx__error_set(NX_EINVAL, "cannot read cert");
-    SSL_CTX_set_alpn_select_cb(server->h3_tls, alpn, NULL);
+    if (!server->tls)
+        return nx__error_set(NX_EINVAL, "cannot serve HTTP/3: it needs a certificate (cert, key)");
     if (o->h3_qlog) NX_TRY(nx__quic_qlog_directory(o->h3_qlog, &how.qlog));
     *out = nx__quic_group_new(&how);
     if (*out) return NX_OK;
@@ -248,8 +232,8 @@ nx_err nx__h3_group(nx_http_server *server, uint32_t workers, struct nx__quic_gr
 void nx__h3_advertise(nx_http_server *server)
 {
     struct nx__line *line = &server->alt_svc;
-    int len = snprintf(line->text, sizeof line->text, "alt-svc: h3=\":%u\"; ma=86400\r\n",
-                       server->port);
+    int len =
+        snprintf(line->text, sizeof line->text, "alt-svc: h3=\":%u\"; ma=86400\r\n", server->port);
     line->len = (uint8_t)len;
 }
 

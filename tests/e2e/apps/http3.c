@@ -1,4 +1,5 @@
-/* What HTTP/3 is tried with. Arguments: port, certificate, key, and options: "retry", "early", "qlog=DIRECTORY", "workers=N". */
+/* What HTTP/3 is tried with. Arguments: port, certificate, key, and options: "retry", "early",
+ * "qlog=DIRECTORY", "workers=N". */
 #include <nexus.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,8 +16,9 @@ static nx_err root(nx_request *req, nx_response *res)
 
 static nx_err about(nx_request *req, nx_response *res)
 {
-    return nx_response_json(res, nx_obj("cookie", nx_request_header(req, "cookie"), "host", nx_request_host(req), "peer",
-                                        nx_request_peer(req), "path", nx_request_path(req), "query", nx_request_query(req)));
+    return nx_response_json(res, nx_obj("cookie", nx_request_header(req, "cookie"), "host",
+                                        nx_request_host(req), "peer", nx_request_peer(req), "path",
+                                        nx_request_path(req), "query", nx_request_query(req)));
 }
 
 static nx_err echo(nx_request *req, nx_response *res)
@@ -35,7 +37,7 @@ static nx_err through(nx_request *req, nx_response *res)
         NX_TRY(nx_response_write(res, chunk));
     }
     nx_bytes sum = nx_request_trailer(req, "x-sum");
-    nx_response_trailer(res, "X-Sum", sum.len ? sum.data : "none");
+    nx_response_trailer(res, "X-Sum", sum.len ? nx_printf("%.*s", NX_FMT(sum)) : "none");
     return NX_OK;
 }
 
@@ -97,8 +99,9 @@ static nx_err stats(nx_request *req, nx_response *res)
     nx_http_stats s = {.size = sizeof s};
     (void)req;
     nx_http_stats_get(server, &s);
-    return nx_response_json(res, nx_obj("requests", (int64_t)s.requests, "connections", (int64_t)s.connections, "timed_out",
-                                        (int64_t)s.timed_out, "streams", (int64_t)s.streams, "posts", posts));
+    return nx_response_json(res, nx_obj("requests", (int64_t)s.requests, "connections",
+                                        (int64_t)s.connections, "timed_out", (int64_t)s.timed_out,
+                                        "streams", (int64_t)s.streams, "posts", posts));
 }
 
 int main(int argc, char **argv)
@@ -118,7 +121,8 @@ int main(int argc, char **argv)
         if (strncmp(argv[i], "qlog=", 5) == 0) options.h3_qlog = argv[i] + 5;
         if (strncmp(argv[i], "workers=", 8) == 0) options.workers = (uint32_t)atoi(argv[i] + 8);
         if (strncmp(argv[i], "files=", 6) == 0) files = argv[i] + 6;
-        if (strncmp(argv[i], "connections=", 12) == 0) options.max_connections = (uint32_t)atoi(argv[i] + 12);
+        if (strncmp(argv[i], "connections=", 12) == 0)
+            options.max_connections = (uint32_t)atoi(argv[i] + 12);
     }
     topic = nx_topic_new();
     server = nx_http_server_new_with(&options);

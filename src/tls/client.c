@@ -1,0 +1,249 @@
+/* Clients: what handshakes are done with is kept for a while, with the sessions that servers have
+ * offered, for all threads. */
+#include "tls/client.h"
+
+#include "base/clock.h"
+#include "base/error.h"
+#include "crypto/library.h"
+#include "tls/context.h"
+#include "tls/identity.h"
+#include "tls/tls.h"
+#include "tls/trust.h"
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+enum { CONTEXTS = 8, SESSIONS = 64 };
+#define CONTEXT_LASTS NX_S(60) /* files are read again after */
+
+struct kept_session {
+    uint64_t peer; /* hash of its name; 0: none */
+    uint64_t used;
+    SSL_SESSION *session;
+};
+
+/* A context, and the options that it was made by. */
+struct client {
+    SSL_CTX *ctx;
+    nx_duration made;
+    uint64_t used;
+    nx_tls_connect_options options; /* strings of its own; deadlines do not count */
+    struct kept_session sessions[SESSIONS];
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct client *clients[CONTEXTS];
+static uint64_t clock_of_use;
+static int peer_index = -1;
+
+static nx_err failed(void)
+{
+    ERR_clear_error();
+    return nx__error_set(NX_ENOMEM, "cannot prepare TLS: out of memory");
+}
+
+/* ---- Sessions */
+
+static uint64_t hash(const char *text)
+{
+    uint64_t h = 14695981039346656037u;
+    for (; *text; text++) h = (h ^ (unsigned char)*text) * 1099511628211u;
+    return h | 1;
+}
+
+static struct client *client_of(SSL_CTX *ctx)
+{
+    for (int i = 0; i < CONTEXTS; i++)
+        if (clients[i] && clients[i]->ctx == ctx) return clients[i];
+    return NULL;
+}
+
+static int session_new(SSL *ssl, SSL_SESSION *session)
+{
+    const char *peer = SSL_get_ex_data(ssl, peer_index);
+    if (!peer || !SSL_SESSION_is_resumable(session)) return 0;
+    (void)pthread_mutex_lock(&lock);
+    struct client *client = client_of(SSL_get_SSL_CTX(ssl));
+    struct kept_session *slot = NULL;
+    if (client) {
+        uint64_t wanted = hash(peer);
+        slot = &client->sessions[0];
+        for (int i = 0; i < SESSIONS; i++) {
+            struct kept_session *kept = &client->sessions[i];
+            if (kept->peer == wanted) {
+                slot = kept;
+                break;
+            }
+            if (kept->used < slot->used) slot = kept;
+        }
+        SSL_SESSION_free(slot->session);
+        *slot = (struct kept_session){wanted, ++clock_of_use, session};
+    }
+    (void)pthread_mutex_unlock(&lock);
+    return slot != NULL; /* then it is ours */
+}
+
+/* A ticket of TLS 1.3 is for one connection: shown twice, it would tell who looks at the wire that
+ * both are the same client's (RFC 8446 C.4). */
+static void session_use(struct client *client, SSL *ssl, const char *peer)
+{
+    uint64_t wanted = hash(peer);
+    for (int i = 0; i < SESSIONS; i++) {
+        struct kept_session *kept = &client->sessions[i];
+        if (kept->peer != wanted) continue;
+        (void)SSL_set_session(ssl, kept->session);
+        if (SSL_SESSION_should_be_single_use(kept->session)) {
+            SSL_SESSION_free(kept->session);
+            *kept = (struct kept_session){0};
+        }
+        return;
+    }
+}
+
+/* ---- Contexts */
+
+static void client_free(struct client *client)
+{
+    if (!client) return;
+    for (int i = 0; i < SESSIONS; i++) SSL_SESSION_free(client->sessions[i].session);
+    SSL_CTX_free(client->ctx);
+    free((char *)(uintptr_t)client->options.ca);
+    free((char *)(uintptr_t)client->options.cert);
+    free((char *)(uintptr_t)client->options.key);
+    free((char *)(uintptr_t)client->options.protocols);
+    free((char *)(uintptr_t)client->options.key_log);
+    free(client);
+}
+
+static bool same(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static bool fits(const struct client *client, const nx_tls_connect_options *o)
+{
+    const nx_tls_connect_options *own = &client->options;
+    return same(own->ca, o->ca) && same(own->cert, o->cert) && same(own->key, o->key) &&
+           same(own->protocols, o->protocols) && same(own->key_log, o->key_log) &&
+           own->least == o->least && own->insecure == o->insecure;
+}
+
+static bool copy(const char **field, const char *text)
+{
+    *field = text ? strdup(text) : NULL;
+    return *field || !text;
+}
+
+static nx_err show(SSL_CTX *ctx, const nx_tls_connect_options *o)
+{
+    struct nx__tls_identity identity;
+    NX_TRY(nx__tls_identity_read(&identity, o->cert, o->key));
+    bool good = SSL_CTX_set_chain_and_key(ctx, identity.chain, identity.count, identity.key, NULL);
+    nx__tls_identity_free(&identity);
+    return good ? NX_OK : failed();
+}
+
+static nx_err fill(struct client *client, const nx_tls_connect_options *o)
+{
+    SSL_CTX *ctx = client->ctx;
+    NX_TRY(nx__tls_common(ctx, &(struct nx__tls_common){o->least, o->key_log}));
+    if (!o->insecure) NX_TRY(nx__tls_trust_servers(ctx, o->ca));
+    if (o->cert) NX_TRY(show(ctx, o));
+    if (o->protocols) {
+        uint8_t *wire;
+        size_t len;
+        NX_TRY(nx__tls_protocols(o->protocols, &wire, &len));
+        int wrong = SSL_CTX_set_alpn_protos(ctx, wire, len);
+        free(wire);
+        if (wrong) return failed();
+    }
+    (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+    SSL_CTX_sess_set_new_cb(ctx, session_new);
+    return NX_OK;
+}
+
+/* The lock is held. */
+static nx_err client_new(struct client **out, const nx_tls_connect_options *o)
+{
+    nx__crypto_ready();
+    if (peer_index < 0) peer_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
+    struct client *client = calloc(1, sizeof *client);
+    if (client) client->ctx = SSL_CTX_new(TLS_method());
+    if (!client || !client->ctx || peer_index < 0) {
+        client_free(client);
+        return failed();
+    }
+    nx_tls_connect_options *own = &client->options;
+    own->least = o->least;
+    own->insecure = o->insecure;
+    nx_err err = copy(&own->ca, o->ca) && copy(&own->cert, o->cert) && copy(&own->key, o->key) &&
+                         copy(&own->protocols, o->protocols) && copy(&own->key_log, o->key_log)
+                     ? fill(client, o)
+                     : failed();
+    if (err) {
+        client_free(client);
+        return err;
+    }
+    client->made = nx__clock_monotonic();
+    *out = client;
+    return NX_OK;
+}
+
+/* The lock is held. */
+static nx_err client_find(struct client **out, const nx_tls_connect_options *o)
+{
+    nx_duration now = nx__clock_monotonic();
+    int oldest = 0;
+    for (int i = 0; i < CONTEXTS; i++) {
+        struct client *client = clients[i];
+        if (client && now - client->made > CONTEXT_LASTS &&
+            (client->options.ca || client->options.cert)) {
+            client_free(client);
+            client = clients[i] = NULL;
+        }
+        if (client && fits(client, o)) {
+            client->used = ++clock_of_use;
+            *out = client;
+            return NX_OK;
+        }
+        if (clients[oldest] && (!client || client->used < clients[oldest]->used)) oldest = i;
+    }
+    struct client *client;
+    NX_TRY(client_new(&client, o));
+    client_free(clients[oldest]);
+    clients[oldest] = client;
+    client->used = ++clock_of_use;
+    *out = client;
+    return NX_OK;
+}
+
+nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name, const char *peer,
+                            const nx_tls_connect_options *o)
+{
+    struct client *client = NULL;
+    *out = NULL;
+    (void)pthread_mutex_lock(&lock);
+    nx_err err = client_find(&client, o);
+    SSL *ssl = err ? NULL : SSL_new(client->ctx);
+    if (!err && !ssl) err = failed();
+    if (!err && !o->no_resumption) session_use(client, ssl, peer);
+    (void)pthread_mutex_unlock(&lock);
+    if (!err) err = nx__tls_trust_name(ssl, name);
+    if (!err && !SSL_set_ex_data(ssl, peer_index, (void *)(uintptr_t)peer)) err = failed();
+    if (err) {
+        SSL_free(ssl);
+        return err;
+    }
+    SSL_set_connect_state(ssl);
+    SSL_set_shed_handshake_config(ssl, 1);
+    *out = nx__tls_new(ssl, fd);
+    return *out ? NX_OK : NX_ENOMEM;
+}
+
+const char *nx__tls_client_why(const struct nx__tls *tls)
+{
+    const char *distrust =
+        tls->reason == SSL_R_CERTIFICATE_VERIFY_FAILED ? nx__tls_distrust(tls->ssl) : NULL;
+    return distrust ? distrust : nx__tls_why(tls);
+}

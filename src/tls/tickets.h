@@ -1,0 +1,16 @@
+/* Tickets, by which a client that comes again is spared most of a handshake (RFC 8446 4.6.1). */
+#ifndef NX__TLS_TICKETS_H
+#define NX__TLS_TICKETS_H
+
+#include <nexus/base.h>
+#include <openssl/base.h>
+
+/* Has the context give tickets. `rules` are what clients have to show (the option client_ca; may be
+ * NULL): a ticket of other rules is none. NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__tls_tickets_make(SSL_CTX *ctx, const char *rules);
+
+/* The secret that the connection's tickets are sealed with, which lasts as long as the connection's
+ * SSL_CTX. */
+void nx__tls_tickets_use(SSL *ssl, const uint8_t secret[32]);
+
+#endif
