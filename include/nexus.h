@@ -14,6 +14,7 @@
 #include <nexus/encode.h>
 #include <nexus/env.h>
 #include <nexus/events.h>
+#include <nexus/fetch.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
 #include <nexus/glob.h>

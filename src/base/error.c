@@ -151,9 +151,12 @@ unsigned nx__error_status(nx_err code)
 
 nx_err nx__error_take(const struct nx__context *from, nx_err code)
 {
+    /* A copy of a context has its message in itself, and points to that of what it is a copy of. */
     bool its = from->error.code == code && from->error.message;
-    nx__error_set(code, "%s", its ? from->error.message : nx_err_text(code));
+    int system = its ? from->error.system : 0;
+    nx__error_set(code, "%s", its ? from->message : nx_err_text(code));
     struct nx__context *context = nx__context();
+    context->error.system = system;
     context->looked_at = its && from->looked_at;
     context->of_peer = its && from->of_peer;
     context->status = its ? from->status : 0;

@@ -5,25 +5,15 @@
 
 #include "base/buffer.h"
 #include "http/app.h"
+#include "http/field.h"
 #include "http/router.h"
 #include "loop/loop.h"
 #include <nexus/http.h>
-
-/* A header field; both slices in memory of the request. */
-struct nx__field {
-    nx_bytes name, value;
-    bool always; /* stays on an error page */
-};
 
 /* A line of a head with its CRLF, made beforehand; so short that all of `text` can be copied. */
 struct nx__line {
     uint8_t len;
     char text[63];
-};
-
-struct nx__fields {
-    struct nx__field *items;
-    uint32_t count, capacity;
 };
 
 /* A part of an answer: bytes, then bytes of an open file. */

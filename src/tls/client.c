@@ -209,7 +209,7 @@ static nx_err client_find(struct client **out, const nx_tls_connect_options *o)
         }
         if (clients[oldest] && (!client || client->used < clients[oldest]->used)) oldest = i;
     }
-    struct client *client;
+    struct client *client = NULL;
     NX_TRY(client_new(&client, o));
     client_free(clients[oldest]);
     clients[oldest] = client;

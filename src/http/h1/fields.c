@@ -50,12 +50,16 @@ static const char *bad_value(const char *line, size_t len, size_t p)
     return p + 1 == len || line[p + 1] == '\n' ? NULL : bare_cr;
 }
 
+const char *nx__h1_line_reason(const char *line, size_t len)
+{
+    size_t colon;
+    const char *reason = bad_name(line, len, &colon);
+    return reason ? reason : bad_value(line, len, colon);
+}
+
 enum nx__h1_status nx__h1_bad_line(const struct nx__parse *parse, size_t at)
 {
-    const char *line = parse->buf + at;
-    size_t len = parse->len - at, colon;
-    const char *reason = bad_name(line, len, &colon);
-    if (!reason) reason = bad_value(line, len, colon);
+    const char *reason = nx__h1_line_reason(parse->buf + at, parse->len - at);
     return reason ? nx__h1_fail(parse, 400, reason) : nx__h1_incomplete(parse);
 }
 
@@ -84,28 +88,32 @@ static enum nx__h1_status host(struct nx__parse *parse, size_t at, const char *v
     return NX__H1_DONE;
 }
 
-/* One value of digits: lists, repetitions, signs and leading zeros are ways to smuggle (RFC
- * 9112 6.3). */
-static enum nx__h1_status content_length(struct nx__parse *parse, const char *value, size_t len)
+bool nx__h1_parse_length(const char *value, size_t len, uint64_t *out)
 {
-    if (parse->seen & NX__SEEN_LENGTH)
-        return nx__h1_fail(parse, 400, "more than one Content-Length");
-    parse->seen |= NX__SEEN_LENGTH;
     uint64_t number = 0;
     bool good = len > 0 && len <= 19 && !(len > 1 && *value == '0'); /* 19 digits can't overflow */
     for (size_t i = 0; good && i < len; i++) {
         good = nx__h1_is_digit(value[i]);
         number = number * 10 + (uint64_t)(value[i] - '0');
     }
-    if (!good || number > INT64_MAX) return nx__h1_fail(parse, 400, "bad Content-Length");
+    *out = number;
+    return good && number <= INT64_MAX;
+}
+
+static enum nx__h1_status content_length(struct nx__parse *parse, const char *value, size_t len)
+{
+    uint64_t number;
+    if (parse->seen & NX__SEEN_LENGTH)
+        return nx__h1_fail(parse, 400, "more than one Content-Length");
+    parse->seen |= NX__SEEN_LENGTH;
+    if (!nx__h1_parse_length(value, len, &number))
+        return nx__h1_fail(parse, 400, "bad Content-Length");
     parse->head->has_content_length = true;
     parse->head->content_length = number;
     return NX__H1_DONE;
 }
 
-/* The next element of a list, without white space round it, and moves `*at` behind its comma. False
- * at the end of the list. */
-static bool next_element(const char *list, size_t len, size_t *at, const char **element,
+bool nx__h1_next_element(const char *list, size_t len, size_t *at, const char **element,
                          size_t *element_len)
 {
     size_t p = *at, end;
@@ -140,7 +148,7 @@ static enum nx__h1_status transfer_encoding(struct nx__parse *parse, const char 
     size_t at = 0, coding_len;
     const char *coding;
     bool chunked = false;
-    while (next_element(value, len, &at, &coding, &coding_len)) {
+    while (nx__h1_next_element(value, len, &at, &coding, &coding_len)) {
         if (!is_token(coding, coding_len)) return nx__h1_fail(parse, 400, "bad Transfer-Encoding");
         if (chunked)
             return nx__h1_fail(parse, 400, "Transfer-Encoding with chunked before another coding");
@@ -154,7 +162,7 @@ static enum nx__h1_status connection(struct nx__parse *parse, const char *value,
 {
     size_t at = 0, option_len;
     const char *option;
-    while (next_element(value, len, &at, &option, &option_len)) {
+    while (nx__h1_next_element(value, len, &at, &option, &option_len)) {
         if (!option_len) continue; /* RFC 9110 5.6.1.2 */
         if (!is_token(option, option_len)) return nx__h1_fail(parse, 400, "bad Connection");
         if (NX__ASCII_IS(option, option_len, "close")) parse->seen |= NX__SEEN_CLOSE;
@@ -176,7 +184,7 @@ static void te(struct nx__parse *parse, const char *value, size_t len)
 {
     size_t at = 0, element_len;
     const char *element;
-    while (next_element(value, len, &at, &element, &element_len))
+    while (nx__h1_next_element(value, len, &at, &element, &element_len))
         if (NX__ASCII_IS(element, element_len, "trailers")) parse->head->te_trailers = true;
 }
 

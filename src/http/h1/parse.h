@@ -57,6 +57,19 @@ bool nx__h1_valid_host(const char *text, size_t len);
  * is well so far. */
 NX__COLD enum nx__h1_status nx__h1_bad_line(const struct nx__parse *parse, size_t at);
 
+/* What is wrong with the field line at the start of the `len` bytes; NULL if nothing is before they
+ * end, or before the line does. For heads of answers too, as the next two. */
+NX__COLD const char *nx__h1_line_reason(const char *line, size_t len);
+
+/* One value of digits, at most INT64_MAX: lists, signs and leading zeros are ways to smuggle (RFC
+ * 9112 6.3). */
+bool nx__h1_parse_length(const char *value, size_t len, uint64_t *out);
+
+/* The next element of a list, without white space round it, and moves `*at` behind its comma. False
+ * at the end of the list. */
+bool nx__h1_next_element(const char *list, size_t len, size_t *at, const char **element,
+                         size_t *element_len);
+
 /* Could the field decide about the message? A filter that is nearly exact: lengths of names are
  * unique among those that do. */
 static inline bool nx__h1_may_decide(const char *name, size_t len)

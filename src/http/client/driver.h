@@ -1,0 +1,110 @@
+/* The seam between what is asked and the protocol that it is asked by. An exchange is one request
+ * and its answer; a protocol says how it goes over a connection. HTTP/1.1 has one exchange at a
+ * time, others many. */
+#ifndef NX__CLIENT_DRIVER_H
+#define NX__CLIENT_DRIVER_H
+
+#include "base/list.h"
+#include "http/client/wire.h"
+#include "http/field.h"
+
+/* As the length of a body. */
+#define NX__LENGTH_NONE    UINT64_MAX       /* there is no body */
+#define NX__LENGTH_UNKNOWN (UINT64_MAX - 1) /* it ends where it ends */
+
+/* What is asked. It stays until the head of the answer has been read. */
+struct nx__ask {
+    nx_bytes method;
+    nx_bytes scheme;    /* "http" */
+    nx_bytes authority; /* "example.com:8080" */
+    nx_bytes target;    /* "/path?query", "*" */
+    bool to_proxy;      /* which wants to know scheme and authority as well (absolute-form) */
+    bool connect;       /* CONNECT: the target is the authority */
+    bool upgrade;       /* `fields` ask for another protocol, which 101 grants */
+    /* Names and values that have been checked; without what frames or routes the message. */
+    const struct nx__field *fields;
+    size_t field_count;
+    uint64_t length; /* of the body */
+    nx_bytes body; /* all of it, where it is there already and `length` is its own; else `write` */
+};
+
+/* What comes back, in memory of the exchange's arena. */
+struct nx__answer {
+    int status;
+    nx_bytes protocol; /* "HTTP/1.1"; static */
+    struct nx__field *fields;
+    uint32_t field_count;
+    uint64_t length; /* of the body as far as it is told, else NX__LENGTH_UNKNOWN; to a HEAD too */
+    bool empty;      /* nothing will be read */
+    bool tunnel;     /* what is read and written from now on is no HTTP */
+};
+
+struct nx__client_driver;
+struct nx__origin;
+
+/* A connection, of which the driver has its own structure that begins with this. A driver that
+ * wants to hear of its wire while nobody reads sets `wire->wake`; else the pool closes an idle
+ * connection by which something comes. */
+struct nx__client_conn {
+    const struct nx__client_driver *driver;
+    struct nx__wire *wire;
+    struct nx__origin *origin;
+    struct nx__list link; /* in origin->free while it has room for an exchange */
+    struct nx__list idle; /* in the pool's list while it has no exchange, oldest first */
+    nx_duration since;    /* when it became idle */
+    uint32_t exchanges;   /* that it has now */
+    uint64_t answered;    /* that it has had */
+    bool broken;          /* no more go over it */
+};
+
+/* One exchange; drivers keep theirs behind it. */
+struct nx__exchange {
+    struct nx__client_conn *conn;
+    struct nx__arena *arena;   /* of what it gives */
+    nx_duration deadline;      /* of all of it, absolute; NX_FOREVER: none */
+    nx_duration head_deadline; /* spans: for the head of the answer from its request on, … */
+    nx_duration idle_deadline; /* … and between two pieces, either way */
+    uint32_t max_head, max_headers;
+    /* Told of 1xx answers but 100 and 101; may be NULL. */
+    void (*informed)(void *arg, const struct nx__answer *answer);
+    void *informed_arg;
+    bool begun;                 /* some of the request may have reached the peer */
+    bool answering;             /* some of the answer has come */
+    bool done;                  /* all of the answer has */
+    bool sent;                  /* all of the request has gone */
+    struct nx__fields trailers; /* of the answer, once it is done */
+};
+
+/* All run in the exchange's fiber and may suspend unless they say otherwise. Errors are recorded,
+ * without saying what was asked. After one, `end` is all that is left. */
+struct nx__client_driver {
+    const char *name;
+    size_t exchange_size; /* of its own structure, which begins with a struct nx__exchange */
+    /* Sends the head, with the body if that is whole, else its pieces follow. */
+    nx_err (*begin)(struct nx__exchange *x, const struct nx__ask *ask);
+    /* A piece of the body. NX_ECLOSED: the peer has answered, and wants no more. */
+    nx_err (*write)(struct nx__exchange *x, nx_bytes piece);
+    nx_err (*finish)(struct nx__exchange *x);
+    /* The head of the answer, past those of 1xx. */
+    nx_err (*head)(struct nx__exchange *x, struct nx__answer *out);
+    /* The next piece of the body, empty at its end; it stays until the next call. */
+    nx_err (*read)(struct nx__exchange *x, nx_bytes *piece);
+    /* The exchange is over, be it done or given up; it stays the caller's memory. Says by
+     * conn->broken whether the connection goes on. Does not suspend. */
+    void (*end)(struct nx__exchange *x);
+    /* An idle connection is still good, as far as can be told without waiting. Does not suspend. */
+    bool (*alive)(struct nx__client_conn *conn);
+    /* How many more exchanges the connection takes now. Does not suspend. */
+    uint32_t (*room)(const struct nx__client_conn *conn);
+    /* Closes and frees it; it has no exchange. Does not suspend. */
+    void (*close)(struct nx__client_conn *conn);
+};
+
+/* HTTP/1.1 over the wire, which it takes over, also on failure. NX_ENOMEM, recorded. */
+NX_MUST_CHECK nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire *wire);
+
+enum {
+    NX__EXCHANGE_MOST = 512, /* bytes of the largest driver's exchange */
+};
+
+#endif

@@ -1,0 +1,322 @@
+/* Connections that are kept. */
+#include "http/client/pool.h"
+
+#include "base/clock.h"
+#include "net/fd.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+struct waiter {
+    struct nx__list link; /* in pool->waiters; a list of itself once it has been told */
+    struct nx__timed_op wait;
+    struct nx__origin *origin;
+    struct nx__client_conn *conn; /* that it has got; NULL: there is room for one */
+};
+
+/* ---- Origins */
+
+static void key_make(const struct nx__way *way, char *out, size_t size, size_t *len)
+{
+    int n = snprintf(out, size, "%c%.*s:%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
+                     NX_FMT(way->host), way->port, NX_FMT(way->unix_path), NX_FMT(way->proxy_host),
+                     way->proxy_port, NX_FMT(way->proxy_authorization));
+    *len = n < 0 ? 0 : (size_t)n;
+}
+
+static nx_err origin_find(struct nx__client_pool *pool, const struct nx__way *way,
+                          struct nx__origin **out)
+{
+    enum { KEY_MOST = 2048 };
+    char key[KEY_MOST];
+    size_t len;
+    key_make(way, key, sizeof key, &len);
+    if (len >= sizeof key) return nx__error_set(NX_EINVAL, "its host or proxy is too long");
+    for (struct nx__list *link = pool->origins.next; link != &pool->origins; link = link->next) {
+        struct nx__origin *o = nx__container_of(link, struct nx__origin, link);
+        if (o->key_len != len || memcmp(o->key, key, len) != 0) continue;
+        nx__list_remove(link); /* those that are asked often are found at once */
+        nx__list_insert(pool->origins.next, link);
+        *out = o;
+        return NX_OK;
+    }
+    struct nx__origin *o = calloc(1, sizeof *o + len + 1);
+    if (!o) return nx__error_set(NX_ENOMEM, "out of memory");
+    nx__list_init(&o->free);
+    o->key_len = len;
+    memcpy(o->key, key, len + 1);
+    o->pool = pool;
+    nx__list_insert(pool->origins.next, &o->link);
+    *out = o;
+    return NX_OK;
+}
+
+static void origin_let(struct nx__origin *origin)
+{
+    if (origin->count || origin->users) return;
+    nx__list_remove(&origin->link);
+    free(origin);
+}
+
+/* ---- Who waits */
+
+static void waiter_tell(struct nx__client_pool *pool, struct waiter *w,
+                        struct nx__client_conn *conn)
+{
+    nx__list_remove(&w->link);
+    pool->waiting--;
+    w->conn = conn;
+    nx__op_complete(&w->wait.op, 0);
+}
+
+/* Somewhere there is room for a connection: the first that may make one does. */
+static void waiters_look(struct nx__client_pool *pool)
+{
+    for (struct nx__list *link = pool->waiters.next; link != &pool->waiters; link = link->next) {
+        struct waiter *w = nx__container_of(link, struct waiter, link);
+        if (pool->count >= pool->most && nx__list_empty(&pool->idle)) return;
+        if (w->origin->count >= pool->per_origin) continue;
+        waiter_tell(pool, w, NULL);
+        return;
+    }
+}
+
+static struct waiter *waiter_of(struct nx__client_pool *pool, const struct nx__origin *origin)
+{
+    if (!origin->waiting) return NULL;
+    for (struct nx__list *link = pool->waiters.next; link != &pool->waiters; link = link->next) {
+        struct waiter *w = nx__container_of(link, struct waiter, link);
+        if (w->origin == origin) return w;
+    }
+    return NULL;
+}
+
+/* ---- Connections */
+
+static void conn_drop(struct nx__client_pool *pool, struct nx__client_conn *conn)
+{
+    struct nx__origin *origin = conn->origin;
+    nx__list_remove(&conn->link);
+    nx__list_remove(&conn->idle);
+    conn->driver->close(conn);
+    origin->count--;
+    pool->count--;
+    origin_let(origin);
+}
+
+static struct nx__client_conn *idle_first(struct nx__client_pool *pool)
+{
+    return nx__list_empty(&pool->idle)
+               ? NULL
+               : nx__container_of(pool->idle.next, struct nx__client_conn, idle);
+}
+
+static void timer_settle(struct nx__client_pool *pool)
+{
+    const struct nx__client_conn *first = idle_first(pool);
+    if (!first || pool->idle_deadline == NX_FOREVER)
+        nx__timer_clear(&pool->loop->timers, &pool->timer);
+    else if (!pool->timer.place)
+        /* Without memory for it, they are closed when they are looked at next. */
+        NX_IGNORE(
+            nx__timer_set(&pool->loop->timers, &pool->timer, first->since + pool->idle_deadline));
+}
+
+static void timer_fire(struct nx__timer *timer)
+{
+    struct nx__client_pool *pool = nx__container_of(timer, struct nx__client_pool, timer);
+    struct nx__client_conn *conn;
+    while ((conn = idle_first(pool)) && conn->since + pool->idle_deadline <= pool->loop->now)
+        conn_drop(pool, conn);
+    timer_settle(pool);
+}
+
+/* Something has come while nobody reads: the end, or what nobody has asked for. */
+static void wake(void *arg)
+{
+    struct nx__client_conn *conn = arg;
+    if (conn->exchanges) return;
+    conn->broken = true;
+    nx__client_pool_settle(conn);
+}
+
+void nx__client_pool_settle(struct nx__client_conn *conn)
+{
+    struct nx__client_pool *pool = conn->origin->pool;
+    bool is_idle = conn->idle.next != &conn->idle;
+    if (!conn->broken || !is_idle) return;
+    conn_drop(pool, conn);
+    waiters_look(pool);
+}
+
+void nx__client_pool_init(struct nx__client_pool *pool)
+{
+    pool->loop = nx__loop();
+    nx__list_init(&pool->origins);
+    nx__list_init(&pool->idle);
+    nx__list_init(&pool->waiters);
+    pool->timer = (struct nx__timer){.fire = timer_fire};
+}
+
+void nx__client_pool_close_idle(struct nx__client_pool *pool)
+{
+    struct nx__client_conn *conn;
+    while ((conn = idle_first(pool))) conn_drop(pool, conn);
+    if (!pool->no_loop) timer_settle(pool);
+}
+
+void nx__client_pool_end(struct nx__client_pool *pool)
+{
+    nx__client_pool_close_idle(pool);
+    if (!pool->no_loop) nx__timer_clear(&pool->loop->timers, &pool->timer);
+}
+
+/* One that is there, and as far as can be seen still good. The origin is kept by its user. */
+static struct nx__client_conn *free_take(struct nx__client_pool *pool, struct nx__origin *origin)
+{
+    nx_duration now = nx__clock_monotonic();
+    while (!nx__list_empty(&origin->free)) {
+        struct nx__client_conn *conn =
+            nx__container_of(origin->free.next, struct nx__client_conn, link);
+        bool idle = conn->exchanges == 0;
+        bool old =
+            idle && pool->idle_deadline != NX_FOREVER && now - conn->since >= pool->idle_deadline;
+        if (!conn->broken && !old && conn->driver->room(conn) && conn->driver->alive(conn))
+            return conn;
+        if (idle)
+            conn_drop(pool, conn);
+        else
+            nx__list_remove(&conn->link); /* it comes back when it has room */
+    }
+    return NULL;
+}
+
+static void taken(struct nx__client_conn *conn)
+{
+    nx__list_remove(&conn->idle);
+    /* Its exchange is only counted when it begins. */
+    if (conn->driver->room(conn) <= 1) nx__list_remove(&conn->link);
+}
+
+/* There is room for one more, now at the latest. */
+static bool room_make(struct nx__client_pool *pool, const struct nx__origin *origin)
+{
+    if (origin->count >= pool->per_origin) return false;
+    struct nx__client_conn *oldest = idle_first(pool);
+    if (pool->count < pool->most) return true;
+    if (!oldest) return false;
+    conn_drop(pool, oldest);
+    return true;
+}
+
+static nx_err wait(struct nx__client_pool *pool, struct nx__origin *origin, nx_duration deadline,
+                   struct nx__client_conn **out)
+{
+    struct waiter w = {.origin = origin};
+    if (pool->waiting >= NX__CLIENT_POOL_WAITERS_MOST)
+        return nx__error_set(NX_ELIMIT, "%u others wait for a connection already", pool->waiting);
+    nx__list_insert(&pool->waiters, &w.link);
+    pool->waiting++;
+    origin->waiting++;
+    int64_t result = nx__net_wait(&w.wait, pool->loop, deadline);
+    if (w.link.next != &w.link) { /* nobody has told it */
+        nx__list_remove(&w.link);
+        pool->waiting--;
+    }
+    origin->waiting--;
+    *out = w.conn;
+    if (result == 0) return NX_OK;
+    if (w.conn) nx__client_pool_give(pool, w.conn);
+    if (result == -ETIMEDOUT)
+        return nx__error_set(NX_ETIMEDOUT,
+                             "no connection became free: there are as many as may be (max_per_host,"
+                             " max_connections)");
+    return nx__net_wait_error(result);
+}
+
+static nx_err make(struct nx__client_pool *pool, struct nx__origin *origin,
+                   const struct nx__way *way, nx_duration deadline, struct nx__client_conn **out)
+{
+    origin->count++;
+    pool->count++;
+    nx_err err = nx__client_connect(out, way, deadline);
+    if (err) {
+        origin->count--;
+        pool->count--;
+        waiters_look(pool);
+        return err;
+    }
+    struct nx__client_conn *conn = *out;
+    conn->origin = origin;
+    nx__list_init(&conn->link);
+    nx__list_init(&conn->idle);
+    if (!conn->wire->wake) {
+        conn->wire->wake_arg = conn;
+        conn->wire->wake = wake;
+    }
+    if (conn->driver->room(conn) > 1) nx__list_insert(origin->free.next, &conn->link);
+    return NX_OK;
+}
+
+static nx_err take(struct nx__client_pool *pool, struct nx__client_conn **out,
+                   struct nx__origin *origin, const struct nx__way *way, bool fresh,
+                   nx_duration connect_deadline, nx_duration deadline)
+{
+    for (;;) {
+        *out = fresh && origin->count < pool->per_origin ? NULL : free_take(pool, origin);
+        if (*out) {
+            taken(*out);
+            return NX_OK;
+        }
+        if (room_make(pool, origin)) {
+            nx_duration until =
+                connect_deadline == NX_FOREVER ? NX_FOREVER : nx__deadline(connect_deadline);
+            return make(pool, origin, way, until < deadline ? until : deadline, out);
+        }
+        NX_TRY(wait(pool, origin, deadline, out));
+        if (*out && !((*out)->broken && (*out)->exchanges == 0)) return NX_OK;
+        if (*out) conn_drop(pool, *out);
+    }
+}
+
+nx_err nx__client_pool_take(struct nx__client_pool *pool, struct nx__client_conn **out,
+                            const struct nx__way *way, bool fresh, nx_duration connect_deadline,
+                            nx_duration deadline, bool *reused)
+{
+    struct nx__origin *origin;
+    *out = NULL;
+    *reused = false;
+    NX_TRY(origin_find(pool, way, &origin));
+    origin->users++;
+    nx_err err = take(pool, out, origin, way, fresh, connect_deadline, deadline);
+    origin->users--;
+    if (err)
+        origin_let(origin);
+    else
+        *reused = (*out)->answered > 0;
+    return err;
+}
+
+void nx__client_pool_give(struct nx__client_pool *pool, struct nx__client_conn *conn)
+{
+    struct nx__origin *origin = conn->origin;
+    if (conn->broken && conn->exchanges == 0) {
+        conn_drop(pool, conn);
+        waiters_look(pool);
+        return;
+    }
+    if (!conn->driver->room(conn)) return;
+    struct waiter *w = waiter_of(pool, origin);
+    if (w) {
+        waiter_tell(pool, w, conn);
+        return;
+    }
+    nx__list_remove(&conn->link);
+    nx__list_insert(origin->free.next, &conn->link);
+    if (conn->exchanges) return;
+    conn->since = nx__clock_monotonic();
+    nx__list_insert(&pool->idle, &conn->idle);
+    timer_settle(pool);
+    /* Another origin's request may take its place. */
+    if (pool->waiting && pool->count >= pool->most) waiters_look(pool);
+}
