@@ -7,7 +7,8 @@
 
 static nx_err hello(nx_request *req, nx_response *res)
 {
-    return nx_response_json(res, nx_obj("path", nx_request_path(req), "scheme", nx_request_scheme(req)));
+    return nx_response_json(res,
+                            nx_obj("path", nx_request_path(req), "scheme", nx_request_scheme(req)));
 }
 
 /* A body of any size, as fast as it comes and the peer takes it back. */
@@ -18,7 +19,8 @@ static nx_err echo(nx_request *req, nx_response *res)
 
 int main(void)
 {
-    nx_http_server *server = nx_http_server_new(.port = 3443, .cert = "localhost.crt", .key = "localhost.key", .h3 = true);
+    nx_http_server *server = nx_http_server_new(.port = 3443, .cert = "localhost.crt",
+                                                .key = "localhost.key", .h3 = true);
     nx_http_get(server, "/", hello);
     nx_http_post(server, "/echo", echo);
     return nx_http_listen(server);

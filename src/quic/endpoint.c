@@ -7,7 +7,8 @@
 #include <unistd.h>
 
 enum {
-    READS_A_TURN = 8,    /* system calls, so that the others on the loop are served too */
+    READS_A_TURN = 8, /* system calls, so that the others on the loop are served too */
+    LONG_HEADER = 0x80,
     INITIAL_LEAST = 1200 /* bytes of a datagram that begins a connection (RFC 9000 14.1) */
 };
 
@@ -308,7 +309,7 @@ static void dispatch(struct nx__quic_endpoint *endpoint, const struct nx__quic_d
         nx__quic_conn_read(conn, d);
         return;
     }
-    if (vc.version) {
+    if (d->data[0] & LONG_HEADER) {
         accept_new(endpoint, d);
         return;
     }

@@ -161,7 +161,7 @@ void nx__h3_ended(struct nx__h3_stream *stream)
         stream_free(stream);
         return;
     }
-    stream->session->requests++;
+    if (!stream->reset) stream->session->requests++;
     if (!stream->out_over && !stream->held) nx__h3_cut(stream, NGHTTP3_H3_INTERNAL_ERROR);
     nx__h3_body_drop(stream);
     if (!stream->in_end && !stream->stopped && !stream->gone) {

@@ -17,6 +17,9 @@ static nx_err root(nx_request *req, nx_response *res)
 
 static nx_err about(nx_request *req, nx_response *res)
 {
+    char count[24];
+    (void)snprintf(count, sizeof count, "%zu", nx_request_header_count(req));
+    nx_response_header(res, "X-Count", count);
     return nx_response_json(res, nx_obj("cookie", nx_request_header(req, "cookie"), "host",
                                         nx_request_host(req), "peer", nx_request_peer(req), "path",
                                         nx_request_path(req), "query", nx_request_query(req)));
@@ -39,7 +42,8 @@ static nx_err through(nx_request *req, nx_response *res)
     }
     char text[32];
     nx_bytes sum = nx_request_trailer(req, "x-sum");
-    (void)snprintf(text, sizeof text, "%.*s", (int)(sum.len < 31 ? sum.len : 31), sum.data ? sum.data : "");
+    (void)snprintf(text, sizeof text, "%.*s", (int)(sum.len < 31 ? sum.len : 31),
+                   sum.data ? sum.data : "");
     nx_response_trailer(res, "X-Sum", sum.len ? text : "none");
     return NX_OK;
 }
