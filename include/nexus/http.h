@@ -143,6 +143,7 @@ typedef struct nx_http_stats {
     uint64_t timed_out;   /* connections closed by a deadline */
     uint64_t streams;     /* of events, open now */
     uint64_t handed;      /* connections taken over from the program before, at a restart */
+    uint64_t tunnels;     /* connections that another protocol has, such as WebSocket, open now */
 } nx_http_stats;
 /* Fills `*stats` with the sums over all workers; any of them may call it. Does not suspend. */
 NX_API void nx_http_stats_get(const nx_http_server *server, nx_http_stats *stats);

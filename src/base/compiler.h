@@ -31,6 +31,9 @@
     type o = {0};                                                                                  \
     memcpy(&(o), (options), (options)->size < sizeof(o) ? (options)->size : sizeof(o))
 
+/* A type of so many bytes whose operators are those of its parts, side by side. */
+#define NX__VECTOR(bytes) __attribute__((vector_size(bytes)))
+
 /* The structure that `ptr`, a pointer to its field `member`, is part of. */
 #define nx__container_of(ptr, type, member) ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
 

@@ -161,7 +161,7 @@ static NX__COLD void handler_failed(nx_request *req, nx_err err)
     int status = status_of(err);
     bool told = nx__error_is_peers(err);
     /* That a peer has left in the middle is no failure of the handler. */
-    bool left = err == NX_ERESET && res->state != NX__RESPONSE_OPEN;
+    bool left = (err == NX_ERESET || err == NX_ECLOSED) && res->state != NX__RESPONSE_OPEN;
     if (status >= 500 && err != NX_ECANCELED && !left) nx__request_log_failure(req, err, "handler");
     if (res->state != NX__RESPONSE_OPEN) return;
     /* What went wrong inside is for the log, not for the peer; what it did wrong itself it is told.

@@ -262,7 +262,8 @@ nx_duration nx__server_deadline(const nx_http_server *server, enum nx__conn_list
     case NX__CONN_IDLE: return server->closing ? drain_grace() : server->options.idle_deadline;
     case NX__CONN_HEAD: return server->options.head_deadline;
     case NX__CONN_HANDLER: return server->options.handler_deadline;
-    case NX__CONN_EVENTS: return NX_FOREVER; /* see events_due */
+    case NX__CONN_EVENTS:                    /* see events_due */
+    case NX__CONN_TUNNEL: return NX_FOREVER; /* it has deadlines of its own */
     case NX__CONN_WRITE: return server->options.write_deadline;
     default: return LINGER_DEADLINE;
     }
@@ -304,13 +305,18 @@ void nx__server_events(nx_http_server *server)
 {
     const struct nx__list *list = &server->lists[NX__CONN_EVENTS];
     struct nx__timer *timer = &server->events_timer;
-    if (nx__list_empty(list)) return;
+    if (nx__list_empty(list) && (!server->draining || server->tunnels_told)) return;
     nx_duration span = server->options.heartbeat, at = server->loop->now;
     if (!server->draining) {
         if (span == NX_FOREVER) return;
         at = nx__conn_of(list->next)->since + span;
     }
     if (!timer->place || timer->at > at) NX_IGNORE(nx__timer_set(&server->loop->timers, timer, at));
+}
+
+static bool stop_tunnel(struct nx__conn *conn)
+{
+    return conn->kind->stop(conn);
 }
 
 /* A few in each turn: others are to be served while a million have their comment. */
@@ -325,6 +331,9 @@ static void events_due(struct nx__timer *timer)
         struct nx__conn *conn = nx__conn_of(list->next);
         conn->kind->beat(conn);
     }
+    const struct nx__list *tunnels = &server->lists[NX__CONN_TUNNEL];
+    for (int n = 0; n < EVENTS_BATCH && server->draining && !server->tunnels_told; n++)
+        server->tunnels_told = nx__list_empty(tunnels) || !stop_tunnel(nx__conn_of(tunnels->next));
     nx__server_events(server);
 }
 

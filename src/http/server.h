@@ -24,6 +24,7 @@ struct nx__file_piece {
 
 struct nx__stream;  /* http/events.h */
 struct nx__http_io; /* http/io.h */
+struct nx__tunnel;  /* http/tunnel.h */
 struct sockaddr_storage;
 
 /* What a protocol does for a request. All run in the request's fiber and may suspend, but those for
@@ -73,6 +74,11 @@ struct nx__http_driver {
     long (*stream_send)(struct nx__stream *stream, const nx_bytes *pieces, size_t count);
     /* Ends the stream and leaves it; in order, or by closing the connection. */
     void (*stream_end)(struct nx__stream *stream, bool in_order);
+
+    /* See http/tunnel.h; NULL where there are none. May suspend. */
+    nx_err (*tunnel)(nx_response *res, struct nx__tunnel *tunnel, const char *protocol);
+    /* What extended CONNECT asks for; NULL where there is no such thing. */
+    nx_bytes (*tunnel_asked)(const nx_request *req);
 };
 
 enum { NX__STREAM_PIECES = 16 };
@@ -155,6 +161,7 @@ enum nx__conn_list {
     NX__CONN_HEAD,    /* a part of a head is there: head_deadline */
     NX__CONN_HANDLER, /* a handler is suspended: handler_deadline */
     NX__CONN_EVENTS,  /* a stream of events; silent for as long as it is in the list */
+    NX__CONN_TUNNEL,  /* another protocol has it */
     NX__CONN_WRITE,   /* the peer takes no more, and no handler waits for it: write_deadline */
     NX__CONN_LINGER,  /* answered and half closed, until the peer has closed too */
     NX__CONN_LISTS
@@ -167,6 +174,9 @@ struct nx__conn_kind {
     /* It has a stream of events that has been silent for `heartbeat`, or that is to end since the
      * server stops. It moves to the end of its list or out of it. */
     void (*beat)(struct nx__conn *conn);
+    /* It has a tunnel, which is told that the server stops, once; false when it has been told
+     * already. It moves to the end of its list. */
+    bool (*stop)(struct nx__conn *conn);
     /* It has had a request. */
     bool (*is_used)(const struct nx__conn *conn);
 };
@@ -198,11 +208,12 @@ struct nx_http_server {
     struct nx__h3_server *h3;  /* NULL: no HTTP/3 */
     uint32_t connections_most; /* its share of max_connections */
     bool listening, stopping, accept_paused;
-    bool draining; /* it ends when the last connection has gone */
-    bool closing;  /* and each goes after its answer */
-    bool handing;  /* and each goes to the program that takes our place, once it is idle */
-    bool begun;    /* worker_start has succeeded, worker_stop is owed */
-    void *state;   /* that worker_start has given */
+    bool draining;     /* it ends when the last connection has gone */
+    bool closing;      /* and each goes after its answer */
+    bool handing;      /* and each goes to the program that takes our place, once it is idle */
+    bool tunnels_told; /* all of them know that it drains */
+    bool begun;        /* worker_start has succeeded, worker_stop is owed */
+    void *state;       /* that worker_start has given */
     struct nx__watch inbox, outbox; /* of the channels for that; -1 without a launcher */
     struct nx__timer inbox_timer, outbox_timer;
     struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
@@ -288,7 +299,8 @@ static inline struct nx__conn *nx__conn_of(struct nx__list *link)
     return nx__container_of(link, struct nx__conn, link);
 }
 
-/* Sees to it that streams of events get their comments, and their end when the server stops. */
+/* Sees to it that streams of events get their comments, and that they and tunnels come to their end
+ * when the server stops. */
 void nx__server_events(nx_http_server *server);
 
 /* Frees what the driver keeps for the loop, unless another server of the loop has connections. */

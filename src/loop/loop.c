@@ -265,12 +265,26 @@ static NX__COLD NX__NORETURN void iterations_spent(void)
     exit(NX_ELIMIT);
 }
 
+static void late_run(struct nx_loop *loop)
+{
+    /* What becomes due meanwhile waits for the next turn. */
+    struct nx__list due, *link;
+    due = loop->late;
+    due.next->prev = due.prev->next = &due;
+    nx__list_init(&loop->late);
+    while ((link = nx__list_pop(&due))) {
+        struct nx__late *late = nx__container_of(link, struct nx__late, link);
+        late->fn(late);
+    }
+}
+
 static NX__HOT void loop_run(void)
 {
     struct nx_loop *loop = nx__loop_current;
     nx__fiber_context_entered();
     for (;;) {
         if (loop->ready_head) (void)nx__fibers_run(loop, TURN_BUDGET);
+        if (nx__unlikely(!nx__list_empty(&loop->late))) late_run(loop);
         if (nx__unlikely(loop->ended != NULL)) nx__fibers_trim(loop, false);
 
         nx_duration ended = nx__clock_monotonic(), span = 0;
@@ -374,6 +388,7 @@ nx_err nx__loop_init(struct nx_loop *loop, struct nx_loop *first)
     loop->first = first;
     loop->shutdown.fn = shutdown_posted;
     nx__list_init(&loop->fibers);
+    nx__list_init(&loop->late);
     nx__list_init(&loop->services);
     nx__list_init(&loop->watched);
     nx__scope_init(&loop->root, NULL);

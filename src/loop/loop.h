@@ -160,6 +160,13 @@ struct nx__post {
     void (*fn)(struct nx__post *post);
 };
 
+/* What is done once, in the loop's context, before it polls again: writes that a turn's work has
+ * gathered. Of its own it does not keep the loop from ending. */
+struct nx__late {
+    struct nx__list link; /* a list of itself while it is not due */
+    void (*fn)(struct nx__late *late);
+};
+
 struct nx_loop {
     nx_duration now; /* monotonic, read once a turn */
     struct nx__poller poller;
@@ -190,6 +197,7 @@ struct nx_loop {
     _Atomic uint64_t turn;             /* counts turns; read by the watchdog */
     int thread_id;
     int *error_number; /* the thread's errno: finding it takes a call, and each switch keeps it */
+    struct nx__list late;     /* of nx__late */
     struct nx__list services; /* of nx__service: told on shutdown and at the end */
     struct nx_loop *first;    /* the program's first loop; NULL: this is it */
     uint32_t worker, workers; /* this is that one of so many; 0 workers: it is none */
@@ -214,6 +222,12 @@ struct nx_loop *nx__loop(void);
 /* From any thread: runs post->fn(post) on the loop, which has not ended when the call begins. The
  * node belongs to the loop until then. Lock-free. */
 void nx__loop_post(struct nx_loop *loop, struct nx__post *post);
+
+/* Has late->fn called before the loop polls again; harmless when that is due already. */
+static inline void nx__loop_late(struct nx_loop *loop, struct nx__late *late)
+{
+    if (nx__list_empty(&late->link)) nx__list_insert(&loop->late, &late->link);
+}
 
 /* Makes a loop on the calling thread, runs entry(argc, argv) as its main fiber, drains what is
  * pending and returns entry's result as an exit code (1 when the loop can't be made, with the

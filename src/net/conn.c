@@ -253,6 +253,13 @@ nx_stream *nx_net_stream(nx_conn *conn)
     return nx__stream_direct(stream, stream_direct);
 }
 
+int nx__conn_release(nx_conn *conn)
+{
+    int fd = nx__net_fd_release(&conn->socket);
+    nx_conn_close(conn);
+    return fd;
+}
+
 void nx_conn_stop(nx_conn *conn)
 {
     end(conn);

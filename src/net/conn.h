@@ -15,6 +15,10 @@ struct nx__conn_how {
 NX_MUST_CHECK nx_err nx__conn_new(nx_conn **out, int fd, const nx_address *peer, const char *name,
                                   const struct nx__conn_how *how);
 
+/* Closes all of a connection but its socket, which becomes the caller's and stays non-blocking.
+ * There is no stream of it, and no other fiber is in it. */
+int nx__conn_release(nx_conn *conn);
+
 /* ---- For what stands on a connection and moves its bytes by itself (TLS) */
 
 /* Waits until there is something to read, or room to write (NX__READABLE, NX__WRITABLE): as long as

@@ -90,10 +90,19 @@ nx_err nx_stream_read(nx_stream *stream, void *data, size_t len, size_t *got)
     return NX_OK;
 }
 
+/* Whose room it is that is written into: what changes pieces in place has none of its own. */
+static nx_stream *roomy(nx_stream *stream)
+{
+    while (stream->in_place && stream->next) stream = stream->next;
+    return stream;
+}
+
 nx_err nx_stream_room(nx_stream *stream, size_t len, void **room)
 {
-    struct nx__stream_buffer *buffer = &stream->buffers[stream->current];
     *room = NULL;
+    NX_TRY(nx__stream_check(stream));
+    stream = roomy(stream);
+    struct nx__stream_buffer *buffer = &stream->buffers[stream->current];
     NX_TRY(nx__stream_check(stream));
     if (len > NX_STREAM_ROOM_MOST)
         return nx__error_set(NX_ELIMIT, "a stream has room for %zu bytes at most",
@@ -111,8 +120,11 @@ nx_err nx_stream_room(nx_stream *stream, size_t len, void **room)
 
 nx_err nx_stream_commit(nx_stream *stream, size_t len)
 {
+    nx_stream *last = roomy(stream);
+    char *data = last->buffers[last->current].data;
+    for (; len && stream != last; stream = stream->next) stream->in_place(stream->state, data, len);
     NX_TRY(nx__stream_check(stream));
-    nx_bytes bytes = nx_slice(stream->buffers[stream->current].data, len);
+    nx_bytes bytes = nx_slice(data, len);
     if (!len) return NX_OK;
     if (stream->type.write) stream->current ^= 1; /* a transform is done with them on return */
     return nx__stream_give(stream, bytes);

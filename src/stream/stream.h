@@ -11,9 +11,12 @@ struct nx_stream {
     nx_stream_type type;
     void *state;
     nx__direct_fn direct; /* NULL: it is no descriptor */
-    nx_stream *next;      /* in a pipe */
-    nx_err error;         /* what keeps it from working, with its message */
-    char *message;        /* NULL: there was no memory for it */
+    /* Of a transform that leaves each piece as long as it is: it changes it where it lies, in the
+     * room of what follows. NULL: of any other. */
+    void (*in_place)(void *state, void *data, size_t len);
+    nx_stream *next; /* in a pipe */
+    nx_err error;    /* what keeps it from working, with its message */
+    char *message;   /* NULL: there was no memory for it */
     /* What is written lies in one of these until the other is full, so that a sink may still be at
      * it. */
     struct nx__stream_buffer {

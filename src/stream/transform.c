@@ -31,13 +31,19 @@ nx_stream *nx_transform(nx_transform_fn fn, void *arg)
     return transform_new(&type, (struct transform){.fn = fn, .arg = arg});
 }
 
-static nx_err change(void *state, nx_bytes bytes, nx_stream *next)
+static void change_there(void *state, void *data, size_t len)
 {
     const struct transform *t = state;
+    t->change(t->arg, data, len);
+}
+
+/* What lies elsewhere, and is not to be changed there. */
+static nx_err change(void *state, nx_bytes bytes, nx_stream *next)
+{
     void *room;
     NX_TRY(nx_stream_room(next, bytes.len, &room));
     memcpy(room, bytes.data, bytes.len);
-    t->change(t->arg, room, bytes.len);
+    change_there(state, room, bytes.len);
     return nx_stream_commit(next, bytes.len);
 }
 
@@ -45,7 +51,9 @@ nx_stream *nx_change(nx_change_fn fn, void *arg)
 {
     static const nx_stream_type type = {
         .size = sizeof type, .name = "a change", .transform = change, .close = free};
-    return transform_new(&type, (struct transform){.change = fn, .arg = arg});
+    nx_stream *stream = transform_new(&type, (struct transform){.change = fn, .arg = arg});
+    if (!stream->error) stream->in_place = change_there;
+    return stream;
 }
 
 static nx_err limit(void *state, nx_bytes bytes, nx_stream *next)

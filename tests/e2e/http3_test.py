@@ -14,7 +14,7 @@ from browser import CHROMIUM, Chromium, Tab
 from quic import Relay, client, configuration, run
 from support import App
 
-QUIC_GO = os.path.join(quic.HERE, "../../build/go/h3client")
+QUIC_GO = os.path.join(quic.HERE, "../../build/peers/quic-go")
 
 
 def pattern(length):
@@ -150,7 +150,7 @@ class Requests(Http3Test):
 
     def test_quic_go(self):
         if not os.path.exists(QUIC_GO):
-            self.skipTest("build/go/h3client is missing: make setup")
+            self.skipTest("build/peers/quic-go is missing (make setup; it needs Go 1.24)")
         base = f"https://localhost:{self.app.port}"
         asked = [{"Method": "GET", "URL": f"{base}/"}, {"Method": "POST", "URL": f"{base}/through", "Size": 3_000_000},
                  {"Method": "HEAD", "URL": f"{base}/big"}, {"Method": "GET", "URL": f"{base}/big?n=20000000"}]

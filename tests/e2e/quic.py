@@ -1,7 +1,6 @@
 """A client of HTTP/3 over aioquic, and a relay that loses, delays, reorders, doubles and moves what goes through it."""
 import asyncio
 import collections
-import glob
 import os
 import random
 import socket
@@ -11,7 +10,7 @@ import threading
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-sys.path[:0] = glob.glob(os.path.join(HERE, "../../build/python"))
+sys.path[:0] = [os.path.join(HERE, "../../build/peers/python")]
 
 try:
     from aioquic.asyncio.client import connect

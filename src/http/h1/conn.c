@@ -55,6 +55,7 @@ void nx__h1_close(struct nx__h1_conn *conn)
     nx_http_server *server = conn->server;
     nx__list_remove(&conn->base.link);
     if (nx__unlikely(conn->streaming)) nx__h1_stream_over(conn);
+    if (nx__unlikely(conn->tunnel != NULL)) nx__h1_tunnel_over(conn);
     nx__poller_remove(&server->loop->poller, &conn->watch);
     nx__io_close(&conn->io);
     nx__buffer_free(&conn->in);
@@ -105,6 +106,13 @@ static void expire(struct nx__conn *base, enum nx__conn_list list)
         nx__list_remove(&conn->base.link); /* it is told once */
         if (!conn->req) return;            /* it has just ended, and conn_continue is on its way */
         nx__count(&server->stats.timed_out, 1);
+        nx_cancel(conn->req->base.fiber);
+        return;
+    }
+    if (list == NX__CONN_TUNNEL && conn->req) {
+        nx__list_remove(&base->link);
+        conn->broken = true;
+        nx__h1_tunnel_over(conn);
         nx_cancel(conn->req->base.fiber);
         return;
     }
@@ -244,7 +252,7 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
     }
     conn->req = req;
     nx__fiber_resume(base->fiber);
-    if (conn->req && !conn->streaming) nx__h1_list(conn, NX__CONN_HANDLER);
+    if (conn->req && !conn->streaming && !conn->tunnel) nx__h1_list(conn, NX__CONN_HANDLER);
 }
 
 /* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy
@@ -274,7 +282,7 @@ static NX__HOT size_t handle(struct nx__h1_conn *conn, const char *data, size_t 
         shared->window = nx_slice(data + at + head.head_len, len - at - head.head_len);
         request_begin(conn, data + at, &head);
         at = len - shared->window.len;
-        if (conn->req) break;
+        if (conn->req || conn->tunnel) break;
     }
     shared->active = NULL;
     if (shared->out_len) (void)nx__h1_flush(conn);
@@ -292,6 +300,10 @@ static bool settle(struct nx__h1_conn *conn)
     }
     if (nx__unlikely(conn->streaming)) {
         nx__h1_stream_enter(conn);
+        return false;
+    }
+    if (nx__unlikely(conn->tunnel != NULL)) {
+        nx__h1_tunnel_enter(conn);
         return false;
     }
     if (conn->out.len) {
@@ -321,7 +333,7 @@ static void keep(struct nx__h1_conn *conn, const char *data, size_t len)
 
 static bool can_handle(const struct nx__h1_conn *conn)
 {
-    return !conn->req && !conn->broken && !conn->out.len && !conn->close_after;
+    return !conn->req && !conn->broken && !conn->out.len && !conn->close_after && !conn->tunnel;
 }
 
 /* Handles what the connection has kept, and what a body that was read past its end adds to it. */
@@ -402,6 +414,10 @@ static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
         nx__h1_stream_ready(conn, events);
         return;
     }
+    if (conn->tunnel) {
+        nx__h1_tunnel_ready(conn, events);
+        return;
+    }
     if (nx__unlikely(conn->out.len)) {
         if (!(events & (NX__WRITABLE | NX__HANGUP))) return;
         if (conn->req) return; /* its fiber sees to it */
@@ -454,7 +470,7 @@ static void peer_keep(struct nx__h1_conn *conn, const struct sockaddr_storage *p
 }
 
 static const struct nx__conn_kind kind = {
-    .expire = expire, .beat = nx__h1_beat, .is_used = is_used};
+    .expire = expire, .beat = nx__h1_beat, .stop = nx__h1_tunnel_stop, .is_used = is_used};
 
 bool nx__h1_accept(nx_http_server *server, struct nx__http_io io,
                    const struct sockaddr_storage *peer)
@@ -555,6 +571,7 @@ const struct nx__http_driver nx__h1_driver = {
     .hold = nx__h1_hold,
     .stream_send = nx__h1_stream_send,
     .stream_end = nx__h1_stream_end,
+    .tunnel = nx__h1_tunnel,
 };
 
 nx_bytes nx_request_header(const nx_request *req, const char *name)

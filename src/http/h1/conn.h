@@ -29,6 +29,7 @@ struct nx__h1_conn {
     struct nx__buffer in;       /* read, not yet handled */
     struct nx__buffer out;      /* as it goes to the kernel, which has not yet taken it */
     struct nx__stream *stream;  /* of events, without a fiber; cf. `streaming` */
+    struct nx__tunnel *tunnel;  /* another protocol has the connection */
     struct nx__post post;       /* goes on in the loop's context */
     uint32_t requests;
     uint32_t scanned; /* of `in`: known to hold no whole head */
@@ -45,6 +46,7 @@ struct nx__h1_conn {
     bool writable_armed : 1;
     bool streaming : 1; /* the answer is a stream of events: `req` has it, or `stream` */
     bool chunked : 1;   /* its pieces are chunks */
+    bool told : 1;      /* the tunnel knows that the server stops */
 };
 
 /* A body on its way in. */
@@ -141,6 +143,9 @@ nx_err nx__h1_reset(struct nx__h1_conn *conn, int error);
  * are to be sent: with no status or method that has none. Else the answer is done. May suspend. */
 NX_MUST_CHECK nx_err nx__h1_send_head(nx_response *res, uint64_t length, bool *body);
 
+/* Sends the head of an answer that changes the protocol (RFC 9110 7.8, 15.2.2). May suspend. */
+NX_MUST_CHECK nx_err nx__h1_send_switch(nx_response *res, const char *protocol);
+
 /* Sends what is in the shared output as far as the peer takes it, keeps the rest and sees that it
  * goes later; never suspends. False when the connection is broken. */
 bool nx__h1_flush(struct nx__h1_conn *conn);
@@ -186,6 +191,22 @@ void nx__h1_beat(struct nx__conn *base);
 
 /* An event of the poller on a connection with a stream, which may be gone after. */
 void nx__h1_stream_ready(struct nx__h1_conn *conn, uint32_t events);
+
+/* ---- tunnel.c */
+
+nx_err nx__h1_tunnel(nx_response *res, struct nx__tunnel *tunnel, const char *protocol);
+
+/* The handler has ended: the tunnel goes on by itself, and may be gone after. */
+void nx__h1_tunnel_enter(struct nx__h1_conn *conn);
+
+/* An event of the poller on a connection with a tunnel, which may be gone after. */
+void nx__h1_tunnel_ready(struct nx__h1_conn *conn, uint32_t events);
+
+/* The connection is closed under the tunnel. */
+void nx__h1_tunnel_over(struct nx__h1_conn *conn);
+
+/* See struct nx__conn_kind. */
+bool nx__h1_tunnel_stop(struct nx__conn *base);
 
 /* ---- body.c */
 

@@ -369,6 +369,27 @@ nx_err nx__h1_send_head(nx_response *res, uint64_t length, bool *body)
     return *body ? NX_OK : flush_or_defer(req->conn);
 }
 
+nx_err nx__h1_send_switch(nx_response *res, const char *protocol)
+{
+    struct nx__h1_conn *conn = ((struct nx__h1_request *)res->req)->conn;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    size_t head_most;
+    nx_duration until;
+    NX_TRY(head_room(res, 0, &head_most));
+    char *at = shared->out + shared->out_len;
+    at = put_line(at, nx__status_line(101));
+    at = put_line(at, nx__date_line(conn->server->loop, &until));
+    at = put(at, LITERAL("connection: upgrade\r\nupgrade: "));
+    at = put(at, protocol, strlen(protocol));
+    at = put(at, LITERAL("\r\n"));
+    at = put_fields(at, &res->fields);
+    at = put(at, LITERAL("\r\n"));
+    shared->out_len = (size_t)(at - shared->out);
+    res->status = 101;
+    res->state = NX__RESPONSE_DONE;
+    return nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0});
+}
+
 nx_err nx__h1_write(nx_response *res, nx_bytes piece)
 {
     struct nx__h1_request *req = (struct nx__h1_request *)res->req;

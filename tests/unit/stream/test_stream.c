@@ -51,6 +51,30 @@ NX_TEST("bytes go from memory through transforms into memory")
                   nx_pipe(nx_memory_reader(nx_str("abc")), nx_limit(2), nx_memory_writer(&out, 9)));
 }
 
+static void add(void *arg, char *data, size_t len)
+{
+    for (size_t i = 0; i < len; i++) data[i] = (char)(data[i] + *(const int *)arg);
+}
+
+NX_TEST("changes follow one another, and what lies elsewhere stays as it was")
+{
+    nx_bytes out;
+    int one = 1, two = 2;
+    const char text[] = "abc";
+    nx_stream *changes[] = {nx_memory_reader(nx_str(text)), nx_change(add, &one),
+                            nx_change(uppercase, NULL), nx_change(add, &two),
+                            nx_memory_writer(&out, 100)};
+    nx_expect_ok(nx_pipe_with(changes, 5)); /* "bcd", "BCD" */
+    nx_expect_eq(out, "DEF");
+    nx_expect_eq(text, "abc");
+    nx_expect_ok(nx_pipe(nx_memory_reader(nx_str("abc")), nx_change(add, &one), nx_take(2),
+                         nx_change(add, &two), nx_hex_encoder(), nx_change(uppercase, NULL),
+                         nx_memory_writer(&out, 100)));
+    nx_expect_eq(out, "6465");
+    nx_expect_err(NX_ETOOBIG, nx_pipe(nx_memory_reader(nx_str("abc")), nx_change(add, &one),
+                                      nx_change(add, &two), nx_memory_writer(&out, 2)));
+}
+
 NX_TEST("a file comes out in capitals", .deadline = NX_S(60))
 {
     enum { SIZE = (1 << 20) + 123 };
