@@ -148,6 +148,51 @@ class Requests(Http3Test):
                 self.assertNotIn("alt-svc", (await c.request("GET", "/")).headers)
         run(go())
 
+    def test_websocket(self):
+        """RFC 9220: an extended CONNECT, in the form by callbacks and in the loop form."""
+        def frame(data, opcode=1):
+            length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
+            return bytes([0x80 | opcode]) + length + bytes(4) + data
+
+        async def until(answer, wanted):
+            for _ in range(200):
+                if bytes(answer.body).endswith(wanted):
+                    return
+                await asyncio.sleep(0.02)
+            self.fail(f"{bytes(answer.body)!r} does not end in {wanted!r}")
+
+        async def go():
+            async with client(self.app.port) as c:
+                for path in ("/served", "/loop"):
+                    stream = c.start("CONNECT", path, [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")], end=False)
+                    answer = c.answers[stream]
+                    c.http.send_data(stream, frame(b"early"), False)
+                    c.transmit()
+                    await until(answer, b"\x81\x05early")
+                    self.assertEqual(answer.status, 200)
+                    self.assertEqual((await self.stats(c))["tunnels"], 1)
+                    for message in (b"a", b"b" * 125, b"c" * 60_000):
+                        c.http.send_data(stream, frame(message), False)
+                        c.transmit()
+                        await until(answer, message)
+                    c.http.send_data(stream, frame(b"!close"), False)
+                    c.transmit()
+                    await until(answer, b"\x88\x0d\x0f\xa1as you wish")
+                    c.http.send_data(stream, frame(b"\x0f\xa1", 8), True)
+                    c.transmit()
+                    await c.answer(stream)
+                    await asyncio.sleep(0.2)
+                    self.assertEqual((await self.stats(c))["tunnels"], 0)
+                stream = c.start("CONNECT", "/loop", [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")], end=False)
+                await asyncio.sleep(0.1)
+                c._quic.reset_stream(stream, 0x10c)
+                c.transmit()
+                await asyncio.sleep(0.3)
+                self.assertEqual((await self.stats(c))["tunnels"], 0)
+                self.assertEqual((await c.request("CONNECT", "/loop", [(b":protocol", b"mqtt")])).status, 501)
+                self.assertEqual((await c.request("GET", "/loop")).status, 426)
+        run(go())
+
     def test_quic_go(self):
         if not os.path.exists(QUIC_GO):
             self.skipTest("build/peers/quic-go is missing (make setup; it needs Go 1.24)")

@@ -11,7 +11,7 @@ static struct nx__h3_request *of(nx_request *base)
     return (struct nx__h3_request *)base;
 }
 
-static void credit(struct nx__h3_stream *stream, size_t len)
+void nx__h3_credit(struct nx__h3_stream *stream, size_t len)
 {
     struct nx__h3_session *session = stream->session;
     if (session && len) session->ops->consumed(session->wire, stream->id, len);
@@ -19,19 +19,20 @@ static void credit(struct nx__h3_stream *stream, size_t len)
 
 bool nx__h3_body_add(struct nx__h3_stream *stream, const uint8_t *data, size_t len)
 {
-    bool wanted = !stream->begun || stream->req;
+    bool wanted = !stream->begun || stream->req || stream->tunnel;
     if (!wanted || stream->stopped || stream->refused) {
-        credit(stream, len);
+        nx__h3_credit(stream, len);
         return true;
     }
     if (nx__buffer_append(&stream->in, data, len, NX__QUIC_STREAM_WINDOW)) return false;
     nx__h3_wake(&stream->reader);
+    nx__h3_came(stream);
     return true;
 }
 
 void nx__h3_body_drop(struct nx__h3_stream *stream)
 {
-    credit(stream, stream->in.len);
+    nx__h3_credit(stream, stream->in.len);
     nx__buffer_free(&stream->in);
     nx__buffer_free(&stream->given);
 }
@@ -97,7 +98,7 @@ nx_err nx__h3_read(nx_request *base, nx_bytes *chunk)
     stream->given = stream->in;
     stream->in = (struct nx__buffer){0};
     req->received += stream->given.len;
-    credit(stream, stream->given.len);
+    nx__h3_credit(stream, stream->given.len);
     *chunk = nx_slice(stream->given.data, stream->given.len);
     return NX_OK;
 }
@@ -128,7 +129,7 @@ nx_err nx__h3_body(nx_request *base, nx_bytes *body)
         memcpy(data + len, stream->in.data, more);
         len += more;
         req->received += more;
-        credit(stream, more);
+        nx__h3_credit(stream, more);
         nx__buffer_free(&stream->in);
     }
     if (!len) return NX_OK;

@@ -63,8 +63,9 @@ struct nx__h3_stream {
     size_t pulled_at; /* of `pulled` */
     size_t out_len;
     struct nx__op *writer;
-    nx_duration progressed;  /* when the peer took some of it last */
-    struct nx__stream *held; /* of events, without a fiber */
+    nx_duration progressed;    /* when the peer took some of it last */
+    struct nx__stream *held;   /* of events, without a fiber */
+    struct nx__tunnel *tunnel; /* another protocol has the stream */
 
     bool head_done : 1; /* the field section is whole */
     bool in_end : 1;    /* and so is the request */
@@ -79,6 +80,9 @@ struct nx__h3_stream {
     bool gone : 1;      /* closed on the wire */
     bool streaming : 1; /* a stream of events */
     bool room_wanted : 1;
+    bool enters : 1; /* the handler that opened the tunnel has ended */
+    bool came : 1;   /* something for the tunnel */
+    bool told : 1;   /* it knows that the server stops */
     bool expect : 1; /* the peer waits for 100 (Continue) */
 };
 
@@ -123,6 +127,7 @@ struct nx__h3_request {
     struct nx__h3_stream *stream;
     char *peer;
     bool head_method;
+    nx_bytes asked; /* the protocol of an extended CONNECT */
     uint64_t received;
     nx_duration started, waited;
 };
@@ -157,6 +162,8 @@ void nx__h3_turn(struct nx__h3_stream *stream);
 /* Tells the peer that neither direction goes on. */
 void nx__h3_cut(struct nx__h3_stream *stream, uint64_t code);
 void nx__h3_timer(struct nx__h3_stream *stream, nx_duration at);
+/* Nobody adds to the answer any more: its peer has write_deadline for what is left. */
+void nx__h3_rest(struct nx__h3_stream *stream);
 /* The request has ended. */
 void nx__h3_ended(struct nx__h3_stream *stream);
 
@@ -198,6 +205,8 @@ nx_err nx__h3_read(nx_request *req, nx_bytes *chunk);
 nx_err nx__h3_body(nx_request *req, nx_bytes *body);
 /* Bytes of the body. False when memory is out. */
 bool nx__h3_body_add(struct nx__h3_stream *stream, const uint8_t *data, size_t len);
+/* The peer may send so many bytes more. */
+void nx__h3_credit(struct nx__h3_stream *stream, size_t len);
 /* Gives credit for what is in memory and will not be read. */
 void nx__h3_body_drop(struct nx__h3_stream *stream);
 nx_bytes nx__h3_request_trailer(const nx_request *req, const char *name);
@@ -217,6 +226,19 @@ void nx__h3_stream_due(struct nx__h3_stream *stream);
 /* The server stops. */
 void nx__h3_stream_drain(struct nx__h3_stream *stream);
 
+/* ---- tunnel.c */
+
+nx_err nx__h3_tunnel(nx_response *res, struct nx__tunnel *tunnel, const char *protocol);
+nx_bytes nx__h3_tunnel_asked(const nx_request *req);
+/* The stream has no tunnel any more. */
+void nx__h3_tunnel_let(struct nx__h3_stream *stream);
+/* Something has happened; in the loop's context. */
+void nx__h3_tunnel_turn(struct nx__h3_stream *stream);
+/* The server stops. */
+void nx__h3_tunnel_stop(struct nx__h3_stream *stream);
+/* The stream has gone, or is waited for no longer. */
+void nx__h3_tunnel_over(struct nx__h3_stream *stream);
+
 /* ---- */
 
 /* Waits in the stream's slot for who completes it; at `by`, NX_ETIMEDOUT. NX_ECANCELED, NX_ENOMEM,
@@ -224,6 +246,14 @@ void nx__h3_stream_drain(struct nx__h3_stream *stream);
 NX_MUST_CHECK nx_err nx__h3_wait(struct nx__h3_stream *stream, struct nx__op **slot,
                                  const char *call, nx_duration by);
 void nx__h3_wake(struct nx__op **slot);
+
+/* Something has come that a tunnel wants to know of. */
+static inline void nx__h3_came(struct nx__h3_stream *stream)
+{
+    if (nx__likely(!stream->tunnel)) return;
+    stream->came = true;
+    nx__h3_turn(stream);
+}
 
 static inline bool nx__h3_broken(const struct nx__h3_stream *stream)
 {

@@ -176,8 +176,8 @@ static const char end_of_line[] = " HTTP/3\r\n";
 /* Bytes of the laid out head, at most. */
 static size_t layout_size(const struct nx__h3_stream *stream)
 {
-    return stream->text.len + (stream->field_count + 1) * 4u + sizeof end_of_line + sizeof "host" +
-           16;
+    return stream->text.len + stream->protocol.len + (stream->field_count + 1) * 4u +
+           sizeof end_of_line + sizeof "host" + 16;
 }
 
 static void lay_out(struct layout *l, const struct nx__h3_stream *stream, nx_request *base)
@@ -246,6 +246,7 @@ static struct nx__h3_request *request_new(struct nx__h3_stream *stream)
     base->response.req = base;
     base->response.status = 200;
     req->stream = stream;
+    if (stream->protocol.len) req->asked = put(&l, at(stream, stream->protocol));
     req->head_method = nx_bytes_is(base->method, "HEAD");
     fiber->arg = req;
     fiber->activity =
@@ -274,7 +275,8 @@ static bool check(struct nx__h3_stream *stream)
     stream->refused = 400;
     stream->reason = "the method is no token";
     if (!all_are(method, NX__H1_TOKEN)) return false;
-    if (method.len > NX__H1_MAX_METHOD || nx_bytes_is(method, "CONNECT")) {
+    bool connect = nx_bytes_is(method, "CONNECT");
+    if (method.len > NX__H1_MAX_METHOD || (connect && !stream->protocol.len)) {
         stream->refused = 501;
         stream->reason = "the method is not served";
         return false;
@@ -314,7 +316,9 @@ void nx__h3_begin(struct nx__h3_stream *stream)
     const struct nx__site *site = &server->sites.rest;
     if (nx__unlikely(server->sites.count))
         site = nx__site_find(&server->sites, nx_request_header(base, "host"));
-    nx__router_match(site->routes, base->method, base->path, base->match);
+    /* A tunnel is opened where HTTP/1.1 would upgrade. */
+    nx__router_match(site->routes, req->asked.len ? nx_str("GET") : base->method, base->path,
+                     base->match);
     base->handler = (nx_http_handler)base->match->handler;
     if (nx__unlikely(stream->length != UINT64_MAX && stream->length > o->max_body)) {
         base->match->outcome = NX__ROUTE_TOO_LARGE;

@@ -347,4 +347,6 @@ const struct nx__http_driver nx__h3_driver = {
     .hold = nx__h3_hold,
     .stream_send = nx__h3_stream_send,
     .stream_end = nx__h3_stream_end,
+    .tunnel = nx__h3_tunnel,
+    .tunnel_asked = nx__h3_tunnel_asked,
 };

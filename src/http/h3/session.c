@@ -154,7 +154,6 @@ void nx__h3_turn(struct nx__h3_stream *stream)
 /* The handler has ended, in its fiber. */
 void nx__h3_ended(struct nx__h3_stream *stream)
 {
-    const nx_http_server_options *o = &stream->server->options;
     stream->req = NULL;
     if (stream->streaming && !stream->held) nx__h3_stream_over(stream);
     if (!stream->session) {
@@ -162,9 +161,20 @@ void nx__h3_ended(struct nx__h3_stream *stream)
         return;
     }
     if (!stream->reset) stream->session->requests++;
+    if (stream->tunnel) {
+        stream->enters = true;
+        nx__h3_turn(stream);
+        return;
+    }
     if (!stream->out_over && !stream->held) nx__h3_cut(stream, NGHTTP3_H3_INTERNAL_ERROR);
+    nx__h3_rest(stream);
+}
+
+void nx__h3_rest(struct nx__h3_stream *stream)
+{
+    const nx_http_server_options *o = &stream->server->options;
     nx__h3_body_drop(stream);
-    if (!stream->in_end && !stream->stopped && !stream->gone) {
+    if (stream->session && !stream->in_end && !stream->stopped && !stream->gone) {
         stream->stopped = true;
         stream->session->ops->stop_sending(stream->session->wire, stream->id, NGHTTP3_H3_NO_ERROR);
     }
@@ -256,6 +266,7 @@ static int end_stream(nghttp3_conn *h3, int64_t id, void *user, void *stream_use
     (void)h3, (void)id, (void)user;
     stream->in_end = true;
     nx__h3_wake(&stream->reader);
+    nx__h3_came(stream);
     return 0;
 }
 
@@ -412,6 +423,8 @@ static void session_over(struct nx__h3_session *session)
 
 static void stream_turn(struct nx__h3_stream *stream)
 {
+    if (stream->tunnel) nx__h3_tunnel_turn(stream);
+    if (stream->tunnel && stream->gone) nx__h3_tunnel_over(stream);
     if (stream->gone && !stream->req) {
         if (stream->streaming) nx__h3_stream_over(stream);
         stream_free(stream);
@@ -477,6 +490,7 @@ struct nx__h3_session *nx__h3_session_new(nx_http_server *server, const struct n
     settings.qpack_max_dtable_capacity = NX__H3_TABLE;
     settings.qpack_encoder_max_dtable_capacity = NX__H3_TABLE;
     settings.qpack_blocked_streams = NX__H3_BLOCKED;
+    settings.enable_connect_protocol = 1;
     session->server = server;
     session->ops = ops;
     session->wire = wire;
@@ -504,6 +518,7 @@ static void stream_leave(struct nx__h3_stream *stream)
     nx__list_remove(&stream->link);
     nx__list_remove(&stream->turn);
     stream->session = NULL;
+    if (stream->tunnel) nx__h3_tunnel_over(stream);
     if (!stream->req) {
         if (stream->streaming) nx__h3_stream_over(stream);
         stream_free(stream);
@@ -539,6 +554,7 @@ void nx__h3_session_drain(struct nx__h3_session *session)
         struct nx__h3_stream *stream = nx__container_of(link, struct nx__h3_stream, link);
         next = link->next;
         if (stream->streaming) nx__h3_stream_drain(stream);
+        if (stream->tunnel) nx__h3_tunnel_stop(stream);
     }
 }
 

@@ -101,6 +101,26 @@ static nx_err publish(nx_request *req, nx_response *res)
     return nx_response_send(res, "sent");
 }
 
+static nx_err socket_echo(nx_ws *ws, const nx_ws_message *message)
+{
+    if (nx_bytes_is(message->data, "!close")) nx_ws_close(ws, 4001, "as you wish");
+    return nx_bytes_is(message->data, "!close") ? NX_OK : nx_ws_send_message(ws, message);
+}
+
+static nx_err socket_served(nx_request *req, nx_response *res)
+{
+    return nx_ws_serve(req, res, .message = socket_echo, .max_message = 1 << 20);
+}
+
+static nx_err socket_loop(nx_request *req, nx_response *res)
+{
+    nx_ws *ws;
+    nx_ws_message message;
+    NX_TRY(nx_ws_accept(req, res, &ws, .max_message = 1 << 20));
+    while (nx_ws_receive(ws, &message) == NX_OK) NX_TRY(socket_echo(ws, &message));
+    return NX_OK;
+}
+
 static nx_err stats(nx_request *req, nx_response *res)
 {
     nx_http_stats s = {.size = sizeof s};
@@ -108,7 +128,8 @@ static nx_err stats(nx_request *req, nx_response *res)
     nx_http_stats_get(server, &s);
     return nx_response_json(res, nx_obj("requests", (int64_t)s.requests, "connections",
                                         (int64_t)s.connections, "timed_out", (int64_t)s.timed_out,
-                                        "streams", (int64_t)s.streams, "posts", posts));
+                                        "streams", (int64_t)s.streams, "tunnels",
+                                        (int64_t)s.tunnels, "posts", posts));
 }
 
 int main(int argc, char **argv)
@@ -145,6 +166,8 @@ int main(int argc, char **argv)
     nx_http_get(server, "/subscribe", subscribe);
     nx_http_get(server, "/publish", publish);
     nx_http_get(server, "/stats", stats);
+    nx_http_get(server, "/served", socket_served);
+    nx_http_get(server, "/loop", socket_loop);
     if (files) nx_http_static(server, "/files", files);
     nx_err err = nx_http_listen(server);
     nx_http_server_free(server);
