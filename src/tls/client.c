@@ -35,7 +35,6 @@ struct client {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct client *clients[CONTEXTS];
 static uint64_t clock_of_use;
-static int peer_index = -1;
 
 static nx_err failed(void)
 {
@@ -61,7 +60,8 @@ static struct client *client_of(SSL_CTX *ctx)
 
 static int session_new(SSL *ssl, SSL_SESSION *session)
 {
-    const char *peer = SSL_get_ex_data(ssl, peer_index);
+    const struct nx__tls *tls = nx__tls_of(ssl);
+    const char *peer = tls->peer;
     if (!peer || !SSL_SESSION_is_resumable(session)) return 0;
     (void)pthread_mutex_lock(&lock);
     struct client *client = client_of(SSL_get_SSL_CTX(ssl));
@@ -167,10 +167,9 @@ static nx_err fill(struct client *client, const nx_tls_connect_options *o)
 static nx_err client_new(struct client **out, const nx_tls_connect_options *o)
 {
     nx__crypto_ready();
-    if (peer_index < 0) peer_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     struct client *client = calloc(1, sizeof *client);
     if (client) client->ctx = SSL_CTX_new(TLS_method());
-    if (!client || !client->ctx || peer_index < 0) {
+    if (!client || !client->ctx) {
         client_free(client);
         return failed();
     }
@@ -230,7 +229,6 @@ nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name, cons
     if (!err && !o->no_resumption) session_use(client, ssl, peer);
     (void)pthread_mutex_unlock(&lock);
     if (!err) err = nx__tls_trust_name(ssl, name);
-    if (!err && !SSL_set_ex_data(ssl, peer_index, (void *)(uintptr_t)peer)) err = failed();
     if (err) {
         SSL_free(ssl);
         return err;
@@ -238,7 +236,9 @@ nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name, cons
     SSL_set_connect_state(ssl);
     SSL_set_shed_handshake_config(ssl, 1);
     *out = nx__tls_new(ssl, fd);
-    return *out ? NX_OK : NX_ENOMEM;
+    if (!*out) return NX_ENOMEM;
+    (*out)->peer = peer;
+    return NX_OK;
 }
 
 const char *nx__tls_client_why(const struct nx__tls *tls)

@@ -99,10 +99,11 @@ class Https(unittest.TestCase):
 
     def test_curl_and_python(self):
         app = self.start()
-        done = self.curl(app)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        said = json.loads(done.stdout)
-        self.assertEqual((said["version"], said["scheme"], said["protocol"], said["name"]), ("1.3", "https", "http/1.1", "localhost"))
+        for option, protocol in (("--http1.1", "http/1.1"), ("--http2", "h2")):
+            done = self.curl(app, option)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            said = json.loads(done.stdout)
+            self.assertEqual((said["version"], said["scheme"], said["protocol"], said["name"]), ("1.3", "https", protocol, "localhost"))
         self.assertEqual(self.ask(app)["subject"], "")
         self.assertEqual(self.ask(app, ctx=context(protocols=()))["protocol"], "")
         self.assertEqual(self.ask(app, ctx=context(maximum_version=ssl.TLSVersion.TLSv1_2))["version"], "1.2")
