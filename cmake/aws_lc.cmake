@@ -42,6 +42,9 @@ change(crypto/fipsmodule/CMakeLists.txt [[    elseif(ARCH STREQUAL "x86_64")
         ${S2N_BIGNUM_DIR}/p256/bignum_montinv_p256.S]] [[    elseif(ARCH STREQUAL "x86_64")
       list(REMOVE_ITEM BCM_ASM_SOURCES]])
 
+# libssl puts a chain of certificates into a stack that it does not look whether there was memory for.
+change(crypto/stack/stack.c "return OPENSSL_sk_insert(sk, p, sk->num);" "return sk == NULL ? 0 : OPENSSL_sk_insert(sk, p, sk->num);")
+
 # The two codes for x86-64 that share a curve, for old processors and for others, each have the same table: the old ones' goes.
 set(folder third_party/s2n-bignum/s2n-bignum-imported/x86_att/curve25519)
 foreach(name edwards25519_scalarmulbase curve25519_x25519base)
