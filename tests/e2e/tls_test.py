@@ -100,7 +100,7 @@ class Https(unittest.TestCase):
         done = self.curl(app)
         self.assertEqual(done.returncode, 0, done.stderr)
         said = json.loads(done.stdout)
-        self.assertEqual((said["version"], said["scheme"], said["protocol"], said["name"]), ("1.3", "https", "http/1.1", "localhost"))
+        self.assertEqual((said["version"], said["scheme"], said["protocol"], said["name"]), ("1.3", "https", "h2", "localhost"))
         self.assertEqual(self.ask(app)["subject"], "")
         self.assertEqual(self.ask(app, ctx=context(protocols=()))["protocol"], "")
         self.assertEqual(self.ask(app, ctx=context(maximum_version=ssl.TLSVersion.TLSv1_2))["version"], "1.2")
