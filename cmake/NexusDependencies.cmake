@@ -1,6 +1,6 @@
 # The libraries that are linked statically, so that a copied `nexus` needs nothing but libc.
 #   nexus_uring      io_uring for files
-#   nexus_zlib, nexus_brotli (three archives), nexus_zstd (NexusZstd.cmake)   compression of answers and bodies
+#   nexus_zlib, nexus_brotli (NexusBrotli.cmake), nexus_zstd (NexusZstd.cmake)   compression of answers and bodies
 #   nexus_aws_lc, nexus_argon2   ciphers, hashes, keys; passwords (NexusCrypto.cmake)
 #   nexus_ada        URLs (NexusUrl.cmake)
 #   nexus_nghttp2    frames and header compression of HTTP/2 (NexusHttp2.cmake)
@@ -23,12 +23,6 @@ endfunction()
 
 nx_static_library(nexus_uring liburing.h liburing.a "" liburing-dev)
 nx_static_library(nexus_zlib zlib.h libz.a "" zlib1g-dev)
-if(NEXUS_BROTLI_ENCODER)
-    nx_static_library(nexus_brotli_encoder brotli/encode.h libbrotlienc.a "" libbrotli-dev)
-    target_compile_definitions(nexus_brotli_encoder INTERFACE NX__BROTLI_ENCODER)
-endif()
-nx_static_library(nexus_brotli_decoder brotli/decode.h libbrotlidec.a "" libbrotli-dev)
-nx_static_library(nexus_brotli_common brotli/types.h libbrotlicommon.a "" libbrotli-dev)
 
 # gcc has libbacktrace in its own folder, with headers that other compilers can read. Those headers' folder also holds
 # gcc's <stddef.h> and its like, so the two that are wanted are copied out of it.
@@ -46,16 +40,6 @@ endforeach()
 set(nexus_backtrace_ARCHIVE ${archive} CACHE FILEPATH "libbacktrace.a")
 nx_static_library(nexus_backtrace backtrace.h libbacktrace.a ${CMAKE_BINARY_DIR}/backtrace "gcc")
 
-# What is built once below build/deps/ serves all trees: nothing in it depends on the compiler of the rest, nor on sanitizers.
-set(once_compiler ${CMAKE_C_COMPILER})
-set(once_key ${CMAKE_C_COMPILER_ID}-${CMAKE_C_COMPILER_VERSION})
-if(CMAKE_C_COMPILER_ID STREQUAL Clang AND NOT CMAKE_CROSSCOMPILING)
-    set(once_compiler ${NEXUS_GCC})
-    execute_process(COMMAND ${NEXUS_GCC} -dumpfullversion OUTPUT_VARIABLE version OUTPUT_STRIP_TRAILING_WHITESPACE)
-    set(once_key GNU-${version})
-endif()
-string(TOLOWER ${once_key}-${NEXUS_ARCH} once_key)
-
 # C sources that crates carry (deps/Cargo.toml). nx_vendored(out file): where such a file lies.
 function(nx_vendored out file)
     set(path ${CMAKE_SOURCE_DIR}/deps/vendor/${file})
@@ -65,6 +49,8 @@ function(nx_vendored out file)
     set(${out} ${path} PARENT_SCOPE)
 endfunction()
 
+include(NexusOnce)
+include(NexusBrotli)
 include(NexusCrypto)
 include(NexusHttp2)
 include(NexusUrl)
@@ -72,7 +58,5 @@ include(NexusZstd)
 
 add_library(nexus_dependencies INTERFACE)
 target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_zlib nexus_zstd
-    # The first two need the third.
-    $<TARGET_NAME_IF_EXISTS:nexus_brotli_encoder> nexus_brotli_decoder nexus_brotli_common
-    nexus_aws_lc nexus_argon2 nexus_ada nexus_nghttp2
+    nexus_brotli nexus_aws_lc nexus_argon2 nexus_ada nexus_nghttp2
     nexus_backtrace)

@@ -2,33 +2,32 @@
 #include "codec/codec.h"
 
 #include "base/compiler.h"
-#include "base/list.h"
 #include <brotli/decode.h>
-#include <setjmp.h>
+#include <pthread.h>
+#include <stddef.h>
 #include <stdlib.h>
+
+/* The library has its tables made by who uses it, once, before anything else of its is called. */
+void BrotliDecoderLazyStaticInitInner(void);
 
 #if defined(NX__BROTLI_ENCODER)
 #include <brotli/encode.h>
+
+void BrotliEncoderLazyStaticInitInner(void);
 
 /* An encoder of the library serves one stream, so that what is used again is its memory: a few
  * tables, of the same sizes each time. */
 enum { BLOCKS_MOST = 16, BLOCK_LEAST = 4096 };
 
 struct block {
-    struct nx__list link; /* in encoder->blocks, while it is the library's */
     size_t size;
     max_align_t data[];
 };
 
 struct encoder {
-    BrotliEncoderState *state; /* NULL: memory was out */
+    BrotliEncoderState *state;
     struct block *spare[BLOCKS_MOST];
     int spare_count;
-    struct nx__list blocks;
-    /* The library ends the program where it gets no memory. So it is left by a jump, and what it
-     * has is freed without it. */
-    bool encoding;
-    jmp_buf no_memory;
 };
 
 static void *block_alloc(void *opaque, size_t size)
@@ -38,17 +37,12 @@ static void *block_alloc(void *opaque, size_t size)
         struct block *block = e->spare[i];
         if (block->size < size || block->size > 2 * size) continue;
         e->spare[i] = e->spare[--e->spare_count];
-        nx__list_insert(&e->blocks, &block->link);
         return block->data;
     }
     struct block *block = size <= SIZE_MAX - sizeof *block ? malloc(sizeof *block + size) : NULL;
-    if (block) {
-        block->size = size;
-        nx__list_insert(&e->blocks, &block->link);
-        return block->data;
-    }
-    if (e->encoding) longjmp(e->no_memory, 1);
-    return NULL;
+    if (!block) return NULL;
+    block->size = size;
+    return block->data;
 }
 
 static void block_free(void *opaque, void *data)
@@ -56,7 +50,6 @@ static void block_free(void *opaque, void *data)
     struct encoder *e = opaque;
     if (!data) return;
     struct block *block = (struct block *)(void *)((char *)data - offsetof(struct block, data));
-    nx__list_remove(&block->link);
     if (block->size >= BLOCK_LEAST && e->spare_count < BLOCKS_MOST)
         e->spare[e->spare_count++] = block;
     else
@@ -86,24 +79,13 @@ static void encoder_free(void *encoder)
 
 static void *encoder_new(const struct nx__encoding *how)
 {
+    static pthread_once_t tables = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&tables, BrotliEncoderLazyStaticInitInner);
     struct encoder *e = calloc(1, sizeof *e);
     if (!e) return NULL;
-    nx__list_init(&e->blocks);
     if (encoder_reset(e, how)) return e;
     encoder_free(e);
     return NULL;
-}
-
-/* After a jump out of the library: its own state lies in one of the blocks. */
-static void give_up(struct encoder *e)
-{
-    e->encoding = false;
-    e->state = NULL;
-    for (struct nx__list *at = e->blocks.next, *next; at != &e->blocks; at = next) {
-        next = at->next;
-        free(nx__container_of(at, struct block, link));
-    }
-    nx__list_init(&e->blocks);
 }
 
 static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes *in, char *out,
@@ -112,22 +94,15 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
     static const BrotliEncoderOperation operation[] = {[NX__CODE_MORE] = BROTLI_OPERATION_PROCESS,
                                                        [NX__CODE_FLUSH] = BROTLI_OPERATION_FLUSH,
                                                        [NX__CODE_END] = BROTLI_OPERATION_FINISH};
-    struct encoder *e = encoder;
-    BrotliEncoderState *state = e->state;
+    BrotliEncoderState *state = ((struct encoder *)encoder)->state;
     size_t in_left = in->len, out_left = cap;
     const uint8_t *from = (const uint8_t *)in->data;
     uint8_t *to = (uint8_t *)out;
     *len = 0;
-    if (!state) return NX__CODED_NO_MEMORY;
-    if (setjmp(e->no_memory)) {
-        give_up(e);
+    /* A failed reset has left none. */
+    if (!state ||
+        !BrotliEncoderCompressStream(state, operation[op], &in_left, &from, &out_left, &to, NULL))
         return NX__CODED_NO_MEMORY;
-    }
-    e->encoding = true;
-    bool ok =
-        BrotliEncoderCompressStream(state, operation[op], &in_left, &from, &out_left, &to, NULL);
-    e->encoding = false;
-    if (!ok) return NX__CODED_NO_MEMORY;
     *in = nx_slice(from, in_left);
     *len = cap - out_left;
     if (op == NX__CODE_END) return BrotliEncoderIsFinished(state) ? NX__CODED_DONE : NX__CODED_ON;
@@ -138,6 +113,8 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
 
 static void *decoder_new(unsigned window)
 {
+    static pthread_once_t tables = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&tables, BrotliDecoderLazyStaticInitInner);
     (void)window; /* 16 MiB at most, by the format */
     return BrotliDecoderCreateInstance(NULL, NULL, NULL);
 }

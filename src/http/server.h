@@ -100,6 +100,9 @@ struct nx_response {
     struct nx__fields fields, trailers;
     const struct nx__line *content_type; /* what the call that sends brings, where no field says */
     uint64_t sent;                       /* bytes of the body */
+    uint64_t
+        length; /* bytes of a body in pieces, said in the head; of a HEAD's, which are not sent */
+    bool length_known; /* `length` counts, if what goes out is what the handler gives */
 };
 
 struct nx__value {
