@@ -135,23 +135,30 @@ static nx_err no_memory(void)
     return nx__error_set(NX_ENOMEM, "cannot connect the WebSocket: out of memory");
 }
 
-/* The program's own fields, as lines of the request. */
-static nx_err headers_put(struct nx__buffer *out, const char *headers)
+/* Cuts the next of the program's own fields off `*rest`; empty at the end. */
+static nx_bytes header_next(nx_bytes *rest)
+{
+    while (rest->len) {
+        const char *end = memchr(rest->data, '\n', rest->len);
+        size_t len = end ? (size_t)(end - rest->data) : rest->len, skip = len + (end != NULL);
+        nx_bytes line = nx_slice(rest->data, len);
+        *rest = nx_slice(rest->data + skip, rest->len - skip);
+        if (line.len) return line;
+    }
+    return (nx_bytes){0};
+}
+
+static nx_err headers_check(const char *headers)
 {
     nx_bytes rest = nx_str(headers);
-    while (rest.len) {
-        const char *end = memchr(rest.data, '\n', rest.len);
-        size_t len = end ? (size_t)(end - rest.data) : rest.len, skip = len + (end != NULL);
-        nx_bytes line = nx_slice(rest.data, len);
-        rest = nx_slice(rest.data + skip, rest.len - skip);
-        if (!line.len) continue;
+    for (nx_bytes line; (line = header_next(&rest)).len;) {
         bool good = memchr(line.data, ':', line.len) > (const void *)line.data;
         for (size_t i = 0; i < line.len; i++)
-            good &= (unsigned char)line.data[i] >= ' ' || line.data[i] == '\t';
+            good &= ((unsigned char)line.data[i] >= ' ' && line.data[i] != 0x7f) ||
+                    line.data[i] == '\t';
         if (!good)
             return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: `headers` has a line "
                                             "that is no field such as \"name: value\"");
-        if (nx__buffer_printf(out, REQUEST_MOST, "%.*s\r\n", NX_FMT(line))) return no_memory();
     }
     return NX_OK;
 }
@@ -168,8 +175,6 @@ static nx_err request_make(struct nx__buffer *out, const nx_url *url, const char
 {
     char offer[NX__WS_DEFLATE_TEXT];
     nx_bytes query = url->query;
-    if (!is_token_list(o->protocols))
-        return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: `protocols` is no list");
     nx_err err = nx__buffer_printf(
         out, REQUEST_MOST,
         "GET %.*s%s%.*s HTTP/1.1\r\nhost: %.*s\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
@@ -181,11 +186,13 @@ static nx_err request_make(struct nx__buffer *out, const nx_url *url, const char
         nx__ws_deflate_offer(wish, offer);
         err = nx__buffer_printf(out, REQUEST_MOST, "sec-websocket-extensions: %s\r\n", offer);
     }
+    nx_bytes rest = nx_str(o->headers);
+    for (nx_bytes line; !err && (line = header_next(&rest)).len;)
+        err = nx__buffer_printf(out, REQUEST_MOST, "%.*s\r\n", NX_FMT(line));
+    if (!err) err = nx__buffer_append(out, "\r\n", 2, REQUEST_MOST);
     if (err == NX_ETOOBIG)
         return nx__error_set(err, "cannot connect the WebSocket: the request is too large");
-    if (err) return no_memory();
-    NX_TRY(headers_put(out, o->headers));
-    return nx__buffer_append(out, "\r\n", 2, REQUEST_MOST) ? no_memory() : NX_OK;
+    return err ? no_memory() : NX_OK;
 }
 
 static nx_err failed(const char *url, const char *why)
@@ -327,6 +334,9 @@ nx_err nx_ws_connect_with(nx_ws **out, const char *text, const nx_ws_options *op
     nx_url url;
     *out = NULL;
     NX_TRY(nx__ws_options_check(&o));
+    NX_TRY(headers_check(o.headers));
+    if (!is_token_list(o.protocols))
+        return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: `protocols` is no list");
     NX_TRY(nx_url_parse(nx_str(text), &url));
     bool tls = nx_bytes_is(url.scheme, "wss");
     if (!tls && !nx_bytes_is(url.scheme, "ws"))
