@@ -179,6 +179,66 @@ def _idle(name, wanted, quick):
     return values
 
 
+def _ws_server(name):
+    def command(port):
+        if name == "nexus":
+            return [peers.program(name), "run", "--release", "--allow-all", str(peers.BENCH / "http" / "ws.c"), "--", str(port)]
+        if name == "floor":
+            return [str(TOOLS / "bench_floor_ws"), str(port)]
+        if name == "bun":
+            return [peers.program(name), str(peers.BENCH / "peers" / "ws.bun.js"), str(port)]
+        package = peers.MODULES / "ws" / "wrapper.mjs"
+        if not package.exists():
+            raise Failed("the package ws is not installed; install it with: bench/setup")
+        return [peers.program(name), str(peers.BENCH / "peers" / "ws.mjs"), str(port), str(package)]
+    return Server(name, command, expect=b"hello", json_body=False)
+
+
+def _ws_rate(server, quick, *arguments):
+    """Messages that a second of the server's CPU carries."""
+    def run(seconds):
+        command = [str(TOOLS / "bench_ws"), arguments[0], str(server.port), *map(str, arguments[1:]), str(seconds)]
+        return json.loads(proc.output(command, 120, proc.cores()[1]))["messages"]
+    run(0.3 if quick else 1)
+    before = proc.Cpu(server.pid)
+    messages = run(0.4 if quick else 4)
+    return messages / proc.Cpu(server.pid).since(before)[1]
+
+
+def _ws_idle(server, path, count, quick):
+    """Bytes of the server's memory for each connection that is held."""
+    before, _ = proc.memory(server.pid)
+    command = [str(TOOLS / "bench_ws"), "idle", str(server.port), path, str(count)]
+    client = proc.start(command, proc.cores()[1], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        if not client.stdout.readline():
+            raise Failed(f"could not hold {count} connections")
+        time.sleep(0.2 if quick else 1)
+        return (proc.memory(server.pid)[0] - before) / count
+    finally:
+        client.stdin.close()
+        client.stdin = None
+        proc.stop(client)
+
+
+def _ws(name, wanted, quick):
+    values = {}
+    path = "/callbacks" if name == "nexus" else "/"
+    count = min(IDLE_CONNECTIONS, proc.raise_file_limit() - 500)
+    for row, depth, size in (("ws_echo_64", 1, 64), ("ws_echo_64_many", 64, 64), ("ws_echo_16k", 16, 16384)):
+        if row in wanted:
+            with _ws_server(name) as server:
+                values[row] = _ws_rate(server, quick, "echo", path, 64, depth, size)
+    for row, one in (("ws_idle_callbacks", path), ("ws_idle_loop", "/loop")):
+        if row in wanted and (row == "ws_idle_callbacks" or name == "nexus"):
+            with _ws_server(name) as server:
+                values[row] = _ws_idle(server, one, count, quick)
+    if "ws_publish_10k" in wanted and name != "floor":
+        with _ws_server(name) as server:
+            values["ws_publish_10k"] = _ws_rate(server, quick, "publish", "/publish", count, 64)
+    return values
+
+
 STATIC = {"static_1k": ("1k.bin", 1 << 10, 64), "static_1m": ("1m.bin", 1 << 20, 8), "static_1g": ("1g.bin", 1 << 30, 2)}
 
 
@@ -301,6 +361,31 @@ def _net(name, wanted, quick):
     seen = json.loads(text)
     rows = {"net_echo": "echo", "net_connect": "connect", "net_udp": "udp"}
     return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
+
+
+def _client(name, wanted, quick):
+    """The server has the first core, as ever, and the client what the load generator else has."""
+    count = 10_000 if quick else 100_000
+    with Server("floor") as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        script = str(peers.BENCH / "peers" / "client.mjs")
+        if name == "nexus":
+            command = [peers.program(name), "run", "--release", f"--allow-net=127.0.0.1:{server.port}",
+                       str(peers.BENCH / "micro" / "client.c"), "--", url, str(count)]
+        elif name == "go":
+            built = WORK / "client-go"
+            proc.output([peers.program(name), "build", "-o", str(built), str(peers.BENCH / "peers" / "client.go")], 300,
+                        env=dict(peers.environment(), GOCACHE=str(WORK / "go"), GOFLAGS="-mod=mod"), cwd=WORK)
+            command = [str(built), url, str(count)]
+        elif name == "node":
+            undici = peers.MODULES / "undici" / "index.js"
+            if not undici.exists():
+                raise Failed("undici is not installed; install it with: bench/setup")
+            command = [peers.program(name), script, url, str(count), str(undici)]
+        else:
+            command = [peers.program(name), *(["run", "--allow-net"] if name == "deno" else []), script, url, str(count)]
+        text = proc.output(command, 120, proc.cores()[1], env=peers.environment(), cwd=WORK)
+    return {"client_h1": json.loads(text)["rate"]}
 
 
 def _log(name, wanted, quick):
@@ -479,6 +564,16 @@ GROUPS = [
         Row("idle_connections_10k", "process memory of an idle connection, of 10,000", "bytes", "lower",
             "at most 1,024", _below(1024)),
     ], SERVERS, _idle),
+    Group([Row("ws_echo_64", "echo of 64 bytes, 64 WebSockets, one on the way", "messages/CPU s", "higher", "ahead of bun",
+               lambda v: _least(v, "bun", 1)),
+           Row("ws_echo_64_many", "the same with 64 on the way", "messages/CPU s", "higher", "ahead of bun, 5 of ws on node",
+               lambda v: _all(_least(v, "bun", 1), _least(v, "node", 5))),
+           Row("ws_echo_16k", "echo of 16 KiB, 64 WebSockets, 16 on the way", "messages/CPU s", "higher", "ahead of bun",
+               lambda v: _least(v, "bun", 1)),
+           Row("ws_idle_callbacks", "memory of an idle WebSocket, of 10,000", "bytes", "lower", "at most 2,048 above plain", _below(2900)),
+           Row("ws_idle_loop", "the same, with a handler that loops", "bytes", "lower", "at most 12,288 above plain", _below(13000)),
+           Row("ws_publish_10k", "64 bytes to 10,000 listeners", "messages/CPU s", "higher", "ahead of bun", lambda v: _least(v, "bun", 1))],
+          ["nexus", "floor", "node", "bun"], _ws, not_for="only bun and the package ws are compared"),
     Group([
         Row("static_1k", "file of 1 KiB, 64 connections", "requests/CPU s", "higher", "ahead of nginx",
             lambda v: _least(v, "nginx", 1)),
@@ -533,6 +628,9 @@ GROUPS = [
         Row("net_udp", "datagrams of 1,200 bytes sent and received", "datagrams/s", "higher", "at least 3 of node",
             lambda v: _least(v, "node", 3)),
     ], SCRIPTS, _net, not_for="it runs no program"),
+    Group([Row("client_h1", "requests of the HTTP client, 64 at a time (node: undici.request; bun and deno: fetch; go: net/http)",
+               "requests/s", "higher", "above all", lambda v: _all(*(_least(v, peer, 1) for peer in ("node", "bun", "deno", "go"))))],
+          ["nexus", "node", "bun", "deno", "go"], _client, not_for="it is no client"),
     Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",
                "lower", "below 300", _below(300))],
           RUNTIMES, _log, not_for="it logs nothing"),

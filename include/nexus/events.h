@@ -21,6 +21,8 @@ typedef struct nx_event {
                           NX_EVENT_MAX_ID bytes; "" makes it forget the one before */
     nx_duration retry; /* how long the peer waits before it connects anew; whole milliseconds */
     const char *comment; /* ignored by the peer; one line or more */
+    bool binary; /* `bytes` are a binary message for WebSockets that listen (nx_ws_subscribe);
+                    others get nothing of it */
 } nx_event;
 #define NX_EVENT_MAX_ID 512
 

@@ -161,6 +161,27 @@ NX_API NX_MUST_CHECK nx_err nx_ws_send_bytes(nx_ws *ws, nx_bytes bytes);
 NX_API NX_MUST_CHECK nx_err nx_ws_send_json(nx_ws *ws, nx_value value);
 NX_API NX_MUST_CHECK nx_err nx_ws_send_message(nx_ws *ws, const nx_ws_message *message);
 
+/* ---- Topics (see <nexus/events.h>): one message to all who listen, made once, and compressed once
+ * for all who have agreed on the same */
+
+/* Makes it a listener of the topic, of any number of them, until it closes: it gets what
+ * nx_topic_send sends, the data as a text message, or as a binary one where the event is `binary`
+ * or the data are not UTF-8; the rest of an event is for streams of events. Of `options` only
+ * `recent` counts. One that falls behind by more than the topic's max_queue is ended, or misses
+ * messages where its `slow` is NX_WS_DROP. NX_ESTATE (it listens already), NX_ENOTSUP (a client's),
+ * NX_ECLOSED, NX_ENOMEM. Does not suspend. */
+NX_API NX_MUST_CHECK nx_err nx_ws_subscribe_with(nx_ws *ws, nx_topic *topic,
+                                                 const nx_subscribe_options *options);
+#define nx_ws_subscribe(ws, ...)                                                                   \
+    NX__WS_SUBSCRIBE(ws, __VA_ARGS__, .size = sizeof(nx_subscribe_options))
+#define NX__WS_SUBSCRIBE(ws, topic, ...)                                                           \
+    nx_ws_subscribe_with((ws), (topic), &(nx_subscribe_options){__VA_ARGS__})
+
+/* It listens no longer; harmless where it did not. Does not suspend. */
+NX_API void nx_ws_unsubscribe(nx_ws *ws, const nx_topic *topic);
+
+/* ---- Signals, and the end */
+
 /* Sends a ping with up to 125 bytes; the answer is not shown. The heartbeat does so by itself.
  * NX_ECLOSED, NX_EINVAL (more bytes), NX_ENOMEM. Does not suspend. */
 NX_API NX_MUST_CHECK nx_err nx_ws_ping(nx_ws *ws, nx_bytes bytes);

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 /* Listeners served in one turn of the loop. Each costs a system call. */
-enum { BATCH = 16 };
+enum { BATCH = 16, FORMS_MOST = 64 * 1024 /* bytes to one of them in one go */ };
 
 static void pump_posted(struct nx__post *post);
 
@@ -153,6 +153,23 @@ static size_t pieces_of(const struct nx__stream *stream, nx_bytes *pieces)
     return count;
 }
 
+/* The same for one with a form of its own: `*upto` is the event behind them. False: it is to be
+ * dropped. */
+static bool forms_of(struct nx__stream *stream, nx_bytes *pieces, size_t *count, uint64_t *upto)
+{
+    const struct nx__log *log = &stream->branch->log;
+    size_t size = 0;
+    *count = 0;
+    *upto = stream->next;
+    for (; *upto < log->next && *count < NX__STREAM_PIECES && size < FORMS_MOST; ++*upto) {
+        nx_bytes piece = {0};
+        if (!stream->form(stream, nx__frame_at(log, *upto), &piece)) return false;
+        if (piece.len) pieces[(*count)++] = piece;
+        size += piece.len;
+    }
+    return true;
+}
+
 static void count_dropped(nx_topic *topic)
 {
     (void)pthread_mutex_lock(&topic->lock);
@@ -167,12 +184,22 @@ void nx__stream_serve(struct nx__stream *stream)
     for (;;) {
         if (stream->next < branch->log.first) {
             count_dropped(branch->topic);
+            if (!stream->skips) {
+                stream->driver->stream_end(stream, false);
+                return;
+            }
+            stream->next = branch->log.first;
+        }
+        uint64_t upto = stream->next;
+        size_t count;
+        if (!stream->form) {
+            count = pieces_of(stream, pieces);
+        } else if (!forms_of(stream, pieces, &count, &upto)) {
             stream->driver->stream_end(stream, false);
             return;
         }
-        size_t count = pieces_of(stream, pieces);
-        if (!count) break;
-        long n = stream->driver->stream_send(stream, pieces, count);
+        if (!count && upto == stream->next) break;
+        long n = count ? stream->driver->stream_send(stream, pieces, count) : 0;
         if (n == -EAGAIN) {
             list_into(stream, &branch->blocked);
             return;
@@ -181,7 +208,10 @@ void nx__stream_serve(struct nx__stream *stream)
             stream->driver->stream_end(stream, false);
             return;
         }
-        advance(stream, (size_t)n);
+        if (stream->form)
+            stream->next = upto;
+        else
+            advance(stream, (size_t)n);
     }
     if (branch->closing || stream->ending)
         stream->driver->stream_end(stream, true);
@@ -281,8 +311,7 @@ void nx__stream_leave(struct nx__stream *stream)
     branch_unlock(branch);
 }
 
-/* Puts the stream where it begins in the log. */
-static nx_err join(struct nx__stream *stream, nx_topic *topic, nx_bytes id, uint32_t recent)
+nx_err nx__topic_join(nx_topic *topic, struct nx__stream *stream, nx_bytes id, uint32_t recent)
 {
     (void)pthread_mutex_lock(&topic->lock);
     struct nx__branch *branch = nx__branch_here(topic);
@@ -315,7 +344,7 @@ nx_err nx_response_subscribe_with(nx_response *res, nx_topic *topic,
     struct nx__stream *stream = calloc(1, sizeof *stream);
     if (!stream) return nx__error_set(NX_ENOMEM, "cannot subscribe: out of memory");
     nx__list_init(&stream->link);
-    nx_err err = join(stream, topic, nx_request_last_event_id(res->req), o.recent);
+    nx_err err = nx__topic_join(topic, stream, nx_request_last_event_id(res->req), o.recent);
     if (err) {
         free(stream);
         return err;

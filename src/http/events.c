@@ -44,6 +44,7 @@ nx_err nx__event_data(const nx_event *event, struct nx__buffer *json, nx_bytes *
     if (event->id && strlen(event->id) > NX_EVENT_MAX_ID)
         return refused("its id is longer than 512 bytes");
     if (event->retry < 0) return refused("its retry is negative");
+    if (event->binary && !event->bytes.data) return refused("it is binary and has no bytes");
     if (has_json) {
         nx_err err = NX_OK;
         size_t len = nx__json_write(event->json, NULL, 0, &err);

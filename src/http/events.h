@@ -33,7 +33,10 @@ nx_err nx__events_over(nx_response *res, nx_err err);
 
 /* ---- branch.c */
 
-/* An answer that goes on without a fiber; a connection has one at most. */
+struct nx__frame; /* http/topic.h */
+
+/* An answer that goes on without a fiber, of which a connection has one at most; or whoever else
+ * listens. */
 struct nx__stream {
     struct nx__list link;      /* in one of the branch's lists, by how far it is */
     struct nx__branch *branch; /* http/topic.h */
@@ -43,6 +46,11 @@ struct nx__stream {
     uint32_t sent; /* bytes of that event that it has */
     bool chunked;  /* takes events with chunk framing around them (RFC 9112 7.1) */
     bool ending;   /* the server stops */
+    bool skips;    /* one that falls behind misses events, and is not dropped */
+    /* NULL for events as they are; else puts what is to be sent of one event to `*piece`, empty:
+     * nothing. False: the stream is to be dropped. The driver's stream_send takes whole pieces
+     * then, or none. */
+    bool (*form)(struct nx__stream *stream, struct nx__frame *frame, nx_bytes *piece);
     void (*left)(void *arg);
     void *arg;
 };

@@ -10,6 +10,7 @@
 #include "http/greet.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
+#include "http/h2/h2.h"
 #include "http/h3/server.h"
 #include "http/io.h"
 #include "http/workers.h"
@@ -400,6 +401,7 @@ static void drain(nx_http_server *server)
     nx__h3_drain(server);
     if (server->closing) nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
+    nx__h2_drain(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
                                 server->loop->now + server->options.drain_deadline));
@@ -440,6 +442,7 @@ void nx__serving_init(nx_http_server *server)
     server->stop_timer.fire = stop_due;
     server->events_timer.fire = events_due;
     for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
+    nx__list_init(&server->sessions);
     nx__list_init(&server->service.link);
     server->service.shutdown = service_shutdown;
     server->stats.size = sizeof server->stats;
@@ -546,4 +549,5 @@ void nx__server_release(nx_http_server *server)
     nx__file_cache_clear();
     if (server->coding) server->coding->close();
     nx__h1_free();
+    nx__h2_free_shared();
 }

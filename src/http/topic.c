@@ -32,34 +32,66 @@ struct sender {
 
 static size_t frame_size(const struct nx__frame *frame)
 {
-    return sizeof *frame + frame->head + frame->len + 2 + frame->id_len;
+    size_t size = sizeof *frame + frame->head + frame->len + 2 + frame->id_len;
+    return frame->data != UINT32_MAX && frame->data >= size - sizeof *frame ? size + frame->data_len
+                                                                            : size;
 }
 
 static void frame_release(struct nx__frame *frame)
 {
-    if (atomic_fetch_sub(&frame->refs, 1) == 1) free(frame);
+    if (atomic_fetch_sub(&frame->refs, 1) != 1) return;
+    struct nx__form *form = atomic_load(&frame->forms), *next;
+    for (; form; form = next) {
+        next = form->next;
+        free(form);
+    }
+    free(frame);
+}
+
+/* What streams of events get of a binary message: a comment, which browsers do not show. */
+static const nx_event nothing = {.comment = ""};
+
+/* Whether the event has the data as they are, in its last line but one. */
+static bool is_line(nx_bytes data)
+{
+    for (size_t i = 0; i < data.len; i++)
+        if (data.data[i] == '\n' || data.data[i] == '\r') return false;
+    return true;
 }
 
 /* With one reference, the caller's. */
 static struct nx__frame *frame_new(const nx_event *event, nx_bytes data)
 {
-    size_t len = nx__event_write(event, data, NULL, 0);
+    nx_bytes shown = event->binary ? (nx_bytes){0} : data;
+    const nx_event *as = event->binary ? &nothing : event;
+    bool apart = data.data && (event->binary || !is_line(data));
+    size_t len = nx__event_write(as, shown, NULL, 0);
     size_t id_len = event->id ? strlen(event->id) : 0;
     char head[CHUNK_HEAD];
     size_t head_len = (size_t)snprintf(head, sizeof head, "%zx\r\n", len);
-    struct nx__frame *frame = malloc(sizeof *frame + head_len + len + 2 + id_len);
+    struct nx__frame *frame =
+        malloc(sizeof *frame + head_len + len + 2 + id_len + (apart ? data.len : 0));
     if (!frame) return NULL;
     atomic_init(&frame->refs, 1);
+    atomic_init(&frame->forms, NULL);
+    frame->binary = event->binary;
+    frame->data_len = (uint32_t)data.len;
+    frame->data = UINT32_MAX;
+    if (apart)
+        frame->data = (uint32_t)(head_len + len + 2 + id_len);
+    else if (data.data)
+        frame->data = (uint32_t)(head_len + len - 2 - data.len); /* two line feeds end an event */
     frame->head = (uint32_t)head_len;
     frame->len = (uint32_t)len;
     frame->id_len = (uint32_t)id_len;
     char *at = frame->text;
     memcpy(at, head, head_len);
     at += head_len;
-    (void)nx__event_write(event, data, at, len);
+    (void)nx__event_write(as, shown, at, len);
     at += len;
     memcpy(at, "\r\n", 2);
     if (id_len) memcpy(at + 2, event->id, id_len);
+    if (apart) memcpy(frame->text + frame->data, data.data, data.len);
     return frame;
 }
 
@@ -332,7 +364,10 @@ nx_err nx_topic_send_with(nx_topic *topic, const nx_event *event)
     nx_bytes data;
     nx_err err = nx__event_data(&e, &json, &data);
     size_t size = 0;
-    if (!err) size = nx__event_write(&e, data, NULL, 0) + FRAME_MOST + (e.id ? strlen(e.id) : 0);
+    if (!err) {
+        size = nx__event_write(&e, data, NULL, 0) + FRAME_MOST + (e.id ? strlen(e.id) : 0);
+        if (e.binary || (data.data && !is_line(data))) size += data.len;
+    }
     if (!err && size > topic->max_queue)
         err = nx__error_set(NX_ETOOBIG, "cannot send the event: it is larger than max_queue, %zu",
                             topic->max_queue);

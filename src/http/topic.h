@@ -6,12 +6,29 @@
 #include "http/events.h"
 #include <pthread.h>
 
-/* An event: the head of a chunk, the event, CRLF, and its id once more. Never changes. */
+/* An event as others than streams of events get it, made when the first asks for it. */
+struct nx__form {
+    struct nx__form *next;
+    uint32_t kind; /* theirs */
+    uint32_t len;  /* 0: there is none of this kind */
+    char bytes[];
+};
+
+/* An event: the head of a chunk, the event, CRLF, its id once more, and its data where that is not
+ * in the event as it is. Never changes, but for `forms`. */
 struct nx__frame {
     atomic_uint refs; /* logs that have it */
     uint32_t head, len, id_len;
+    uint32_t data, data_len; /* where the data is in `text`; UINT32_MAX: there is none */
+    bool binary;
+    struct nx__form *_Atomic forms;
     char text[];
 };
+
+static inline nx_bytes nx__frame_data(const struct nx__frame *frame)
+{
+    return nx_slice(frame->text + frame->data, frame->data_len);
+}
 
 /* Events in order. Number n is at n % capacity, a power of two. */
 struct nx__log {
@@ -89,6 +106,12 @@ uint64_t nx__topic_after_id(const nx_topic *topic, nx_bytes id);
 void nx__topic_unlock(nx_topic *topic);
 
 /* ---- branch.c */
+
+/* Makes the stream a listener, from the event after the last but `recent` on, or after the one with
+ * the id if that is not empty. It is served for the first time by nx__stream_serve. NX_ENOMEM,
+ * recorded. */
+NX_MUST_CHECK nx_err nx__topic_join(nx_topic *topic, struct nx__stream *stream, nx_bytes id,
+                                    uint32_t recent);
 
 /* Has the branch pull what is new, and serve it. The lock is held. */
 void nx__branch_wake(struct nx__branch *branch);

@@ -52,6 +52,7 @@ static nx_err sockets_open(nx_http_server *server, struct nx__workers *all)
                                        .backlog = o->backlog,
                                        .unix_mode = o->unix_mode,
                                        .sockets = all->count,
+                                       .tls = server->tls != NULL,
                                        .drain = o->drain_deadline};
     if (o->worker_processes) where.workers = o->workers;
     /* Signals in between: while the user is asked, Ctrl-C does what it did; but as soon as there is

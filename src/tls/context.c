@@ -157,7 +157,9 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
     SSL *ssl = hello->ssl;
     const struct nx__tls_identity *identity =
         pick(set_of(ssl), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
-    if (!SSL_set_chain_and_key(ssl, identity->chain, identity->count, identity->key, NULL))
+    /* The first is what the context has already. */
+    if (identity != &set_of(ssl)->identities[0] &&
+        !SSL_set_chain_and_key(ssl, identity->chain, identity->count, identity->key, NULL))
         return ssl_select_cert_error;
     nx__tls_tickets_use(ssl, identity->secret);
     return ssl_select_cert_success;
@@ -279,6 +281,9 @@ static nx_err context_fill(const nx_tls_server *server, SSL_CTX *ctx, struct set
 {
     const nx_tls_server_options *o = &server->options;
     NX_TRY(nx__tls_common(ctx, &(struct nx__tls_common){o->least, server->key_log}));
+    const struct nx__tls_identity *first = &set->identities[0];
+    if (!SSL_CTX_set_chain_and_key(ctx, first->chain, first->count, first->key, NULL))
+        return failed();
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_select_certificate_cb(ctx, select_certificate);
     if (set->protocols) SSL_CTX_set_alpn_select_cb(ctx, select_protocol, set);

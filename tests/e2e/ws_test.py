@@ -437,6 +437,97 @@ class Server(unittest.TestCase):
         self.assertEqual(ws.closed(), 1009)
 
 
+class Topics(unittest.TestCase):
+    def setUp(self):
+        self.app = App("ws.c")
+        self.addCleanup(self.app.kill)
+
+    def join(self, path="/chat", headers="", **more):
+        ws = Raw(self.app, path, headers, **more)
+        self.addCleanup(ws.close)
+        return ws
+
+    def joined(self, ws):
+        got = []
+        while (frame := ws.recv()) != (0x81, b"joined"):
+            got.append(frame)
+        return got
+
+    def test_all_get_all(self):
+        """In one order, whatever has been agreed on, and whatever worker they are at."""
+        deflate = "Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits={}\r\n"
+        plain = [self.join() for _ in range(5)]
+        packed = [self.join("/chat/context" if i % 2 else "/chat", deflate.format(bits)) for i, bits in enumerate((9, 9, 12, 15, 15))]
+        for ws in plain + packed:
+            self.assertEqual(self.joined(ws), [])
+        with self.app.connect() as events:
+            events.sendall(b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertIn(b"200 OK", events.recv(65536))
+            texts = ["hello", "two\nlines\r\nand more", "", "\u00e9" * 3000, "last"]
+            for text in texts:
+                plain[0].send(1, text.encode())
+                self.assertEqual(plain[0].recv(), (0x81, text.encode()))
+            plain[0].send(2, b"\0\xff" * 500)
+            for ws in plain[1:]:
+                self.assertEqual([ws.recv() for _ in texts], [(0x81, text.encode()) for text in texts])
+            for ws in plain:
+                self.assertEqual(ws.recv(), (0x82, b"\0\xff" * 500))
+            for i, ws in enumerate(packed):
+                back = zlib.decompressobj(-15)
+                for wanted in [text.encode() for text in texts] + [b"\0\xff" * 500]:
+                    first, payload = ws.recv()
+                    self.assertEqual(bool(first & 0x40), len(wanted) >= 256)
+                    if first & 0x40:
+                        payload = back.decompress(payload + b"\0\0\xff\xff")
+                    self.assertEqual(payload, wanted)
+                    if i % 2 == 0:
+                        back = zlib.decompressobj(-15)
+            seen = b""
+            while b"last\n\n" not in seen:
+                seen += events.recv(65536)
+            self.assertIn(b"event: said\n", seen)
+            self.assertIn(b"data: two\ndata: lines\ndata: and more\n\n", seen)
+        # Another topic, and what leaves one.
+        plain[1].send(1, b"!off")
+        self.assertEqual(plain[1].recv(), (0x81, b"off"))
+        plain[0].send(1, b"not for all")
+        self.assertEqual(plain[0].recv(), (0x81, b"not for all"))
+        with self.app.connect() as s:
+            s.sendall(b"POST /post HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nother")
+            self.assertEqual(plain[1].recv(), (0x81, b"other"))
+            self.assertEqual(plain[0].recv(), (0x81, b"other"))
+        # Who comes later gets the last two.
+        plain.append(self.join())
+        self.assertEqual(self.joined(plain[-1]), [(0x82, b"\0\xff" * 500), (0x81, b"not for all")])
+        for ws in plain + packed:
+            ws.close()
+        self.assertEqual(self.app.stop(), 0, self.app.output())
+        self.assertNotRegex(self.app.output(), "crash")
+
+    def test_slow_listeners(self):
+        """One is dropped, one misses what it could not get, and the others get it all."""
+        good = self.join()
+        slow = self.join(size=4096)
+        lenient = self.join("/chat/context", size=4096)
+        for ws in (good, slow, lenient):
+            self.joined(ws)
+        for _ in range(100):  # never further ahead than the topic's max_queue lets a good reader fall behind
+            good.send(1, b"!many")
+            self.assertEqual(sorted(good.recv()[0] for _ in range(5)), [0x81, 0x82, 0x82, 0x82, 0x82])
+        self.assertEqual(slow.closed(), 0)
+        lenient.s.settimeout(3)
+        some = 0
+        try:
+            while True:
+                some += lenient.recv() == (0x82, bytes(50000))
+        except TimeoutError:
+            pass
+        self.assertTrue(0 < some < 400, some)
+        lenient.s.settimeout(20)
+        good.send(1, b"still here")
+        self.assertEqual(lenient.recv(), (0x81, b"still here"))
+
+
 class Peers(unittest.TestCase):
     """Other people's clients."""
 

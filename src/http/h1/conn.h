@@ -166,6 +166,7 @@ nx_err nx__h1_send(nx_response *res, nx_bytes body);
 nx_err nx__h1_send_json(nx_response *res, nx_value value);
 nx_err nx__h1_write(nx_response *res, nx_bytes piece);
 nx_err nx__h1_end(nx_response *res);
+nx_err nx__h1_early(nx_response *res, nx_bytes link);
 
 /* ---- file.c */
 

@@ -142,14 +142,5 @@ nx_bytes nx__h3_request_trailer(const nx_request *base, const char *name)
 {
     const struct nx__h3_stream *stream = ((const struct nx__h3_request *)base)->stream;
     if (!stream->in_end || !stream->trailer.len) return (nx_bytes){0};
-    const char *line = stream->trailer.data, *end = line + stream->trailer.len;
-    while (line < end) {
-        const char *next = memchr(line, '\n', (size_t)(end - line));
-        struct nx__h1_header field;
-        if (!next || !nx__h1_parse_field(line, (size_t)(next - 1 - line), &field)) break;
-        if (nx__h1_find(&field, 1, line, name, strlen(name)))
-            return nx_slice(line + field.value_off, field.value_len);
-        line = next + 1;
-    }
-    return (nx_bytes){0};
+    return nx__trailer_find(nx_slice(stream->trailer.data, stream->trailer.len), name);
 }

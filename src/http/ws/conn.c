@@ -80,6 +80,11 @@ nx_err nx__ws_new(nx_ws **out, const nx_ws_options *o, nx_bytes protocol)
         return nx__error_set(NX_ENOMEM, "cannot make a WebSocket: out of memory");
     }
     ws->loop = nx__loop();
+    if (nx__timer_keep(&ws->loop->timers, &ws->timer)) {
+        free(ws);
+        pool_leave();
+        return NX_ENOMEM;
+    }
     ws->holds = 1;
     ws->tunnel.user = &nx__ws_user;
     ws->late.fn = late;
@@ -115,7 +120,7 @@ void nx__ws_begin(nx_ws *ws)
 void nx__ws_release(nx_ws *ws)
 {
     if (--ws->holds) return;
-    nx__timer_clear(&ws->loop->timers, &ws->timer);
+    nx__timer_let(&ws->loop->timers, &ws->timer);
     nx__list_remove(&ws->late.link);
     nx__ws_give(&ws->in);
     nx__ws_give(&ws->message);
@@ -169,6 +174,7 @@ void nx__ws_over(nx_ws *ws, nx_err err, unsigned code, const char *why, bool in_
     ws->holds++; /* for as long as this takes */
     nx__ws_writers_wake(ws);
     reader_wake(ws, 0);
+    if (ws->topics) ws->topics->leave(ws);
     if (in_order && nx__ws_waiting(ws)) nx__loop_late(ws->loop, &ws->late);
     if (in_order) nx__ws_timer(ws);
     nx__ws_leave(ws);
@@ -557,8 +563,8 @@ void nx__ws_timer(nx_ws *ws)
     if (!ws->tunnel.conn) return;
     if (ws->timer.place && ws->timer.at <= at) return; /* it looks then */
     if (at == NX_FOREVER) return;
-    if (nx__timer_set(&ws->loop->timers, &ws->timer, at > least ? at : least))
-        broken(ws, "out of memory");
+    /* It has its place. */
+    NX_IGNORE(nx__timer_set(&ws->loop->timers, &ws->timer, at > least ? at : least));
 }
 
 static void timer_fire(struct nx__timer *timer)

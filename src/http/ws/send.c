@@ -60,6 +60,10 @@ void nx__ws_flush(nx_ws *ws)
         ws->out_at = 0;
     }
     if (waiting <= ws->max_queue / 2) nx__ws_writers_wake(ws);
+    if (ws->starved && !ws->blocked && ws->state == NX__WS_OPEN) {
+        ws->starved = false;
+        ws->topics->serve(ws);
+    }
     if (ws->state == NX__WS_OVER) nx__ws_leave(ws);
 }
 
@@ -142,6 +146,35 @@ static nx_err frame_put(nx_ws *ws, enum nx__ws_opcode opcode, bool compressed, n
     ws->out.len += first.len + payload.len;
     flush_soon(ws);
     return NX_OK;
+}
+
+/* Ends nothing by itself: who sends is told. */
+long nx__ws_send_frames(nx_ws *ws, const nx_bytes *frames, size_t count)
+{
+    size_t total = 0, done = 0, sent = 0;
+    ws->starved = ws->blocked;
+    if (ws->blocked || !ws->tunnel.conn) return -EAGAIN;
+    for (size_t i = 0; i < count; i++) total += frames[i].len;
+    if (!nx__ws_waiting(ws)) {
+        long n = ws->tunnel.driver->send(&ws->tunnel, frames, count);
+        if (n < 0 && n != -EAGAIN) return n;
+        if (n < (long)total) block(ws);
+        ws->starved = n < 0;
+        if (n < 0) return n;
+        sent = (size_t)n;
+    }
+    /* What is left goes as it is, before anything else. */
+    for (size_t i = 0; i < count; done += frames[i++].len) {
+        size_t skip = sent > done ? sent - done : 0;
+        if (skip >= frames[i].len) continue;
+        size_t len = frames[i].len - skip;
+        char *at = room(ws, len);
+        if (!at) return -ENOMEM;
+        memcpy(at, frames[i].data + skip, len);
+        ws->out.len += len;
+    }
+    if (nx__ws_waiting(ws) && !ws->blocked) nx__loop_late(ws->loop, &ws->late);
+    return (long)total;
 }
 
 nx_err nx__ws_control(nx_ws *ws, enum nx__ws_opcode opcode, nx_bytes payload)

@@ -32,11 +32,12 @@ struct nx_ws {
     size_t in_at, out_at;
     struct nx__late late; /* sends what is in `out` */
     struct nx__timer timer;
-    struct nx__op *reader_op;      /* who waits for a message */
-    struct nx__list writers;       /* who waits for room in `out` */
-    struct nx__list subscriptions; /* of struct nx__ws_subscription */
-    nx_fiber *fiber;               /* that runs callbacks */
-    uint32_t holds;                /* the handler, the tunnel, a fiber: it is freed with the last */
+    struct nx__op *reader_op;           /* who waits for a message */
+    struct nx__list writers;            /* who waits for room in `out` */
+    struct nx__list subscriptions;      /* see topic.c */
+    const struct nx__ws_topics *topics; /* NULL: it has never subscribed */
+    nx_fiber *fiber;                    /* that runs callbacks */
+    uint32_t holds; /* the handler, the tunnel, a fiber: it is freed with the last */
 
     uint8_t state; /* enum nx__ws_state */
     bool callbacks;
@@ -45,7 +46,8 @@ struct nx_ws {
     bool opened;   /* `open` has been called */
     bool told;     /* `close` has been called */
     bool blocked;  /* the peer takes no more: what is sent waits */
-    bool pinged;   /* and nothing has come since */
+    bool starved;  /* a topic has more for it than the peer took */
+    bool pinged;   /* the peer was asked, and nothing has come since */
     bool stale;    /* the peer's window has more in it than our deflater knows */
     bool in_order; /* the end was agreed on */
     nx_err err;    /* what nx_ws_receive returns when it is over */
@@ -126,6 +128,17 @@ static inline size_t nx__ws_waiting(const nx_ws *ws)
 {
     return ws->out.len - ws->out_at;
 }
+
+/* Frames that are whole and belong to somebody else: all are taken, or -EAGAIN, or another -errno.
+ */
+long nx__ws_send_frames(nx_ws *ws, const nx_bytes *frames, size_t count);
+
+/* ---- topic.c; behind a pointer, so that who subscribes to nothing links none of it */
+
+struct nx__ws_topics {
+    void (*serve)(nx_ws *ws); /* the peer takes more */
+    void (*leave)(nx_ws *ws); /* it is over */
+};
 
 /* ---- accept.c */
 

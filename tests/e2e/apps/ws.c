@@ -105,6 +105,58 @@ static nx_err cuts(nx_request *req, nx_response *res)
                        .close = left);
 }
 
+/* Listens to both topics; what it says goes to the first, "!off" leaves it. */
+static nx_topic *room, *other;
+
+static nx_err join(nx_ws *ws)
+{
+    NX_TRY(nx_ws_subscribe(ws, room, .recent = 2));
+    NX_TRY(nx_ws_subscribe(ws, other));
+    nx_err again = nx_ws_subscribe(ws, room);
+    return again == NX_ESTATE ? nx_ws_send(ws, "joined") : NX_EFAILED;
+}
+
+static nx_err say(nx_ws *ws, const nx_ws_message *m)
+{
+    if (nx_bytes_is(m->data, "!off")) {
+        nx_ws_unsubscribe(ws, room);
+        return nx_ws_send(ws, "off");
+    }
+    if (nx_bytes_is(m->data, "!many")) {
+        nx_bytes block = nx_slice(nx_alloc_zero(1, 50000), 50000);
+        for (int i = 0; i < 4; i++) NX_TRY(nx_topic_send(room, .bytes = block, .binary = true));
+        return nx_ws_send(ws, "sent");
+    }
+    if (!m->text) return nx_topic_send(room, .bytes = m->data, .binary = true);
+    return nx_topic_send(room, .bytes = m->data, .event = "said");
+}
+
+static nx_err chat(nx_request *req, nx_response *res)
+{
+    return nx_ws_serve(req, res, .compress = NX_WS_FRESH, .open = join, .message = say,
+                       .close = left);
+}
+
+static nx_err chat_context(nx_request *req, nx_response *res)
+{
+    return nx_ws_serve(req, res, .compress = NX_WS_CONTEXT, .slow = NX_WS_DROP, .open = join,
+                       .message = say);
+}
+
+static nx_err events(nx_request *req, nx_response *res)
+{
+    (void)req;
+    return nx_response_subscribe(res, room);
+}
+
+static nx_err post(nx_request *req, nx_response *res)
+{
+    nx_bytes body;
+    NX_TRY(nx_request_body(req, &body));
+    NX_TRY(nx_topic_send(other, .bytes = body));
+    return nx_response_send(res, "");
+}
+
 static nx_err stats(nx_request *req, nx_response *res)
 {
     nx_http_stats s = {.size = sizeof s};
@@ -128,8 +180,16 @@ int main(int argc, char **argv)
     nx_http_get(server, "/drops", drops);
     nx_http_get(server, "/cuts", cuts);
     nx_http_get(server, "/stats", stats);
+    nx_http_get(server, "/chat", chat);
+    nx_http_get(server, "/chat/context", chat_context);
+    nx_http_get(server, "/events", events);
+    nx_http_post(server, "/post", post);
+    room = nx_topic_new();
+    other = nx_topic_new();
     nx_err err = nx_http_listen(server);
     if (err) fprintf(stderr, "%s\n", nx_error_last()->message);
     nx_http_server_free(server);
+    nx_topic_free(room);
+    nx_topic_free(other);
     return err;
 }
