@@ -204,6 +204,11 @@ nx_err nx_tls_accept(nx_tls **out, nx_conn *conn, nx_tls_server *server)
     return begun(out, (*out)->session ? NX_OK : NX_ENOMEM, nx__deadline(NX_TLS_HANDSHAKE_DEADLINE));
 }
 
+struct nx__tls *nx__tls_session(nx_tls *tls)
+{
+    return tls->session;
+}
+
 /* ---- Its end */
 
 static void end(nx_tls *tls)
