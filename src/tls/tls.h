@@ -10,7 +10,7 @@
 
 struct nx__tls {
     SSL *ssl;
-    const char *peer;     /* of a client: what sessions are kept by; not owned */
+    char *whose;          /* of a client: what sessions are kept by */
     struct nx__buffer in; /* read from the socket, and not wanted yet */
     nx_duration paused;   /* nothing was sent before this time */
     uint32_t sent;        /* bytes since then, as far as record_most counts */

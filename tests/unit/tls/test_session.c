@@ -165,6 +165,27 @@ NX_TEST("sessions are taken up again")
     end();
 }
 
+NX_TEST("a session is for the name that was proved")
+{
+    begin();
+    struct far far = far_new(name_asked);
+    static const char *const names[] = {"localhost", "other.test", "unknown.test", "localhost"};
+    for (int i = 0; i < 4; i++) {
+        nx_fiber *fiber;
+        nx_require_ok(nx_spawn(&fiber, far_main, &far));
+        NX_AUTO(nx_tls) *tls = NULL;
+        nx_bytes all;
+        nx_err err =
+            nx_tls_connect(&tls, far_address(&far), .ca = authority.cert.data, .name = names[i]);
+        nx_expect_eq(err, i == 2 ? NX_EPROTO : NX_OK);
+        if (tls) nx_require_ok(nx_stream_read_all(nx_tls_stream(tls), 1000, &all));
+        if (tls) nx_expect_eq(nx_tls_info_of(tls)->resumed, i == 3);
+        nx_require_ok(nx_join(fiber));
+    }
+    far_free(&far);
+    end();
+}
+
 static nx_err slow_reader(nx_tls *tls)
 {
     nx_bytes all;
