@@ -74,6 +74,14 @@ typedef struct nx_http_server_options {
     const char *cert, *key; /* HTTPS: the chain of certificates and its key, as
                                nx_tls_server_options has them; NULL: plain HTTP */
     nx_duration handshake_deadline; /* of TLS, from the connection on, 10 s */
+    bool h3; /* HTTP/3 too, on the UDP port of the same number; needs a certificate. Answers of
+                other protocols tell of it (Alt-Svc, RFC 7838) */
+    bool h3_early; /* GET, HEAD and OPTIONS may come with the first packet of a peer that was here
+                      before (0-RTT), and so may be sent again by others; else 425 */
+    bool h3_retry; /* new peers always prove their address first, which costs them a round trip;
+                      else only while many are in their handshake */
+    const char *h3_qlog; /* a directory that what becomes of each connection is written to, as qlog;
+                            needs --allow-write */
 } nx_http_server_options;
 
 #define NX_ALL_CORES        UINT32_MAX

@@ -11,6 +11,7 @@
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
 #include "http/h2/h2.h"
+#include "http/h3/server.h"
 #include "http/io.h"
 #include "http/workers.h"
 #include "loop/signals.h"
@@ -345,6 +346,7 @@ static void drain_expired(struct nx__timer *timer)
 {
     nx_http_server *server = nx__container_of(timer, nx_http_server, drain_timer);
     server->outcome = NX_ETIMEDOUT;
+    nx__h3_expire(server);
     for (int i = 0; i < NX__CONN_LISTS; i++) {
         for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
              link = next) {
@@ -396,6 +398,7 @@ static void drain(nx_http_server *server)
     }
     socket_leave(server);
     server->draining = true;
+    nx__h3_drain(server);
     if (server->closing) nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
     nx__h2_drain(server);
@@ -486,12 +489,14 @@ void nx__serving_begin(nx_http_server *server)
 {
     server->listening = true;
     nx__handover_ready(server);
+    nx__h3_serve(server);
     accept_more(server);
 }
 
 void nx__serving_close(nx_http_server *server)
 {
     socket_leave(server);
+    nx__h3_close(server);
     nx__list_remove(&server->service.link);
     nx__handover_close(server);
     timers_let(server);

@@ -152,6 +152,7 @@ struct nx__opened;
 struct nx__coding_config;
 struct nx__socket;
 struct nx__workers;
+struct nx__h3_server;
 
 /* What the server knows of a connection, whatever its protocol. */
 struct nx__conn {
@@ -202,6 +203,7 @@ struct nx_http_server {
     char failure[NX__ERROR_MESSAGE_MAX];
     uint16_t port;
     struct nx__workers *workers; /* NULL when it does not listen */
+    struct nx__line alt_svc;     /* empty: none */
 
     /* What each worker has of its own, from `loop` on: for its own thread, but for `stats`, which
      * others read (nx__count). */
@@ -209,6 +211,7 @@ struct nx_http_server {
     struct nx__service service;
     struct nx__watch listener;
     struct nx__socket *socket; /* that it accepts from; NULL when it does not */
+    struct nx__h3_server *h3;  /* NULL: no HTTP/3 */
     uint32_t connections_most; /* its share of max_connections */
     bool listening, stopping, accept_paused;
     bool draining;     /* it ends when the last connection has gone */

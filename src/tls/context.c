@@ -76,11 +76,12 @@ static void set_gone(void *parent, void *data, CRYPTO_EX_DATA *all, int index, l
 }
 
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
-static int set_index = -1;
+static int set_index = -1, protocol_index = -1;
 
 static void index_make(void)
 {
     set_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, set_gone);
+    protocol_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 static struct set *set_of(const SSL *ssl)
@@ -164,12 +165,27 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
     return ssl_select_cert_success;
 }
 
+/* The protocol, where the client speaks it. */
+static int select_only(const char *protocol, const uint8_t **out, uint8_t *out_len,
+                       const uint8_t *in, unsigned in_len)
+{
+    size_t len = strlen(protocol);
+    for (unsigned at = 0; at < in_len; at += 1u + in[at]) {
+        if (in[at] != len || memcmp(in + at + 1, protocol, len) != 0) continue;
+        *out = in + at + 1;
+        *out_len = (uint8_t)len;
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
 static int select_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,
                            unsigned in_len, void *arg)
 {
     const struct set *set = arg;
+    const char *only = SSL_get_ex_data(ssl, protocol_index);
     uint8_t *chosen = NULL;
-    (void)ssl;
+    if (only) return select_only(only, out, out_len, in, in_len);
     if (SSL_select_next_proto(&chosen, out_len, set->protocols, (unsigned)set->protocols_len, in,
                               in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
@@ -390,6 +406,11 @@ nx_err nx_tls_server_reload(nx_tls_server *server)
 }
 
 /* ---- A handshake */
+
+bool nx__tls_speaks(SSL *ssl, const char *protocol)
+{
+    return SSL_set_ex_data(ssl, protocol_index, (void *)(uintptr_t)protocol);
+}
 
 SSL_CTX *nx__tls_server_context(nx_tls_server *server)
 {

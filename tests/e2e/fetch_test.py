@@ -18,6 +18,8 @@ from support import free_port
 
 EXAMPLE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../examples/fetch/app.c"))
 
+MANY = os.path.join(os.path.dirname(EXAMPLE), "../../tests/e2e/apps/fetch_many.c")
+
 
 def wait_for(port, process=None):
     end = time.time() + 30
@@ -244,6 +246,34 @@ class Tls(Fetch):
         self.assertEqual(self.ok(*args, **more), "secret")
         args, more = self.tls(f"https://127.0.0.1:{self.serve(self.good)}/")
         self.assertEqual(self.ok(*args, **more), "secret")
+
+    def test_one_connection_serves_many(self):
+        """Tickets that come while nobody reads end no connection; an end does."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*self.good)
+        listener = socket.create_server(("127.0.0.1", 0))
+        requests = []
+
+        def run():
+            while True:
+                try:
+                    s, _ = listener.accept()
+                except OSError:
+                    return
+                requests.append(0)
+                with context.wrap_socket(s, server_side=True) as tls:
+                    while requests[-1] < 4:
+                        head = b""
+                        while b"\r\n\r\n" not in head:
+                            head += tls.recv(65536)
+                        requests[-1] += 1
+                        tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        threading.Thread(target=run, daemon=True).start()
+        port = listener.getsockname()[1]
+        done = self.nexus("run", f"--allow-net=localhost:{port}", f"--allow-read={self.home}", MANY, "--", f"https://localhost:{port}/", "10", self.ca)
+        listener.close()
+        self.assertEqual((done.returncode, done.stdout), (0, "200 ok\n" * 10), done.stderr)
+        self.assertEqual(requests, [4, 4, 2])
 
     def test_refused(self):
         for pair, ca in ((self.other, self.ca), (self.good, self.stranger)):

@@ -276,6 +276,73 @@ class Proxy(unittest.TestCase):
                 self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 400"))
         self.assertEqual(seen, [])
 
+    def test_upgrade(self):
+        ended = []
+
+        def echo(s, head):
+            if b"upgrade: echo" not in head.lower():
+                s.sendall(b"HTTP/1.1 400 Bad\r\nContent-Length: 0\r\n\r\n")
+                return
+            protocol = b"other" if b"/other" in head else b"echo"
+            s.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: " + protocol + b"\r\nX-Accept: yes\r\n\r\nhello")
+            while True:
+                got = s.recv(65536)
+                if not got:
+                    ended.append(head)
+                    return
+                if got.endswith(b"bye"):
+                    s.sendall(b"good bye")
+                    return
+                s.sendall(got)
+        app = self.proxy(self.raw(echo).url)
+        asked = b"GET %s HTTP/1.1\r\nHost: a\r\nConnection: keep-alive, Upgrade\r\nUpgrade: echo\r\n\r\n"
+
+        def receive(s, least):
+            data = b""
+            while len(data) < least:
+                got = s.recv(65536)
+                if not got:
+                    break
+                data += got
+            return data
+        with app.connect(30) as s:
+            s.sendall(asked % b"/" + b"early")
+            data = b""
+            while not data.endswith(b"helloearly"):
+                got = s.recv(65536)
+                self.assertTrue(got, data)
+                data += got
+            self.assertTrue(data.startswith(b"HTTP/1.1 101 "), data)
+            self.assertIn(b"x-accept: yes\r\n", data.lower())
+            self.assertIn(b"upgrade: echo\r\n", data.lower())
+            large = os.urandom(4 << 20)
+            threading.Thread(target=s.sendall, args=(large,), daemon=True).start()
+            self.assertEqual(receive(s, len(large)), large)
+            s.sendall(b"bye")
+            self.assertEqual(receive(s, 100), b"good bye")  # and the end
+        # Who leaves is missed by the upstream.
+        with app.connect() as s:
+            s.sendall(asked % b"/leaves")
+            s.recv(1000)
+        end = time.time() + 10
+        while not ended and time.time() < end:
+            time.sleep(0.02)
+        self.assertEqual(len(ended), 1)
+        # One that is not granted, and one to something else.
+        with app.connect() as s:
+            s.sendall(asked.replace(b"echo", b"never") % b"/")
+            self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 400 "))
+        with app.connect() as s:
+            s.sendall(asked % b"/other")
+            self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 502 "))
+        # What is open ends with the server.
+        with app.connect(30) as s:
+            s.sendall(asked % b"/")
+            s.recv(1000)
+            self.assertEqual(app.stop(), 0)
+            while s.recv(1000):
+                pass
+
     def test_grants(self):
         u = self.upstream("one")
         app = self.proxy(u.url, grant="127.0.0.1:{}")

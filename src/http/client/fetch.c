@@ -26,6 +26,7 @@ enum {
     FIELDS_MOST = 200,        /* of a request */
     DRAINED_MOST = 64 * 1024, /* of a body that nobody wants, for the connection's sake */
     UPLOAD_PIECE = 64 * 1024,
+    OWN_FIELDS = 4, /* that each try adds */
 };
 #define MAX_BODY ((uint64_t)64 << 20)
 
@@ -37,8 +38,8 @@ struct asking {
     nx_url url;
     nx_bytes method;
     struct nx__fetch_body body;
-    struct nx__field *fields; /* FIELDS_MOST */
-    size_t field_count;
+    struct nx__field *fields;
+    size_t field_count, field_most;
     nx_bytes host;          /* of a Host field of the caller's; empty: the URL's */
     nx_bytes authorization; /* of the URL */
     nx_duration deadline;   /* absolute */
@@ -130,14 +131,18 @@ static bool has_field(const struct asking *a, const char *name)
 
 static void field_add(struct asking *a, const char *name, nx_bytes value)
 {
-    if (a->field_count < FIELDS_MOST)
+    if (a->field_count < a->field_most)
         a->fields[a->field_count++] = (struct nx__field){.name = nx_str(name), .value = value};
 }
 
 static nx_err fields_make(struct asking *a, const char *url)
 {
-    enum { OWN = 8 }; /* that are added below, and for each request */
-    a->fields = nx_alloc(FIELDS_MOST * sizeof *a->fields);
+    enum { OWN = 4 }; /* that are added below */
+    size_t given = 0;
+    while (a->o.headers && a->o.headers[given]) given++;
+    if (given > (size_t)FIELDS_MOST * 2) return invalid(url, "there are too many headers");
+    a->field_most = given / 2 + OWN;
+    a->fields = nx_alloc(a->field_most * sizeof *a->fields);
     if (!a->fields) return nx__error_set(NX_ENOMEM, "cannot fetch \"%.90s\": out of memory", url);
     for (const char *const *h = a->o.headers; h && h[0]; h += 2) {
         if (!h[1]) return invalid(url, "the last header has no value");
@@ -148,7 +153,6 @@ static nx_err fields_make(struct asking *a, const char *url)
             if (!a->host.len) return invalid(url, "the Host header is empty");
             continue;
         }
-        if (a->field_count == FIELDS_MOST - OWN) return invalid(url, "there are too many headers");
         a->fields[a->field_count++] =
             (struct nx__field){.name = nx_str(h[0]), .value = nx_str(h[1])};
     }
@@ -289,7 +293,7 @@ static nx_err exchange(struct asking *a, bool fresh, bool *reused)
     struct nx__client_conn *conn;
     struct nx__way way;
     struct nx__ask ask;
-    struct nx__field *fields = nx_alloc((FIELDS_MOST + 4) * sizeof *fields);
+    struct nx__field *fields = nx_alloc((a->field_count + OWN_FIELDS) * sizeof *fields);
     if (!fields) return nx__fetch_failed(&a->url, NX_ENOMEM);
     way_make(a, &way);
     NX_TRY(ask_make(a, &way, &ask, fields));

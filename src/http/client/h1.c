@@ -21,12 +21,13 @@ struct conn {
     size_t in_capacity, at, len; /* `in` has not been taken from `at` to `len` */
     struct nx__buffer out;
     char *trailer; /* NX__H1_DEFAULT_MAX_TRAILER bytes; NULL: there was no chunked body yet */
+    struct nx__h1_header *headers; /* of the head that is read */
+    uint32_t headers_most;
 };
 
 struct exchange {
     struct nx__exchange base;
     struct nx__answer_head head;
-    struct nx__h1_header *headers;
     size_t resume;          /* bytes of the head that were not enough */
     nx_duration head_until; /* absolute, once all has been sent */
     enum nx__answer_body body;
@@ -259,7 +260,7 @@ static nx_err head_fields(struct exchange *x, struct nx__answer *out)
     if (!text || !out->fields) return broken(NX_ENOMEM, "out of memory");
     memcpy(text, c->in + c->at, head->head_len);
     for (uint32_t i = 0; i < head->header_count; i++) {
-        const struct nx__h1_header *h = &x->headers[i];
+        const struct nx__h1_header *h = &c->headers[i];
         out->fields[i] = (struct nx__field){.name = nx_slice(text + h->name_off, h->name_len),
                                             .value = nx_slice(text + h->value_off, h->value_len)};
     }
@@ -287,12 +288,15 @@ static nx_err head_parse(struct exchange *x)
     struct conn *c = conn_of(x);
     const struct nx__h1_limits limits = {.max_headers = x->base.max_headers,
                                          .max_head = x->base.max_head};
-    if (!x->headers)
-        x->headers = nx__arena_alloc(x->base.arena, x->base.max_headers * sizeof *x->headers);
-    if (!x->headers) return broken(NX_ENOMEM, "out of memory");
+    if (c->headers_most < x->base.max_headers) {
+        struct nx__h1_header *grown = realloc(c->headers, x->base.max_headers * sizeof *c->headers);
+        if (!grown) return broken(NX_ENOMEM, "out of memory");
+        c->headers = grown;
+        c->headers_most = x->base.max_headers;
+    }
     while (!x->headed && c->at < c->len) {
         enum nx__h1_status status = nx__answer_parse(c->in + c->at, c->len - c->at, x->resume,
-                                                     &limits, x->headers, &x->head);
+                                                     &limits, c->headers, &x->head);
         x->resume = c->len - c->at;
         if (status == NX__H1_PARTIAL) return NX_OK;
         if (status == NX__H1_ERROR)
@@ -465,6 +469,7 @@ static void conn_close(struct nx__client_conn *conn)
     nx__buffer_free(&c->out);
     free(c->in);
     free(c->trailer);
+    free(c->headers);
     free(c);
 }
 

@@ -79,9 +79,10 @@ struct nx__h1_request {
 struct nx__h1_prefix {
     int status;
     const struct nx__line *type;
-    nx_duration until; /* the date is right */
+    const nx_http_server *server; /* whose Alt-Svc it has */
+    nx_duration until;            /* the date is right */
     uint32_t len;
-    char text[3 * sizeof(struct nx__line)];
+    char text[4 * sizeof(struct nx__line)];
 };
 
 /* What connections of one loop borrow while they hold the thread: input and output without memory

@@ -227,6 +227,7 @@ static NX__NOINLINE char *put_own(char *at, const nx_response *res, struct nx_lo
     if (content && res->content_type && !has_field(&res->fields, "content-type"))
         at = put_line(at, res->content_type);
     if (!has_field(&res->fields, "date")) at = put_line(at, nx__date_line(loop, &until));
+    if (!has_field(&res->fields, "alt-svc")) at = put_line(at, &res->req->server->alt_svc);
     return at;
 }
 
@@ -238,6 +239,8 @@ static NX__COLD void prefix_make(struct nx__h1_prefix *prefix, const nx_response
     if (res->content_type) at = put(at, res->content_type->text, res->content_type->len);
     const struct nx__line *date = nx__date_line(loop, &prefix->until);
     at = put(at, date->text, date->len);
+    at = put(at, res->req->server->alt_svc.text, res->req->server->alt_svc.len);
+    prefix->server = res->req->server;
     prefix->len = (uint32_t)(at - prefix->text);
     prefix->status = res->status;
     prefix->type = res->content_type;
@@ -248,7 +251,7 @@ static inline char *put_prefix(char *at, const nx_response *res, struct nx_loop 
 {
     struct nx__h1_prefix *prefix = &nx__h1_shared->prefix;
     if (nx__unlikely(prefix->status != res->status || prefix->type != res->content_type ||
-                     loop->now >= prefix->until))
+                     prefix->server != res->req->server || loop->now >= prefix->until))
         prefix_make(prefix, res, loop);
     memcpy(at, prefix->text, sizeof prefix->text);
     return at + prefix->len;

@@ -5,6 +5,7 @@
 #include "http/data.h"
 #include "http/h1/parse.h"
 #include "http/h1/syntax.h"
+#include "http/tunnel.h"
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -21,7 +22,8 @@ enum {
     MAX_HEADERS = NX_HTTP_MAX_RESPONSE_HEADERS,
 };
 
-#define REST "/*rest"
+#define REST_NAME "rest"
+#define REST      "/*" REST_NAME
 
 /* One request on its way. */
 struct passing {
@@ -32,6 +34,7 @@ struct passing {
     struct nx__upstream *upstream;
     struct nx__exchange *x;
     struct nx__answer answer;
+    nx_bytes upgrade;  /* protocols that the client would change to */
     nx_bytes first;    /* piece of the body that has been read already */
     bool body_touched; /* some of the request's body has been read */
     bool peer_failed;  /* what has failed is the client's, not the upstream's */
@@ -45,7 +48,7 @@ static nx_bytes rest_of(const nx_request *req)
     const struct nx__route_match *match = req->match;
     if (!match->param_count) return nx_str("");
     const struct nx__route_param *last = &match->params[match->param_count - 1];
-    if (!nx_bytes_is(last->name, REST + 2)) return nx_str("");
+    if (!nx_bytes_is(last->name, REST_NAME)) return nx_str("");
     size_t from = last->offset ? last->offset - 1 : 0; /* with its slash */
     return nx_slice(req->path.data + from, req->path.len - from);
 }
@@ -147,6 +150,7 @@ static nx_err ask(struct passing *p, bool fresh, bool *reused)
                                 .authority = p->of->o.keep_host ? nx__request_own_host(p->req)
                                                                 : nx_str(p->upstream->authority),
                                 .target = target,
+                                .upgrade = p->upgrade.len > 0,
                                 .fields = p->fields.items,
                                 .field_count = p->fields.count,
                                 .length = length};
@@ -155,8 +159,6 @@ static nx_err ask(struct passing *p, bool fresh, bool *reused)
     if (!err && length != NX__LENGTH_NONE && length) err = upload(p);
     if (err == NX_ECLOSED && !p->peer_failed) err = NX_OK; /* the answer says why */
     if (!err) err = driver->head(p->x, &p->answer);
-    if (!err && p->answer.tunnel)
-        err = nx__error_set(NX_EPROTO, "the upstream changes the protocol");
     return err;
 }
 
@@ -249,7 +251,10 @@ static nx_err answer_pass(struct passing *p)
     const struct nx__client_driver *driver = p->x->conn->driver;
     nx_response *res = p->res;
     bool to_head = nx_bytes_is(nx_request_method(p->req), "HEAD");
-    if (p->answer.status < 200) return nx__error_set(NX_EPROTO, "the upstream answers 1xx");
+    if (p->answer.tunnel) {
+        nx_err err = nx__proxy_upgrade(res, p->upgrade, p->x, &p->answer);
+        return err == NX_EPROTO ? page(p, err) : err;
+    }
     nx_response_status(res, p->answer.status);
     nx__proxy_answer_fields(res, &p->answer);
     if (p->answer.length != NX__LENGTH_UNKNOWN && (to_head || !p->answer.empty)) {
@@ -282,6 +287,11 @@ static nx_err pass(nx_request *req, nx_response *res)
     if (!p.x) return nx__error_set(NX_ENOMEM, "cannot pass the request on: out of memory");
     p.x->conn = NULL;
     NX_TRY(nx__proxy_request_fields(req, &p.of->o, &p.fields));
+    if (nx__tunnel_asked(req).data) return nx_http_error(501, "a proxy passes no CONNECT on");
+    p.upgrade = nx__proxy_upgrade_asked(req);
+    if (p.upgrade.len)
+        p.fields.items[p.fields.count++] =
+            (struct nx__field){.name = nx_str("upgrade"), .value = p.upgrade};
     NX_TRY(answer_get(&p));
     nx_err err = answer_pass(&p);
     struct nx__context kept;

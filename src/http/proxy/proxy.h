@@ -62,6 +62,16 @@ void nx__prober_look(struct nx__prober *prober);
 /* No more is asked. The proxying may go. */
 void nx__prober_free(struct nx__prober *prober);
 
+/* ---- upgrade.c */
+
+/* The protocols that the request would change to; `data` is NULL for none. */
+nx_bytes nx__proxy_upgrade_asked(const nx_request *req);
+
+/* The upstream has answered 101: tells the client so, and passes on what both say until one of them
+ * ends it. NX_EPROTO, and errors of nx__tunnel_open. Suspends. */
+NX_MUST_CHECK nx_err nx__proxy_upgrade(nx_response *res, nx_bytes asked, struct nx__exchange *x,
+                                       const struct nx__answer *answer);
+
 /* ---- fields.c: pure but for the memory */
 
 /* Whether the field is of one connection alone; `connection` is the value of the Connection field,
