@@ -58,7 +58,7 @@ def run_group(group, wanted, options, figures, absent):
     """All rounds of a group. A peer that fails is left out of the rest of it, with the reason."""
     for row in wanted:
         for peer in peers.NAMES:
-            if peer in options.peers and peer not in group.peers and group.not_for:
+            if peer in options.peers and peer not in group.peers and group.not_for and peer not in peers.GUESTS:
                 figures.miss(row, peer, group.not_for)
     chosen = [peer for peer in group.peers if peer in options.peers]
     for peer in [p for p in chosen if p in absent]:

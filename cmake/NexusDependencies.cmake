@@ -2,7 +2,9 @@
 #   nexus_uring      io_uring for files
 #   nexus_zlib, nexus_brotli (NexusBrotli.cmake), nexus_zstd (NexusZstd.cmake)   compression of answers and bodies
 #   nexus_aws_lc, nexus_argon2   ciphers, hashes, keys; passwords (NexusCrypto.cmake)
+#   nexus_quic       QUIC and HTTP/3 (NexusQuic.cmake)
 #   nexus_ada        URLs (NexusUrl.cmake)
+#   nexus_nghttp2    frames and header compression of HTTP/2 (NexusHttp2.cmake)
 #   nexus_backtrace  file and line of a crash, from the compiler's own libbacktrace
 # NEXUS_STATIC_LIBRARIES lists the archives, for libnexus.a, which carries what it needs of them.
 set(NEXUS_STATIC_LIBRARIES)
@@ -51,10 +53,12 @@ endfunction()
 include(NexusOnce)
 include(NexusBrotli)
 include(NexusCrypto)
+include(NexusHttp2)
+include(NexusQuic)
 include(NexusUrl)
 include(NexusZstd)
 
 add_library(nexus_dependencies INTERFACE)
 target_link_libraries(nexus_dependencies INTERFACE nexus_uring nexus_zlib nexus_zstd
-    nexus_brotli nexus_aws_lc nexus_argon2 nexus_ada
+    nexus_brotli nexus_quic nexus_nghttp2 nexus_aws_lc nexus_argon2 nexus_ada
     nexus_backtrace)

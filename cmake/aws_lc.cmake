@@ -24,6 +24,24 @@ change(crypto/evp_extra/p_methods.c "&pqdsa_asn1_meth," "&rsa_asn1_meth,")
 change(crypto/fipsmodule/evp/evp_ctx.c "EVP_PKEY_pqdsa_pkey_meth()" "EVP_PKEY_rsa_pkey_meth()")
 change(crypto/evp_extra/evp_asn1.c "PQDSA_find_asn1_by_nid(nid)" "NULL")
 
+# P-256 by the quick code on x86-64, which OPENSSL_SMALL leaves out with its table of 150 KB: servers sign each handshake with it.
+# docs/decisions/tls.md has what it costs and what it gives.
+set(small "(defined(OPENSSL_X86_64) || defined(OPENSSL_AARCH64)) &&    \\\n    !defined(OPENSSL_SMALL)")
+set(quick "(defined(OPENSSL_X86_64) || (defined(OPENSSL_AARCH64) && \\\n    !defined(OPENSSL_SMALL)))")
+change(crypto/fipsmodule/ec/p256-nistz.c "${small}" "${quick}")
+string(REPLACE "&&    " "&& " small "${small}")
+change(crypto/fipsmodule/ec/p256-nistz.h "${small}" "${quick}")
+change(crypto/fipsmodule/ec/ec.c "${small}" "${quick}")
+change(crypto/fipsmodule/CMakeLists.txt [[if(OPENSSL_SMALL)
+  if(ARCH STREQUAL "x86_64")]] [[if(OPENSSL_SMALL)
+  if(FALSE)]])
+change(crypto/fipsmodule/CMakeLists.txt [[    elseif(ARCH STREQUAL "x86_64")
+      list(REMOVE_ITEM BCM_ASM_SOURCES
+        ${S2N_BIGNUM_DIR}/p256/p256_montjscalarmul.S
+        ${S2N_BIGNUM_DIR}/p256/p256_montjscalarmul_alt.S
+        ${S2N_BIGNUM_DIR}/p256/bignum_montinv_p256.S]] [[    elseif(ARCH STREQUAL "x86_64")
+      list(REMOVE_ITEM BCM_ASM_SOURCES]])
+
 # The two codes for x86-64 that share a curve, for old processors and for others, each have the same table: the old ones' goes.
 set(folder third_party/s2n-bignum/s2n-bignum-imported/x86_att/curve25519)
 foreach(name edwards25519_scalarmulbase curve25519_x25519base)

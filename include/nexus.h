@@ -27,6 +27,7 @@
 #include <nexus/module.h>
 #include <nexus/net.h>
 #include <nexus/process.h>
+#include <nexus/proxy.h>
 #include <nexus/regex.h>
 #include <nexus/runtime.h>
 #include <nexus/semver.h>

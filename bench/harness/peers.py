@@ -18,7 +18,8 @@ MODULES = ROOT / "build" / "bench-peers" / "node_modules"
 BODY = b'{"message":"Hello from Nexus!"}'
 
 nexus_path = ROOT / "dist" / "bin" / "nexus"
-NAMES = ["nexus", "floor", "node", "bun", "deno", "nginx"]
+NAMES = ["nexus", "floor", "node", "bun", "deno", "nginx", "go"]
+GUESTS = {"go"}  # who is in some rows alone, and in the others not even missed
 
 
 def _in_packages(pattern):
@@ -36,6 +37,8 @@ def program(name):
         return _in_packages("@deno/linux-*/deno")
     if name == "floor":
         return str(TOOLS / "bench_floor")
+    if name == "go":
+        return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/go/bin")
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 

@@ -363,6 +363,31 @@ def _net(name, wanted, quick):
     return {row: seen[key] for row, key in rows.items() if row in wanted and key in seen}
 
 
+def _client(name, wanted, quick):
+    """The server has the first core, as ever, and the client what the load generator else has."""
+    count = 10_000 if quick else 100_000
+    with Server("floor") as server:
+        url = f"http://127.0.0.1:{server.port}/"
+        script = str(peers.BENCH / "peers" / "client.mjs")
+        if name == "nexus":
+            command = [peers.program(name), "run", "--release", f"--allow-net=127.0.0.1:{server.port}",
+                       str(peers.BENCH / "micro" / "client.c"), "--", url, str(count)]
+        elif name == "go":
+            built = WORK / "client-go"
+            proc.output([peers.program(name), "build", "-o", str(built), str(peers.BENCH / "peers" / "client.go")], 300,
+                        env=dict(peers.environment(), GOCACHE=str(WORK / "go"), GOFLAGS="-mod=mod"), cwd=WORK)
+            command = [str(built), url, str(count)]
+        elif name == "node":
+            undici = peers.MODULES / "undici" / "index.js"
+            if not undici.exists():
+                raise Failed("undici is not installed; install it with: bench/setup")
+            command = [peers.program(name), script, url, str(count), str(undici)]
+        else:
+            command = [peers.program(name), *(["run", "--allow-net"] if name == "deno" else []), script, url, str(count)]
+        text = proc.output(command, 120, proc.cores()[1], env=peers.environment(), cwd=WORK)
+    return {"client_h1": json.loads(text)["rate"]}
+
+
 def _log(name, wanted, quick):
     path = WORK / f"log-{name}"
     if name == "nexus":
@@ -603,6 +628,9 @@ GROUPS = [
         Row("net_udp", "datagrams of 1,200 bytes sent and received", "datagrams/s", "higher", "at least 3 of node",
             lambda v: _least(v, "node", 3)),
     ], SCRIPTS, _net, not_for="it runs no program"),
+    Group([Row("client_h1", "requests of the HTTP client, 64 at a time (node: undici.request; bun and deno: fetch; go: net/http)",
+               "requests/s", "higher", "above all", lambda v: _all(*(_least(v, peer, 1) for peer in ("node", "bun", "deno", "go"))))],
+          ["nexus", "node", "bun", "deno", "go"], _client, not_for="it is no client"),
     Group([Row("log_line", "log line with three fields, in the caller (peers: process.stdout.write of JSON)", "ns",
                "lower", "below 300", _below(300))],
           RUNTIMES, _log, not_for="it logs nothing"),

@@ -5,7 +5,8 @@
  * http://example.com/ nexus run app.c --allow-net=example.com:80 --allow-read --allow-write -- -o
  * file http://example.com/large
  *
- * What comes goes to the standard output as it comes, decoded; the head with -i. */
+ * What comes goes to the standard output as it comes, decoded; the head with -i. -C names a file of
+ * authorities that are trusted instead of the system's. */
 #include <nexus/fetch.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,7 +15,7 @@
 enum { HEADERS_MOST = 32 };
 
 struct request {
-    const char *url, *method, *data, *file;
+    const char *url, *method, *data, *file, *ca;
     const char *headers[HEADERS_MOST * 2 + 1];
     size_t headers_count;
     bool head;
@@ -35,10 +36,12 @@ static nx_err arguments(struct request *r, int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         const char *word = argv[i], *value = i + 1 < argc ? argv[i + 1] : NULL;
-        bool takes = strlen(word) == 2 && *word == '-' && strchr("HdoX", word[1]);
+        bool takes = strlen(word) == 2 && *word == '-' && strchr("CHdoX", word[1]);
         if (takes && !value) return nx_fail(NX_EUSAGE, "%s takes a value", word);
         if (strcmp(word, "-i") == 0)
             r->head = true;
+        else if (strcmp(word, "-C") == 0)
+            r->ca = value;
         else if (strcmp(word, "-H") == 0)
             NX_TRY(header_add(r, value));
         else if (strcmp(word, "-d") == 0)
@@ -54,7 +57,8 @@ static nx_err arguments(struct request *r, int argc, char **argv)
         i += takes;
     }
     if (r->url) return NX_OK;
-    return nx_fail(NX_EUSAGE, "app.c [-i] [-X METHOD] [-H HEADER]... [-d BODY] [-o FILE] URL");
+    return nx_fail(NX_EUSAGE,
+                   "app.c [-i] [-C CA] [-X METHOD] [-H HEADER]... [-d BODY] [-o FILE] URL");
 }
 
 static void head_print(nx_fetched *res)
@@ -80,10 +84,15 @@ static nx_err progress(void *arg, uint64_t done, int64_t total)
 static nx_err run(int argc, char **argv)
 {
     struct request r = {0};
+    nx_client *client; /* lasts as long as the program */
     nx_fetched *res;
     NX_TRY(arguments(&r, argc, argv));
-    const nx_fetch_options options = {
-        .size = sizeof options, .method = r.method, .headers = r.headers, .text = r.data};
+    NX_TRY(nx_client_new(&client, .ca = r.ca));
+    const nx_fetch_options options = {.size = sizeof options,
+                                      .client = client,
+                                      .method = r.method,
+                                      .headers = r.headers,
+                                      .text = r.data};
     if (r.file) return nx_download(r.url, r.file, .fetch = &options, .progress = progress);
     NX_TRY(nx_fetch_with(&res, r.url, &options));
     if (r.head) head_print(res);

@@ -181,6 +181,9 @@ typedef struct nx_client_options {
     const char *no_proxy;   /* hosts that are asked without: "localhost,.example.com,10.0.0.0/8";
                                NULL: NO_PROXY */
     const char *user_agent; /* "nexus/VERSION"; "": the field is not sent */
+    const char *ca; /* authorities that are trusted instead of the system's: a file, or PEM */
+    const char *cert, *key; /* shown to a server that asks for a certificate */
+    bool insecure;          /* any certificate will do: anybody may read and change what is sent */
     uint32_t max_per_host;  /* connections to one origin, 64; more requests wait for one */
     uint32_t max_connections; /* in all, 512 */
     nx_duration keep_alive;   /* how long an idle connection is kept, 30 s */

@@ -74,6 +74,14 @@ typedef struct nx_http_server_options {
     const char *cert, *key; /* HTTPS: the chain of certificates and its key, as
                                nx_tls_server_options has them; NULL: plain HTTP */
     nx_duration handshake_deadline; /* of TLS, from the connection on, 10 s */
+    bool h3; /* HTTP/3 too, on the UDP port of the same number; needs a certificate. Answers of
+                other protocols tell of it (Alt-Svc, RFC 7838) */
+    bool h3_early; /* GET, HEAD and OPTIONS may come with the first packet of a peer that was here
+                      before (0-RTT), and so may be sent again by others; else 425 */
+    bool h3_retry; /* new peers always prove their address first, which costs them a round trip;
+                      else only while many are in their handshake */
+    const char *h3_qlog; /* a directory that what becomes of each connection is written to, as qlog;
+                            needs --allow-write */
 } nx_http_server_options;
 
 #define NX_ALL_CORES        UINT32_MAX
@@ -326,8 +334,8 @@ NX_API NX_MUST_CHECK nx_err nx_request_body(nx_request *req, nx_bytes *body);
  * the end. The peer is held back while nobody reads. Errors as nx_request_body. Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_request_read(nx_request *req, nx_bytes *chunk);
 
-/* A trailer field of a chunked body, once it has been read to its end; `data` is NULL if there is
- * none. */
+/* A trailer field of a body (a chunked one in HTTP/1.1), once it has been read to its end; `data`
+ * is NULL if there is none. */
 NX_API nx_bytes nx_request_trailer(const nx_request *req, const char *name);
 
 /* ---- Response */
@@ -395,8 +403,13 @@ NX_API NX_MUST_CHECK nx_err nx_http_error(int status, const char *format, ...) N
  * HTTP/1.1. Sent at once; suspends while the peer is slow, so nothing piles up. Errors as
  * nx_response_send. */
 NX_API NX_MUST_CHECK nx_err nx_response_write(nx_response *res, nx_bytes piece);
-/* Adds a trailer field, sent behind the last piece of a chunked answer; rules as
- * nx_response_header. */
+/* Tells the peer what the page will need before the answer is ready, as 103 (RFC 8297): `link` is
+ * the value of a Link field, "</style.css>; rel=preload; as=style", copied. Sent at once, once or
+ * more, before the answer (NX_ESTATE after); not to HTTP/1.0. NX_EINVAL for a value that is none,
+ * else errors as nx_response_send. May suspend. */
+NX_API NX_MUST_CHECK nx_err nx_response_early_hint(nx_response *res, const char *link);
+/* Adds a trailer field, sent behind the last piece of an answer that is chunked in HTTP/1.1, of any
+ * in HTTP/2; rules as nx_response_header. */
 NX_API void nx_response_trailer(nx_response *res, const char *name, const char *value);
 /* Ends an answer made of pieces; done by itself when the handler returns NX_OK. */
 NX_API NX_MUST_CHECK nx_err nx_response_end(nx_response *res);

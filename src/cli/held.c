@@ -271,12 +271,12 @@ static void say_listening(struct nx__launcher *l, const struct wish *wish, uint1
     if (!(watch || isatty(STDERR_FILENO)) || generation != &l->current || wish->peer.index ||
         l->stop_signal || nx__listen_address(wish->request->text, port, address))
         return;
-    bool local = is_unix(address);
+    const char *scheme = is_unix(address) ? "" : wish->request->wants ? "https://" : "http://";
     bool every = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
     if (every) (void)snprintf(address, sizeof address, "localhost:%u", port);
     if (l->dev) {
         char url[NX__LISTEN_ADDRESS_MAX + 8];
-        (void)snprintf(url, sizeof url, "%s%s", local ? "" : "http://",
+        (void)snprintf(url, sizeof url, "%s%s", scheme,
                        nx__printable(clean, sizeof clean, address));
         nx__dev_banner(l, url);
         return;
@@ -285,7 +285,7 @@ static void say_listening(struct nx__launcher *l, const struct wish *wish, uint1
     if (watch && !generation->listened)
         (void)snprintf(watching, sizeof watching, ", watching %zu file%s", files,
                        files == 1 ? "" : "s");
-    nx__cli_say("%s%s (%sstarted in %.0f ms)%s", local ? "" : "http://",
+    nx__cli_say("%s%s (%sstarted in %.0f ms)%s", scheme,
                 nx__printable(clean, sizeof clean, address), every ? "on every address, " : "",
                 (double)(nx__clock_monotonic() - l->begun) / 1e6, watching);
 }

@@ -143,10 +143,10 @@ void nx__router_on_refusal(nx_http_router *router,
     router->refusal_observers = observer;
 }
 
-void nx__router_serve(nx_http_router *router, const char *path, nx_http_handler handler,
-                      const void *context, bool late)
+void nx__router_serve(nx_http_router *router, const char *method, const char *path,
+                      nx_http_handler handler, const void *context, bool late)
 {
-    struct nx__entry *entry = entry_add(router, NX__ENTRY_ROUTE, "GET", path);
+    struct nx__entry *entry = entry_add(router, NX__ENTRY_ROUTE, method, path);
     if (!entry) return;
     entry->handler = handler;
     entry->context = context;

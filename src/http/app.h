@@ -138,10 +138,10 @@ void nx__router_on_refusal(nx_http_router *router,
                            void (*fn)(const struct nx__refusal *refusal, const void *context),
                            const void *context);
 
-/* Adds a GET route whose handler finds `context`, which has to last as long as the router, in its
- * target. With `late`, any other route for the path takes its place. */
-void nx__router_serve(nx_http_router *router, const char *path, nx_http_handler handler,
-                      const void *context, bool late);
+/* Adds a route ("GET", "*") whose handler finds `context`, which has to last as long as the router,
+ * in its target. With `late`, any other route for the path takes its place. */
+void nx__router_serve(nx_http_router *router, const char *method, const char *path,
+                      nx_http_handler handler, const void *context, bool late);
 
 /* Forgets one mount. NULL is fine. */
 void nx__router_release(nx_http_router *router);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/say.h"
+#include "http/h2/h2.h"
 #include "http/io.h"
 #include "tls/context.h"
 #include <errno.h>
@@ -32,10 +33,11 @@ static const struct {
     bool (*accept)(nx_http_server *server, struct nx__http_io io,
                    const struct sockaddr_storage *peer);
 } protocols[] = {
+    {"h2", nx__h2_greeted},
     {"http/1.1", nx__h1_accept},
 };
 
-const char nx__http_protocols[] = "http/1.1";
+const char nx__http_protocols[] = "h2,http/1.1";
 
 static void list(struct greeting *g, enum nx__conn_list where)
 {

@@ -123,6 +123,43 @@ static nx_err params_decode(nx_request *req)
     return NX_OK;
 }
 
+nx_bytes nx__trailer_find(nx_bytes lines, const char *name)
+{
+    const char *line = lines.data, *end = line + lines.len;
+    while (line < end) {
+        const char *next = memchr(line, '\n', (size_t)(end - line));
+        struct nx__h1_header field;
+        if (!next) break;
+        size_t len = (size_t)(next - line);
+        if (len && line[len - 1] == '\r') len--;
+        if (!nx__h1_parse_field(line, len, &field)) break;
+        if (nx__h1_find(&field, 1, line, name, strlen(name)))
+            return nx_slice(line + field.value_off, field.value_len);
+        line = next + 1;
+    }
+    return (nx_bytes){0};
+}
+
+nx_bytes nx_request_trailer(const nx_request *req, const char *name)
+{
+    return req->driver->trailer(req, name);
+}
+
+/* ---- The course of it */
+
+const char nx__request_fiber[] = "http";
+
+/* In a signal handler of the thread that serves it: what is there says `activity`, which is set
+ * last and cleared first. */
+nx_bytes nx__request_label(const nx_fiber *fiber)
+{
+    if (fiber->name != nx__request_fiber || !fiber->activity.data || !fiber->own.arena.chunks)
+        return (nx_bytes){0};
+    const struct nx__route_match *match = ((const nx_request *)fiber->arg)->match;
+    return match->outcome == NX__ROUTE_FOUND ? ((const struct nx__target *)match->data)->route
+                                             : (nx_bytes){0};
+}
+
 static int status_of(nx_err err)
 {
     unsigned status = nx__error_status(err);

@@ -238,6 +238,16 @@ nx_err nx_response_end(nx_response *res)
     return res->req->driver->end(res);
 }
 
+nx_err nx_response_early_hint(nx_response *res, const char *link)
+{
+    NX_TRY(nx__response_ready(res));
+    if (!link || !*link || !is_value(link))
+        return nx__error_set(
+            NX_EINVAL,
+            "cannot send early hints: a link holds no line breaks or control characters");
+    return res->req->driver->early(res, nx_str(link));
+}
+
 /* ---- What was sent */
 
 int nx_response_status_sent(const nx_response *res)

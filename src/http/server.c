@@ -10,6 +10,8 @@
 #include "http/greet.h"
 #include "http/h1/chunked.h"
 #include "http/h1/parser.h"
+#include "http/h2/h2.h"
+#include "http/h3/server.h"
 #include "http/io.h"
 #include "http/workers.h"
 #include "loop/signals.h"
@@ -344,6 +346,7 @@ static void drain_expired(struct nx__timer *timer)
 {
     nx_http_server *server = nx__container_of(timer, nx_http_server, drain_timer);
     server->outcome = NX_ETIMEDOUT;
+    nx__h3_expire(server);
     for (int i = 0; i < NX__CONN_LISTS; i++) {
         for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
              link = next) {
@@ -395,8 +398,10 @@ static void drain(nx_http_server *server)
     }
     socket_leave(server);
     server->draining = true;
+    nx__h3_drain(server);
     if (server->closing) nx__server_sweep_by(server, server->loop->now + drain_grace());
     nx__server_events(server);
+    nx__h2_drain(server);
     if (server->options.drain_deadline != NX_FOREVER)
         NX_IGNORE(nx__timer_set(&server->loop->timers, &server->drain_timer,
                                 server->loop->now + server->options.drain_deadline));
@@ -437,6 +442,7 @@ void nx__serving_init(nx_http_server *server)
     server->stop_timer.fire = stop_due;
     server->events_timer.fire = events_due;
     for (int i = 0; i < NX__CONN_LISTS; i++) nx__list_init(&server->lists[i]);
+    nx__list_init(&server->sessions);
     nx__list_init(&server->service.link);
     server->service.shutdown = service_shutdown;
     server->stats.size = sizeof server->stats;
@@ -483,12 +489,14 @@ void nx__serving_begin(nx_http_server *server)
 {
     server->listening = true;
     nx__handover_ready(server);
+    nx__h3_serve(server);
     accept_more(server);
 }
 
 void nx__serving_close(nx_http_server *server)
 {
     socket_leave(server);
+    nx__h3_close(server);
     nx__list_remove(&server->service.link);
     nx__handover_close(server);
     timers_let(server);
@@ -541,4 +549,5 @@ void nx__server_release(nx_http_server *server)
     nx__file_cache_clear();
     if (server->coding) server->coding->close();
     nx__h1_free();
+    nx__h2_free_shared();
 }

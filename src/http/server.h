@@ -42,10 +42,15 @@ struct nx__http_driver {
     nx_err (*write)(nx_response *res, nx_bytes piece);
     /* Ends an answer made of pieces. */
     nx_err (*end)(nx_response *res);
+    /* Tells the peer what the answer will need, before it comes. Nothing where the peer would take
+     * it for the answer. */
+    nx_err (*early)(nx_response *res, nx_bytes link);
     /* The next piece of the body, empty at its end. */
     nx_err (*read)(nx_request *req, nx_bytes *chunk);
     /* The whole body. */
     nx_err (*body)(nx_request *req, nx_bytes *body);
+    /* A field of the trailer section, once the body has been read to its end. */
+    nx_bytes (*trailer)(const nx_request *req, const char *name);
     nx_bytes (*peer)(nx_request *req);
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
@@ -95,6 +100,9 @@ struct nx_response {
     struct nx__fields fields, trailers;
     const struct nx__line *content_type; /* what the call that sends brings, where no field says */
     uint64_t sent;                       /* bytes of the body */
+    uint64_t
+        length; /* bytes of a body in pieces, said in the head; of a HEAD's, which are not sent */
+    bool length_known; /* `length` counts, if what goes out is what the handler gives */
 };
 
 struct nx__value {
@@ -144,6 +152,7 @@ struct nx__opened;
 struct nx__coding_config;
 struct nx__socket;
 struct nx__workers;
+struct nx__h3_server;
 
 /* What the server knows of a connection, whatever its protocol. */
 struct nx__conn {
@@ -194,6 +203,7 @@ struct nx_http_server {
     char failure[NX__ERROR_MESSAGE_MAX];
     uint16_t port;
     struct nx__workers *workers; /* NULL when it does not listen */
+    struct nx__line alt_svc;     /* empty: none */
 
     /* What each worker has of its own, from `loop` on: for its own thread, but for `stats`, which
      * others read (nx__count). */
@@ -201,6 +211,7 @@ struct nx_http_server {
     struct nx__service service;
     struct nx__watch listener;
     struct nx__socket *socket; /* that it accepts from; NULL when it does not */
+    struct nx__h3_server *h3;  /* NULL: no HTTP/3 */
     uint32_t connections_most; /* its share of max_connections */
     bool listening, stopping, accept_paused;
     bool draining;     /* it ends when the last connection has gone */
@@ -213,6 +224,7 @@ struct nx_http_server {
     struct nx__timer inbox_timer, outbox_timer;
     struct nx__timer accept_timer, drain_timer, sweep_timer, stop_timer, events_timer;
     struct nx__list lists[NX__CONN_LISTS]; /* connections by phase, oldest first */
+    struct nx__list sessions;              /* connections of HTTP/2 */
     struct nx__op *closed;                 /* nx_http_listen waits for the last connection */
     uint32_t notices;                      /* and for who writes down a refusal */
     nx_err outcome;
@@ -307,6 +319,16 @@ NX_MUST_CHECK nx_err nx__server_prepare(nx_http_server *server);
 
 /* Runs the handler and whatever is owed after it; the body of a request's fiber. */
 void nx__request_serve(nx_request *req);
+
+/* The name of such a fiber, whose argument is the request: known by its address. */
+extern const char nx__request_fiber[];
+
+/* What a request's fiber works on: its route. For nx__profile_label. */
+nx_bytes nx__request_label(const nx_fiber *fiber);
+
+/* The value of the first line of that name, of lines as a trailer section has them; `data` is NULL
+ * if there is none. */
+nx_bytes nx__trailer_find(nx_bytes lines, const char *name);
 
 /* Calls the program's worker_start, or worker_stop where that has succeeded, on the worker's
  * thread. Errors are the program's, recorded. May suspend. */

@@ -4,6 +4,7 @@
 #include "base/cpus.h"
 #include "http/dev.h"
 #include "http/files/files.h"
+#include "http/h3/server.h"
 #include "loop/signals.h"
 #include "loop/waits.h"
 #include <fcntl.h>
@@ -51,6 +52,7 @@ static nx_err sockets_open(nx_http_server *server, struct nx__workers *all)
                                        .backlog = o->backlog,
                                        .unix_mode = o->unix_mode,
                                        .sockets = all->count,
+                                       .tls = server->tls != NULL,
                                        .drain = o->drain_deadline};
     if (o->worker_processes) where.workers = o->workers;
     /* Signals in between: while the user is asked, Ctrl-C does what it did; but as soon as there is
@@ -134,13 +136,16 @@ static nx_err workers_new(nx_http_server *server)
     struct nx__workers *all = calloc(1, sizeof *all + count * sizeof *all->items);
     if (!all) return nx__error_set(NX_ENOMEM, "cannot listen: out of memory");
     all->count = count;
-    nx_err err = sockets_open(server, all);
+    nx_err err = nx__h3_group(server, count, &all->quic);
+    if (!err) err = sockets_open(server, all);
     if (err) {
+        nx__quic_group_free(all->quic);
         free(all->sockets);
         free(all);
         return err;
     }
     server->workers = all;
+    if (all->quic) nx__h3_advertise(server);
     for (uint32_t i = 0; i < count; i++) {
         struct nx__worker *worker = &all->items[i];
         worker->all = all;
@@ -171,7 +176,10 @@ static void note(struct nx__worker *worker, nx_err err)
 static void worker_open(struct nx__worker *worker)
 {
     worker->open = true;
+    struct nx__quic_group *quic = worker->all->quic;
     nx_err err = nx__serving_open(worker->server, socket_of(worker), &worker->channel);
+    if (!err && quic)
+        err = nx__h3_open(worker->server, quic, (uint32_t)(worker - worker->all->items));
     if (!err) err = nx__worker_begin(worker->server);
     if (err) note(worker, err);
 }
@@ -285,6 +293,7 @@ static nx_err all_close(nx_http_server *server)
     }
     nx__static_close(server);
     server->workers = NULL;
+    nx__quic_group_free(all->quic);
     free(all->sockets);
     free(all);
     return outcome;

@@ -32,9 +32,10 @@ enum nx__workers_phase { NX__WORKERS_STARTING, NX__WORKERS_SERVING, NX__WORKERS_
 
 struct nx__workers {
     atomic_int phase;
-    struct nx__op begun; /* the first one waits until the others have reported */
-    uint32_t reports;    /* still to come */
-    bool serve;          /* what is ordered */
+    struct nx__op begun;         /* the first one waits until the others have reported */
+    uint32_t reports;            /* still to come */
+    bool serve;                  /* what is ordered */
+    struct nx__quic_group *quic; /* NULL: no HTTP/3 */
     struct nx__socket *sockets;
     uint32_t socket_count; /* at most `count`; workers beyond that share them */
     uint32_t count;

@@ -2,7 +2,7 @@
 #ifndef NX__UDP_H
 #define NX__UDP_H
 
-#include "net/address.h"
+#include "net/sockaddr.h"
 
 enum {
     NX__UDP_BATCH = 32,         /* datagrams in one system call */

@@ -309,6 +309,7 @@ nx_err nx__broker_listen(const struct nx__listen_options *o, struct nx__listener
         .unix_mode = o->unix_mode,
         .sockets = want,
         .workers = o->workers,
+        .wants = o->tls,
         .drain_ms = o->drain == NX_FOREVER ? UINT64_MAX : (uint64_t)(o->drain / NX_MS(1)),
     };
     struct nx__broker_answer answer;

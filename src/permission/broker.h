@@ -32,6 +32,7 @@ struct nx__listen_options {
     uint32_t workers;  /* processes that are to listen there, each with a socket of its own but for
                           Unix; 0 and 1: this one, UINT32_MAX: one for each processor. Not more than
                           one together with `sockets` */
+    bool tls;          /* for what is said about it */
     nx_duration drain; /* how long the app may take to finish what it has; the launcher waits */
 };
 
@@ -146,7 +147,8 @@ struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port, sockets, workers;
     uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
-                       nx__notify; NX__BROKER_ASK: an enum nx__ask */
+                       nx__notify; NX__BROKER_ASK: an enum nx__ask; NX__BROKER_LISTEN: 1 where
+                       TLS is spoken, for what is said about it */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */

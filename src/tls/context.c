@@ -76,11 +76,12 @@ static void set_gone(void *parent, void *data, CRYPTO_EX_DATA *all, int index, l
 }
 
 static pthread_once_t index_once = PTHREAD_ONCE_INIT;
-static int set_index = -1;
+static int set_index = -1, protocol_index = -1;
 
 static void index_make(void)
 {
     set_index = SSL_CTX_get_ex_new_index(0, NULL, NULL, NULL, set_gone);
+    protocol_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
 }
 
 static struct set *set_of(const SSL *ssl)
@@ -156,18 +157,35 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
     SSL *ssl = hello->ssl;
     const struct nx__tls_identity *identity =
         pick(set_of(ssl), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name));
-    if (!SSL_set_chain_and_key(ssl, identity->chain, identity->count, identity->key, NULL))
+    /* The first is what the context has already. */
+    if (identity != &set_of(ssl)->identities[0] &&
+        !SSL_set_chain_and_key(ssl, identity->chain, identity->count, identity->key, NULL))
         return ssl_select_cert_error;
     nx__tls_tickets_use(ssl, identity->secret);
     return ssl_select_cert_success;
+}
+
+/* The protocol, where the client speaks it. */
+static int select_only(const char *protocol, const uint8_t **out, uint8_t *out_len,
+                       const uint8_t *in, unsigned in_len)
+{
+    size_t len = strlen(protocol);
+    for (unsigned at = 0; at < in_len; at += 1u + in[at]) {
+        if (in[at] != len || memcmp(in + at + 1, protocol, len) != 0) continue;
+        *out = in + at + 1;
+        *out_len = (uint8_t)len;
+        return SSL_TLSEXT_ERR_OK;
+    }
+    return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
 static int select_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,
                            unsigned in_len, void *arg)
 {
     const struct set *set = arg;
+    const char *only = SSL_get_ex_data(ssl, protocol_index);
     uint8_t *chosen = NULL;
-    (void)ssl;
+    if (only) return select_only(only, out, out_len, in, in_len);
     if (SSL_select_next_proto(&chosen, out_len, set->protocols, (unsigned)set->protocols_len, in,
                               in_len) != OPENSSL_NPN_NEGOTIATED)
         return SSL_TLSEXT_ERR_ALERT_FATAL; /* RFC 7301 3.2 */
@@ -263,6 +281,9 @@ static nx_err context_fill(const nx_tls_server *server, SSL_CTX *ctx, struct set
 {
     const nx_tls_server_options *o = &server->options;
     NX_TRY(nx__tls_common(ctx, &(struct nx__tls_common){o->least, server->key_log}));
+    const struct nx__tls_identity *first = &set->identities[0];
+    if (!SSL_CTX_set_chain_and_key(ctx, first->chain, first->count, first->key, NULL))
+        return failed();
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_select_certificate_cb(ctx, select_certificate);
     if (set->protocols) SSL_CTX_set_alpn_select_cb(ctx, select_protocol, set);
@@ -385,6 +406,11 @@ nx_err nx_tls_server_reload(nx_tls_server *server)
 }
 
 /* ---- A handshake */
+
+bool nx__tls_speaks(SSL *ssl, const char *protocol)
+{
+    return SSL_set_ex_data(ssl, protocol_index, (void *)(uintptr_t)protocol);
+}
 
 SSL_CTX *nx__tls_server_context(nx_tls_server *server)
 {

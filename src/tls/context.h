@@ -14,6 +14,10 @@ struct nx__tls *nx__tls_server_begin(nx_tls_server *server, int fd);
  * free. NULL where memory is out, recorded. */
 SSL_CTX *nx__tls_server_context(nx_tls_server *server);
 
+/* The connection speaks this protocol ("h3", static) and none of the server's. False when memory is
+ * out. */
+bool nx__tls_speaks(SSL *ssl, const char *protocol);
+
 /* ALPN as it is on the wire, of "h2,http/1.1"; NX_EINVAL, NX_ENOMEM. `*out` is malloc's. */
 NX_MUST_CHECK nx_err nx__tls_protocols(const char *list, uint8_t **out, size_t *len);
 

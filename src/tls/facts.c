@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "tls/identity.h"
 #include "tls/tls.h"
+#include <errno.h>
 #include <nexus/encode.h>
 #include <openssl/err.h>
 #include <openssl/sha.h>
@@ -120,7 +121,8 @@ const char *nx__tls_why(const struct nx__tls *tls)
 {
     for (size_t i = 0; i < sizeof reasons / sizeof *reasons; i++)
         if (tls->reason == reasons[i].reason) return reasons[i].text;
-    if (tls->ended) return "the peer has closed the connection in the middle";
+    if (tls->ended || tls->error == ECONNRESET)
+        return "the peer has closed the connection in the middle";
     if (tls->error) return nx__errno_text(tls->error);
     if (tls->reason >= SSL_AD_REASON_OFFSET) return "the peer refuses";
     return "what comes is not TLS, or was changed on its way";

@@ -45,7 +45,9 @@ static int bio_read(BIO *bio, char *data, int len)
     } else {
         if (shared->in_at == shared->in_len) {
             long got = -EAGAIN;
-            if (!tls->dry) {
+            /* Who is told that there is nothing waits for an event, and an end that came with the
+             * last bytes brings none: then the socket itself has to have said so. */
+            if (!tls->dry || !tls->fed) {
                 do got = nx__recv(tls->fd, shared->in, tls->want);
                 while (got == -EINTR);
             }
@@ -139,13 +141,23 @@ static const BIO_METHOD *socket_method(void)
 
 /* ---- The life of one */
 
+/* Most of it is written before it is read. */
+static bool shared_take(void)
+{
+    if (shared) return true;
+    shared = malloc(sizeof *shared);
+    if (!shared) return false;
+    shared->sessions = shared->in_at = shared->in_len = shared->out_len = 0;
+    shared->sink = NULL;
+    return true;
+}
+
 struct nx__tls *nx__tls_new(SSL *ssl, int fd)
 {
     const BIO_METHOD *method = socket_method();
     BIO *bio = method ? BIO_new(method) : NULL;
     struct nx__tls *tls = bio ? calloc(1, sizeof *tls) : NULL;
-    if (tls && !shared) shared = calloc(1, sizeof *shared);
-    if (!tls || !shared) {
+    if (!tls || !shared_take()) {
         free(tls);
         BIO_free(bio);
         SSL_free(ssl);
@@ -210,7 +222,7 @@ long nx__tls_handshake(struct nx__tls *tls, struct nx__buffer *out)
     if (tls->error) return -tls->error;
     if (out->len) return -EAGAIN;
     tls->want = IN_ROOM;
-    tls->dry = false;
+    tls->dry = tls->fed = false;
     shared->sink = out;
     int n = SSL_do_handshake(tls->ssl);
     long result = n == 1 ? 1 : outcome(tls, n);
@@ -230,7 +242,7 @@ long nx__tls_recv(struct nx__tls *tls, void *data, size_t len)
     if (tls->error) return -tls->error;
     /* No more than is asked for and a record: the rest would have to be kept. */
     tls->want = len < IN_ROOM - RECORD_MOST ? (uint32_t)len + RECORD_MOST : IN_ROOM;
-    tls->dry = false;
+    tls->dry = tls->fed = false;
     shared->sink = NULL;
     while (got < len) {
         int n = SSL_read(tls->ssl, (char *)data + got,
@@ -240,6 +252,7 @@ long nx__tls_recv(struct nx__tls *tls, void *data, size_t len)
             break;
         }
         got += (size_t)n;
+        tls->fed = true;
     }
     leave(tls);
     return got ? (long)got : end;

@@ -21,6 +21,7 @@ struct nx__tls {
     struct nx__tls_facts *facts; /* once asked for */
     int error;                   /* of the socket, or ENOMEM: it gives and takes nothing any more */
     bool open : 1;               /* the handshake is done */
+    bool fed : 1;                /* the call under way has something to return */
     bool dry : 1;                /* the socket had no more when it was last asked */
     bool slow : 1;               /* the socket did not take all that was sent last */
     bool ended : 1;              /* the peer has closed its side of the socket */

@@ -13,7 +13,7 @@ CHROMIUM = next((p for p in map(shutil.which, ("chromium", "chromium-browser", "
 class Chromium:
     """A browser on a pipe: JSON messages that end in NUL, both ways."""
 
-    def __init__(self):
+    def __init__(self, *arguments):
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
         to_read, self.to = os.pipe()
         self.of, of_write = os.pipe()
@@ -25,7 +25,7 @@ class Chromium:
 
         self.process = subprocess.Popen(
             [CHROMIUM, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-             "--disable-background-networking", "--remote-debugging-pipe", f"--user-data-dir={self.profile.name}"],
+             "--disable-background-networking", "--remote-debugging-pipe", f"--user-data-dir={self.profile.name}", *arguments],
             preexec_fn=descriptors, close_fds=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_read)
         os.close(of_write)

@@ -5,13 +5,15 @@ import http.server
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
 import time
 import unittest
 
-from command import Base, NEXUS
+from certificates import Authority
+from command import Base
 from support import free_port
 
 EXAMPLE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../examples/fetch/app.c"))
@@ -196,6 +198,129 @@ http {{
         finally:
             node.terminate()
             node.wait()
+
+
+class Tls(Fetch):
+    @classmethod
+    def setUpClass(cls):
+        cls.home = tempfile.mkdtemp(prefix="nexus-fetch-")
+        os.chmod(cls.home, 0o755)
+        authority = Authority(cls.home)
+        cls.ca = authority.cert
+        cls.stranger = Authority(cls.home, "Stranger").cert
+        cls.good = authority.issue("localhost", ["DNS:localhost", "IP:127.0.0.1"])
+        cls.other = authority.issue("other", ["DNS:other.example"])
+
+    @classmethod
+    def tearDownClass(cls):
+        shutil.rmtree(cls.home, ignore_errors=True)
+
+    def serve(self, pair, count=1):
+        """An HTTPS server of Python's for so many connections; its port."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run():
+            for _ in range(count):
+                s, _ = listener.accept()
+                try:
+                    with context.wrap_socket(s, server_side=True) as tls:
+                        while b"\r\n\r\n" not in tls.recv(65536):
+                            pass
+                        tls.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nsecret")
+                        tls.recv(1)
+                except OSError:
+                    pass
+            listener.close()
+        threading.Thread(target=run, daemon=True).start()
+        return listener.getsockname()[1]
+
+    def tls(self, url, ca=None, **more):
+        return (url, "-C", ca or self.ca), dict(flags=(f"--allow-read={self.home}", *more.pop("flags", ())), **more)
+
+    def test_good(self):
+        args, more = self.tls(f"https://localhost:{self.serve(self.good)}/")
+        self.assertEqual(self.ok(*args, **more), "secret")
+        args, more = self.tls(f"https://127.0.0.1:{self.serve(self.good)}/")
+        self.assertEqual(self.ok(*args, **more), "secret")
+
+    def test_refused(self):
+        for pair, ca in ((self.other, self.ca), (self.good, self.stranger)):
+            args, more = self.tls(f"https://localhost:{self.serve(pair)}/", ca)
+            done = self.fetch(*args, **more)
+            self.assertEqual(done.returncode, 14, done.stderr)
+            self.assertNotIn("secret", done.stdout)
+            self.assertIn("TLS: ", done.stderr)
+
+    def test_no_tls_there(self):
+        listener = socket.create_server(("127.0.0.1", 0))
+
+        def run():
+            s, _ = listener.accept()
+            with s:
+                s.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                s.recv(65536)
+        threading.Thread(target=run, daemon=True).start()
+        args, more = self.tls(f"https://localhost:{listener.getsockname()[1]}/")
+        self.bad("TLS: ", *args, **more)
+        listener.close()
+
+    @unittest.skipUnless(shutil.which("nginx"), "nginx is not there")
+    def test_nginx(self):
+        port = free_port()
+        data = os.urandom(2 << 20)
+        with open(os.path.join(self.home, "large"), "wb") as f:
+            f.write(data)
+        with open(os.path.join(self.home, "nginx.conf"), "w") as f:
+            f.write(f"""
+daemon off; pid {self.home}/pid; error_log {self.home}/error.log; events {{}}
+http {{
+    access_log off; default_type text/plain; client_body_temp_path {self.home}/a; proxy_temp_path {self.home}/b;
+    fastcgi_temp_path {self.home}/c; uwsgi_temp_path {self.home}/d; scgi_temp_path {self.home}/e;
+    server {{ listen 127.0.0.1:{port} ssl; root {self.home}; ssl_certificate {self.good[0]}; ssl_certificate_key {self.good[1]}; }}
+}}""")
+        nginx = subprocess.Popen(["nginx", "-p", self.home, "-c", os.path.join(self.home, "nginx.conf")], stderr=subprocess.DEVNULL)
+        try:
+            wait_for(port, nginx)
+            target = os.path.join(self.home, "out")
+            args, more = self.tls(f"https://localhost:{port}/large", flags=(f"--allow-write={self.home}",))
+            self.ok(*args, "-o", target, **more)
+            with open(target, "rb") as f:
+                self.assertEqual(f.read(), data)
+        finally:
+            nginx.terminate()
+            nginx.wait()
+
+    def test_through_a_proxy(self):
+        port = self.serve(self.good)
+
+        def tunnel(s):
+            with socket.create_connection(("127.0.0.1", port)) as there:
+                s.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                def copy(a, b):
+                    while True:
+                        got = a.recv(65536)
+                        if not got:
+                            break
+                        b.sendall(got)
+                thread = threading.Thread(target=copy, args=(there, s), daemon=True)
+                thread.start()
+                try:
+                    copy(s, there)
+                except OSError:
+                    pass
+        refusal = b"HTTP/1.1 407 Authenticate\r\nContent-Length: 0\r\n\r\n"
+        talker = b"HTTP/1.1 200 OK\r\n\r\nand more"
+        proxy = Scripted(tunnel, refusal, talker)
+        env = dict(os.environ, https_proxy=f"http://me:you@127.0.0.1:{proxy.port}", no_proxy="")
+        args, more = self.tls(f"https://localhost:{port}/", flags=("--allow-env=https_proxy",), env=env,
+                              grant=f"localhost:{port},127.0.0.1:{proxy.port}")
+        self.assertEqual(self.ok(*args, **more), "secret")
+        self.assertTrue(proxy.heads[0].startswith(b"CONNECT localhost:%d HTTP/1.1\r\n" % port))
+        self.assertIn(b"proxy-authorization: Basic bWU6eW91\r\n", proxy.heads[0])
+        self.bad("its answer is 407", *args, **more)
+        self.bad("it says more than that it does", *args, **more)
 
 
 class Attacks(Fetch):

@@ -7,11 +7,13 @@ import socket
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 import unittest
 
 from certificates import Authority
-from support import App
+from command import NEXUS
+from support import App, HERE, free_port
 
 
 class Certificates:
@@ -97,10 +99,11 @@ class Https(unittest.TestCase):
 
     def test_curl_and_python(self):
         app = self.start()
-        done = self.curl(app)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        said = json.loads(done.stdout)
-        self.assertEqual((said["version"], said["scheme"], said["protocol"], said["name"]), ("1.3", "https", "http/1.1", "localhost"))
+        for option, protocol in (("--http1.1", "http/1.1"), ("--http2", "h2")):
+            done = self.curl(app, option)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            said = json.loads(done.stdout)
+            self.assertEqual((said["version"], said["scheme"], said["protocol"], said["name"]), ("1.3", "https", protocol, "localhost"))
         self.assertEqual(self.ask(app)["subject"], "")
         self.assertEqual(self.ask(app, ctx=context(protocols=()))["protocol"], "")
         self.assertEqual(self.ask(app, ctx=context(maximum_version=ssl.TLSVersion.TLSv1_2))["version"], "1.2")
@@ -357,6 +360,303 @@ class Https(unittest.TestCase):
         self.assertEqual(app.process.wait(timeout=30), 0)
         self.assertLess(time.time() - begun, 8)
         waiting.close()
+
+    def memory_client(self, app, name="localhost", protocols=("http/1.1",)):
+        """A client whose bytes the test carries: the socket, the session, what came, what goes."""
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        session = context(protocols=protocols).wrap_bio(incoming, outgoing, server_hostname=name)
+        s = app.connect()
+        self.addCleanup(s.close)
+        return s, session, incoming, outgoing
+
+    def shake_hands(self, s, session, incoming, outgoing):
+        while True:
+            try:
+                session.do_handshake()
+                s.sendall(outgoing.read())
+                return
+            except ssl.SSLWantReadError:
+                s.sendall(outgoing.read())
+                data = s.recv(65536)
+                self.assertTrue(data)
+                incoming.write(data)
+
+    def rest(self, s):
+        try:
+            return b"".join(iter(lambda: s.recv(65536), b""))
+        except ConnectionError:
+            return b""
+
+    def test_changed_on_the_way(self):
+        """Not one byte of what does not hold reaches the program."""
+        app = self.start()
+        for place in (5, 6, 20, -1):
+            with self.subTest(place=place):
+                s, session, incoming, outgoing = self.memory_client(app)
+                self.shake_hands(s, session, incoming, outgoing)
+                session.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+                data = bytearray(outgoing.read())
+                data[place] ^= 1
+                s.sendall(data)
+                incoming.write(self.rest(s))
+                with self.assertRaises(ssl.SSLError) as raised:
+                    session.read(1000)
+                self.assertIn("BAD_RECORD_MAC", str(raised.exception))
+        self.still_serves(app)
+
+    def test_replayed(self):
+        app = self.start()
+        s, session, incoming, outgoing = self.memory_client(app)
+        self.shake_hands(s, session, incoming, outgoing)
+        session.write(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        data = outgoing.read()
+        s.sendall(data + data)
+        incoming.write(self.rest(s))
+        answers = b""
+        with self.assertRaises(ssl.SSLError):
+            while True:
+                answers += session.read(65536)
+        self.assertLessEqual(answers.count(b"200 OK"), 1)
+        self.still_serves(app)
+
+    def test_names_and_protocols_that_are_no_such(self):
+        """CVE-2026-21637: what goes wrong while a certificate or a protocol is chosen ends that connection only."""
+        app = self.start(*Certificates.other)
+        for old, new in ((b"localhost", b"\0ocalhost"), (b"localhost", b"\xff" * 9), (b"localhost", b"........."),
+                         (b"localhost", b"*.wild.ex"), (b"\x08http/1.1", b"\x00http/1.1"), (b"\x08http/1.1", b"\xffhttp/1.1"),
+                         (b"\x08http/1.1", b"\x08\0\0\0\0\0\0\0\0")):
+            s, session, incoming, outgoing = self.memory_client(app)
+            try:
+                session.do_handshake()
+            except ssl.SSLWantReadError:
+                pass
+            hello = outgoing.read()
+            self.assertIn(old, hello)
+            s.sendall(hello.replace(old, new))
+            s.shutdown(socket.SHUT_WR)
+            with self.subTest(new=new):
+                self.rest(s)
+                self.still_serves(app)
+
+    def test_floods_before_the_handshake(self):
+        app = self.start()
+        floods = (b"\x16\x03\x01\x00\x00" * 100000,  # records of nothing
+                  b"\x15\x03\x01\x00\x02\x01\x00" * 100000,  # warnings
+                  b"\x14\x03\x03\x00\x01\x01" * 100000,  # changes of cipher
+                  b"\x16\x03\x01\xff\xff" + b"a" * 500000,  # a record that is too long
+                  b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + b"a" * 500000,  # a message that is
+                  b"\x17\x03\x03\x00\x20" + b"a" * 500000,
+                  os.urandom(500000))
+        for flood in floods:
+            with self.subTest(flood=flood[:8]), app.connect() as s:
+                try:
+                    s.sendall(flood)
+                except ConnectionError:
+                    pass
+                self.assertLess(len(self.rest(s)), 100)
+        self.still_serves(app)
+
+    def test_many_that_never_finish(self):
+        app = self.start()
+        sockets = []
+        for i in range(500):
+            s, session, _, outgoing = self.memory_client(app)
+            if i % 2:
+                try:
+                    session.do_handshake()
+                except ssl.SSLWantReadError:
+                    s.sendall(outgoing.read())
+            sockets.append(s)
+        self.still_serves(app)
+        for s in sockets:
+            s.close()
+
+
+class Server(threading.Thread):
+    """Python's, for one client after another: answers a line with what it has seen, and ends as it is told."""
+
+    def __init__(self, test, cert, end="notify", protocols=(), client_ca=None, **versions):
+        super().__init__(daemon=True)
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.set_ciphers("DEFAULT:@SECLEVEL=0")  # a weak certificate is the client's to refuse
+        self.context.load_cert_chain(*cert)
+        if protocols:
+            self.context.set_alpn_protocols(protocols)
+        if client_ca:
+            self.context.verify_mode = ssl.CERT_REQUIRED
+            self.context.load_verify_locations(client_ca)
+        for name, value in versions.items():
+            setattr(self.context, name, value)
+        self.end, self.listener = end, socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        test.addCleanup(self.listener.close)
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                plain = self.listener.accept()[0]
+            except OSError:
+                return
+            try:
+                s = self.context.wrap_socket(plain, server_side=True)
+                line = s.recv(100)
+                subject = dict(pair[0] for pair in (s.getpeercert() or {}).get("subject", ()))
+                s.sendall(b"%s reused=%d %s" % (line.strip(), s.session_reused, subject.get("commonName", "").encode()))
+                if self.end == "notify":
+                    s.unwrap().close()
+                else:
+                    socket.socket(fileno=s.detach()).close()
+            except OSError:
+                plain.close()
+
+
+class Client(unittest.TestCase):
+    def run_app(self, *args, env=None, flags=("--allow-all",)):
+        done = subprocess.run([os.path.abspath(NEXUS), "run", *flags, os.path.join(HERE, "apps/tls.c"), "--", "connect", *args],
+                              capture_output=True, timeout=60, env={**os.environ, **(env or {})})
+        return done.stdout.decode() + done.stderr.decode()
+
+    def ask(self, cert, *args, host="localhost", ca=None, env=None, **more):
+        server = Server(self, cert, **more)
+        args = ("--ca=" + (ca or Certificates.authority.cert), *args) if ca != "" else args
+        return self.run_app(f"{host}:{server.port}", *args, env=env)
+
+    def test_who_is_trusted(self):
+        said = self.ask(Certificates.good)
+        self.assertIn("version=1.3 protocol= resumed=0 subject=CN=localhost group=", said)
+        self.assertIn("got 15 bytes: hello reused=0", said)
+        self.assertIn("version=1.3", self.ask(Certificates.good, host="127.0.0.1"))
+        self.assertIn("version=1.2", self.ask(Certificates.good, maximum_version=ssl.TLSVersion.TLSv1_2))
+        self.assertIn("version=1.3", self.ask(Certificates.other, "--name=a.wild.example"))
+        chained = Certificates.between.issue("chained2", ["DNS:localhost"])
+        self.assertIn("version=1.3", self.ask(chained))
+        self.assertIn("protocol=b", self.ask(Certificates.good, "--protocols=a,b", protocols=["c", "b"]))
+        said = self.ask(Certificates.good, "--cert=" + Certificates.alice[0], "--key=" + Certificates.alice[1],
+                        client_ca=Certificates.authority.cert)
+        self.assertIn("reused=0 alice", said)
+
+    def test_who_is_not(self):
+        a = Certificates.authority
+        expired = a.issue("expired", ["DNS:localhost"], dates=("20200101000000Z", "20210101000000Z"))
+        early = a.issue("early", ["DNS:localhost"], dates=("20480101000000Z", "20490101000000Z"))
+        weak = a.issue("weak", ["DNS:localhost"], kind=("RSA", "rsa_keygen_bits:1024"))
+        sha1 = a.issue("sha1", ["DNS:localhost"], digest="sha1")
+        client = a.issue("client", ["DNS:localhost"], client=True)
+        alone = a.path("alone.crt"), a.path("alone.key")
+        a.make("alone", *alone, "/CN=localhost", "subjectAltName=DNS:localhost\n", None)
+        common = a.issue("common", ["DNS:elsewhere"], subject="/CN=localhost")
+        partial = a.issue("partial", ["DNS:loc*.example"])
+        leaf = a.issue("leaf", ["DNS:leaf"])
+
+        class Leaf(Authority):
+            def __init__(self):
+                self.folder, self.name, self.issuer = a.folder, "leaf", a
+                self.cert, self.key = leaf
+        by_leaf = Leaf().issue("by-leaf", ["DNS:localhost"])
+        missing = Certificates.between.issue("missing", ["DNS:localhost"])
+        with open(missing[0]) as f:
+            only = f.read().split("-----END CERTIFICATE-----")[0] + "-----END CERTIFICATE-----\n"
+        with open(missing[0], "w") as f:
+            f.write(only)
+        small = Authority(a.folder, "Small Authority", kind=("RSA", "rsa_keygen_bits:1024"))
+        by_small = small.issue("by-small", ["DNS:localhost"])
+        cases = (
+            (expired, (), a.cert, "has expired"),
+            (early, (), a.cert, "is not valid yet"),
+            (Certificates.other, (), a.cert, "for another name"),
+            (Certificates.other, ("--name=wild.example",), a.cert, "for another name"),
+            (Certificates.other, ("--name=a.b.wild.example",), a.cert, "for another name"),
+            (partial, ("--name=local.example",), a.cert, "for another name"),
+            (common, (), a.cert, "for another name"),
+            (Certificates.good, ("--name=127.0.0.2",), a.cert, "for another name"),
+            (Certificates.good, (), Certificates.stranger.cert, "authority that is not trusted"),
+            (alone, (), a.cert, "self-signed"),
+            (weak, (), a.cert, "too weak"),
+            (by_small, (), small.cert, "too weak"),
+            (sha1, (), a.cert, "hash that is too weak"),
+            (client, (), a.cert, "not for this purpose"),
+            (by_leaf, (), a.cert, "no authority's"),
+            (missing, (), a.cert, "certificates in between"),
+        )
+        for cert, args, ca, words in cases:
+            with self.subTest(words=words, cert=os.path.basename(cert[0])):
+                said = self.ask(cert, *args, ca=ca)
+                self.assertIn(words, said)
+                self.assertIn("NX_EPROTO: cannot begin TLS with", said)
+                self.assertNotIn("got", said)
+        self.assertIn("version=", self.ask(alone, "--insecure"))
+
+    def test_the_systems_authorities(self):
+        self.assertIn("version=1.3", self.ask(Certificates.good, ca="", env={"SSL_CERT_FILE": Certificates.authority.cert}))
+        self.assertIn("not trusted", self.ask(Certificates.good, ca="", env={"SSL_CERT_FILE": Certificates.stranger.cert}))
+        self.assertIn("not trusted", self.ask(Certificates.good, ca="", env={"SSL_CERT_FILE": ""}))
+
+    def test_an_end_in_the_middle(self):
+        self.assertIn("got 15 bytes", self.ask(Certificates.good))
+        said = self.ask(Certificates.good, end="cut")
+        self.assertIn("NX_ERESET", said)
+        self.assertIn("cut off", said)
+        self.assertNotIn("got", said)
+
+    def test_resumption(self):
+        for version in (ssl.TLSVersion.TLSv1_3, ssl.TLSVersion.TLSv1_2):
+            said = self.ask(Certificates.good, "--twice", maximum_version=version)
+            self.assertIn("resumed=1", said)
+            self.assertIn("reused=1", said)
+
+    def test_what_is_no_tls(self):
+        def answer(listener, data):
+            try:
+                while True:
+                    s = listener.accept()[0]
+                    s.sendall(data)
+                    s.recv(1000)
+                    s.close()
+            except OSError:
+                pass
+        for data, words in ((b"220 smtp.example ready\r\n", "not TLS"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not TLS"), (b"", "closed the connection")):
+            with socket.create_server(("127.0.0.1", 0)) as listener:
+                threading.Thread(target=answer, args=(listener, data), daemon=True).start()
+                said = self.run_app(f"127.0.0.1:{listener.getsockname()[1]}", "--insecure")
+            with self.subTest(data=data):
+                self.assertIn("NX_EPROTO", said)
+                self.assertIn(words, said)
+        with socket.create_server(("127.0.0.1", 0)) as listener:  # says nothing
+            said = self.run_app(f"127.0.0.1:{listener.getsockname()[1]}", "--insecure")
+        self.assertIn("NX_ETIMEDOUT", said)
+
+    def test_old_servers(self):
+        self.assertIn("NX_EPROTO", self.ask(Certificates.good, "--1.3", maximum_version=ssl.TLSVersion.TLSv1_2))
+        self.assertIn("NX_EPROTO", self.ask(Certificates.good, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1))
+
+
+class Streams(unittest.TestCase):
+    def test_a_server_that_echoes(self):
+        port = free_port()
+        process = subprocess.Popen([os.path.abspath(NEXUS), "run", "--allow-all", os.path.join(HERE, "apps/tls.c"), "--", "serve", str(port),
+                                    *Certificates.good])
+        self.addCleanup(process.kill)
+        end = time.time() + 20
+        while True:
+            try:
+                plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+                break
+            except OSError:
+                self.assertLess(time.time(), end)
+                time.sleep(0.02)
+        data = os.urandom(4 << 20)
+        with context(protocols=()).wrap_socket(plain, server_hostname="localhost") as s:
+            sender = threading.Thread(target=s.sendall, args=(data,))
+            got = b""
+            sender.start()
+            while len(got) < len(data):
+                got += s.recv(1 << 16)
+            sender.join()
+            self.assertEqual(got, data)
+            s.unwrap().close()  # who says that he is done is answered so
+        process.terminate()
+        self.assertEqual(process.wait(timeout=30), 0)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@
 
 #define KEEP_ALIVE NX_S(30)
 
+enum { PROXIED_PER_HOST = 1024, PROXIED_MOST = 8192 }; /* connections of proxies, in a thread */
+
 /* ---- Proxies of the environment */
 
 /* The value of either name, as far as it is granted; a proxy that can't be used is none. */
@@ -38,6 +40,28 @@ static const char *proxies_read(nx_client *client, const nx_client_options *o)
     return reason;
 }
 
+/* ---- TLS */
+
+static bool text_keep(const char **out, const char *text)
+{
+    *out = text ? strdup(text) : NULL;
+    return *out || !text;
+}
+
+static const char *tls_keep(nx_client *client, const nx_client_options *o)
+{
+    client->tls.size = sizeof client->tls;
+    client->tls.insecure = o->insecure;
+    bool kept = text_keep(&client->tls.ca, o->ca) && text_keep(&client->tls.cert, o->cert) &&
+                text_keep(&client->tls.key, o->key);
+    return kept ? NULL : "out of memory";
+}
+
+static void text_free(const char *text)
+{
+    free((void *)(uintptr_t)text);
+}
+
 /* ---- Clients */
 
 nx_err nx_client_new_with(nx_client **out, const nx_client_options *options)
@@ -58,6 +82,7 @@ nx_err nx_client_new_with(nx_client **out, const nx_client_options *options)
         if (!reason && !client->user_agent) reason = "out of memory";
     }
     if (!reason) reason = proxies_read(client, &o);
+    if (!reason) reason = tls_keep(client, &o);
     if (reason) {
         nx_client_free(client);
         return nx__error_set(strcmp(reason, "out of memory") == 0 ? NX_ENOMEM : NX_EINVAL,
@@ -75,6 +100,9 @@ void nx_client_free(nx_client *client)
     nx__proxy_free(&client->https);
     free(client->no_proxy);
     free(client->user_agent);
+    text_free(client->tls.ca);
+    text_free(client->tls.cert);
+    text_free(client->tls.key);
     free(client);
 }
 
@@ -86,7 +114,9 @@ void nx_client_close_idle(nx_client *client)
 
 /* ---- The thread's own */
 
-static NX__THREAD_LOCAL nx_client *own;
+enum { FOR_FETCH, FOR_PROXIES, KINDS };
+
+static NX__THREAD_LOCAL nx_client *own[KINDS];
 static pthread_key_t at_thread_end;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static bool has_key;
@@ -95,9 +125,11 @@ static bool has_key;
 static void thread_ends(void *any)
 {
     (void)any;
-    if (own) own->pool.no_loop = true;
-    nx_client_free(own);
-    own = NULL;
+    for (int i = 0; i < KINDS; i++) {
+        if (own[i]) own[i]->pool.no_loop = true;
+        nx_client_free(own[i]);
+        own[i] = NULL;
+    }
 }
 
 static void begin(void)
@@ -105,15 +137,30 @@ static void begin(void)
     has_key = pthread_key_create(&at_thread_end, thread_ends) == 0;
 }
 
-nx_client *nx__client_own(void)
+static NX__COLD nx_client *own_make(int kind, const nx_client_options *options)
 {
-    if (nx__likely(own != NULL)) return own;
     (void)pthread_once(&once, begin);
-    if (nx_client_new(&own)) return NULL;
+    if (nx_client_new_with(&own[kind], options)) return NULL;
     if (has_key && pthread_setspecific(at_thread_end, own) != 0) {
-        nx_client_free(own);
-        own = NULL;
+        nx_client_free(own[kind]);
+        own[kind] = NULL;
         NX_IGNORE(nx__error_set(NX_ENOMEM, "cannot make a client: out of memory"));
     }
-    return own;
+    return own[kind];
+}
+
+nx_client *nx__client_own(void)
+{
+    static const nx_client_options options = {.size = sizeof options};
+    return nx__likely(own[FOR_FETCH] != NULL) ? own[FOR_FETCH] : own_make(FOR_FETCH, &options);
+}
+
+nx_client *nx__client_proxying(void)
+{
+    static const nx_client_options options = {.size = sizeof options,
+                                              .proxy = "",
+                                              .max_per_host = PROXIED_PER_HOST,
+                                              .max_connections = PROXIED_MOST};
+    return nx__likely(own[FOR_PROXIES] != NULL) ? own[FOR_PROXIES]
+                                                : own_make(FOR_PROXIES, &options);
 }

@@ -20,11 +20,15 @@ struct nx_client {
     struct nx__proxy http, https; /* by the scheme of what is asked for */
     char *no_proxy;               /* NULL: none */
     char *user_agent;             /* NULL: none */
+    nx_tls_connect_options tls;   /* its texts are its own */
 };
 
 /* The thread's own: made at the first call, and gone with the thread. NULL when memory is out
  * (recorded). */
 nx_client *nx__client_own(void);
+
+/* The same for what the thread's reverse proxies ask: by no proxy, and with more connections. */
+nx_client *nx__client_proxying(void);
 
 /* ---- proxy_choice.c */
 

@@ -1,4 +1,5 @@
 /* A new connection: to the host, or through a proxy. */
+#include "http/client/answer.h"
 #include "http/client/pool.h"
 
 #include "base/clock.h"
@@ -32,15 +33,108 @@ static nx_err dial(int *fd, const struct nx__way *way, nx_duration deadline)
     return nx__dial(fd, way->proxy_host, way->proxy_port, span);
 }
 
+/* ---- Through a proxy (RFC 9110 9.3.6) */
+
+enum { CONNECT_HEAD_MOST = 8192, CONNECT_FIELDS = 64 };
+
+static void place_spell(const struct nx__way *way, char out[NX__PEER_MAX])
+{
+    bool v6 = memchr(way->host.data, ':', way->host.len) != NULL;
+    (void)snprintf(out, NX__PEER_MAX, v6 ? "[%.*s]:%u" : "%.*s:%u", NX_FMT(way->host), way->port);
+}
+
+static nx_err refused(const struct nx__way *way, nx_err err, const char *why)
+{
+    return nx__error_set(err, "the proxy \"%.*s:%u\" does not connect: %s", NX_FMT(way->proxy_host),
+                         way->proxy_port, why);
+}
+
+static nx_err connect_ask(struct nx__wire *wire, const struct nx__way *way, const char *place,
+                          nx_duration deadline)
+{
+    const char *text =
+        way->proxy_authorization.len
+            ? nx_format("CONNECT %s HTTP/1.1\r\nhost: %s\r\nproxy-authorization: %.*s\r\n\r\n",
+                        place, place, NX_FMT(way->proxy_authorization))
+            : nx_format("CONNECT %s HTTP/1.1\r\nhost: %s\r\n\r\n", place, place);
+    if (!text) return nx__error_set(NX_ENOMEM, "cannot make a connection: out of memory");
+    return wire->type->write(wire, nx_str(text), deadline);
+}
+
+static nx_err connect_hear(struct nx__wire *wire, const struct nx__way *way, nx_duration deadline)
+{
+    const struct nx__h1_limits limits = {.max_headers = CONNECT_FIELDS,
+                                         .max_head = CONNECT_HEAD_MOST};
+    struct nx__h1_header headers[CONNECT_FIELDS];
+    struct nx__answer_head head;
+    size_t len = 0, resume = 0, got;
+    char *text = nx_alloc(CONNECT_HEAD_MOST);
+    if (!text) return nx__error_set(NX_ENOMEM, "cannot make a connection: out of memory");
+    for (;;) {
+        NX_TRY(wire->type->read(wire, text + len, CONNECT_HEAD_MOST - len, &got, deadline));
+        if (!got) return refused(way, NX_ERESET, "it has closed the connection");
+        len += got;
+        enum nx__h1_status status = nx__answer_parse(text, len, resume, &limits, headers, &head);
+        resume = len;
+        if (status == NX__H1_PARTIAL) continue;
+        if (status == NX__H1_ERROR) return refused(way, NX_EPROTO, head.reason);
+        if (head.status >= 200) break;
+        len -= head.head_len;
+        memmove(text, text + head.head_len, len);
+        resume = 0;
+    }
+    if (head.status > 299)
+        return refused(way, head.status == 407 || head.status == 403 ? NX_EACCES : NX_EREFUSED,
+                       nx_format("its answer is %d", head.status));
+    if (len != head.head_len) return refused(way, NX_EPROTO, "it says more than that it does");
+    return NX_OK;
+}
+
+/* ---- TLS */
+
+static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_duration deadline)
+{
+    char name[256], place[NX__PEER_MAX];
+    nx_tls_connect_options o = *way->tls;
+    size_t len = way->host.len;
+    /* "example.com." is the same host, and no certificate has the dot. */
+    if (len && way->host.data[len - 1] == '.') len--;
+    (void)snprintf(name, sizeof name, "%.*s", (int)len, way->host.data);
+    place_spell(way, place);
+    o.protocols = nx__client_protocols;
+    nx_err err = nx__wire_tls(wire, *wire, name, place, &o, deadline);
+    if (!err) return NX_OK;
+    struct nx__context *context = nx__context();
+    int system = context->error.system;
+    char why[NX__ERROR_MESSAGE_MAX];
+    (void)snprintf(why, sizeof why, "%s", nx__error_last()->message);
+    NX_IGNORE(nx__error_set(err, "cannot connect to \"%s\": %s", place, why));
+    context->error.system = system;
+    return err;
+}
+
+/* The protocols that are offered, the best first. */
+const char nx__client_protocols[] = "http/1.1";
+
 nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *way,
                           nx_duration deadline)
 {
     int fd;
     struct nx__wire *wire;
     *out = NULL;
-    if (way->tls)
-        return nx__error_set(NX_ENOTSUP, "this build of Nexus has no TLS: https: can't be fetched");
     NX_TRY(dial(&fd, way, deadline));
     NX_TRY(nx__wire_socket(&wire, fd));
+    if (!way->tls) return nx__client_h1(out, wire);
+    if (way->proxy_host.len) {
+        char place[NX__PEER_MAX];
+        place_spell(way, place);
+        nx_err err = connect_ask(wire, way, place, deadline);
+        if (!err) err = connect_hear(wire, way, deadline);
+        if (err) {
+            wire->type->close(wire);
+            return err;
+        }
+    }
+    NX_TRY(tls_begin(&wire, way, deadline));
     return nx__client_h1(out, wire);
 }

@@ -206,7 +206,8 @@ static void way_make(const struct asking *a, struct nx__way *way)
 {
     bool tls = nx_bytes_is(a->url.scheme, "https");
     const struct nx__proxy *proxy = tls ? &a->client->https : &a->client->http;
-    *way = (struct nx__way){.tls = tls, .host = bare_host(&a->url), .port = a->url.port};
+    *way = (struct nx__way){
+        .tls = tls ? &a->client->tls : NULL, .host = bare_host(&a->url), .port = a->url.port};
     if (a->o.unix_socket) {
         way->unix_path = nx_str(a->o.unix_socket);
     } else if (proxy->host && !(a->client->no_proxy &&
@@ -214,7 +215,6 @@ static void way_make(const struct asking *a, struct nx__way *way)
         way->proxy_host = nx_str(proxy->host);
         way->proxy_port = proxy->port;
         way->proxy_authorization = nx_str(proxy->authorization);
-        /* All that a proxy is asked in the clear goes over the same connections. */
     }
 }
 

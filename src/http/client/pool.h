@@ -12,7 +12,7 @@ enum {
 
 /* Where a request goes. */
 struct nx__way {
-    bool tls;
+    const nx_tls_connect_options *tls; /* NULL: plain */
     nx_bytes host; /* without brackets; for TLS the name that the peer has to have */
     uint16_t port;
     nx_bytes unix_path; /* connects to this socket instead; empty: none */
@@ -73,5 +73,8 @@ void nx__client_pool_settle(struct nx__client_conn *conn);
 /* Makes a connection, all grants checked. Errors as nx__dial. Suspends. */
 NX_MUST_CHECK nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *way,
                                         nx_duration deadline);
+
+/* What is offered by ALPN, the best first. */
+extern const char nx__client_protocols[];
 
 #endif

@@ -118,6 +118,34 @@ int nx__wire_socket_fd(const struct nx__wire *wire)
     return ((const struct socket_wire *)wire)->watch.fd;
 }
 
+nx_err nx__wire_socket_turn(struct nx__wire *wire)
+{
+    struct socket_wire *w = (struct socket_wire *)wire;
+    size_t bytes = w->read_last;
+    w->read_last = 0;
+    return turn(bytes);
+}
+
+void nx__wire_socket_read(struct nx__wire *wire, size_t bytes)
+{
+    ((struct socket_wire *)wire)->read_last = bytes;
+}
+
+void nx__wire_socket_dry(struct nx__wire *wire)
+{
+    struct socket_wire *w = (struct socket_wire *)wire;
+    w->readable = w->over;
+}
+
+nx_err nx__wire_socket_wait(struct nx__wire *wire, nx_duration deadline)
+{
+    struct socket_wire *w = (struct socket_wire *)wire;
+    /* What has come since nobody knows whether it was read: an end is told once. */
+    w->readable = false;
+    nx_err err = w->over ? NX_OK : wait(w, &w->reader, deadline);
+    return err;
+}
+
 nx_err nx__wire_socket(struct nx__wire **out, int fd)
 {
     static const struct nx__wire_type type = {socket_read, socket_write, socket_heard,

@@ -3,6 +3,7 @@
 #define NX__WIRE_H
 
 #include "loop/loop.h"
+#include <nexus/tls.h>
 
 struct nx__wire;
 
@@ -31,7 +32,24 @@ struct nx__wire {
 /* A connected, non-blocking socket, which it takes over, also on failure. NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__wire_socket(struct nx__wire **out, int fd);
 
-/* Its descriptor, for what lies over it. */
+/* For what lies over it: its descriptor; the end of a turn of reading, and what it has read;
+ * suspends until there may be something to read, since nothing is; and nothing is. */
 int nx__wire_socket_fd(const struct nx__wire *wire);
+NX_MUST_CHECK nx_err nx__wire_socket_turn(struct nx__wire *wire);
+void nx__wire_socket_read(struct nx__wire *wire, size_t bytes);
+NX_MUST_CHECK nx_err nx__wire_socket_wait(struct nx__wire *wire, nx_duration deadline);
+void nx__wire_socket_dry(struct nx__wire *wire);
+
+/* ---- tls_wire.c */
+
+/* TLS over a socket's wire, which it takes over, also on failure; the handshake is done then.
+ * `name` is what the peer has to prove, `peer` ("example.com:443") what sessions are found by.
+ * Errors as nx_tls_connect; `deadline` is absolute. Suspends. */
+NX_MUST_CHECK nx_err nx__wire_tls(struct nx__wire **out, struct nx__wire *below, const char *name,
+                                  const char *peer, const nx_tls_connect_options *options,
+                                  nx_duration deadline);
+
+/* What was agreed on (ALPN); empty for nothing. */
+nx_bytes nx__wire_tls_protocol(const struct nx__wire *wire);
 
 #endif

@@ -157,6 +157,7 @@ static nx_err stream_begin(nx_response *res, uint64_t size)
     coded->out = nx__arena_alloc(&res->req->fiber->own.arena, NX__CODED_PIECE);
     if (!coded->out) return NX_OK;
     coded->encoder = nx__encoder_take(coding, res->req->server->coding->level, size);
+    if (coded->encoder) res->length_known = false;
     return coded->encoder ? fields_mark(res, coding) : NX_OK;
 }
 

@@ -207,10 +207,10 @@ void nx_http_static_with(nx_http_router *router, const char *prefix, const char 
     while (len && prefix[len - 1] == '/') len--;
     memcpy(path, prefix, len);
     memcpy(path + len, REST, sizeof REST);
-    nx__router_serve(router, path, below, made, false);
+    nx__router_serve(router, "GET", path, below, made, false);
     path[len ? len : 1] = '\0';
     /* The app's own route for the directory's path goes before it. */
-    nx__router_serve(router, path, itself, made, true);
+    nx__router_serve(router, "GET", path, itself, made, true);
 }
 
 /* ---- Opening */

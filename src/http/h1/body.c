@@ -264,18 +264,9 @@ bool nx__h1_discard(struct nx__h1_request *req)
     return true;
 }
 
-nx_bytes nx_request_trailer(const nx_request *base, const char *name)
+nx_bytes nx__h1_trailer(const nx_request *base, const char *name)
 {
     const struct nx__h1_request *req = (const struct nx__h1_request *)base;
     if (!req->has_body || !req->body_done || !req->body.trailer) return (nx_bytes){0};
-    const char *line = req->body.trailer, *end = line + req->body.decoder.trailer_len;
-    while (line < end) {
-        const char *next = memchr(line, '\n', (size_t)(end - line));
-        struct nx__h1_header field;
-        if (!next || !nx__h1_parse_field(line, (size_t)(next - line), &field)) break;
-        if (nx__h1_find(&field, 1, line, name, strlen(name)))
-            return nx_slice(line + field.value_off, field.value_len);
-        line = next + 1;
-    }
-    return (nx_bytes){0};
+    return nx__trailer_find(nx_slice(req->body.trailer, req->body.decoder.trailer_len), name);
 }

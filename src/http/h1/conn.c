@@ -3,6 +3,7 @@
 
 #include "base/arena.h"
 #include "base/syscall.h"
+#include "http/h2/h2.h"
 #include "loop/fiber.h"
 #include "loop/profile.h"
 #include <arpa/inet.h>
@@ -150,17 +151,6 @@ static NX__HOT nx_err request_main(void *arg)
     return NX_OK;
 }
 
-/* In a signal handler of the thread that serves it: what is there says `activity`, which is set
- * last and cleared first. */
-static nx_bytes route_of(const nx_fiber *fiber)
-{
-    if (fiber->fn != request_main || !fiber->activity.data || !fiber->own.arena.chunks)
-        return (nx_bytes){0};
-    const struct nx__route_match *match = ((const struct nx__h1_request *)fiber->arg)->base.match;
-    return match->outcome == NX__ROUTE_FOUND ? ((const struct nx__target *)match->data)->route
-                                             : (nx_bytes){0};
-}
-
 static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len)
 {
     return nx_slice(base + off, len);
@@ -171,7 +161,7 @@ static nx_bytes slice_at(const char *base, uint32_t off, uint32_t len)
 static struct nx__h1_request *request_new(struct nx__h1_conn *conn, const char *data,
                                           const struct nx__h1_head *head)
 {
-    nx_fiber *fiber = nx__fiber_new(request_main, NULL, "http");
+    nx_fiber *fiber = nx__fiber_new(request_main, NULL, nx__request_fiber);
     if (!fiber) return NULL;
     struct nx__arena *arena = &fiber->own.arena;
     size_t headers_size = head->header_count * sizeof(struct nx__h1_header);
@@ -253,6 +243,32 @@ static void request_begin(struct nx__h1_conn *conn, const char *data,
     conn->req = req;
     nx__fiber_resume(base->fiber);
     if (conn->req && !conn->streaming && !conn->tunnel) nx__h1_list(conn, NX__CONN_HANDLER);
+}
+
+enum preface { PREFACE_NONE, PREFACE_PART, PREFACE_WHOLE };
+
+/* Whether a connection begins as those of HTTP/2 do, as far as it has come. */
+static enum preface preface(const char *data, size_t len)
+{
+    size_t most = len < NX__H2_PREFACE_LEN ? len : NX__H2_PREFACE_LEN;
+    if (nx__likely(memcmp(data, NX__H2_PREFACE, most) != 0)) return PREFACE_NONE;
+    return most < NX__H2_PREFACE_LEN ? PREFACE_PART : PREFACE_WHOLE;
+}
+
+/* The connection speaks HTTP/2, and is no more one of these. */
+static void change_to_h2(struct nx__h1_conn *conn, nx_bytes come)
+{
+    nx_http_server *server = conn->server;
+    struct sockaddr_storage peer = {.ss_family = conn->family};
+    if (conn->family == AF_INET6)
+        memcpy(&((struct sockaddr_in6 *)&peer)->sin6_addr, conn->address, 16);
+    if (conn->family == AF_INET) memcpy(&((struct sockaddr_in *)&peer)->sin_addr, conn->address, 4);
+    nx__poller_remove(&server->loop->poller, &conn->watch);
+    if (nx__h2_accept(server, conn->io, &peer, come)) {
+        nx__count(&server->stats.connections, 1); /* one of two, for a moment */
+        conn->io = (struct nx__http_io){.fd = -1};
+    }
+    nx__h1_close(conn);
 }
 
 /* Handles what is there; returns how much of it is done with. Afterwards the connection may be busy
@@ -370,6 +386,23 @@ static NX__HOT void conn_read(struct nx__h1_conn *conn)
             if (n != -EAGAIN) nx__h1_close(conn);
             return;
         }
+        if (nx__unlikely(!conn->requests)) {
+            nx_bytes come = conn->in.len ? nx_slice(conn->in.data, conn->in.len + (size_t)n)
+                                         : nx_slice(target, (size_t)n);
+            enum preface begins = preface(come.data, come.len);
+            if (begins == PREFACE_WHOLE) {
+                change_to_h2(conn, come);
+                return;
+            }
+            if (begins == PREFACE_PART) {
+                if (conn->in.len)
+                    conn->in.len += (size_t)n;
+                else
+                    keep(conn, target, (size_t)n);
+                if (!settle(conn)) return;
+                continue;
+            }
+        }
         if (conn->in.len) {
             conn->in.len += (size_t)n;
             handle_kept(conn);
@@ -447,7 +480,7 @@ static bool shared_new(void)
         return false;
     }
     nx__h1_shared = shared;
-    nx__store_relaxed(&nx__profile_label, route_of); /* each loop, always the same */
+    nx__store_relaxed(&nx__profile_label, nx__request_label); /* each loop, always the same */
     return true;
 }
 
@@ -559,8 +592,10 @@ const struct nx__http_driver nx__h1_driver = {
     .send_file = nx__h1_send_file,
     .write = nx__h1_write,
     .end = nx__h1_end,
+    .early = nx__h1_early,
     .read = nx__h1_read,
     .body = nx__h1_body,
+    .trailer = nx__h1_trailer,
     .peer = peer,
     .protocol = protocol,
     .tls = tls,

@@ -79,9 +79,10 @@ struct nx__h1_request {
 struct nx__h1_prefix {
     int status;
     const struct nx__line *type;
-    nx_duration until; /* the date is right */
+    const nx_http_server *server; /* whose Alt-Svc it has */
+    nx_duration until;            /* the date is right */
     uint32_t len;
-    char text[3 * sizeof(struct nx__line)];
+    char text[4 * sizeof(struct nx__line)];
 };
 
 /* What connections of one loop borrow while they hold the thread: input and output without memory
@@ -165,6 +166,7 @@ nx_err nx__h1_send(nx_response *res, nx_bytes body);
 nx_err nx__h1_send_json(nx_response *res, nx_value value);
 nx_err nx__h1_write(nx_response *res, nx_bytes piece);
 nx_err nx__h1_end(nx_response *res);
+nx_err nx__h1_early(nx_response *res, nx_bytes link);
 
 /* ---- file.c */
 
@@ -211,6 +213,7 @@ bool nx__h1_tunnel_stop(struct nx__conn *base);
 
 nx_err nx__h1_read(nx_request *req, nx_bytes *chunk);
 nx_err nx__h1_body(nx_request *req, nx_bytes *body);
+nx_bytes nx__h1_trailer(const nx_request *req, const char *name);
 
 /* Reads and drops what the handler left of the body; false when that is too much or fails. May
  * suspend. */

@@ -227,6 +227,7 @@ static NX__NOINLINE char *put_own(char *at, const nx_response *res, struct nx_lo
     if (content && res->content_type && !has_field(&res->fields, "content-type"))
         at = put_line(at, res->content_type);
     if (!has_field(&res->fields, "date")) at = put_line(at, nx__date_line(loop, &until));
+    if (!has_field(&res->fields, "alt-svc")) at = put_line(at, &res->req->server->alt_svc);
     return at;
 }
 
@@ -238,6 +239,8 @@ static NX__COLD void prefix_make(struct nx__h1_prefix *prefix, const nx_response
     if (res->content_type) at = put(at, res->content_type->text, res->content_type->len);
     const struct nx__line *date = nx__date_line(loop, &prefix->until);
     at = put(at, date->text, date->len);
+    at = put(at, res->req->server->alt_svc.text, res->req->server->alt_svc.len);
+    prefix->server = res->req->server;
     prefix->len = (uint32_t)(at - prefix->text);
     prefix->status = res->status;
     prefix->type = res->content_type;
@@ -248,7 +251,7 @@ static inline char *put_prefix(char *at, const nx_response *res, struct nx_loop 
 {
     struct nx__h1_prefix *prefix = &nx__h1_shared->prefix;
     if (nx__unlikely(prefix->status != res->status || prefix->type != res->content_type ||
-                     loop->now >= prefix->until))
+                     prefix->server != res->req->server || loop->now >= prefix->until))
         prefix_make(prefix, res, loop);
     memcpy(at, prefix->text, sizeof prefix->text);
     return at + prefix->len;
@@ -395,17 +398,22 @@ nx_err nx__h1_write(nx_response *res, nx_bytes piece)
         size_t head_most;
         NX_TRY(head_room(res, 0, &head_most));
         enum framing framing = bodiless(res->status) ? FRAMING_NONE
+                               : res->length_known   ? FRAMING_LENGTH
                                : req->minor          ? FRAMING_CHUNKED
                                                      : FRAMING_CLOSE;
         if (!res->content_type) res->content_type = &nx__type_bytes;
-        char *at = put_head(shared->out + shared->out_len, res, framing, framing != FRAMING_NONE);
+        char *at = put_head(shared->out + shared->out_len, res, framing,
+                            framing == FRAMING_LENGTH ? res->length : framing != FRAMING_NONE);
         shared->out_len = (size_t)(at - shared->out);
         res->state = NX__RESPONSE_STREAMING;
     }
     if (!piece.len || req->head_method || bodiless(res->status))
         return nx__h1_send_all(req->conn, (nx_bytes){0}, (nx_bytes){0});
+    if (res->length_known && piece.len > res->length - res->sent)
+        return nx__error_set(NX_EINVAL,
+                             "cannot answer: the body has more bytes than were announced");
     res->sent += piece.len;
-    if (!req->minor) return nx__h1_send_all(req->conn, piece, (nx_bytes){0});
+    if (!req->minor || res->length_known) return nx__h1_send_all(req->conn, piece, (nx_bytes){0});
     NX_TRY(room(req->conn, 32));
     int n = snprintf(shared->out + shared->out_len, 32, "%zx\r\n", piece.len);
     shared->out_len += (size_t)n;
@@ -416,8 +424,16 @@ nx_err nx__h1_end(nx_response *res)
 {
     struct nx__h1_request *req = (struct nx__h1_request *)res->req;
     struct nx__h1_shared *shared = nx__h1_shared;
+    if (res->length_known && !req->head_method && !bodiless(res->status) &&
+        res->sent != res->length)
+        return nx__error_set(NX_EINVAL,
+                             "cannot answer: the body has fewer bytes than were announced");
+    if (res->state == NX__RESPONSE_OPEN && res->length_known) {
+        bool body;
+        return nx__h1_send_head(res, res->length, &body);
+    }
     if (res->state == NX__RESPONSE_OPEN) return nx__h1_send(res, (nx_bytes){0});
-    if (req->minor && !req->head_method && !bodiless(res->status)) {
+    if (req->minor && !res->length_known && !req->head_method && !bodiless(res->status)) {
         size_t size = fields_size(&res->trailers);
         if (size > NX__H1_RESPONSE_HEAD_MOST)
             return nx__error_set(NX_ETOOBIG, "cannot answer: the trailers are larger than %d bytes",
@@ -431,6 +447,22 @@ nx_err nx__h1_end(nx_response *res)
     res->state = NX__RESPONSE_DONE;
     if (nx__unlikely(res->events)) nx__h1_stream_over(req->conn);
     return flush_or_defer(req->conn);
+}
+
+nx_err nx__h1_early(nx_response *res, nx_bytes link)
+{
+    struct nx__h1_request *req = (struct nx__h1_request *)res->req;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    if (!req->minor) return NX_OK; /* RFC 9110 15.2 */
+    if (link.len > NX__H1_RESPONSE_HEAD_MOST)
+        return nx__error_set(NX_ETOOBIG, "cannot send early hints: they are larger than %d bytes",
+                             NX__H1_RESPONSE_HEAD_MOST);
+    NX_TRY(room(req->conn, link.len + 64));
+    char *at = put(shared->out + shared->out_len, LITERAL("HTTP/1.1 103 Early Hints\r\nlink: "));
+    at = put(at, link.data, link.len);
+    at = put(at, LITERAL("\r\n\r\n"));
+    shared->out_len = (size_t)(at - shared->out);
+    return nx__h1_send_all(req->conn, (nx_bytes){0}, (nx_bytes){0}); /* before what takes long */
 }
 
 /* Puts the answer into the shared output; returns the length of its body. */

@@ -104,3 +104,17 @@ NX_TEST("error is kept per thread")
     nx_expect_eq(pthread_join(thread, NULL), 0);
     nx_expect_eq(nx_error_last()->message, "ours");
 }
+
+NX_TEST("an error that was put aside has its own message, whatever was recorded since")
+{
+    struct nx__context kept;
+    nx_expect_eq(nx__error_system(ECONNREFUSED, "cannot reach it"), NX_EREFUSED);
+    memcpy(&kept, nx__context(), sizeof kept);
+    nx_expect_eq(nx__error_set(NX_EINVAL, "something else"), NX_EINVAL);
+    nx_expect_eq(nx__error_take(&kept, NX_EREFUSED), NX_EREFUSED);
+    nx_expect_eq(nx_error_last()->message, "cannot reach it: connection refused");
+    nx_expect_eq(nx_error_last()->system, ECONNREFUSED);
+    nx_expect_eq(nx__error_take(&kept, NX_ENOMEM), NX_ENOMEM);
+    nx_expect_eq(nx_error_last()->message, "out of memory");
+    nx_expect_eq(nx_error_last()->system, 0);
+}

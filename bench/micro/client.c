@@ -1,0 +1,65 @@
+/* The row client_h1: requests of the HTTP client to a server on another core.
+ *
+ * usage: client.c URL COUNT. Prints {"rate":…}: requests a second, 64 at a time, over connections
+ * that are kept; each answer is read whole and looked at. */
+#include <nexus/fetch.h>
+#include <nexus/fiber.h>
+#include <nexus/timer.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+enum { AT_ONCE = 64, WARM = 2000 };
+
+static const char *url;
+static long left;
+
+static nx_err one(void)
+{
+    static const char wanted[] = "{\"message\":\"Hello from Nexus!\"}";
+    nx_fetched *answer;
+    nx_bytes body;
+    NX_TRY(nx_fetch(&answer, url));
+    NX_TRY(nx_fetched_body(answer, &body));
+    return nx_bytes_is(body, wanted) ? NX_OK : nx_fail(NX_EFAILED, "a wrong answer");
+}
+
+static nx_err many(void *arg)
+{
+    (void)arg;
+    while (left-- > 0) {
+        nx_scope *scope;
+        NX_TRY(nx_scope_open(&scope));
+        nx_err err = one();
+        NX_TRY(nx_scope_close(&scope));
+        NX_TRY(err);
+    }
+    return NX_OK;
+}
+
+static nx_err all(long count)
+{
+    nx_scope *scope;
+    left = count;
+    NX_TRY(nx_scope_open(&scope));
+    for (int i = 0; i < AT_ONCE; i++) NX_TRY(nx_spawn(NULL, many, NULL));
+    return nx_scope_close(&scope);
+}
+
+static nx_err run(int argc, char **argv)
+{
+    if (argc != 3) return nx_fail(NX_EUSAGE, "client.c URL COUNT");
+    url = argv[1];
+    long count = atol(argv[2]);
+    NX_TRY(all(WARM));
+    nx_duration begun = nx_now();
+    NX_TRY(all(count));
+    printf("{\"rate\":%.0f}\n", (double)count * 1e9 / (double)(nx_now() - begun));
+    return NX_OK;
+}
+
+int main(int argc, char **argv)
+{
+    nx_err err = run(argc, argv);
+    if (err) fprintf(stderr, "%s\n", nx_error_last()->message);
+    return err;
+}

@@ -1,0 +1,133 @@
+/* Health checks: asked by timers of the loops that serve, by whichever is first when it is time. */
+#include "http/proxy/proxy.h"
+
+#include "base/clock.h"
+#include "base/say.h"
+#include <stdlib.h>
+
+/* On one loop. */
+struct watcher {
+    struct nx__list link; /* in prober->watchers */
+    struct nx__prober *prober;
+    struct nx_loop *loop;
+    struct nx__timer timer;
+    nx_fiber *fiber; /* that asks now; NULL: none does */
+};
+
+struct nx__prober {
+    struct nx__proxying *of;
+    pthread_mutex_t lock; /* of the list; each item is its loop's */
+    struct nx__list watchers;
+    _Atomic nx_duration next; /* when it is time */
+};
+
+struct nx__prober *nx__prober_new(struct nx__proxying *proxying)
+{
+    struct nx__prober *p = calloc(1, sizeof *p);
+    if (!p) return NULL;
+    p->of = proxying;
+    nx__list_init(&p->watchers);
+    (void)pthread_mutex_init(&p->lock, NULL);
+    return p;
+}
+
+/* The loops that have asked have ended, but for the calling thread's. */
+void nx__prober_free(struct nx__prober *p)
+{
+    if (!p) return;
+    while (!nx__list_empty(&p->watchers)) {
+        struct watcher *w = nx__container_of(nx__list_pop(&p->watchers), struct watcher, link);
+        if (w->loop == nx__loop_current) nx__timer_clear(&w->loop->timers, &w->timer);
+        if (w->loop == nx__loop_current && w->fiber) {
+            w->prober = NULL; /* its fiber frees it */
+            nx_cancel(w->fiber);
+            continue;
+        }
+        free(w);
+    }
+    (void)pthread_mutex_destroy(&p->lock);
+    free(p);
+}
+
+/* ---- One round */
+
+static void said(struct nx__upstream *u, bool well)
+{
+    if (atomic_exchange(&u->unwell, !well) != well) return;
+    nx__say(NX__SAY_WARNING, "the upstream %s %s its health check%s%s", u->name,
+            well ? "passes" : "fails", well ? "" : ": ", well ? "" : nx__error_last()->message);
+}
+
+static nx_err ask_one(const struct nx__proxying *of, const struct nx__upstream *u)
+{
+    nx_fetched *answer;
+    nx_client *client = nx__client_proxying();
+    if (!client) return NX_ENOMEM;
+    const char *url = nx_format("http://%s%s%s", u->authority, u->base, of->health_path);
+    if (!url) return NX_ENOMEM;
+    NX_TRY(nx_fetch(&answer, url, .client = client, .unix_socket = u->unix_path,
+                    .deadline = of->o.health_deadline, .redirects = NX_FETCH_NO_REDIRECTS));
+    int status = nx_fetched_status(answer);
+    if (status < 400) return NX_OK;
+    return nx__error_set(NX_EFAILED, "%s answers %d", url, status);
+}
+
+static nx_err round_run(void *arg)
+{
+    struct watcher *w = arg;
+    for (uint32_t i = 0; w->prober && i < w->prober->of->upstreams.count; i++) {
+        struct nx__proxying *of = w->prober->of;
+        struct nx__upstream *u = &of->upstreams.items[i];
+        nx_scope *scope;
+        if (nx_scope_open(&scope)) break;
+        nx_err err = ask_one(of, u);
+        if (w->prober && err != NX_ECANCELED && err != NX_ENOMEM) said(u, !err);
+        NX_IGNORE(nx_scope_close(&scope));
+    }
+    if (!w->prober)
+        free(w);
+    else
+        w->fiber = NULL;
+    return NX_OK;
+}
+
+static void timer_set(struct watcher *w)
+{
+    /* Without memory for it, the next request tries anew. */
+    NX_IGNORE(
+        nx__timer_set(&w->loop->timers, &w->timer, nx__deadline(w->prober->of->o.health_every)));
+}
+
+static void due(struct nx__timer *timer)
+{
+    struct watcher *w = nx__container_of(timer, struct watcher, timer);
+    nx_duration now = w->loop->now, next = atomic_load(&w->prober->next);
+    timer_set(w);
+    if (w->fiber || now < next) return;
+    if (!atomic_compare_exchange_strong(&w->prober->next, &next,
+                                        now + w->prober->of->o.health_every / 2))
+        return;
+    w->fiber = nx__fiber_new(round_run, w, "health check");
+    if (w->fiber) nx__fiber_resume(w->fiber);
+}
+
+void nx__prober_look(struct nx__prober *p)
+{
+    struct watcher *w = NULL;
+    struct nx_loop *loop = nx__loop();
+    (void)pthread_mutex_lock(&p->lock);
+    for (struct nx__list *link = p->watchers.next; link != &p->watchers && !w; link = link->next) {
+        struct watcher *other = nx__container_of(link, struct watcher, link);
+        if (other->loop == loop) w = other;
+    }
+    if (!w) {
+        w = calloc(1, sizeof *w);
+        if (w) {
+            *w = (struct watcher){.prober = p, .loop = loop, .timer = {.fire = due}};
+            nx__list_insert(&p->watchers, &w->link);
+        }
+    }
+    (void)pthread_mutex_unlock(&p->lock);
+    /* The first round comes at once. */
+    if (w && !w->timer.place) NX_IGNORE(nx__timer_set(&loop->timers, &w->timer, loop->now));
+}

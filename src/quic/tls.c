@@ -1,0 +1,77 @@
+/* TLS under QUIC (RFC 9001): libssl makes the keys and the messages, ngtcp2 carries them. */
+#include "quic/internal.h"
+
+#include "tls/context.h"
+
+#include <ngtcp2/ngtcp2_crypto_boringssl.h>
+#include <openssl/ssl.h>
+
+static ngtcp2_conn *conn_of(SSL *ssl)
+{
+    ngtcp2_crypto_conn_ref *ref = SSL_get_app_data(ssl);
+    return ref->get_conn(ref);
+}
+
+static int read_secret(SSL *ssl, enum ssl_encryption_level_t level, const SSL_CIPHER *cipher,
+                       const uint8_t *secret, size_t len)
+{
+    (void)cipher;
+    return ngtcp2_crypto_derive_and_install_rx_key(
+               conn_of(ssl), NULL, NULL, NULL,
+               ngtcp2_crypto_boringssl_from_ssl_encryption_level(level), secret, len) == 0;
+}
+
+static int write_secret(SSL *ssl, enum ssl_encryption_level_t level, const SSL_CIPHER *cipher,
+                        const uint8_t *secret, size_t len)
+{
+    (void)cipher;
+    return ngtcp2_crypto_derive_and_install_tx_key(
+               conn_of(ssl), NULL, NULL, NULL,
+               ngtcp2_crypto_boringssl_from_ssl_encryption_level(level), secret, len) == 0;
+}
+
+static int handshake_data(SSL *ssl, enum ssl_encryption_level_t level, const uint8_t *data,
+                          size_t len)
+{
+    int err = ngtcp2_conn_submit_crypto_data(
+        conn_of(ssl), ngtcp2_crypto_boringssl_from_ssl_encryption_level(level), data, len);
+    if (err) ngtcp2_conn_set_tls_error(conn_of(ssl), err);
+    return err == 0;
+}
+
+static int flush(SSL *ssl)
+{
+    (void)ssl; /* what there is goes out at the end of the turn */
+    return 1;
+}
+
+static int alert(SSL *ssl, enum ssl_encryption_level_t level, uint8_t description)
+{
+    (void)level;
+    ngtcp2_conn_set_tls_alert(conn_of(ssl), description);
+    return 1;
+}
+
+/* ngtcp2's own are for a whole context, and certificates are shared with TLS over TCP. */
+static const SSL_QUIC_METHOD method = {read_secret, write_secret, handshake_data, flush, alert};
+
+bool nx__quic_tls_make(struct nx__quic_conn *conn)
+{
+    static const uint8_t context[] = "nexus";
+    const struct nx__quic_how *how = &conn->endpoint->group->how;
+    SSL_CTX *tls = how->context(how->context_arg);
+    conn->ssl = tls ? SSL_new(tls) : NULL;
+    SSL_CTX_free(tls); /* the connection has it */
+    if (!conn->ssl || !SSL_set_min_proto_version(conn->ssl, TLS1_3_VERSION) ||
+        !SSL_set_max_proto_version(conn->ssl, TLS1_3_VERSION) ||
+        !SSL_set_quic_method(conn->ssl, &method))
+        return false;
+    if (!nx__tls_speaks(conn->ssl, how->protocol)) return false;
+    SSL_set_app_data(conn->ssl, &conn->ref);
+    SSL_set_accept_state(conn->ssl);
+    /* What a ticket for 0-RTT was given under (RFC 9001 4.6.1). */
+    SSL_set_early_data_enabled(conn->ssl, how->early);
+    if (!SSL_set_quic_early_data_context(conn->ssl, context, sizeof context)) return false;
+    ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->ssl);
+    return true;
+}

@@ -1,0 +1,236 @@
+"""HTTP/2 with prior knowledge on the port of HTTP/1.1: frames by hand, and real clients."""
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+
+import http2_wire as wire
+from http2_wire import Peer, frame
+from support import App, ServerTest, need, read_response
+
+NODE = r"""
+const http2 = require('http2');
+const session = http2.connect('http://127.0.0.1:' + process.argv[2]);
+const body = Buffer.alloc(3 << 20, 'q');
+let left = 20;
+session.on('error', e => { console.error(e); process.exit(1); });
+for (let i = 0; i < left; i++) {
+  const stream = session.request({':method': 'POST', ':path': '/whole', 'x-number': String(i)});
+  let size = 0;
+  stream.on('response', h => { if (h[':status'] !== 200) process.exit(2); });
+  stream.on('data', d => size += d.length);
+  stream.on('end', () => {
+    if (size !== body.length) process.exit(3);
+    if (--left === 0) { console.log('all'); session.close(); }
+  });
+  stream.end(body);
+}
+"""
+
+
+@unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+class Http2(ServerTest):
+    def peer(self, **options):
+        return Peer(self.app.connect, **options)
+
+    def test_requests(self):
+        with self.peer() as p:
+            answer = p.ask()
+            self.assertEqual((answer.status, answer.body), (200, b'{"message":"Hello from Nexus!"}'))
+            self.assertEqual(answer.headers["content-type"], "application/json")
+            self.assertEqual(answer.headers["content-length"], "31")
+            self.assertRegex(answer.headers["date"], r"^\w{3}, \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT$")
+            head = p.ask("HEAD")
+            self.assertEqual((head.status, head.body, head.headers["content-length"]), (200, b"", "31"))
+            self.assertEqual(p.ask(path="/none").status, 404)
+            self.assertEqual(p.ask("DELETE").headers["allow"], "GET, HEAD, OPTIONS")
+            item = json.loads(p.ask(path="/items/a%20b?x=1&y=2", headers=[("user-agent", "tester")]).body)
+            self.assertEqual((item["id"], item["query"], item["agent"], item["peer"]), ("a b", "x=1&y=2", "tester", "127.0.0.1"))
+            self.assertEqual(p.settings[3], 128)
+            self.assertEqual(p.settings[6], 16384)
+            self.assertEqual(p.settings[9], 1)
+
+    def test_many_at_once(self):
+        with self.peer() as p:
+            start = time.monotonic()
+            slow = [p.request(path="/slow/300") for _ in range(50)]
+            quick = [p.request() for _ in range(50)]
+            p.wait(*quick)
+            self.assertFalse(any(p.answer(s).ended for s in slow))
+            p.wait(*slow)
+            self.assertTrue(all(p.answer(s).status == 200 for s in slow))
+            self.assertLess(time.monotonic() - start, 10)
+
+    def test_bodies(self):
+        with self.peer() as p:
+            for size in (0, 1, 100, 16384, 65535, 200_000):
+                body = os.urandom(size)
+                for path in ("/whole", "/echo"):
+                    stream = p.request("POST", path, end=False)
+                    at = 0
+                    while at < size:  # as the windows allow
+                        given = 65535 + sum(n for s, n in p.windows if s == stream)
+                        piece = body[at:at + min(16384, given - at)]
+                        if piece:
+                            p.send(frame(wire.DATA, 0, stream, piece))
+                            at += len(piece)
+                        else:
+                            p.read()
+                    p.send(frame(wire.DATA, wire.END_STREAM, stream))
+                    self.assertEqual(p.wait(stream).body, body)
+
+    def test_body_waits_for_its_reader(self):
+        """Windows open as the handler reads: once to more than what every peer knows of, then not while it sleeps."""
+        with self.peer() as p:
+            stream = p.request("POST", "/dawdle", end=False, body=b"x" * 65535)
+            p.quiet(0.1)
+            opened = sum(n for s, n in p.windows if s == stream)
+            self.assertLessEqual(opened, 256 * 1024)
+            p.send(b"".join(frame(wire.DATA, 0, stream, b"x" * 16384) for _ in range(opened // 16384)))
+            p.quiet(0.1)
+            self.assertEqual(sum(n for s, n in p.windows if s == stream), opened)
+
+    def test_length_and_trailers(self):
+        with self.peer() as p:
+            answer = p.ask("POST", "/length", headers=[("content-length", "5")], body=b"hello")
+            self.assertEqual(json.loads(answer.body), {"length": 5})
+        for length in ("4", "6"):
+            with self.peer() as p:
+                p.request("POST", "/length", headers=[("content-length", length)], body=b"hello")
+                self.assertEqual(p.end(), wire.PROTOCOL_ERROR)
+        with self.peer() as p:
+            self.assertEqual(p.ask("POST", "/length", headers=[("content-length", "9000000")], end=False).status, 413)
+            stream = p.request("POST", "/whole", end=False)
+            p.send(frame(wire.DATA, 0, stream, b"abc"))
+            p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, stream, p.encoder.encode([("x-sum", "42")])))
+            answer = p.wait(stream)
+            self.assertEqual((answer.body, answer.headers["x-sum"]), (b"abc", "42"))
+            answer = p.ask("POST", "/echo", body=b"abc")
+            self.assertEqual((answer.body, answer.trailers), (b"abc", {"x-done": "yes"}))
+
+    def test_expect(self):
+        with self.peer() as p:
+            stream = p.request("POST", "/whole", headers=[("expect", "100-continue")], end=False)
+            p.until(lambda: p.answer(stream).hints)
+            self.assertEqual(p.answer(stream).hints[0][":status"], "100")
+            p.send(frame(wire.DATA, wire.END_STREAM, stream, b"abc"))
+            self.assertEqual(p.wait(stream).body, b"abc")
+
+    def test_preface_in_pieces(self):
+        data = wire.PREFACE + frame(wire.SETTINGS)
+        with self.app.connect() as s:
+            for byte in data:
+                s.sendall(bytes([byte]))
+                time.sleep(0.002)
+            self.assertEqual(s.recv(9)[3], wire.SETTINGS)
+        with self.app.connect() as s:  # and what begins like it may be HTTP/1.1
+            for piece in (b"P", b"OST /length HTTP/1.1\r\nhost: a\r\n", b"content-length: 1\r\n\r\nx"):
+                s.sendall(piece)
+                time.sleep(0.02)
+            self.assertEqual(read_response(s.makefile("rb")).status, 200)
+
+    def test_fields(self):
+        with self.peer() as p:
+            for headers, path, status in (
+                    ([("x", "a" * 20000)], "/", 431), ([(f"h{i}", "v") for i in range(200)], "/", 431),
+                    ([], "/" + "a" * 9000, 414), ([], "/a\\b", 400), ([], "/a#b", 400), ([("host", "other")], "/", 400)):
+                self.assertEqual(p.ask(path=path, headers=headers).status, status, (headers[:1], path[:20]))
+            self.assertEqual(p.ask(authority="a_b:x").status, 400)
+            self.assertEqual(p.ask().status, 200)
+        for options in ({"authority": "a b"}, {"path": "nix"}, {"path": None}, {"method": None}, {"scheme": None},
+                        *({"headers": [h]} for h in (("connection", "close"), ("te", "gzip"), ("Upper", "x"), ("x", "a\x00b"), ("x", " a"),
+                                                     (":late", "x"), (":status", "200"), ("transfer-encoding", "chunked")))):
+            with self.subTest(options), self.peer() as p:
+                answer = p.ask(**options)
+                self.assertIn(wire.PROTOCOL_ERROR, (answer.reset, p.goaways and p.goaways[-1][1]))
+
+    def test_flow_control_of_answers(self):
+        with self.peer(window=False) as p:
+            stream = p.request(path="/big")
+            other = p.request()
+            p.quiet()
+            self.assertEqual(len(p.answer(stream).body) + len(p.answer(other).body), 65535)
+            p.window = True
+            p.send(frame(wire.WINDOW_UPDATE, 0, 0, (1 << 20).to_bytes(4, "big")))
+            self.assertEqual(p.wait(other).status, 200)
+            p.send(frame(wire.WINDOW_UPDATE, 0, stream, (65535).to_bytes(4, "big")))
+            p.until(lambda: len(p.answer(stream).body) > 1 << 20)
+            self.assertEqual(p.answer(stream).status, 200)
+
+    def test_priorities(self):
+        """What is urgent goes first, whatever was asked for first (RFC 9218)."""
+        with self.peer(window=False) as p:
+            lazy = p.request(path="/big", headers=[("priority", "u=7")])
+            urgent = p.request(path="/big", headers=[("priority", "u=0")])
+            for s in (lazy, urgent):
+                p.send(frame(wire.WINDOW_UPDATE, 0, s, (1 << 24).to_bytes(4, "big")))
+            p.quiet()
+            first = len(p.answer(lazy).body)
+            p.send(frame(wire.WINDOW_UPDATE, 0, 0, (100_000).to_bytes(4, "big")))
+            p.quiet()
+            self.assertEqual(len(p.answer(lazy).body), first)
+            p.send(frame(wire.PRIORITY_UPDATE, 0, 0, lazy.to_bytes(4, "big") + b"u=0") +
+                   frame(wire.PRIORITY_UPDATE, 0, 0, urgent.to_bytes(4, "big") + b"u=7"))
+            p.send(frame(wire.WINDOW_UPDATE, 0, 0, (100_000).to_bytes(4, "big")))
+            p.quiet()
+            self.assertEqual(len(p.answer(lazy).body), first + 100_000)
+
+    def test_peer_resets(self):
+        with self.peer() as p:
+            stream = p.request(path="/slow/200")
+            p.send(frame(wire.RST_STREAM, 0, stream, wire.CANCEL.to_bytes(4, "big")))
+            self.assertEqual(p.ask().status, 200)
+            time.sleep(0.3)
+            self.assertEqual(p.ask().status, 200)
+
+    @need("curl")
+    def test_curl(self):
+        url = f"http://127.0.0.1:{self.app.port}"
+        with tempfile.NamedTemporaryFile() as f:
+            f.write(os.urandom(2_000_000))
+            f.flush()
+            out = subprocess.run(["curl", "-sS", "--http2-prior-knowledge", "--data-binary", f"@{f.name}", url + "/whole"],
+                                 capture_output=True, timeout=30, check=True).stdout
+            f.seek(0)
+            self.assertEqual(out, f.read())
+
+    @need("nghttp")
+    def test_nghttp(self):
+        urls = [f"http://127.0.0.1:{self.app.port}{path}" for path in ("/", "/big", "/pieces", "/slow/50")]
+        run = subprocess.run(["nghttp", "-ns", *urls], capture_output=True, text=True, timeout=30, check=True)
+        self.assertEqual(len([line for line in run.stdout.splitlines() if " 200 " in line]), 4, run.stdout)
+
+    @need("node")
+    def test_node(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".js") as f:
+            f.write(NODE)
+            f.flush()
+            run = subprocess.run(["node", f.name, str(self.app.port)], capture_output=True, text=True, timeout=60)
+            self.assertEqual((run.returncode, run.stdout), (0, "all\n"), run.stderr)
+
+
+@unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+class Stop(unittest.TestCase):
+    def test_graceful(self):
+        """First a notice, then the last request that is served, and all those are (RFC 9113 6.8)."""
+        app = App("http.c")
+        self.addCleanup(app.kill)
+        with Peer(app.connect) as p, Peer(app.connect) as idle:
+            self.assertEqual(idle.ask().status, 200)
+            slow = p.request(path="/slow/500")
+            p.quiet(0.1)
+            app.process.terminate()
+            p.until(lambda: p.goaways)
+            self.assertEqual(p.goaways[0], (0x7fffffff, wire.NO_ERROR))
+            self.assertEqual(p.wait(slow).status, 200)
+            self.assertEqual(p.end(), wire.NO_ERROR)
+            self.assertEqual(p.goaways[-1], (slow, wire.NO_ERROR))
+            self.assertEqual(idle.end(), wire.NO_ERROR)
+        self.assertEqual(app.process.wait(20), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,314 @@
+#!/usr/bin/env python3
+"""The reverse proxy as a whole program, before servers that are not ours: NEXUS=path/to/nexus python3 tests/e2e/proxy_test.py [-k name]."""
+import http.client
+import http.server
+import json
+import os
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+from support import App, free_port
+
+EXAMPLE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../examples/proxy/app.c"))
+
+
+class Upstream:
+    """A server that says who it is, and what it was asked."""
+
+    def __init__(self, name, port=0):
+        self.well, self.connections = True, []
+        upstream = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def setup(self):
+                super().setup()
+                upstream.connections.append(self.connection)
+
+            def log_message(self, *args):
+                pass
+
+            def do(self):
+                length = int(self.headers.get("Content-Length") or 0)
+                body = self.rfile.read(length)
+                if self.path == "/health" and not upstream.well:
+                    answer, status = b"", 500
+                elif self.path == "/echo":
+                    answer, status = body, 200
+                else:
+                    answer = json.dumps({"name": name, "method": self.command, "path": self.path,
+                                         "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
+                    status = 200
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.send_header("Connection", "x-private, keep-alive")
+                self.send_header("X-Private", "for the proxy alone")
+                self.end_headers()
+                if self.command != "HEAD":
+                    self.wfile.write(answer)
+
+            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.port = self.server.server_port
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+        for connection in self.connections:
+            try:
+                connection.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+
+class Raw(threading.Thread):
+    """An upstream of bytes: each connection gets fn(socket, head), once a head is there."""
+
+    def __init__(self, fn):
+        super().__init__(daemon=True)
+        self.fn, self.listener = fn, socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                s, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
+
+    def serve(self, s):
+        with s:
+            head = b""
+            try:
+                while b"\r\n\r\n" not in head:
+                    got = s.recv(65536)
+                    if not got:
+                        return
+                    head += got
+                self.fn(s, head)
+            except OSError:
+                pass
+
+    def close(self):
+        self.listener.close()
+
+
+class Proxy(unittest.TestCase):
+    def setUp(self):
+        self.closing = []
+
+    def tearDown(self):
+        for thing in reversed(self.closing):
+            thing()
+
+    def upstream(self, name, port=0):
+        u = Upstream(name, port)
+        self.closing.append(u.close)
+        return u
+
+    def raw(self, fn):
+        r = Raw(fn)
+        self.closing.append(r.close)
+        return r
+
+    def proxy(self, *urls, option="-l", grant="127.0.0.1"):
+        """The example before these upstreams, which takes its options before its address."""
+        port = free_port()
+        app = App(EXAMPLE, f"127.0.0.1:{port}", *urls, flags=(f"--allow-net={grant.format(port)}",), port=option, wait=False)
+        app.port = port
+        self.closing.append(app.kill)
+        app.wait_listening()
+        return app
+
+    def ask(self, app, path="/", method="GET", body=None, headers=None):
+        c = http.client.HTTPConnection("127.0.0.1", app.port, timeout=20)
+        try:
+            c.request(method, path, body, headers or {})
+            r = c.getresponse()
+            return r, r.read()
+        finally:
+            c.close()
+
+    def test_through(self):
+        u = self.upstream("one")
+        app = self.proxy(u.url)
+        r, body = self.ask(app, "/a%20b?c=d", headers={"X-Forwarded-For": "6.6.6.6", "X-Own": "1", "Connection": "x-hop", "X-Hop": "1"})
+        self.assertEqual(r.status, 200)
+        self.assertIsNone(r.getheader("x-private"))
+        said = json.loads(body)
+        self.assertEqual((said["method"], said["path"]), ("GET", "/a%20b?c=d"))
+        headers = said["headers"]
+        self.assertEqual(headers["x-forwarded-for"], "127.0.0.1")
+        self.assertEqual(headers["x-forwarded-host"], f"127.0.0.1:{app.port}")
+        self.assertEqual(headers["x-own"], "1")
+        self.assertNotIn("x-hop", headers)
+        r, body = self.ask(app, "/echo", "POST", b"x" * 100000)
+        self.assertEqual(body, b"x" * 100000)
+        r, body = self.ask(app, "/", "HEAD")
+        self.assertEqual((r.status, body), (200, b""))
+        self.assertGreater(int(r.getheader("content-length")), 0)
+        self.assertEqual(self.ask(app, "/proxy")[1], b"the proxy is here\n")
+        self.assertEqual(app.stop(), 0)
+
+    def test_one_goes_and_comes_back(self):
+        one, two = self.upstream("one"), self.upstream("two")
+        app = self.proxy(one.url, two.url)
+        names = {json.loads(self.ask(app)[1])["name"] for _ in range(6)}
+        self.assertEqual(names, {"one", "two"})
+        self.closing.remove(two.close)
+        two.close()
+        for _ in range(10):
+            r, body = self.ask(app)
+            self.assertEqual((r.status, json.loads(body)["name"]), (200, "one"))
+        self.assertIn(f"{two.url} is down", app.output())
+        self.closing.remove(one.close)
+        one.close()
+        statuses = {self.ask(app)[0].status for _ in range(6)}
+        self.assertLessEqual(statuses, {502, 503})
+
+    def test_health_checks(self):
+        one, two = self.upstream("one"), self.upstream("two")
+        two.well = False
+        app = self.proxy(one.url, two.url, option="-c")
+        self.ask(app)
+        end = time.time() + 20
+        while "fails its health check" not in app.output() and time.time() < end:
+            time.sleep(0.05)
+        for _ in range(6):
+            self.assertEqual(json.loads(self.ask(app)[1])["name"], "one")
+
+    def test_bodies_are_not_held(self):
+        size = 64 << 20
+        got = []
+
+        def answer(s, head):
+            body = head.partition(b"\r\n\r\n")[2]
+            if head.startswith(b"POST"):
+                n = len(body)
+                while n < size:
+                    n += len(s.recv(1 << 20))
+                got.append(n)
+                s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                return
+            s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size)
+            piece = b"y" * (1 << 16)
+            for _ in range(size >> 16):
+                s.sendall(piece)
+        app = self.proxy(self.raw(answer).url)
+        self.ask(app, "/proxy")
+        before = app.rss()
+        peak = [0]
+        done = threading.Event()
+
+        def watch():
+            while not done.is_set():
+                peak[0] = max(peak[0], app.rss())
+                time.sleep(0.01)
+        watcher = threading.Thread(target=watch)
+        watcher.start()
+        try:
+            r, body = self.ask(app, "/", "POST", iter([b"x" * (1 << 16)] * (size >> 16)), {"Content-Length": str(size)})
+            self.assertEqual((r.status, body, got), (200, b"ok", [size]))
+            # One that reads slowly to begin with: the upstream is held back.
+            with app.connect(60) as s:
+                s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+                time.sleep(0.3)
+                n = 0
+                while True:
+                    piece = s.recv(1 << 20)
+                    if not piece:
+                        break
+                    n += len(piece)
+                self.assertGreater(n, size)
+        finally:
+            done.set()
+            watcher.join()
+        self.assertLess(peak[0] - before, 16 * 1024)
+
+    def test_bad_upstreams(self):
+        ok = b"HTTP/1.1 200 OK\r\n"
+        rows = [
+            (ok + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", 502),
+            (ok + b"Content-Length: 3\r\nContent-Length: 3\r\n\r\nabc", 502),
+            (ok + b"A: b\n\r\n", 502),
+            (ok + b"A: " + b"b" * 100000 + b"\r\n\r\n", 502),
+            (b"garbage\r\n\r\n", 502),
+            (b"", 502),
+        ]
+        now = [None]
+        app = self.proxy(self.raw(lambda s, head: s.sendall(now[0])).url)
+        for answer, status in rows:
+            now[0] = answer
+            with self.subTest(answer[:60]):
+                r, body = self.ask(app)
+                # After three of them it counts as down.
+                self.assertIn(r.status, (status, 503))
+                self.assertNotIn(b"127.0.0.1", body)
+        self.assertEqual(self.ask(app, "/proxy")[0].status, 200)
+
+    def test_cut_off_and_what_follows(self):
+        answers = [b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+                   b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil",
+                   b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\ngood"]
+        app = self.proxy(self.raw(lambda s, head: (s.sendall(answers.pop(0)), time.sleep(0.2))).url)
+        with self.assertRaises(http.client.IncompleteRead):
+            self.ask(app)
+        self.assertEqual(self.ask(app)[1], b"ok")
+        self.assertEqual(self.ask(app)[1], b"good")
+
+    def test_smuggling_is_refused_before(self):
+        seen = []
+        app = self.proxy(self.raw(lambda s, head: (seen.append(head), s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))).url)
+        for fields in (b"Content-Length: 4\r\nTransfer-Encoding: chunked", b"Content-Length: 4\r\nContent-Length: 5",
+                       b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", b"Transfer-Encoding : chunked"):
+            with app.connect() as s:
+                s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\n" + fields + b"\r\n\r\n0\r\n\r\nGET /evil HTTP/1.1\r\nHost: a\r\n\r\n")
+                self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 400"))
+        self.assertEqual(seen, [])
+
+    def test_grants(self):
+        u = self.upstream("one")
+        app = self.proxy(u.url, grant="127.0.0.1:{}")
+        r, _ = self.ask(app)
+        self.assertEqual(r.status, 502)
+        self.assertIn(f"--allow-net=127.0.0.1:{u.port}", app.output())
+
+    @unittest.skipUnless(shutil.which("node"), "Node is not there")
+    def test_node(self):
+        port = free_port()
+        node = subprocess.Popen(["node", "-e", """
+            require("http").createServer((req, res) => {
+                res.writeHead(200, {trailer: "x-count"});
+                let n = 0;
+                req.on("data", d => { n += d.length; });
+                req.on("end", () => { res.write("some "); setTimeout(() => { res.addTrailers({"x-count": String(n)}); res.end("text"); }, 50); });
+            }).listen(%d, "127.0.0.1");""" % port])
+        self.closing.append(lambda: (node.kill(), node.wait()))
+        app = self.proxy(f"http://127.0.0.1:{port}")
+        end = time.time() + 10
+        while self.ask(app)[0].status != 200 and time.time() < end:
+            time.sleep(0.1)
+        with app.connect() as s:
+            s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
+            data = b""
+            while True:
+                got = s.recv(65536)
+                if not got:
+                    break
+                data += got
+        self.assertTrue(data.startswith(b"HTTP/1.1 200"), data)
+        self.assertIn(b"x-count: 5\r\n\r\n", data)
+
+
+if __name__ == "__main__":
+    unittest.main()
