@@ -39,7 +39,8 @@ else()
     target_compile_definitions(nexus_flags INTERFACE
         $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
     target_link_options(nexus_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections -pie)
-    target_compile_options(nexus_flags INTERFACE -ffunction-sections -fdata-sections)
+    # Nothing unwinds by tables: debuggers read those of -g, and everything else walks frame pointers.
+    target_compile_options(nexus_flags INTERFACE -ffunction-sections -fdata-sections $<$<CONFIG:Release>:-fno-asynchronous-unwind-tables>)
 endif()
 find_package(Threads REQUIRED)
 target_link_libraries(nexus_flags INTERFACE Threads::Threads ${CMAKE_DL_LIBS})

@@ -42,6 +42,9 @@ change(crypto/fipsmodule/CMakeLists.txt [[    elseif(ARCH STREQUAL "x86_64")
         ${S2N_BIGNUM_DIR}/p256/bignum_montinv_p256.S]] [[    elseif(ARCH STREQUAL "x86_64")
       list(REMOVE_ITEM BCM_ASM_SOURCES]])
 
+# libssl puts a chain of certificates into a stack that it does not look whether there was memory for.
+change(crypto/stack/stack.c "return OPENSSL_sk_insert(sk, p, sk->num);" "return sk == NULL ? 0 : OPENSSL_sk_insert(sk, p, sk->num);")
+
 # The two codes for x86-64 that share a curve, for old processors and for others, each have the same table: the old ones' goes.
 set(folder third_party/s2n-bignum/s2n-bignum-imported/x86_att/curve25519)
 foreach(name edwards25519_scalarmulbase curve25519_x25519base)
@@ -58,12 +61,12 @@ endforeach()
 # A section for each function, of which the linker keeps what is used. Nothing runs before main: src/crypto/library.h has
 # the library look at the processor when it is first used. OPENSSL_SMALL leaves out code for AVX-512 and large tables, 1.1 MB:
 # docs/decisions/crypto.md has what that costs. libssl is C++ that needs no runtime, and a protocol, where it is size that counts.
-set(flags "-w -DNDEBUG -fno-omit-frame-pointer -ffunction-sections -fdata-sections -fvisibility=hidden -DBORINGSSL_NO_STATIC_INITIALIZER")
+set(flags "-w -DNDEBUG -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -ffunction-sections -fdata-sections -fvisibility=hidden -DBORINGSSL_NO_STATIC_INITIALIZER")
 execute_process(COMMAND ${CMAKE_COMMAND} -G ${GENERATOR} -S ${BUILD}/source -B ${BUILD}/build
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=${COMPILER} -DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER}
     -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}
     "-DCMAKE_C_FLAGS=${flags} -O2" -DCMAKE_C_FLAGS_RELEASE= -DCMAKE_POSITION_INDEPENDENT_CODE=ON
-    "-DCMAKE_CXX_FLAGS=${flags} -Os -fno-threadsafe-statics -fno-asynchronous-unwind-tables" -DCMAKE_CXX_FLAGS_RELEASE=
+    "-DCMAKE_CXX_FLAGS=${flags} -Os -fno-threadsafe-statics" -DCMAKE_CXX_FLAGS_RELEASE=
     -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF -DBUILD_TOOL=OFF
     -DOPENSSL_SMALL=1 -DDISABLE_GO=ON -DDISABLE_PERL=ON -DDISABLE_CPU_JITTER_ENTROPY=ON -DENABLE_SOURCE_MODIFICATION=OFF
     OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)

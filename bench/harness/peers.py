@@ -3,6 +3,7 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -93,6 +94,24 @@ def static_command(name, port, folder):
     return [path, str(BENCH / "peers" / ("static.bun.js" if name == "bun" else "static.js")), str(port), str(folder)]
 
 
+def tls_command(name, port, folder):
+    """The command of a peer's server with TLS: JSON at /, the files in `folder` below /files. The certificate is in `folder` too."""
+    path, cert, key = program(name), folder / "localhost.crt", folder / "localhost.key"
+    if not cert.exists():
+        proc.output([program("nexus"), "cert", "localhost"], env={**environment(), "XDG_DATA_HOME": str(WORK)}, cwd=folder)
+    arguments = [str(port), str(cert), str(key), str(folder)]
+    if name == "nexus":
+        return [path, "run", "--release", "--allow-all", str(BENCH / "http" / "tls.c"), "--", *arguments]
+    if name == "nginx":
+        text = ("user root;\n" if os.geteuid() == 0 else "") + (BENCH / "peers" / "tls.nginx.conf").read_text()
+        for part, value in (("@PORT@", port), ("@DIR@", WORK), ("@CERT@", cert), ("@KEY@", key), ("@FOLDER@", folder)):
+            text = text.replace(part, str(value))
+        conf = WORK / f"nginx-tls-{port}.conf"
+        conf.write_text(text)
+        return [path, "-c", str(conf), "-p", str(WORK), "-e", "stderr"]
+    return [path, str(BENCH / "peers" / ("tls.bun.js" if name == "bun" else "tls.js")), *arguments]
+
+
 def script_command(name, script, native, *args):
     """The command that runs a small program: `native` (below bench/) on Nexus, `script` on the JavaScript peers."""
     path = program(name)
@@ -138,9 +157,13 @@ def free_port():
                 continue
 
 
-def ask(port, timeout=5):
+def ask(port, timeout=5, tls=False):
     """One request on a connection of its own: (head, body). OSError when nobody answers."""
     with socket.create_connection(("127.0.0.1", port), timeout) as s:
+        if tls:
+            context = ssl.create_default_context()
+            context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+            s = context.wrap_socket(s)
         s.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\n\r\n" % port)
         data = b""
         while b"\r\n\r\n" not in data:
@@ -164,9 +187,9 @@ def ask(port, timeout=5):
 class Server:
     """A peer's server, started on the server's core and found to answer rightly; a context manager."""
 
-    def __init__(self, name, command=None, core=True, env=None, expect=BODY, timeout=30, json_body=True):
+    def __init__(self, name, command=None, core=True, env=None, expect=BODY, timeout=30, json_body=True, tls=False):
         self.name = name
-        self.json_body = json_body
+        self.json_body, self.tls = json_body, tls
         self.port = free_port()
         self.log = WORK / f"{name}.log"
         command = command(self.port) if command else server_command(name, self.port)
@@ -183,7 +206,7 @@ class Server:
         until = time.monotonic() + timeout
         while True:
             try:
-                head, body = ask(self.port)
+                head, body = ask(self.port, tls=self.tls)
                 break
             except OSError as error:
                 if self.process.poll() is not None:

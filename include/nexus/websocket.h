@@ -29,6 +29,7 @@
 
 #include <nexus/events.h>
 #include <nexus/http.h>
+#include <nexus/tls.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -90,8 +91,10 @@ typedef struct nx_ws_options {
     nx_err (*message)(nx_ws *ws, const nx_ws_message *message);
     void (*close)(nx_ws *ws);
     /* A client's. */
-    const char *headers;  /* fields of the request, each line "name: value\n"; none */
-    nx_duration deadline; /* to connect and shake hands, 10 s */
+    const char *headers;               /* fields of the request, each line "name: value\n"; none */
+    nx_duration deadline;              /* to connect and shake hands, 10 s */
+    const nx_tls_connect_options *tls; /* for wss: which authorities are trusted, and so on; its
+                                          deadlines and protocols do not count */
 } nx_ws_options;
 #define NX_WS_MAX_MESSAGE ((size_t)1 << 20)
 #define NX_WS_MAX_QUEUE   ((size_t)1 << 20)
@@ -120,7 +123,7 @@ NX_API NX_MUST_CHECK nx_err nx_ws_serve_with(nx_request *req, nx_response *res,
 
 /* ---- A client's */
 
-/* Connects to "ws://host:port/path" and shakes hands: nx_ws_connect(&ws,
+/* Connects to "ws://host:port/path", or "wss:", and shakes hands: nx_ws_connect(&ws,
  * "ws://localhost:3000/chat", .protocols = "chat"). The caller frees it with nx_ws_free. With
  * callbacks they are called as a server's are, until then. NX_EINVAL (the URL, the options),
  * NX_EPROTO (the answer is none to a handshake, or a refusal, whose status the message says),

@@ -5,7 +5,7 @@
 
 bool nx__io_end(const struct nx__http_io *io)
 {
-    if (io->tls) nx__tls_end(io->tls);
+    if (io->tls) (void)nx__tls_end(io->tls);
     return shutdown(io->fd, SHUT_WR) == 0;
 }
 

@@ -253,11 +253,9 @@ nx_stream *nx_net_stream(nx_conn *conn)
     return nx__stream_direct(stream, stream_direct);
 }
 
-int nx__conn_release(nx_conn *conn)
+void nx__conn_unwatch(nx_conn *conn)
 {
-    int fd = nx__net_fd_release(&conn->socket);
-    nx_conn_close(conn);
-    return fd;
+    nx__poller_remove(&conn->socket.loop->poller, &conn->socket.watch);
 }
 
 void nx_conn_stop(nx_conn *conn)

@@ -15,10 +15,6 @@ struct nx__conn_how {
 NX_MUST_CHECK nx_err nx__conn_new(nx_conn **out, int fd, const nx_address *peer, const char *name,
                                   const struct nx__conn_how *how);
 
-/* Closes all of a connection but its socket, which becomes the caller's and stays non-blocking.
- * There is no stream of it, and no other fiber is in it. */
-int nx__conn_release(nx_conn *conn);
-
 /* ---- For what stands on a connection and moves its bytes by itself (TLS) */
 
 /* Waits until there is something to read, or room to write (NX__READABLE, NX__WRITABLE): as long as
@@ -26,6 +22,10 @@ int nx__conn_release(nx_conn *conn);
  * "read from". Errors as nx_net_stream, recorded. */
 NX_MUST_CHECK nx_err nx__conn_wait(nx_conn *conn, uint32_t event, nx_duration by,
                                    const char *doing);
+
+/* Leaves waiting for the socket to who asks for this, with a watch of his own; no fiber is in the
+ * connection, nor will be. */
+void nx__conn_unwatch(nx_conn *conn);
 
 /* Counts bytes against the loop's turn, and lets others run when it is over. NX_ECANCELED. */
 NX_MUST_CHECK nx_err nx__conn_turn(nx_conn *conn, const char *doing, size_t bytes);

@@ -433,7 +433,10 @@ void nx__quic_wants(struct nx__quic_conn *conn)
 nx_err nx__quic_open(struct nx__quic_endpoint *endpoint, struct nx__quic_group *group,
                      uint32_t worker, const union nx__address *at)
 {
-    const struct nx__udp_how how = {.joins = true, .reuse = true};
+    const struct nx__udp_how how = {.joins = true,
+                                    .reuse = true,
+                                    .receive_buffer = NX__QUIC_SOCKET,
+                                    .send_buffer = NX__QUIC_SOCKET};
     char text[NX__PEER_MAX];
     endpoint->loop = nx__loop();
     endpoint->worker = worker;
@@ -476,6 +479,12 @@ void nx__quic_begin(struct nx__quic_endpoint *endpoint)
 void nx__quic_stop(struct nx__quic_endpoint *endpoint)
 {
     endpoint->over = true;
+    /* Who is still in the handshake is served elsewhere. */
+    for (struct nx__list *link = endpoint->conns.next; link != &endpoint->conns;
+         link = link->next) {
+        struct nx__quic_conn *conn = nx__container_of(link, struct nx__quic_conn, link);
+        if (!conn->session) nx__quic_fail(conn, NGTCP2_CONNECTION_REFUSED);
+    }
 }
 
 static void list_end(struct nx__quic_endpoint *endpoint, struct nx__list *list)

@@ -12,6 +12,7 @@ enum {
     NX__QUIC_IN_BATCH = 16,         /* of those in one system call */
     NX__QUIC_OUT = 256 * 1024,      /* to be sent in one system call */
     NX__QUIC_OUT_LEAST = 66 * 1024, /* for one write of a connection */
+    NX__QUIC_SOCKET = 1024 * 1024,  /* in the kernel, as far as it allows; for all peers together */
     NX__QUIC_SECRET = 32,
 };
 #define NX__QUIC_RETRY_LIFE NX_S(10)

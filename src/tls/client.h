@@ -11,6 +11,9 @@
 NX_MUST_CHECK nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name,
                                           const char *peer, const nx_tls_connect_options *options);
 
+/* The session of a connection, which goes on to own it; for who moves its bytes by himself. */
+struct nx__tls *nx__tls_session(nx_tls *tls);
+
 /* Why a client's handshake has failed, in words: of the certificate where it was that. */
 const char *nx__tls_client_why(const struct nx__tls *tls);
 

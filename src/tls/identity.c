@@ -29,6 +29,7 @@ static nx_err read_names(struct nx__tls_identity *identity, const X509 *own)
 {
     nx_err err = NX_OK;
     GENERAL_NAMES *names = X509_get_ext_d2i(own, NID_subject_alt_name, NULL, NULL);
+    if (!names && nx__crypto_starved()) return nx__crypto_failed("read a certificate");
     for (size_t i = 0; names && i < sk_GENERAL_NAME_num(names) && !err; i++) {
         const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
         if (name->type == GEN_DNS)
@@ -71,6 +72,35 @@ static nx_err derive(struct nx__tls_identity *identity)
     return err;
 }
 
+/* Whether the certificate has the key's public half, byte for byte. */
+static nx_err same_key(const X509 *own, const EVP_PKEY *key, bool *same)
+{
+    uint8_t *ours = NULL, *theirs = NULL;
+    size_t len = 0;
+    CBB cbb;
+    int other = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(own), &theirs);
+    bool good = other >= 0 && CBB_init(&cbb, 128);
+    if (good && !(EVP_marshal_public_key(&cbb, key) && CBB_finish(&cbb, &ours, &len))) {
+        CBB_cleanup(&cbb);
+        good = false;
+    }
+    *same = good && len == (size_t)other && memcmp(ours, theirs, len) == 0;
+    OPENSSL_free(ours);
+    OPENSSL_free(theirs);
+    return good ? NX_OK : nx__crypto_failed("read a certificate");
+}
+
+/* libcrypto does not say that it had no memory to see the public key in a certificate. */
+static nx_err unfit(const X509 *own, const EVP_PKEY *secret, const char *cert, const char *key)
+{
+    bool same;
+    ERR_clear_error();
+    NX_TRY(same_key(own, secret, &same));
+    if (same) return nx__crypto_failed("read a certificate");
+    return nx__error_set(NX_EINVAL, "the key of %s is not that of the first certificate of %s", key,
+                         cert);
+}
+
 static nx_err check(struct nx__tls_identity *identity, const char *cert, const char *key)
 {
     X509 *own = X509_parse_from_buffer(identity->chain[0]);
@@ -78,12 +108,8 @@ static nx_err check(struct nx__tls_identity *identity, const char *cert, const c
         if (nx__crypto_starved()) return nx__crypto_failed("read a certificate");
         return nx__error_set(NX_EINVAL, "the first certificate of %s is damaged", cert);
     }
-    bool fits = X509_check_private_key(own, identity->key);
-    ERR_clear_error();
-    nx_err err =
-        fits ? read_names(identity, own)
-             : nx__error_set(NX_EINVAL, "the key of %s is not that of the first certificate of %s",
-                             key, cert);
+    nx_err err = X509_check_private_key(own, identity->key) ? read_names(identity, own)
+                                                            : unfit(own, identity->key, cert, key);
     X509_free(own);
     return err;
 }

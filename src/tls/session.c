@@ -3,6 +3,7 @@
 #include "tls/session.h"
 
 #include "base/syscall.h"
+#include "crypto/library.h"
 #include "loop/loop.h"
 #include "tls/tls.h"
 #include <errno.h>
@@ -200,21 +201,28 @@ static void leave(struct nx__tls *tls)
     if (shared->out_len) (void)flush(tls); /* an alert */
 }
 
+/* Keeps the reason that libssl gives for a failure, and forgets what it has to say about it.
+ * ENOMEM, or EPROTO. */
+static int reason_take(struct nx__tls *tls)
+{
+    uint32_t reason = ERR_peek_error();
+    if (reason) tls->reason = (uint16_t)ERR_GET_REASON(reason);
+    return nx__crypto_starved() ? ENOMEM : EPROTO;
+}
+
 /* What a call of libssl that has not succeeded means: 0 for an end, or -errno. */
 static long outcome(struct nx__tls *tls, int result)
 {
     int what = SSL_get_error(tls->ssl, result);
-    uint32_t reason = ERR_peek_error();
-    if (reason) tls->reason = (uint16_t)ERR_GET_REASON(reason);
-    ERR_clear_error();
+    int error = reason_take(tls);
     if (what == SSL_ERROR_WANT_READ) return -EAGAIN;
     if (what == SSL_ERROR_ZERO_RETURN) {
         tls->closed = true;
         return 0;
     }
     if (tls->error) return -tls->error;
-    if (tls->ended) return 0;
-    return -EPROTO;
+    if (tls->ended && error != ENOMEM) return 0;
+    return -error;
 }
 
 long nx__tls_handshake(struct nx__tls *tls, struct nx__buffer *out)
@@ -227,6 +235,11 @@ long nx__tls_handshake(struct nx__tls *tls, struct nx__buffer *out)
     int n = SSL_do_handshake(tls->ssl);
     long result = n == 1 ? 1 : outcome(tls, n);
     tls->open = n == 1;
+    /* A server's tickets go with its first answer. Where nothing has been asked yet they go at
+     * once: a client that waits for a word about its last packet before it sends another would wait
+     * long. */
+    if (tls->open && SSL_is_server(tls->ssl) && shared->in_at == shared->in_len)
+        (void)SSL_write(tls->ssl, "", 0);
     if (result == 0) result = -ECONNRESET;
     if (result == -EAGAIN && tls->handshake_bytes > NX__TLS_HANDSHAKE_MOST) result = -EMSGSIZE;
     if (result < 0 && nx__tls_is_text(tls)) shared->out_len = 0;
@@ -279,8 +292,8 @@ static long seal(struct nx__tls *tls, const char *data, size_t len)
 {
     int n = SSL_write(tls->ssl, data, (int)len);
     if (n != (int)len) {
-        ERR_clear_error();
-        if (!tls->error) tls->error = EPROTO;
+        int error = reason_take(tls);
+        if (!tls->error) tls->error = error;
         return -tls->error;
     }
     if (tls->sent < FIRST_BYTES) tls->sent += (uint32_t)len;
@@ -351,11 +364,16 @@ nx_err nx__tls_keep(struct nx__tls *tls, const void *data, size_t len, struct nx
     return !tls->error ? NX_OK : tls->error == ENOMEM ? NX_ENOMEM : NX_EPROTO;
 }
 
-void nx__tls_end(struct nx__tls *tls)
+int nx__tls_end(struct nx__tls *tls)
 {
-    if (tls->error || !tls->open) return;
+    if (tls->error || !tls->open) return -tls->error;
     shared->sink = NULL;
-    (void)SSL_shutdown(tls->ssl);
-    ERR_clear_error();
+    if (SSL_shutdown(tls->ssl) < 0) {
+        int error = reason_take(tls);
+        if (!tls->error) tls->error = error;
+        shared->out_len = 0;
+        return -tls->error;
+    }
     (void)flush(tls);
+    return 0;
 }

@@ -61,8 +61,8 @@ NX_MUST_CHECK nx_err nx__tls_keep(struct nx__tls *tls, const void *data, size_t 
 /* What has gone wrong with the socket, as an errno; 0: nothing. */
 int nx__tls_error(const struct nx__tls *tls);
 
-/* Tells the peer that no more comes (close_notify), as far as the socket takes it. */
-void nx__tls_end(struct nx__tls *tls);
+/* Tells the peer that no more comes (close_notify), as far as the socket takes it. 0, or -errno. */
+int nx__tls_end(struct nx__tls *tls);
 
 /* Frees it; the socket stays open. NULL is nothing. */
 void nx__tls_free(struct nx__tls *tls);

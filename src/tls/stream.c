@@ -50,6 +50,14 @@ static nx_err closed(void)
 
 /* ---- Bytes */
 
+static nx_err failed(const nx_tls *tls, const char *doing, long error)
+{
+    if (error == -ENOMEM) return nx__conn_failed(tls->conn, doing, NX_ENOMEM, "out of memory");
+    if (error == -EPROTO)
+        return nx__conn_failed(tls->conn, doing, NX_EPROTO, nx__tls_why(tls->session));
+    return nx__conn_failed_system(tls->conn, doing, (int)-error);
+}
+
 /* Sends what the socket has not taken before. */
 static nx_err flush(nx_tls *tls, nx_duration by, const char *doing)
 {
@@ -85,10 +93,8 @@ static nx_err read_some(nx_tls *tls, void *data, size_t len, size_t *got)
                                    "was done, so something may be missing");
         if (n == -EAGAIN)
             NX_TRY(nx__conn_wait(tls->conn, NX__READABLE, NX_FOREVER, reading));
-        else if (n == -EPROTO)
-            return nx__conn_failed(tls->conn, reading, NX_EPROTO, nx__tls_why(tls->session));
         else
-            return nx__conn_failed_system(tls->conn, reading, (int)-n);
+            return failed(tls, reading, n);
     }
 }
 
@@ -102,7 +108,7 @@ static nx_err write_all(nx_tls *tls, nx_bytes bytes)
         if (!tls->conn) return closed();
         const struct iovec piece = {(void *)(uintptr_t)bytes.data, bytes.len};
         long n = nx__tls_send(tls->session, &piece, 1, &tls->out);
-        if (n < 0) return nx__conn_failed_system(tls->conn, writing, (int)-n);
+        if (n < 0) return failed(tls, writing, n);
         bytes = nx_slice(bytes.data + n, bytes.len - (size_t)n);
     }
 }
@@ -115,7 +121,7 @@ static nx_err greet_failed(nx_tls *tls, long error)
         return nx__conn_failed(tls->conn, greeting, NX_EPROTO, nx__tls_client_why(tls->session));
     if (error == -EMSGSIZE)
         return nx__conn_failed(tls->conn, greeting, NX_EPROTO, "its handshake has no end");
-    return nx__conn_failed_system(tls->conn, greeting, (int)-error);
+    return failed(tls, greeting, error);
 }
 
 static nx_err greet(nx_tls *tls, nx_duration by)
@@ -198,13 +204,18 @@ nx_err nx_tls_accept(nx_tls **out, nx_conn *conn, nx_tls_server *server)
     return begun(out, (*out)->session ? NX_OK : NX_ENOMEM, nx__deadline(NX_TLS_HANDSHAKE_DEADLINE));
 }
 
+struct nx__tls *nx__tls_session(nx_tls *tls)
+{
+    return tls->session;
+}
+
 /* ---- Its end */
 
 static void end(nx_tls *tls)
 {
     nx_conn *conn = tls->conn;
     if (!conn) return;
-    if (tls->session && !tls->out.len) nx__tls_end(tls->session);
+    if (tls->session && !tls->out.len) (void)nx__tls_end(tls->session);
     tls->conn = NULL;
     if (tls->owned)
         nx_conn_close(conn);
@@ -249,7 +260,8 @@ static nx_err stream_finish(void *state, nx_stream *next)
     (void)next;
     if (!tls->conn) return closed();
     NX_TRY(flush(tls, NX_FOREVER, "finish"));
-    nx__tls_end(tls->session);
+    int error = nx__tls_end(tls->session);
+    if (error) return failed(tls, "finish", error);
     if (shutdown(nx_net_fd(tls->conn), SHUT_WR) == 0 || errno == ENOTCONN) return NX_OK;
     return nx__conn_failed_system(tls->conn, "finish", errno);
 }

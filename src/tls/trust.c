@@ -173,11 +173,13 @@ nx_err nx__tls_trust_name(SSL *ssl, const char *name)
         inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
     X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    size_t len = strlen(name);
+    if (!len || len > TLSEXT_MAXLEN_host_name)
+        return nx__error_set(NX_EINVAL, "\"%.100s\" is no name of a host", name);
     bool good = numeric ? X509_VERIFY_PARAM_set1_ip_asc(param, name)
-                        : X509_VERIFY_PARAM_set1_host(param, name, strlen(name)) &&
+                        : X509_VERIFY_PARAM_set1_host(param, name, len) &&
                               SSL_set_tlsext_host_name(ssl, name);
-    ERR_clear_error();
-    return good ? NX_OK : nx__error_set(NX_EINVAL, "\"%.100s\" is no name of a host", name);
+    return good ? NX_OK : nx__crypto_failed("begin TLS");
 }
 
 const char *nx__tls_distrust(const SSL *ssl)

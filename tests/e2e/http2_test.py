@@ -232,5 +232,83 @@ class Stop(unittest.TestCase):
         self.assertEqual(app.process.wait(20), 0)
 
 
+class Socket:
+    """A WebSocket in a stream (RFC 8441)."""
+
+    def __init__(self, peer, path, headers=()):
+        self.peer, self.rest = peer, b""
+        peer.until(lambda: 8 in peer.settings)
+        assert peer.settings[8] == 1
+        self.stream = peer.request("CONNECT", path, [("sec-websocket-version", "13"), *headers], end=False, protocol="websocket")
+        peer.until(lambda: self.answer.headers is not None or self.answer.reset is not None)
+
+    @property
+    def answer(self):
+        return self.peer.answer(self.stream)
+
+    def send(self, data, opcode=1, end=False):
+        head = bytes([0x80 | opcode]) + (bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big"))
+        masked = head + b"\0\0\0\0" + data
+        for i in range(0, len(masked), 16384):
+            self.peer.send(frame(wire.DATA, 0, self.stream, masked[i:i + 16384]))
+        if end:
+            self.peer.send(frame(wire.DATA, wire.END_STREAM, self.stream))
+
+    def receive(self):
+        def need(n):
+            self.peer.until(lambda: len(self.answer.body) >= n)
+            return self.answer.body
+        body = need(2)
+        at, n = 2, body[1]
+        if n == 126:
+            at, n = 4, int.from_bytes(need(4)[2:4], "big")
+        elif n == 127:
+            at, n = 10, int.from_bytes(need(10)[2:10], "big")
+        body = need(at + n)
+        self.answer.body = body[at + n:]
+        return body[0] & 15, body[at:at + n]
+
+
+@unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+class WebSocket(ServerTest):
+    app_source = "ws.c"
+
+    def peer(self, **options):
+        return Peer(self.app.connect, **options)
+
+    def test_both_forms(self):
+        for path in ("/loop", "/callbacks"):
+            with self.subTest(path), self.peer() as p:
+                ws = Socket(p, path)
+                self.assertEqual(ws.answer.status, 200)
+                for size in (0, 5, 125, 126, 40000):
+                    ws.send(b"x" * size, 2)
+                    self.assertEqual(ws.receive(), (2, b"x" * size))
+                others = [Socket(p, path) for _ in range(50)]
+                for i, other in enumerate(others):
+                    other.send(b"%d" % i)
+                for i, other in enumerate(others):
+                    self.assertEqual(other.receive(), (1, b"%d" % i))
+                ws.send(b"!many")
+                for _ in range(200):
+                    self.assertEqual(len(ws.receive()[1]), 100000)
+                self.assertEqual(ws.receive(), (1, b"done"))
+                ws.send(b"\x03\xe8bye", 8)
+                self.assertEqual(ws.receive(), (8, b"\x03\xe8"))
+                p.until(lambda: ws.answer.ended)
+                others[0].send(b"still here")
+                self.assertEqual(others[0].receive(), (1, b"still here"))
+                p.send(frame(wire.RST_STREAM, 0, others[1].stream, wire.CANCEL.to_bytes(4, "big")))
+                others[2].send(b"me too", end=True)
+                self.assertEqual(others[2].receive(), (1, b"me too"))
+
+    def test_refusals(self):
+        with self.peer() as p:
+            p.until(lambda: 8 in p.settings)
+            self.assertEqual(Socket(p, "/nowhere").answer.status, 404)
+            self.assertEqual(p.ask("CONNECT", "/loop", protocol="other", end=False).status, 501)
+            self.assertEqual(p.ask("GET", "/loop").status, 426)
+
+
 if __name__ == "__main__":
     unittest.main()

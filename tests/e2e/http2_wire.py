@@ -55,8 +55,8 @@ class Peer:
     def send(self, data):
         self.socket.sendall(data)
 
-    def block(self, method="GET", path="/", headers=(), authority="test", scheme="http"):
-        fields = [(":method", method), (":scheme", scheme), (":path", path), (":authority", authority)]
+    def block(self, method="GET", path="/", headers=(), authority="test", scheme="http", protocol=None):
+        fields = [(":method", method), (":protocol", protocol), (":scheme", scheme), (":path", path), (":authority", authority)]
         return self.encoder.encode([f for f in fields if f[1] is not None] + list(headers))
 
     def request(self, method="GET", path="/", headers=(), body=None, end=True, **rest):

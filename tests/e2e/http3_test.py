@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import tempfile
 import unittest
@@ -13,6 +14,9 @@ import quic
 from browser import CHROMIUM, Chromium, Tab
 from quic import Relay, client, configuration, run
 from support import App
+
+if not quic.MISSING:
+    from aioquic.quic.connection import QuicConnection
 
 QUIC_GO = os.path.join(quic.HERE, "../../build/peers/quic-go")
 
@@ -317,6 +321,24 @@ class Ends(unittest.TestCase):
                 await asyncio.sleep(0.5)
                 self.assertEqual(c.ended.error_code, 0x100)
             self.assertEqual(app.process.wait(10), 0)
+        run(go())
+
+    @unittest.skipIf(quic.MISSING, quic.MISSING)
+    def test_drain_without_a_peer(self):
+        """A handler whose peer has gone is waited for, and a peer in its handshake is not."""
+        async def go():
+            app = self.serve()
+            async with client(app.port) as c:
+                c.start("GET", "/slow?ms=1500")
+                await asyncio.sleep(0.2)
+            half_open = QuicConnection(configuration=configuration())
+            half_open.connect(("127.0.0.1", app.port), now=0.0)
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+                s.sendto(half_open.datagrams_to_send(now=0.0)[0][0], ("127.0.0.1", app.port))
+                await asyncio.sleep(0.2)
+                app.process.send_signal(signal.SIGTERM)
+                self.assertEqual(app.process.wait(10), 0)
+            self.assertEqual(app.output(), "")
         run(go())
 
     @unittest.skipIf(quic.MISSING, quic.MISSING)

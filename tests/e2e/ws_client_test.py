@@ -4,17 +4,21 @@ import hashlib
 import base64
 import os
 import socket
+import ssl
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import unittest
 
-from support import HERE, NEXUS, free_port
+from certificates import Authority
+from support import HERE, NEXUS, App, free_port
 
 sys.path.insert(0, os.path.join(HERE, "../../build/peers/python"))
 try:
     import websockets.asyncio.server
+    import websockets.sync.client
 except ImportError:
     websockets = None
 
@@ -135,6 +139,48 @@ class ByHand(unittest.TestCase):
     def test_urls(self):
         for url, code in (("http://127.0.0.1/", 19), ("nonsense", 4)):
             self.assertEqual(Client(url).end()[0], code)
+
+
+class Tls(unittest.TestCase):
+    """wss, both ends, and against Python's."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.authority = Authority(cls.folder.name)
+        cls.cert, cls.key = cls.authority.issue("localhost", ["DNS:localhost", "IP:127.0.0.1"])
+
+    def test_both_ends(self):
+        app = App("ws.c", self.cert, self.key)
+        self.addCleanup(app.kill)
+        flags = ("--allow-net", f"--allow-read={self.folder.name}")
+        for path in ("loop", "callbacks"):
+            for words in ((), ("context",), ("fresh", "compress-all")):
+                url = f"wss://localhost:{app.port}/{path}"
+                code, out = Client(url, "say=!close", f"ca={self.authority.cert}", *words, flags=flags).end()
+                self.assertEqual((code, out), (0, "NX_ECLOSED 4001 as you wish []\n"))
+        code, out = Client(f"wss://localhost:{app.port}/loop", flags=flags).end()  # nobody has said that it is to be trusted
+        self.assertEqual(code, 14, out)
+        self.assertIn("certificate", out)
+        self.assertEqual(app.stop(), 0, app.output())
+
+    @unittest.skipUnless(websockets, "the Python package websockets is not below build/peers: make setup")
+    def test_against_python(self):
+        app = App("ws.c", self.cert, self.key)
+        self.addCleanup(app.kill)
+        context = ssl.create_default_context(cafile=self.authority.cert)
+        for path in ("loop", "callbacks"):
+            with websockets.sync.client.connect(f"wss://localhost:{app.port}/{path}", ssl=context, max_size=1 << 23) as ws:
+                for message in ("", "hé 🙂", b"x" * 3000000, "text " * 100000):
+                    ws.send(message)
+                    self.assertEqual(ws.recv(), message)
+                ws.send("!many")  # more than the socket takes at once
+                total = 0
+                while (message := ws.recv()) != "done":
+                    total += len(message)
+                self.assertEqual(total, 20000000)
+        self.assertEqual(app.stop(), 0, app.output())
 
 
 @unittest.skipUnless(websockets, "the Python package websockets is not below build/peers: make setup")

@@ -375,6 +375,24 @@ class Server(unittest.TestCase):
                     ws.s.sendall(data)
                     self.assertEqual(ws.closed(), code)
 
+    def test_pings_whose_answers_nobody_takes(self):
+        before = self.app.rss()
+        for path in FORMS:
+            ws = self.raw(path, size=4096)
+            flood = frame(9, bytes(125)) * 1000
+            with self.assertRaises(ConnectionError):
+                for _ in range(1000):
+                    ws.s.sendall(flood)
+        self.assertLess(self.app.rss() - before, 24 << 10)
+
+    def test_many_small_fragments(self):
+        for path in FORMS:
+            ws = self.raw(path)
+            ws.s.sendall(frame(2, b"x", fin=False) + frame(0, b"y", fin=False) * 100000 + frame(0, b"z"))
+            self.assertEqual(ws.recv(), (0x82, b"x" + b"y" * 100000 + b"z"))
+            ws.s.sendall(frame(1, b"", fin=False) + frame(0, b"", fin=False) * 100000 + frame(0, b""))
+            self.assertEqual(ws.recv(), (0x81, b""))
+
     def test_peers_that_leave(self):
         for path in FORMS:
             ws = self.raw(path)

@@ -110,6 +110,7 @@ static void out_sent(struct nx__h2_stream *stream, size_t len)
     stream->out = (nx_bytes){0};
     if (!stream->out_end) nx__list_remove(&stream->sending);
     if (req) nx__h2_wake(&req->writer);
+    if (stream->tunnel && stream->blocked) nx__h2_tunnel_tell(stream, NX__WRITABLE);
     if (stream->events && nx__list_empty(&stream->due))
         nx__list_insert(&stream->conn->due, &stream->due);
 }
@@ -336,6 +337,14 @@ nx_err nx__h2_end(nx_response *res)
     if (res->trailers.count) return out_put(req, (nx_bytes){0}, true);
     if (stream->reset || stream->closed) return gone();
     return nx__h2_put_copy(stream, (nx_bytes){0}, true) ? NX_OK : no_memory(stream);
+}
+
+nx_err nx__h2_send_switch(nx_response *res)
+{
+    res->status = 200;
+    NX_TRY(head_submit(res, UINT64_MAX, true));
+    res->state = NX__RESPONSE_DONE;
+    return NX_OK;
 }
 
 /* ---- Before the answer */

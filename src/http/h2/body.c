@@ -16,7 +16,7 @@ static struct nx__h2_request *of(const nx_request *base)
 int nx__h2_body_come(struct nx__h2_stream *stream, const uint8_t *data, size_t len)
 {
     struct nx__h2_conn *conn = stream->conn;
-    if (!stream->req || stream->reset) { /* nobody reads it any more */
+    if ((!stream->req && !stream->tunnel) || stream->reset) { /* nobody reads it any more */
         stream->discarded += (uint32_t)len;
         NX_IGNORE(nghttp2_session_consume(conn->session, stream->id, len));
         if (stream->discarded > NX__H2_DISCARD_MOST && stream->out_done)
@@ -25,6 +25,8 @@ int nx__h2_body_come(struct nx__h2_stream *stream, const uint8_t *data, size_t l
     }
     /* Windows hold the peer to less. */
     if (nx__buffer_append(&stream->in, data, len, NX__H2_CONN_WINDOW)) return -1;
+    if (stream->tunnel) nx__h2_tunnel_tell(stream, NX__READABLE);
+    if (!stream->req) return 0;
     stream->req->received += len;
     nx__h2_wake(&stream->req->reader);
     return 0;
@@ -94,11 +96,13 @@ static nx_err too_large(struct nx__h2_request *req)
     return broken(req, NX_ETOOBIG, "it is larger than max_body");
 }
 
-/* The peer may send as much again. */
-static void consumed(struct nx__h2_stream *stream, size_t len)
+void nx__h2_consumed(struct nx__h2_stream *stream, size_t len)
 {
-    if (stream->closed || stream->conn->broken) return;
-    NX_IGNORE(nghttp2_session_consume(stream->conn->session, stream->id, len));
+    nghttp2_session *session = stream->conn->session;
+    if (stream->closed)
+        NX_IGNORE(nghttp2_session_consume_connection(session, len));
+    else
+        NX_IGNORE(nghttp2_session_consume(session, stream->id, len));
     nx__h2_dirty(stream->conn);
 }
 
@@ -114,7 +118,7 @@ nx_err nx__h2_read(nx_request *base, nx_bytes *chunk)
     stream->in = req->piece;
     stream->in.len = 0;
     req->piece = come;
-    if (come.len) consumed(stream, come.len);
+    if (come.len) nx__h2_consumed(stream, come.len);
     *chunk = nx_slice(come.data, come.len);
     return NX_OK;
 }
@@ -146,7 +150,7 @@ nx_err nx__h2_body(nx_request *base, nx_bytes *body)
         memcpy(data + len, stream->in.data, more);
         len += more;
         stream->in.len = 0;
-        consumed(stream, more);
+        nx__h2_consumed(stream, more);
     }
     data[len] = '\0';
     *body = nx_slice(data, len);

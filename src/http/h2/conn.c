@@ -236,7 +236,7 @@ static void list_sending(struct nx__h2_conn *conn)
 {
     for (struct nx__list *link = conn->sending.next; link != &conn->sending; link = link->next) {
         struct nx__h2_stream *stream = nx__container_of(link, struct nx__h2_stream, sending);
-        if (stream->req) continue;
+        if (stream->req || stream->tunnel) continue; /* these have deadlines of their own */
         if (stream->list != NX__CONN_WRITE || nx__list_empty(&stream->base.link))
             nx__h2_stream_list(stream, NX__CONN_WRITE);
     }
@@ -314,6 +314,7 @@ static void settle(struct nx__h2_conn *conn)
 {
     if (!conn->closed) send_all(conn);
     if (conn->broken) conn_break(conn);
+    if (nx__unlikely(conn->closed)) nx__h2_streams_serve(conn); /* tunnels close themselves */
     bool idle = nx__list_empty(&conn->streams);
     if (nx__unlikely(!conn->closed && !conn->lingering && !conn->out.len &&
                      session_over(conn, idle))) {
@@ -516,6 +517,7 @@ static bool session_new(struct nx__h2_conn *conn)
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, NX__H2_STREAMS},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, o->max_head},
         {NGHTTP2_SETTINGS_NO_RFC7540_PRIORITIES, 1},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
     };
     return !nghttp2_submit_settings(conn->session, 0, settings,
                                     sizeof settings / sizeof *settings) &&

@@ -41,6 +41,8 @@ enum {
     NX__H2_RESET_COST = 8,
 };
 
+enum { NX__H2_ENTERED = 128 }; /* beside NX__READABLE and NX__WRITABLE */
+
 struct nx__h2_request;
 struct nx__h2_stream;
 
@@ -126,8 +128,11 @@ struct nx__h2_stream {
     char *copy;                /* memory of the stream that it is in; NULL: the handler's */
     struct nx__buffer in;      /* of the body: come, not yet read */
     struct nx__stream *events; /* without a fiber */
+    struct nx__tunnel *tunnel; /* another protocol has it */
     uint8_t list;
-    bool answered : 1;  /* the head has been handed to the session */
+    uint8_t told;       /* what the tunnel is to be told: events of the poller, NX__H2_ENTERED */
+    bool blocked : 1;   /* the tunnel waits until what it has sent has gone */
+    bool stopping : 1;  /* it has been told that the server stops */
     bool deferred : 1;  /* the session asks no more until it is told */
     bool out_end : 1;   /* the answer ends behind `out` */
     bool trailers : 1;  /* with trailers, which the handler has in its memory */
@@ -148,6 +153,7 @@ struct nx__h2_request {
     nx_duration started, waited, moved;   /* as HTTP/1.1 has it; when bytes last went out */
     uint64_t received;
     uint64_t length; /* as the head says; UINT64_MAX: it does not */
+    nx_bytes asked;  /* another protocol, by extended CONNECT */
     bool head_method, expect_continue, reading;
     char *trailer; /* lines of the trailer section */
     uint32_t trailer_len;
@@ -265,6 +271,9 @@ nx_err nx__h2_write(nx_response *res, nx_bytes piece);
 nx_err nx__h2_end(nx_response *res);
 nx_err nx__h2_early(nx_response *res, nx_bytes link);
 
+/* Sends the head with which another protocol begins; the answer is done. */
+NX_MUST_CHECK nx_err nx__h2_send_switch(nx_response *res);
+
 /* The peer may send the body. */
 nx_err nx__h2_continue(struct nx__h2_request *req);
 
@@ -284,6 +293,26 @@ nx_bytes nx__h2_trailer(const nx_request *req, const char *name);
 
 /* Bytes of a body have come. Non-zero when memory is out. */
 int nx__h2_body_come(struct nx__h2_stream *stream, const uint8_t *data, size_t len);
+
+/* The peer may send as much again. */
+void nx__h2_consumed(struct nx__h2_stream *stream, size_t len);
+
+/* ---- tunnel.c */
+
+nx_err nx__h2_tunnel(nx_response *res, struct nx__tunnel *tunnel, const char *protocol);
+nx_bytes nx__h2_tunnel_asked(const nx_request *req);
+
+/* Tells the stream's tunnel soon, in the loop's context: of events of the poller; that the handler
+ * has ended. */
+void nx__h2_tunnel_tell(struct nx__h2_stream *stream, uint32_t events);
+void nx__h2_tunnel_enter(struct nx__h2_stream *stream);
+
+/* Tells it now. The stream may be gone after. */
+void nx__h2_tunnel_serve(struct nx__h2_stream *stream);
+
+/* Ends it, whatever it does. */
+void nx__h2_tunnel_expire(struct nx__h2_stream *stream);
+bool nx__h2_tunnel_stop(struct nx__conn *base);
 
 /* ---- stream.c */
 

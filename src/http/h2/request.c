@@ -59,16 +59,18 @@ void nx__h2_stream_closed(struct nx__h2_stream *stream, uint32_t code)
         if (!stream->out_done || code != NGHTTP2_NO_ERROR) stream->reset = true;
         NX_IGNORE(nghttp2_session_set_stream_user_data(conn->session, stream->id, NULL));
         nx__list_remove(&stream->sending);
-        body_drop(stream);
+        if (!stream->tunnel) body_drop(stream);
     }
     if (stream->streaming && req) nx_cancel(req->base.fiber);
     if (stream->events) nx__h2_stream_over(stream);
     if (req) {
         nx__h2_wake(&req->reader);
         nx__h2_wake(&req->writer);
-        return;
     }
-    nx__h2_stream_free(stream);
+    if (stream->tunnel)
+        nx__h2_tunnel_tell(stream, NX__READABLE | NX__WRITABLE);
+    else if (!req)
+        nx__h2_stream_free(stream);
 }
 
 void nx__h2_reset(struct nx__h2_stream *stream, uint32_t code)
@@ -105,9 +107,13 @@ static void expire(struct nx__conn *base, enum nx__conn_list list)
     struct nx__h2_stream *stream = nx__container_of(base, struct nx__h2_stream, base);
     nx_http_server *server = stream->conn->server;
     nx__list_remove(&base->link); /* it is told once */
-    if (stream->req) {
+    if (stream->req && list != NX__CONN_TUNNEL) {
         nx__count(&server->stats.timed_out, 1);
         nx_cancel(stream->req->base.fiber);
+        return;
+    }
+    if (list == NX__CONN_TUNNEL) {
+        nx__h2_tunnel_expire(stream);
         return;
     }
     if (list == NX__CONN_LINGER) {
@@ -126,7 +132,7 @@ static bool is_used(const struct nx__conn *base)
 }
 
 const struct nx__conn_kind nx__h2_stream_kind = {
-    .expire = expire, .beat = nx__h2_stream_beat, .is_used = is_used};
+    .expire = expire, .beat = nx__h2_stream_beat, .stop = nx__h2_tunnel_stop, .is_used = is_used};
 
 /* ---- A request's fiber */
 
@@ -142,6 +148,10 @@ static NX__HOT nx_err request_main(void *arg)
     nx__buffer_free(&req->piece);
     stream->req = NULL;
     conn->handlers--;
+    if (nx__unlikely(stream->tunnel != NULL)) {
+        nx__h2_tunnel_enter(stream);
+        return NX_OK;
+    }
     nx__list_remove(&stream->base.link);
     if (nx__unlikely(stream->closed)) {
         nx__h2_stream_free(stream);
@@ -267,7 +277,7 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     stream->in_end = head->ends;
     int status = head->status;
     const char *reason = head->reason;
-    if (!status && head->method_id == NX__METHOD_CONNECT) {
+    if (!status && head->method_id == NX__METHOD_CONNECT && !head->protocol.len) {
         status = 501;
         reason = "CONNECT is not served";
     }
@@ -288,7 +298,10 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     const struct nx__site *site = &server->sites.rest;
     if (nx__unlikely(server->sites.count))
         site = nx__site_find(&server->sites, slice_of(head->text, head->authority));
-    nx__router_match(site->routes, base->method, base->path, base->match);
+    /* What HTTP/1.1 asks for by GET and Upgrade is at the same place (RFC 8441 5). */
+    bool changes = nx__unlikely(head->protocol.len != 0);
+    if (changes) req->asked = slice_of(base->head, head->protocol);
+    nx__router_match(site->routes, changes ? nx_str("GET") : base->method, base->path, base->match);
     base->handler = (nx_http_handler)base->match->handler;
     if (nx__unlikely(head->length > server->options.max_body)) {
         /* It gets an error page, in the style of where it leads, and is not read. */
@@ -304,7 +317,8 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     }
     nx__fiber_resume(base->fiber);
     /* It is there: the session closes no stream while it tells of its head. */
-    if (stream->req == req && !stream->streaming) nx__h2_stream_list(stream, NX__CONN_HANDLER);
+    if (stream->req == req && !stream->streaming && !stream->tunnel)
+        nx__h2_stream_list(stream, NX__CONN_HANDLER);
 }
 
 /* ---- The seam */
@@ -357,6 +371,8 @@ const struct nx__http_driver nx__h2_driver = {
     .peer = peer,
     .protocol = protocol,
     .tls = tls,
+    .tunnel = nx__h2_tunnel,
+    .tunnel_asked = nx__h2_tunnel_asked,
     .descriptor = descriptor,
     .leave = leave,
     .events = nx__h2_events,

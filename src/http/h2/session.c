@@ -245,6 +245,7 @@ static void trailer_take(struct nx__h2_stream *stream, const struct nx__h2_head 
 static void body_ended(struct nx__h2_stream *stream)
 {
     stream->in_end = true;
+    if (stream->tunnel) nx__h2_tunnel_tell(stream, NX__READABLE);
     if (stream->req) nx__h2_wake(&stream->req->reader);
 }
 

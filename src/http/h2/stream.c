@@ -60,6 +60,10 @@ void nx__h2_streams_serve(struct nx__h2_conn *conn)
     while (!nx__list_empty(&conn->due)) {
         struct nx__h2_stream *stream = nx__container_of(conn->due.next, struct nx__h2_stream, due);
         nx__list_remove(&stream->due);
+        if (stream->tunnel) {
+            nx__h2_tunnel_serve(stream);
+            continue;
+        }
         if (conn->broken || stream->closed) continue;
         if (stream->list == NX__CONN_WRITE || nx__list_empty(&stream->base.link))
             list_events(stream);

@@ -156,6 +156,10 @@ uint64_t nx__h3_reset(struct nx__h3_session *session, int64_t stream, uint64_t c
 uint64_t nx__h3_stopped(struct nx__h3_session *session, int64_t stream, uint64_t code);
 uint64_t nx__h3_closed(struct nx__h3_session *session, int64_t stream, uint64_t code);
 
+/* A stream whose connection has gone, but not its handler; and its end, when the server stops. */
+void nx__h3_orphan(nx_http_server *server, struct nx__list *link);
+void nx__h3_orphan_expire(struct nx__list *link);
+
 struct nx__h3_stream *nx__h3_find(const struct nx__h3_session *session, int64_t id);
 /* Something is to be done about the stream in the loop's context. */
 void nx__h3_turn(struct nx__h3_stream *stream);

@@ -13,6 +13,7 @@ struct nx__h3_server {
     struct nx__quic_endpoint endpoint; /* first */
     nx_http_server *server;
     struct nx__list sessions;
+    struct nx__list orphans; /* streams whose connection has gone before their handler */
 };
 
 static struct nx__h3_server *of(struct nx__quic_endpoint *endpoint)
@@ -250,6 +251,7 @@ nx_err nx__h3_open(nx_http_server *server, struct nx__quic_group *group, uint32_
     }
     h3->server = server;
     nx__list_init(&h3->sessions);
+    nx__list_init(&h3->orphans);
     h3->endpoint.owner = h3;
     h3->endpoint.admit = admit;
     h3->endpoint.left = left;
@@ -283,6 +285,14 @@ void nx__h3_expire(nx_http_server *server)
     struct nx__list *list = &server->h3->sessions;
     for (struct nx__list *link = list->next; link != list; link = link->next)
         nx__h3_session_expire(nx__container_of(link, struct nx__h3_session, link));
+    list = &server->h3->orphans;
+    for (struct nx__list *link = list->next; link != list; link = link->next)
+        nx__h3_orphan_expire(link);
+}
+
+void nx__h3_orphan(nx_http_server *server, struct nx__list *link)
+{
+    if (server->h3) nx__list_insert(&server->h3->orphans, link);
 }
 
 void nx__h3_close(nx_http_server *server)

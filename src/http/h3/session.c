@@ -157,7 +157,10 @@ void nx__h3_ended(struct nx__h3_stream *stream)
     stream->req = NULL;
     if (stream->streaming && !stream->held) nx__h3_stream_over(stream);
     if (!stream->session) {
+        nx_http_server *server = stream->server;
         stream_free(stream);
+        server->notices--;
+        nx__server_closed(server);
         return;
     }
     if (!stream->reset) stream->session->requests++;
@@ -524,9 +527,17 @@ static void stream_leave(struct nx__h3_stream *stream)
         stream_free(stream);
         return;
     }
+    /* The server waits for the handler all the same. */
+    stream->server->notices++;
+    nx__h3_orphan(stream->server, &stream->link);
     nx__h3_wake(&stream->reader);
     nx__h3_wake(&stream->writer);
     if (stream->streaming) nx_cancel(stream->req->base.fiber);
+}
+
+void nx__h3_orphan_expire(struct nx__list *link)
+{
+    nx_cancel(nx__container_of(link, struct nx__h3_stream, link)->req->base.fiber);
 }
 
 void nx__h3_session_gone(struct nx__h3_session *session)

@@ -90,13 +90,18 @@ nghttp3_ssize nx__h3_pull(nghttp3_conn *h3, int64_t id, nghttp3_vec *vec, size_t
     return (nghttp3_ssize)count;
 }
 
+/* What was added without a byte has nothing to be acknowledged. */
+static bool is_empty(const struct nx__h3_stream *stream)
+{
+    return stream->out != stream->pulled && stream->out->acked == stream->out->len;
+}
+
 void nx__h3_out_acked(struct nx__h3_stream *stream, uint64_t len)
 {
     stream->out_len -= (size_t)len;
     stream->session->out_len -= (size_t)len;
     stream->progressed = stream->server->loop->now;
-    while (len || (stream->out && stream->out != stream->pulled &&
-                   stream->out->acked == stream->out->len)) {
+    while (stream->out && (len || is_empty(stream))) {
         struct nx__h3_chunk *chunk = stream->out;
         size_t n = chunk->len - chunk->acked < len ? chunk->len - chunk->acked : (size_t)len;
         chunk->acked += n;
@@ -265,7 +270,10 @@ static nx_err submit(nx_response *res, uint64_t length, bool *body)
     size_t count = 0;
     nx_duration until;
     bool none = bodiless(res->status), head = ((struct nx__h3_request *)res->req)->head_method;
-    if (nx__h3_broken(stream)) return reset();
+    if (nx__h3_broken(stream)) {
+        res->state = NX__RESPONSE_DONE; /* nobody is there for an error page */
+        return reset();
+    }
     fields[count++] = nv(nx_str(":status"), digits((uint64_t)res->status, status));
     if (length && res->content_type && !nx__response_has(res, "content-type", res->fields.count))
         fields[count++] = nv_line(res->content_type);

@@ -1,5 +1,6 @@
 /* WebSockets as a client: connecting, and the opening handshake (RFC 6455 4.1). */
-#include "base/syscall.h"
+#include "tls/client.h"
+#include "http/io.h"
 #include "http/ws/ws.h"
 #include "net/conn.h"
 #include "ws/handshake.h"
@@ -22,11 +23,37 @@ enum {
 /* A tunnel of a socket's own. */
 struct client {
     struct nx__watch watch;
+    struct nx__http_io io;
     struct nx__tunnel *tunnel;
     struct nx_loop *loop;
     struct nx__buffer kept; /* what came behind the answer's head */
+    struct nx__buffer out;  /* sealed, not yet taken by the socket */
+    nx_conn *conn;          /* NULL where `tls` has it */
+    nx_tls *tls;
     bool half_closed;
 };
+
+static void client_free(struct client *c)
+{
+    nx__buffer_free(&c->kept);
+    nx__buffer_free(&c->out);
+    nx_tls_close(c->tls);
+    nx_conn_close(c->conn);
+    free(c);
+}
+
+/* Sends what is sealed: 0 when all of it has gone, else -errno. */
+static long flush(struct client *c)
+{
+    while (c->out.len) {
+        long n = nx__send(c->io.fd, c->out.data, c->out.len);
+        if (n == -EINTR) continue;
+        if (n < 0) return n;
+        nx__buffer_consume(&c->out, (size_t)n);
+    }
+    nx__buffer_free(&c->out);
+    return 0;
+}
 
 /* ---- The tunnel */
 
@@ -42,38 +69,36 @@ static long client_read(struct nx__tunnel *tunnel, void *data, size_t cap)
         return (long)n;
     }
     long n;
-    do n = nx__recv(c->watch.fd, data, cap);
+    do n = nx__io_recv(&c->io, data, cap);
     while (n == -EINTR);
-    tunnel->drained = n == -EAGAIN || (n > 0 && (size_t)n < cap && !c->half_closed);
+    tunnel->drained =
+        n == -EAGAIN || (n > 0 && !c->half_closed && !nx__io_more(&c->io, (size_t)n, cap));
     return n;
 }
 
 static long client_send(struct nx__tunnel *tunnel, const nx_bytes *pieces, size_t count)
 {
-    const struct client *c = tunnel->conn;
+    struct client *c = tunnel->conn;
     struct iovec iov[NX__STREAM_PIECES];
+    long n = flush(c);
+    if (n < 0) return n;
     for (size_t i = 0; i < count; i++)
         iov[i] = (struct iovec){(void *)(uintptr_t)pieces[i].data, pieces[i].len};
-    struct msghdr message = {.msg_iov = iov, .msg_iovlen = count};
-    ssize_t n;
-    do n = sendmsg(c->watch.fd, &message, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n < 0 ? -errno : n;
+    do n = nx__io_sendv(&c->io, iov, count, 0, &c->out);
+    while (n == -EINTR);
+    return n;
 }
 
 static void client_close(struct nx__tunnel *tunnel, bool in_order)
 {
     struct client *c = tunnel->conn;
-    int fd = c->watch.fd;
     if (!in_order) {
         const struct linger none = {.l_onoff = 1};
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
+        (void)setsockopt(c->io.fd, SOL_SOCKET, SO_LINGER, &none, sizeof none);
     }
     tunnel->conn = NULL;
     nx__poller_remove(&c->loop->poller, &c->watch);
-    (void)close(fd);
-    nx__buffer_free(&c->kept);
-    free(c);
+    client_free(c);
 }
 
 static void client_ready(struct nx__watch *watch, uint32_t events)
@@ -81,28 +106,23 @@ static void client_ready(struct nx__watch *watch, uint32_t events)
     struct client *c = nx__container_of(watch, struct client, watch);
     uint32_t both = NX__READABLE | NX__WRITABLE;
     if (events & NX__CLOSED) c->half_closed = true;
-    c->tunnel->user->ready(c->tunnel, events & NX__HANGUP ? both : events & both);
+    events = events & NX__HANGUP ? both : events & both;
+    if ((events & NX__WRITABLE) && flush(c) == -EAGAIN) events &= ~(uint32_t)NX__WRITABLE;
+    c->tunnel->user->ready(c->tunnel, events);
 }
 
-/* Takes the socket over, and what came behind the head; the former is the caller's on failure. */
-static nx_err tunnel_open(nx_ws *ws, int fd, nx_bytes behind)
+/* The connection becomes the WebSocket's tunnel. */
+static nx_err tunnel_open(nx_ws *ws, struct client *c, nx_bytes behind)
 {
     static const struct nx__tunnel_driver driver = {
         .read = client_read, .send = client_send, .close = client_close};
-    struct client *c = calloc(1, sizeof *c);
-    if (!c || nx__buffer_append(&c->kept, behind.data, behind.len, ANSWER_MOST)) {
-        free(c);
+    if (nx__buffer_append(&c->kept, behind.data, behind.len, ANSWER_MOST))
         return nx__error_set(NX_ENOMEM, "cannot connect the WebSocket: out of memory");
-    }
+    nx__conn_unwatch(c->conn ? c->conn : nx_tls_conn(c->tls));
     c->watch = (struct nx__watch){.ready = client_ready, .fd = -1};
     c->tunnel = &ws->tunnel;
     c->loop = ws->loop;
-    nx_err err = nx__poller_add(&c->loop->poller, &c->watch, fd, NX__READABLE | NX__WRITABLE);
-    if (err) {
-        nx__buffer_free(&c->kept);
-        free(c);
-        return err;
-    }
+    NX_TRY(nx__poller_add(&c->loop->poller, &c->watch, c->io.fd, NX__READABLE | NX__WRITABLE));
     ws->tunnel.driver = &driver;
     ws->tunnel.conn = c;
     return NX_OK;
@@ -115,23 +135,30 @@ static nx_err no_memory(void)
     return nx__error_set(NX_ENOMEM, "cannot connect the WebSocket: out of memory");
 }
 
-/* The program's own fields, as lines of the request. */
-static nx_err headers_put(struct nx__buffer *out, const char *headers)
+/* Cuts the next of the program's own fields off `*rest`; empty at the end. */
+static nx_bytes header_next(nx_bytes *rest)
+{
+    while (rest->len) {
+        const char *end = memchr(rest->data, '\n', rest->len);
+        size_t len = end ? (size_t)(end - rest->data) : rest->len, skip = len + (end != NULL);
+        nx_bytes line = nx_slice(rest->data, len);
+        *rest = nx_slice(rest->data + skip, rest->len - skip);
+        if (line.len) return line;
+    }
+    return (nx_bytes){0};
+}
+
+static nx_err headers_check(const char *headers)
 {
     nx_bytes rest = nx_str(headers);
-    while (rest.len) {
-        const char *end = memchr(rest.data, '\n', rest.len);
-        size_t len = end ? (size_t)(end - rest.data) : rest.len, skip = len + (end != NULL);
-        nx_bytes line = nx_slice(rest.data, len);
-        rest = nx_slice(rest.data + skip, rest.len - skip);
-        if (!line.len) continue;
+    for (nx_bytes line; (line = header_next(&rest)).len;) {
         bool good = memchr(line.data, ':', line.len) > (const void *)line.data;
         for (size_t i = 0; i < line.len; i++)
-            good &= (unsigned char)line.data[i] >= ' ' || line.data[i] == '\t';
+            good &= ((unsigned char)line.data[i] >= ' ' && line.data[i] != 0x7f) ||
+                    line.data[i] == '\t';
         if (!good)
             return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: `headers` has a line "
                                             "that is no field such as \"name: value\"");
-        if (nx__buffer_printf(out, REQUEST_MOST, "%.*s\r\n", NX_FMT(line))) return no_memory();
     }
     return NX_OK;
 }
@@ -148,8 +175,6 @@ static nx_err request_make(struct nx__buffer *out, const nx_url *url, const char
 {
     char offer[NX__WS_DEFLATE_TEXT];
     nx_bytes query = url->query;
-    if (!is_token_list(o->protocols))
-        return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: `protocols` is no list");
     nx_err err = nx__buffer_printf(
         out, REQUEST_MOST,
         "GET %.*s%s%.*s HTTP/1.1\r\nhost: %.*s\r\nupgrade: websocket\r\nconnection: upgrade\r\n"
@@ -161,11 +186,13 @@ static nx_err request_make(struct nx__buffer *out, const nx_url *url, const char
         nx__ws_deflate_offer(wish, offer);
         err = nx__buffer_printf(out, REQUEST_MOST, "sec-websocket-extensions: %s\r\n", offer);
     }
+    nx_bytes rest = nx_str(o->headers);
+    for (nx_bytes line; !err && (line = header_next(&rest)).len;)
+        err = nx__buffer_printf(out, REQUEST_MOST, "%.*s\r\n", NX_FMT(line));
+    if (!err) err = nx__buffer_append(out, "\r\n", 2, REQUEST_MOST);
     if (err == NX_ETOOBIG)
         return nx__error_set(err, "cannot connect the WebSocket: the request is too large");
-    if (err) return no_memory();
-    NX_TRY(headers_put(out, o->headers));
-    return nx__buffer_append(out, "\r\n", 2, REQUEST_MOST) ? no_memory() : NX_OK;
+    return err ? no_memory() : NX_OK;
 }
 
 static nx_err failed(const char *url, const char *why)
@@ -202,22 +229,29 @@ static nx_err answer_check(const char *url, nx_bytes head, const char *key, cons
     return NX_OK;
 }
 
-static nx_err write_all(struct nx__net_fd *f, nx_bytes bytes, nx_duration until)
+static nx_err wait(struct client *c, uint32_t event, nx_duration until, const char *doing)
 {
-    while (bytes.len) {
-        long n = nx__send(f->fd, bytes.data, bytes.len);
+    return nx__conn_wait(c->conn ? c->conn : nx_tls_conn(c->tls), event, until, doing);
+}
+
+static nx_err write_all(struct client *c, nx_bytes bytes, nx_duration until)
+{
+    static const char doing[] = "send the WebSocket's handshake to";
+    while (bytes.len || c->out.len) {
+        long n = flush(c);
+        if (n == 0 && bytes.len) n = nx__io_send(&c->io, bytes.data, bytes.len, &c->out);
         if (n > 0)
             bytes = nx_slice(bytes.data + n, bytes.len - (size_t)n);
         else if (n == -EAGAIN)
-            NX_TRY(nx__net_fd_wait(f, NX__WRITABLE, until));
-        else if (n != -EINTR)
+            NX_TRY(wait(c, NX__WRITABLE, until, doing));
+        else if (n && n != -EINTR)
             return nx__error_system((int)-n, "cannot send the WebSocket's handshake");
     }
     return NX_OK;
 }
 
 /* Reads up to the end of the head, and what comes with it; `*len` is the head's. */
-static nx_err head_read(struct nx__net_fd *f, struct nx__buffer *in, size_t *len, const char *url,
+static nx_err head_read(struct client *c, struct nx__buffer *in, size_t *len, const char *url,
                         nx_duration until)
 {
     for (;;) {
@@ -225,9 +259,9 @@ static nx_err head_read(struct nx__net_fd *f, struct nx__buffer *in, size_t *len
             if (in->len < ANSWER_MOST - READ_PIECE) return no_memory();
             return failed(url, "the head of the answer is too large");
         }
-        long n = nx__recv(f->fd, in->data + in->len, in->capacity - in->len);
+        long n = nx__io_recv(&c->io, in->data + in->len, in->capacity - in->len);
         if (n == -EAGAIN) {
-            NX_TRY(nx__net_fd_wait(f, NX__READABLE, until));
+            NX_TRY(wait(c, NX__READABLE, until, "read the WebSocket's handshake from"));
             continue;
         }
         if (n == -EINTR) continue;
@@ -241,8 +275,8 @@ static nx_err head_read(struct nx__net_fd *f, struct nx__buffer *in, size_t *len
     }
 }
 
-/* Both ways of the handshake on a connected socket, which stays the caller's on failure. */
-static nx_err shake(nx_ws **out, struct nx__net_fd *f, const nx_url *url, const nx_ws_options *o,
+/* Both ways of the handshake on a connection, which stays the caller's on failure. */
+static nx_err shake(nx_ws **out, struct client *c, const nx_url *url, const nx_ws_options *o,
                     nx_duration until)
 {
     const struct nx__ws_deflate_wish wish = {
@@ -256,8 +290,8 @@ static nx_err shake(nx_ws **out, struct nx__net_fd *f, const nx_url *url, const 
     size_t len = 0;
     nx__ws_key_make(key);
     nx_err err = request_make(&request, url, key, o, &wish);
-    if (!err) err = write_all(f, nx_slice(request.data, request.len), until);
-    if (!err) err = head_read(f, &in, &len, url->href.data, until);
+    if (!err) err = write_all(c, nx_slice(request.data, request.len), until);
+    if (!err) err = head_read(c, &in, &len, url->href.data, until);
     if (!err)
         err =
             answer_check(url->href.data, nx_slice(in.data, len), key, o, &wish, &protocol, &agreed);
@@ -265,17 +299,33 @@ static nx_err shake(nx_ws **out, struct nx__net_fd *f, const nx_url *url, const 
     if (!err) {
         ws->deflate = agreed;
         ws->reader.deflate = agreed.on;
-        int fd = nx__net_fd_release(f);
-        err = tunnel_open(ws, fd, nx_slice(in.data + len, in.len - len));
-        if (err) {
-            (void)close(fd);
-            nx__ws_release(ws);
-        }
+        err = tunnel_open(ws, c, nx_slice(in.data + len, in.len - len));
+        if (err) nx__ws_release(ws);
     }
     nx__buffer_free(&request);
     nx__buffer_free(&in);
     if (!err) *out = ws;
     return err;
+}
+
+static nx_err connect_to(struct client *c, const char *address, bool tls, const nx_ws_options *o,
+                         nx_duration span)
+{
+    if (!tls) {
+        NX_TRY(nx_net_connect(&c->conn, address, .deadline = span));
+        c->io.fd = nx_net_fd(c->conn);
+        return NX_OK;
+    }
+    nx_tls_connect_options how = {.size = sizeof how};
+    if (o->tls) memcpy(&how, o->tls, o->tls->size < sizeof how ? o->tls->size : sizeof how);
+    how.size = sizeof how;
+    how.deadline = span;
+    how.read_deadline = how.write_deadline = 0;
+    how.protocols = "http/1.1";
+    NX_TRY(nx_tls_connect_with(&c->tls, address, &how));
+    c->io.fd = nx_net_fd(nx_tls_conn(c->tls));
+    c->io.tls = nx__tls_session(c->tls);
+    return NX_OK;
 }
 
 nx_err nx_ws_connect_with(nx_ws **out, const char *text, const nx_ws_options *options)
@@ -284,24 +334,29 @@ nx_err nx_ws_connect_with(nx_ws **out, const char *text, const nx_ws_options *op
     nx_url url;
     *out = NULL;
     NX_TRY(nx__ws_options_check(&o));
+    NX_TRY(headers_check(o.headers));
+    if (!is_token_list(o.protocols))
+        return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: `protocols` is no list");
     NX_TRY(nx_url_parse(nx_str(text), &url));
-    if (!nx_bytes_is(url.scheme, "ws"))
-        return nx__error_set(NX_ENOTSUP, "cannot connect to \"%.100s\": the scheme is not ws",
-                             text);
+    bool tls = nx_bytes_is(url.scheme, "wss");
+    if (!tls && !nx_bytes_is(url.scheme, "ws"))
+        return nx__error_set(
+            NX_ENOTSUP, "cannot connect to \"%.100s\": the scheme is neither ws nor wss", text);
     nx_duration span = o.deadline ? o.deadline : NX_S(10), until = nx__deadline(span);
     if (span == NX_FOREVER) until = NX_FOREVER;
     char address[ADDRESS_MOST];
     if (url.host.len > sizeof address - sizeof ":65535")
         return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: the host is too long");
     (void)snprintf(address, sizeof address, "%.*s:%u", NX_FMT(url.host), (unsigned)url.port);
-    nx_conn *conn;
-    NX_TRY(nx_net_connect(&conn, address, .deadline = span));
-    struct nx__net_fd f;
-    nx__net_fd_init(&f, nx__conn_release(conn));
+    struct client *c = calloc(1, sizeof *c);
+    if (!c) return no_memory();
     nx_ws *ws = NULL;
-    nx_err err = shake(&ws, &f, &url, &o, until);
-    nx__net_fd_close(&f);
-    if (err) return err;
+    nx_err err = connect_to(c, address, tls, &o, span);
+    if (!err) err = shake(&ws, c, &url, &o, until);
+    if (err) {
+        client_free(c);
+        return err;
+    }
     ws->callbacks = o.open || o.message || o.close;
     ws->entered = ws->callbacks;
     nx__ws_begin(ws);

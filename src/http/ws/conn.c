@@ -13,6 +13,8 @@ NX__THREAD_LOCAL struct nx__ws_pool *nx__ws_pool;
 /* Deadlines are this exact: timers of sockets in use are not moved with each message. */
 #define GRAIN_LEAST NX_MS(10)
 
+enum { PASSED_OVER = 64 /* messages in one turn, when nobody reads any more */ };
+
 /* ---- The loop's pool */
 
 static bool pool_join(void)
@@ -457,6 +459,8 @@ static nx_err callbacks_main(void *arg)
             if (err) callback_failed(ws, err);
         }
         message_done(ws);
+        /* Others have their turn, however much one sends. */
+        if (ws->in_at == ws->in.len) (void)nx__file_turn(ws->in.len);
     }
     buffers_give(ws);
     if (n == NEXT_OVER && !ws->told) {
@@ -473,8 +477,13 @@ static void run(nx_ws *ws)
 {
     if (!ws->callbacks) { /* nobody reads any more; the peer's close is waited for */
         nx_ws_message message;
-        for (int i = 0; i < 16 && next(ws, &message) == NEXT_MESSAGE; i++) message_done(ws);
+        int left = PASSED_OVER;
+        while (left && next(ws, &message) == NEXT_MESSAGE) {
+            message_done(ws);
+            left--;
+        }
         buffers_give(ws);
+        if (!left) nx__loop_late(ws->loop, &ws->late);
         return;
     }
     if (ws->fiber || ws->told || nx__fiber_running()) {
@@ -527,6 +536,7 @@ static void stop(struct nx__tunnel *tunnel)
 static void gone(struct nx__tunnel *tunnel)
 {
     nx_ws *ws = nx__container_of(tunnel, nx_ws, tunnel);
+    if (ws->fiber) nx_cancel(ws->fiber);
     nx__ws_over(ws, NX_ERESET, NX__WS_CLOSE_ABNORMAL, "the server has closed the connection",
                 false);
     nx__timer_clear(&ws->loop->timers, &ws->timer);

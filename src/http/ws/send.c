@@ -283,7 +283,10 @@ nx_err nx_ws_send_bytes(nx_ws *ws, nx_bytes bytes)
 
 nx_err nx_ws_send_message(nx_ws *ws, const nx_ws_message *message)
 {
-    return message->text ? nx_ws_send_text(ws, message->data) : nx_ws_send_bytes(ws, message->data);
+    if (!message->text) return nx_ws_send_bytes(ws, message->data);
+    /* What came as text was looked at then. */
+    bool came = message->data.data == ws->message.data || message->data.data == ws->plain.data;
+    return came ? send(ws, NX__WS_TEXT, message->data) : nx_ws_send_text(ws, message->data);
 }
 
 nx_err nx_ws_send_json(nx_ws *ws, nx_value value)

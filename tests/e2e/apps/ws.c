@@ -169,7 +169,8 @@ int main(int argc, char **argv)
     uint16_t port = argc > 1 ? (uint16_t)strtoul(argv[1], NULL, 10) : 3000;
     setvbuf(stdout, NULL, _IOLBF, 0);
     nx_http_server *server =
-        nx_http_server_new(.port = port, .workers = several(), .drain_deadline = NX_S(3));
+        nx_http_server_new(.port = port, .workers = several(), .drain_deadline = NX_S(3),
+                           .cert = argc > 3 ? argv[2] : NULL, .key = argc > 3 ? argv[3] : NULL);
     nx_http_set_app(server, server);
     nx_http_get(server, "/loop", loop);
     nx_http_get(server, "/callbacks", callbacks);
