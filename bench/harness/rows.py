@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from typing import Callable
 
-from . import peers, proc
+from . import http2, peers, proc
 from .peers import Server, TOOLS, WORK
 from .proc import Failed
 
@@ -219,6 +219,16 @@ def _ws_idle(server, path, count, quick):
         client.stdin.close()
         client.stdin = None
         proc.stop(client)
+
+
+def _http2(name, wanted, quick):
+    values = {}
+    if "http2_requests" in wanted:
+        values["http2_requests"] = http2.requests(name, quick)
+    if "http2_idle_10k" in wanted:
+        count = min(IDLE_CONNECTIONS, proc.raise_file_limit() - 500)
+        values["http2_idle_10k"] = http2.idle(name, quick, count)
+    return values
 
 
 def _ws(name, wanted, quick):
@@ -622,6 +632,11 @@ GROUPS = [
             lambda v: _all(_least(v, "nginx", 1), _least(v, "node", 3))),
         Row("tls_idle_10k", "process memory of an idle connection with TLS, of 10,000", "bytes", "lower"),
     ], ["nexus", "node", "bun", "nginx"], _tls, not_for="it has no TLS of its own"),
+    Group([
+        Row("http2_requests", "HTTP/2, 10 connections of 32 streams", "requests/CPU s", "higher", "ahead of nginx, 10 of node",
+            lambda v: _all(_least(v, "nginx", 1), _least(v, "node", 10))),
+        Row("http2_idle_10k", "process memory of an idle connection of HTTP/2, of 10,000", "bytes", "lower"),
+    ], ["nexus", "node", "nginx"], _http2, not_for="HTTP/2 with prior knowledge is not measured there"),
     Group([
         Row("static_1k", "file of 1 KiB, 64 connections", "requests/CPU s", "higher", "ahead of nginx",
             lambda v: _least(v, "nginx", 1)),

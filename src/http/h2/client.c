@@ -140,7 +140,6 @@ static nx_err write_main(void *arg)
         if (!err && len)
             err = c->base.wire->type->write(c->base.wire, nx_slice(out, len),
                                             nx__deadline(WRITE_DEADLINE));
-        len = 0;
         if (n <= 0) break;
         memcpy(out, data, (size_t)n);
         len = (size_t)n;
@@ -357,7 +356,7 @@ static nx_err take(struct conn *c, size_t len)
     return NX_OK;
 }
 
-/* Reads once, for all. `late`: nothing came until then. */
+/* Reads once, for all. NX_ECLOSED: the connection has been closed meanwhile, and is gone. */
 static nx_err read_some(struct conn *c, nx_duration deadline)
 {
     size_t got = 0;
@@ -406,7 +405,7 @@ static nx_err wait_once(struct exchange *x, nx_duration deadline)
     struct conn *c = conn_of(x);
     if (!c->reading) {
         nx_err err = read_some(c, deadline);
-        pass_on(c);
+        if (err != NX_ECLOSED) pass_on(c);
         return err;
     }
     struct nx__timed_op op = {0};

@@ -71,7 +71,7 @@ nx_err nx__h2_send_file(nx_response *res, int fd, const struct nx__file_piece *p
     for (size_t i = 0; i < count; i++) length += pieces[i].bytes.len + pieces[i].len;
     NX_TRY(nx__h2_send_head(res, length, &body));
     if (!body) return NX_OK;
-    char *memory = malloc(length < NX__H2_FILE_PIECE ? (size_t)length : NX__H2_FILE_PIECE);
+    char *memory = malloc(NX__H2_FILE_PIECE);
     nx_err err = memory ? send_body(res, fd, pieces, count, memory)
                         : nx__error_set(NX_ENOMEM, "cannot send the answer: out of memory");
     free(memory);

@@ -113,7 +113,8 @@ static nx_err frame_put(nx_ws *ws, enum nx__ws_opcode opcode, bool compressed, n
     nx_bytes first = nx_slice(head, head_len);
     if (payload.len > NX__WS_COPY_MOST && !ws->blocked && ws->server) {
         size_t waiting = nx__ws_waiting(ws);
-        nx_bytes pieces[] = {nx_slice(ws->out.data + ws->out_at, waiting), first, payload};
+        nx_bytes waits = waiting ? nx_slice(ws->out.data + ws->out_at, waiting) : (nx_bytes){0};
+        nx_bytes pieces[] = {waits, first, payload};
         size_t skip = !waiting;
         long n = ws->tunnel.driver->send(&ws->tunnel, pieces + skip, 3 - skip);
         if (n < 0 && n != -EAGAIN) {
