@@ -1,5 +1,6 @@
 # Profile-guided optimisation with gcc: `generate` builds a program that counts where it goes, `use` lays the code out by the
 # counts in NEXUS_PROFILE_DIR (scripts/train makes them). Functions that the training did not reach are compiled as ever.
+#   nx_profile(SOURCE...)   for what is trained: elsewhere counts are missing, and code would only grow by it
 set(NEXUS_PROFILE "" CACHE STRING "Profile-guided optimisation: empty, generate or use")
 set(NEXUS_PROFILE_DIR ${CMAKE_SOURCE_DIR}/build/profile CACHE PATH "Where the profile is")
 set(profile -fprofile-prefix-path=${CMAKE_BINARY_DIR})
@@ -13,6 +14,8 @@ elseif(NEXUS_PROFILE STREQUAL use)
         -Wno-missing-profile -Wno-coverage-mismatch -Wno-format-truncation -Wno-error=array-bounds -Wno-error=format-overflow
         -Wno-error=maybe-uninitialized -Wno-error=stringop-overflow -Wno-error=stringop-overread)
 else()
-    return()
+    set(profile)
 endif()
-target_compile_options(nexus_core PRIVATE "$<$<COMPILE_LANGUAGE:C>:${profile}>")
+function(nx_profile)
+    set_property(SOURCE ${ARGN} APPEND PROPERTY COMPILE_OPTIONS ${profile})
+endfunction()

@@ -58,6 +58,11 @@ foreach(name edwards25519_scalarmulbase curve25519_x25519base)
     file(WRITE ${file} "${text}.section .rodata\n#endif\n")
 endforeach()
 
+# Ciphers, hashes and curves are compiled for speed; what reads certificates and keys is not.
+file(APPEND ${BUILD}/source/crypto/fipsmodule/CMakeLists.txt "
+target_compile_options(fipsmodule PRIVATE $<$<COMPILE_LANGUAGE:C>:-O2>)
+")
+
 # A section for each function, of which the linker keeps what is used. Nothing runs before main: src/crypto/library.h has
 # the library look at the processor when it is first used. OPENSSL_SMALL leaves out code for AVX-512 and large tables, 1.1 MB:
 # docs/decisions/crypto.md has what that costs. libssl is C++ that needs no runtime, and a protocol, where it is size that counts.
@@ -65,7 +70,7 @@ set(flags "-w -DNDEBUG -fno-omit-frame-pointer -fno-asynchronous-unwind-tables -
 execute_process(COMMAND ${CMAKE_COMMAND} -G ${GENERATOR} -S ${BUILD}/source -B ${BUILD}/build
     -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_COMPILER=${COMPILER} -DCMAKE_C_COMPILER_LAUNCHER=${LAUNCHER}
     -DCMAKE_CXX_COMPILER=${CXX} -DCMAKE_CXX_COMPILER_LAUNCHER=${LAUNCHER}
-    "-DCMAKE_C_FLAGS=${flags} -O2" -DCMAKE_C_FLAGS_RELEASE= -DCMAKE_POSITION_INDEPENDENT_CODE=ON
+    "-DCMAKE_C_FLAGS=${flags} -Os" -DCMAKE_C_FLAGS_RELEASE= -DCMAKE_POSITION_INDEPENDENT_CODE=ON
     "-DCMAKE_CXX_FLAGS=${flags} -Os -fno-threadsafe-statics" -DCMAKE_CXX_FLAGS_RELEASE=
     -DBUILD_SHARED_LIBS=OFF -DBUILD_TESTING=OFF -DBUILD_TOOL=OFF
     -DOPENSSL_SMALL=1 -DDISABLE_GO=ON -DDISABLE_PERL=ON -DDISABLE_CPU_JITTER_ENTROPY=ON -DENABLE_SOURCE_MODIFICATION=OFF

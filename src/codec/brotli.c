@@ -4,16 +4,63 @@
 #include "base/compiler.h"
 #include <brotli/decode.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdlib.h>
 
-/* The library has its tables made by who uses it, once, before anything else of its is called. */
+/* The dictionary of the format, as the library's sources bring it: compressed to less than a half,
+ * by the format, without itself. */
+__asm__(".section .rodata\n"
+        ".hidden nx__brotli_words, nx__brotli_words_end\n"
+        ".global nx__brotli_words, nx__brotli_words_end\n"
+        "nx__brotli_words:\n.incbin \"" NX__BROTLI_WORDS "\"\nnx__brotli_words_end:\n"
+        ".byte 0\n.previous\n");
+extern const uint8_t nx__brotli_words[], nx__brotli_words_end[];
+enum { WORDS_SIZE = 122784 };
+
+/* What the library has done by who uses it, once, before anything else of its is called. */
 void BrotliDecoderLazyStaticInitInner(void);
+void BrotliEncoderLazyStaticInitInner(void);
+void BrotliSetDictionaryData(const uint8_t *data);
+
+static bool dictionary_unpack(void)
+{
+    static uint8_t *words; /* the library's, for as long as the program runs */
+    size_t len = WORDS_SIZE;
+    uint8_t *made = malloc(WORDS_SIZE);
+    if (!made) return false;
+    if (BrotliDecoderDecompress((size_t)(nx__brotli_words_end - nx__brotli_words), nx__brotli_words,
+                                &len, made) != BROTLI_DECODER_RESULT_SUCCESS ||
+        len != WORDS_SIZE) {
+        free(made);
+        return false;
+    }
+    words = made;
+    BrotliSetDictionaryData(words);
+    return true;
+}
+
+/* False when memory is out; the next call tries again. */
+static bool library_ready(void)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static atomic_bool ready;
+    static bool decodes;
+    if (atomic_load_explicit(&ready, memory_order_acquire)) return true;
+    (void)pthread_mutex_lock(&lock);
+    if (!decodes) BrotliDecoderLazyStaticInitInner();
+    decodes = true;
+    bool good = atomic_load(&ready) || dictionary_unpack();
+#if defined(NX__BROTLI_ENCODER)
+    if (good && !atomic_load(&ready)) BrotliEncoderLazyStaticInitInner();
+#endif
+    if (good) atomic_store_explicit(&ready, true, memory_order_release);
+    (void)pthread_mutex_unlock(&lock);
+    return good;
+}
 
 #if defined(NX__BROTLI_ENCODER)
 #include <brotli/encode.h>
-
-void BrotliEncoderLazyStaticInitInner(void);
 
 /* An encoder of the library serves one stream, so that what is used again is its memory: a few
  * tables, of the same sizes each time. */
@@ -79,9 +126,7 @@ static void encoder_free(void *encoder)
 
 static void *encoder_new(const struct nx__encoding *how)
 {
-    static pthread_once_t tables = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&tables, BrotliEncoderLazyStaticInitInner);
-    struct encoder *e = calloc(1, sizeof *e);
+    struct encoder *e = library_ready() ? calloc(1, sizeof *e) : NULL;
     if (!e) return NULL;
     if (encoder_reset(e, how)) return e;
     encoder_free(e);
@@ -113,10 +158,8 @@ static enum nx__coded_state encode(void *encoder, enum nx__code_op op, nx_bytes 
 
 static void *decoder_new(unsigned window)
 {
-    static pthread_once_t tables = PTHREAD_ONCE_INIT;
-    (void)pthread_once(&tables, BrotliDecoderLazyStaticInitInner);
     (void)window; /* 16 MiB at most, by the format */
-    return BrotliDecoderCreateInstance(NULL, NULL, NULL);
+    return library_ready() ? BrotliDecoderCreateInstance(NULL, NULL, NULL) : NULL;
 }
 
 static enum nx__coded_state decode(void *decoder, nx_bytes *in, char *out, size_t cap, size_t *len)
