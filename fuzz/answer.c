@@ -1,5 +1,5 @@
-/* Fuzzes the heads of answers: whole and byte by byte they give one result, and what is taken out
- * lies in the head. */
+/* Fuzzes the heads of answers: whole and byte by byte they give one result, but that a mistake in a
+ * line may be told at its end only; and what is taken out lies in the head. */
 #include "http/client/answer.h"
 #include "http/h1/syntax.h"
 #include <stdlib.h>
@@ -63,6 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             resume = len;
         }
         if (!size) continue;
+        if (whole.status == NX__H1_ERROR && piece.status == NX__H1_PARTIAL) continue;
         check(piece.status == whole.status);
         if (whole.status == NX__H1_DONE) check(piece.head.head_len == whole.head.head_len);
         if (whole.status == NX__H1_ERROR) check(piece.head.reason == whole.head.reason);

@@ -17,11 +17,11 @@ struct download {
     const char *url, *path, *part, *mark_path;
     nx_download_options o;
     nx_file *file;
-    uint64_t done;    /* bytes that are there */
-    int64_t total;    /* -1: unknown */
-    nx_bytes mark;    /* of the version that they are of; empty: none */
-    nx_duration told; /* when progress was */
-    bool complete;
+    uint64_t done;             /* bytes that are there */
+    int64_t total;             /* -1: unknown */
+    nx_bytes mark;             /* of the version that they are of; empty: none */
+    nx_duration told;          /* when progress was */
+    char mark_text[MARK_MOST]; /* memory of `mark`, once something was asked */
 };
 
 static nx_err failed(const struct download *d, nx_err err, const char *why)
@@ -143,7 +143,6 @@ static nx_err answer_take(struct download *d, nx_fetched *res, bool *local)
     NX_TRY(body_write(d, res, local));
     if (d->total >= 0 && d->done != (uint64_t)d->total)
         return failed(d, NX_EPROTO, "the server has given less than it has announced");
-    d->complete = true;
     return NX_OK;
 }
 
@@ -177,13 +176,13 @@ static nx_err try(struct download *d, bool *local)
 }
 
 /* In a scope of its own; what outlives it is copied into the download's. */
-static nx_err try_apart(struct download *d, bool *local, char mark[MARK_MOST])
+static nx_err try_apart(struct download *d, bool *local)
 {
     nx_scope *scope;
     NX_TRY(nx_scope_open(&scope));
     nx_err err = try(d, local);
-    if (d->mark.len) memmove(mark, d->mark.data, d->mark.len);
-    d->mark.data = mark;
+    if (d->mark.len) memmove(d->mark_text, d->mark.data, d->mark.len);
+    d->mark.data = d->mark_text;
     struct nx__context kept;
     memcpy(&kept, nx__context(), sizeof kept);
     nx_err closed = nx_scope_close(&scope);
@@ -199,12 +198,11 @@ static bool goes_on(nx_err err)
 
 static nx_err download(struct download *d)
 {
-    char mark[MARK_MOST];
     NX_TRY(begin(d));
     for (uint32_t resumed = 0;; resumed++) {
         bool local = false;
         uint64_t before = d->done;
-        nx_err err = try_apart(d, &local, mark);
+        nx_err err = try_apart(d, &local);
         if (!err) break;
         if (local || !goes_on(err) || resumed >= d->o.resumes) return err;
         struct nx__context kept;

@@ -416,7 +416,7 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     struct exchange *x = (struct exchange *)base;
     *piece = (nx_bytes){0};
     while (!base->done) {
-        size_t got;
+        size_t got = 0;
         NX_TRY(take(x, piece));
         if (piece->len || base->done) return NX_OK;
         nx_err err = fill(x, idle_until(x), IN_FIRST, &got);

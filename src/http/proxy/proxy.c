@@ -198,7 +198,7 @@ static nx_bytes key_of(const struct passing *p)
 /* One upstream, and a second time where its kept connection was none any more. */
 static nx_err try(struct passing *p, bool *again)
 {
-    bool reused;
+    bool reused = false;
     nx_bytes method = nx_request_method(p->req);
     nx_err err = ask(p, false, &reused);
     if (err && reused && err == NX_ERESET && !p->x->answering && may_repeat(method) &&

@@ -461,6 +461,41 @@ NX_TEST("health checks take an upstream out, and back in")
     end(&two);
 }
 
+static nx_err ask_some(void *arg)
+{
+    nx_client *client;
+    NX_TRY(nx_client_new(&client, .proxy = ""));
+    nx_err err = NX_OK;
+    for (int i = 0; i < 20 && !err; i++) {
+        nx_fetched *res;
+        nx_bytes body;
+        err = nx_fetch(&res, arg, .client = client, .text = "hello");
+        if (!err) err = nx_fetched_body(res, &body);
+        if (!err && !nx_bytes_is(body, "hello")) err = nx_fail(NX_EFAILED, "another answer");
+    }
+    nx_client_free(client);
+    return err;
+}
+
+NX_TEST("workers proxy side by side, and end")
+{
+    struct servers one, two, front;
+    const char *first = upstream_begin(&one, "one"), *second = upstream_begin(&two, "two");
+    nx_http_server *server = nx_http_server_new(.host = "127.0.0.1", .port = NX_HTTP_ANY_PORT,
+                                                .workers = 3, .drain_deadline = NX_MS(200));
+    nx_http_proxy(server, "/", .upstreams = NX_UPSTREAMS(first, second, "http://127.0.0.1:1"),
+                  .balance = NX_PROXY_LEAST, .health_path = "/health", .health_every = NX_MS(10));
+    const char *at = nx_format("%s/echo", begin(&front, server));
+    nx_scope *scope;
+    nx_require_ok(nx_scope_open(&scope));
+    for (int i = 0; i < 12; i++) nx_require_ok(nx_spawn(NULL, ask_some, (void *)(uintptr_t)at));
+    nx_expect_ok(nx_scope_close(&scope));
+    nx_require_ok(nx_sleep(NX_MS(30)));
+    end(&front);
+    end(&one);
+    end(&two);
+}
+
 NX_TEST("mistakes come out of nx_http_listen")
 {
     static const char *const fine[] = {"http://a", NULL};
