@@ -41,6 +41,7 @@ else()
     target_link_options(nexus_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections -pie)
     # Nothing unwinds by tables: debuggers read those of -g, and everything else walks frame pointers.
     target_compile_options(nexus_flags INTERFACE -ffunction-sections -fdata-sections $<$<CONFIG:Release>:-fno-asynchronous-unwind-tables>)
+    target_link_options(nexus_flags INTERFACE $<$<CONFIG:Release>:-fno-asynchronous-unwind-tables>)
 endif()
 find_package(Threads REQUIRED)
 target_link_libraries(nexus_flags INTERFACE Threads::Threads ${CMAKE_DL_LIBS})

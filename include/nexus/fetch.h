@@ -111,7 +111,7 @@ NX_API nx_bytes nx_fetched_trailer(const nx_fetched *answer, const char *name);
  */
 NX_API nx_bytes nx_fetched_url(const nx_fetched *answer);
 NX_API uint32_t nx_fetched_redirects(const nx_fetched *answer);
-/* "HTTP/1.1" */
+/* "HTTP/1.1", "HTTP/2" */
 NX_API nx_bytes nx_fetched_protocol(const nx_fetched *answer);
 /* Bytes of the body as it comes, where the peer has said so; else -1. */
 NX_API int64_t nx_fetched_length(const nx_fetched *answer);

@@ -12,13 +12,16 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 enum { CONTEXTS = 8, SESSIONS = 64 };
 #define CONTEXT_LASTS NX_S(60) /* files are read again after */
 
+/* For whom a session is: both the address and the name that was proved, since who takes it up again
+ * does not show his certificate. */
 struct kept_session {
-    uint64_t peer; /* hash of its name; 0: none */
+    char *whose; /* NULL: none */
     uint64_t used;
     SSL_SESSION *session;
 };
@@ -35,7 +38,6 @@ struct client {
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct client *clients[CONTEXTS];
 static uint64_t clock_of_use;
-static int peer_index = -1;
 
 static nx_err failed(void)
 {
@@ -45,11 +47,20 @@ static nx_err failed(void)
 
 /* ---- Sessions */
 
-static uint64_t hash(const char *text)
+static void session_drop(struct kept_session *kept)
 {
-    uint64_t h = 14695981039346656037u;
-    for (; *text; text++) h = (h ^ (unsigned char)*text) * 1099511628211u;
-    return h | 1;
+    SSL_SESSION_free(kept->session);
+    free(kept->whose);
+    *kept = (struct kept_session){0};
+}
+
+static struct kept_session *session_find(struct client *client, const char *whose)
+{
+    for (int i = 0; i < SESSIONS; i++) {
+        struct kept_session *kept = &client->sessions[i];
+        if (kept->whose && strcmp(kept->whose, whose) == 0) return kept;
+    }
+    return NULL;
 }
 
 static struct client *client_of(SSL_CTX *ctx)
@@ -61,44 +72,34 @@ static struct client *client_of(SSL_CTX *ctx)
 
 static int session_new(SSL *ssl, SSL_SESSION *session)
 {
-    const char *peer = SSL_get_ex_data(ssl, peer_index);
-    if (!peer || !SSL_SESSION_is_resumable(session)) return 0;
+    const struct nx__tls *tls = nx__tls_of(ssl);
+    char *whose = tls->whose && SSL_SESSION_is_resumable(session) ? strdup(tls->whose) : NULL;
+    if (!whose) return 0;
     (void)pthread_mutex_lock(&lock);
     struct client *client = client_of(SSL_get_SSL_CTX(ssl));
-    struct kept_session *slot = NULL;
     if (client) {
-        uint64_t wanted = hash(peer);
-        slot = &client->sessions[0];
-        for (int i = 0; i < SESSIONS; i++) {
-            struct kept_session *kept = &client->sessions[i];
-            if (kept->peer == wanted) {
-                slot = kept;
-                break;
-            }
-            if (kept->used < slot->used) slot = kept;
+        struct kept_session *slot = session_find(client, whose);
+        if (!slot) {
+            slot = &client->sessions[0];
+            for (int i = 1; i < SESSIONS; i++)
+                if (client->sessions[i].used < slot->used) slot = &client->sessions[i];
         }
-        SSL_SESSION_free(slot->session);
-        *slot = (struct kept_session){wanted, ++clock_of_use, session};
+        session_drop(slot);
+        *slot = (struct kept_session){whose, ++clock_of_use, session};
     }
     (void)pthread_mutex_unlock(&lock);
-    return slot != NULL; /* then it is ours */
+    if (!client) free(whose);
+    return client != NULL; /* then it is ours */
 }
 
 /* A ticket of TLS 1.3 is for one connection: shown twice, it would tell who looks at the wire that
  * both are the same client's (RFC 8446 C.4). */
-static void session_use(struct client *client, SSL *ssl, const char *peer)
+static void session_use(struct client *client, SSL *ssl, const char *whose)
 {
-    uint64_t wanted = hash(peer);
-    for (int i = 0; i < SESSIONS; i++) {
-        struct kept_session *kept = &client->sessions[i];
-        if (kept->peer != wanted) continue;
-        (void)SSL_set_session(ssl, kept->session);
-        if (SSL_SESSION_should_be_single_use(kept->session)) {
-            SSL_SESSION_free(kept->session);
-            *kept = (struct kept_session){0};
-        }
-        return;
-    }
+    struct kept_session *kept = session_find(client, whose);
+    if (!kept) return;
+    (void)SSL_set_session(ssl, kept->session);
+    if (SSL_SESSION_should_be_single_use(kept->session)) session_drop(kept);
 }
 
 /* ---- Contexts */
@@ -106,7 +107,7 @@ static void session_use(struct client *client, SSL *ssl, const char *peer)
 static void client_free(struct client *client)
 {
     if (!client) return;
-    for (int i = 0; i < SESSIONS; i++) SSL_SESSION_free(client->sessions[i].session);
+    for (int i = 0; i < SESSIONS; i++) session_drop(&client->sessions[i]);
     SSL_CTX_free(client->ctx);
     free((char *)(uintptr_t)client->options.ca);
     free((char *)(uintptr_t)client->options.cert);
@@ -167,10 +168,9 @@ static nx_err fill(struct client *client, const nx_tls_connect_options *o)
 static nx_err client_new(struct client **out, const nx_tls_connect_options *o)
 {
     nx__crypto_ready();
-    if (peer_index < 0) peer_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     struct client *client = calloc(1, sizeof *client);
     if (client) client->ctx = SSL_CTX_new(TLS_method());
-    if (!client || !client->ctx || peer_index < 0) {
+    if (!client || !client->ctx) {
         client_free(client);
         return failed();
     }
@@ -218,19 +218,18 @@ static nx_err client_find(struct client **out, const nx_tls_connect_options *o)
     return NX_OK;
 }
 
-nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name, const char *peer,
-                            const nx_tls_connect_options *o)
+/* Takes `whose` over, but on failure. */
+static nx_err begin(struct nx__tls **out, int fd, const char *name, char *whose,
+                    const nx_tls_connect_options *o)
 {
     struct client *client = NULL;
-    *out = NULL;
     (void)pthread_mutex_lock(&lock);
     nx_err err = client_find(&client, o);
     SSL *ssl = err ? NULL : SSL_new(client->ctx);
     if (!err && !ssl) err = failed();
-    if (!err && !o->no_resumption) session_use(client, ssl, peer);
+    if (!err && !o->no_resumption) session_use(client, ssl, whose);
     (void)pthread_mutex_unlock(&lock);
     if (!err) err = nx__tls_trust_name(ssl, name);
-    if (!err && !SSL_set_ex_data(ssl, peer_index, (void *)(uintptr_t)peer)) err = failed();
     if (err) {
         SSL_free(ssl);
         return err;
@@ -238,7 +237,22 @@ nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name, cons
     SSL_set_connect_state(ssl);
     SSL_set_shed_handshake_config(ssl, 1);
     *out = nx__tls_new(ssl, fd);
-    return *out ? NX_OK : NX_ENOMEM;
+    if (!*out) return NX_ENOMEM;
+    (*out)->whose = whose;
+    return NX_OK;
+}
+
+nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name, const char *peer,
+                            const nx_tls_connect_options *o)
+{
+    size_t size = strlen(name) + strlen(peer) + 2;
+    char *whose = malloc(size);
+    *out = NULL;
+    if (!whose) return failed();
+    (void)snprintf(whose, size, "%s %s", name, peer);
+    nx_err err = begin(out, fd, name, whose, o);
+    if (err) free(whose);
+    return err;
 }
 
 const char *nx__tls_client_why(const struct nx__tls *tls)

@@ -6,8 +6,8 @@
 #include <nexus/tls.h>
 
 /* Begins the client's side over a connected, non-blocking socket. `name` is what the other end has
- * to prove, `peer` ("example.com:443") is what a session of before is found by; it has to last as
- * long as the session. NX_EINVAL, NX_ENOENT, NX_EPERM, NX_ENOMEM and others, recorded. */
+ * to prove, `peer` ("example.com:443") is what a session of before is found by,
+ * together. NX_EINVAL, NX_ENOENT, NX_EPERM, NX_ENOMEM and others, recorded. */
 NX_MUST_CHECK nx_err nx__tls_client_begin(struct nx__tls **out, int fd, const char *name,
                                           const char *peer, const nx_tls_connect_options *options);
 

@@ -161,7 +161,6 @@ static enum ssl_select_cert_result_t select_certificate(const SSL_CLIENT_HELLO *
     if (identity != &set_of(ssl)->identities[0] &&
         !SSL_set_chain_and_key(ssl, identity->chain, identity->count, identity->key, NULL))
         return ssl_select_cert_error;
-    nx__tls_tickets_use(ssl, identity->secret);
     return ssl_select_cert_success;
 }
 
@@ -177,6 +176,11 @@ static int select_only(const char *protocol, const uint8_t **out, uint8_t *out_l
         return SSL_TLSEXT_ERR_OK;
     }
     return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+const uint8_t *nx__tls_secret(const SSL *ssl)
+{
+    return pick(set_of(ssl), SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name))->secret;
 }
 
 static int select_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,

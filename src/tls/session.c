@@ -182,6 +182,7 @@ void nx__tls_free(struct nx__tls *tls)
     SSL_free(tls->ssl);
     nx__buffer_free(&tls->in);
     free(tls->facts);
+    free(tls->whose);
     free(tls);
     if (--shared->sessions) return;
     free(shared);

@@ -22,12 +22,10 @@ enum {
 };
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static int secret_index = -1;
 static uint8_t own_secret[KEY];
 
 static void begin(void)
 {
-    secret_index = SSL_get_ex_new_index(0, NULL, NULL, NULL, NULL);
     nx_random(own_secret, sizeof own_secret);
 }
 
@@ -40,10 +38,9 @@ static uint32_t number_now(void)
 static bool key_make(SSL *ssl, uint32_t number, EVP_AEAD_CTX *aead)
 {
     uint8_t key[KEY];
-    const uint8_t *secret =
-        SSL_version(ssl) >= TLS1_3_VERSION ? SSL_get_ex_data(ssl, secret_index) : own_secret;
-    if (!secret || nx_hkdf(NX_SHA256, nx_slice(secret, KEY), key, sizeof key,
-                           .info = nx_slice(&number, sizeof number)))
+    const uint8_t *secret = SSL_version(ssl) >= TLS1_3_VERSION ? nx__tls_secret(ssl) : own_secret;
+    if (nx_hkdf(NX_SHA256, nx_slice(secret, KEY), key, sizeof key,
+                .info = nx_slice(&number, sizeof number)))
         return false;
     bool good = EVP_AEAD_CTX_init(aead, EVP_aead_aes_256_gcm(), key, sizeof key, TAG, NULL);
     nx_wipe(key, sizeof key);
@@ -102,15 +99,10 @@ nx_err nx__tls_tickets_make(SSL_CTX *ctx, const char *rules)
     (void)pthread_once(&once, begin);
     if (rules)
         NX_TRY(nx_hkdf(NX_SHA256, nx_str(rules), id, sizeof id, .info = nx_str("nexus tls rules")));
-    if (secret_index < 0 || !SSL_CTX_set_session_id_context(ctx, id, sizeof id))
+    if (!SSL_CTX_set_session_id_context(ctx, id, sizeof id))
         return nx__crypto_failed("prepare TLS");
     SSL_CTX_set_ticket_aead_method(ctx, &method);
     SSL_CTX_set_timeout(ctx, KEY_SECONDS);
     SSL_CTX_set_session_psk_dhe_timeout(ctx, KEY_SECONDS);
     return NX_OK;
-}
-
-void nx__tls_tickets_use(SSL *ssl, const uint8_t secret[32])
-{
-    (void)SSL_set_ex_data(ssl, secret_index, (void *)(uintptr_t)secret);
 }

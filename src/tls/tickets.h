@@ -9,8 +9,8 @@
  * NULL): a ticket of other rules is none. NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__tls_tickets_make(SSL_CTX *ctx, const char *rules);
 
-/* The secret that the connection's tickets are sealed with, which lasts as long as the connection's
- * SSL_CTX. */
-void nx__tls_tickets_use(SSL *ssl, const uint8_t secret[32]);
+/* The secret (32 bytes) of the certificate that the connection is answered with, for what is sealed
+ * for those alone that have it; context.c. */
+const uint8_t *nx__tls_secret(const SSL *ssl);
 
 #endif

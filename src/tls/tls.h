@@ -10,6 +10,7 @@
 
 struct nx__tls {
     SSL *ssl;
+    char *whose;          /* of a client: what sessions are kept by */
     struct nx__buffer in; /* read from the socket, and not wanted yet */
     nx_duration paused;   /* nothing was sent before this time */
     uint32_t sent;        /* bytes since then, as far as record_most counts */
@@ -31,5 +32,12 @@ struct nx__tls {
 /* Makes a session over a connected, non-blocking socket, which stays the caller's. It takes `ssl`,
  * also on failure. NULL where memory is out, recorded. */
 struct nx__tls *nx__tls_new(SSL *ssl, int fd);
+
+/* The session over which libssl calls; there is no other data of ours on an SSL, since libcrypto
+ * can't free such without memory. */
+static inline struct nx__tls *nx__tls_of(const SSL *ssl)
+{
+    return BIO_get_data(SSL_get_rbio(ssl));
+}
 
 #endif

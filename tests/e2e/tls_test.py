@@ -446,7 +446,7 @@ class Https(unittest.TestCase):
                   b"\x16\x03\x01\xff\xff" + b"a" * 500000,  # a record that is too long
                   b"\x16\x03\x01\x40\x00\x01\xff\xff\xff" + b"a" * 500000,  # a message that is
                   b"\x17\x03\x03\x00\x20" + b"a" * 500000,
-                  os.urandom(500000))
+                  b"\x80" + os.urandom(500000))  # a letter would begin a request without TLS
         for flood in floods:
             with self.subTest(flood=flood[:8]), app.connect() as s:
                 try:

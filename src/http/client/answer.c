@@ -23,13 +23,15 @@ static enum nx__h1_status incomplete(const struct reading *r, const struct nx__h
     return fail(r, "the head is too large");
 }
 
+/* Something else is refused before its line ends, which it may never do. */
+static const char version[] = "HTTP/1.";
+
 /* "HTTP/1.1 200 OK"; servers leave out the space where they have nothing to say. */
 static enum nx__h1_status status_line(struct reading *r, struct nx__scan *scan,
                                       const struct nx__h1_limits *limits, size_t *at)
 {
     enum { VERSION = sizeof "HTTP/1.1" - 1, SHORTEST = sizeof "HTTP/1.1 200" - 1 };
     const char *buf = r->buf;
-    static const char version[] = "HTTP/1.";
     size_t known = r->len < sizeof version - 1 ? r->len : sizeof version - 1;
     if (memcmp(buf, version, known) != 0) return fail(r, "it is no HTTP/1.1 or HTTP/1.0");
     size_t eol = nx__scan_control(scan, 0);
@@ -138,8 +140,8 @@ static enum nx__h1_status fields(struct reading *r, struct nx__scan *scan,
     return NX__H1_DONE;
 }
 
-/* Is there something new behind the `resume` bytes that were not enough? Nothing is decided before
- * a line ends, and no control but that end is good. */
+/* Is there something new behind the `resume` bytes that were not enough? Nothing more is decided
+ * before a line ends, and no control but that end is good. */
 static NX__COLD bool is_news(const char *buf, size_t len, size_t resume)
 {
     if (resume > len) resume = len;
@@ -157,7 +159,8 @@ enum nx__h1_status nx__answer_parse(const char *buf, size_t len, size_t resume,
     size_t most = limits->max_head < NX__H1_MAX_HEAD ? limits->max_head : NX__H1_MAX_HEAD;
     *head = (struct nx__answer_head){0};
     if (!len) return NX__H1_PARTIAL;
-    if (resume && len < most && !is_news(buf, len, resume)) return NX__H1_PARTIAL;
+    if (resume >= sizeof version - 1 && len < most && !is_news(buf, len, resume))
+        return NX__H1_PARTIAL;
     struct reading r = {.buf = buf, .len = len < most ? len : most, .head = head};
     struct nx__scan scan;
     nx__scan_init(&scan, buf, r.len);

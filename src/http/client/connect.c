@@ -114,7 +114,7 @@ static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_du
 }
 
 /* The protocols that are offered, the best first. */
-const char nx__client_protocols[] = "http/1.1";
+const char nx__client_protocols[] = "h2,http/1.1";
 
 nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *way,
                           nx_duration deadline)
@@ -136,5 +136,6 @@ nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *wa
         }
     }
     NX_TRY(tls_begin(&wire, way, deadline));
+    if (nx_bytes_is(nx__wire_tls_protocol(wire), "h2")) return nx__client_h2(out, wire);
     return nx__client_h1(out, wire);
 }

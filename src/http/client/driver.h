@@ -103,6 +103,9 @@ struct nx__client_driver {
 /* HTTP/1.1 over the wire, which it takes over, also on failure. NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire *wire);
 
+/* The same for HTTP/2, which has been agreed on. */
+NX_MUST_CHECK nx_err nx__client_h2(struct nx__client_conn **out, struct nx__wire *wire);
+
 enum {
     NX__EXCHANGE_MOST = 512, /* bytes of the largest driver's exchange */
 };

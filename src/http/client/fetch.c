@@ -419,10 +419,12 @@ static nx_err answer_get(struct asking *a)
         }
         const struct nx__exchange *x = a->res->x;
         bool answering = x && x->answering;
+        /* The peer has said that nothing was done for it, or it never went. */
+        bool untouched = x && !x->begun;
         given_up(a->res);
         /* The peer has closed a connection while it was idle, and nobody has known. */
-        if (reused && !revived && !answering && err == NX_ERESET && may_repeat(a->method) &&
-            body_repeats(a)) {
+        if (!revived && !answering && err == NX_ERESET && body_repeats(a) &&
+            (untouched || (reused && may_repeat(a->method)))) {
             revived = fresh = true;
             continue;
         }

@@ -40,13 +40,13 @@ static nx_err tls_read(struct nx__wire *wire, void *data, size_t len, size_t *go
                        nx_duration deadline)
 {
     struct tls_wire *w = (struct tls_wire *)wire;
+    NX_TRY(nx__wire_socket_turn(w->below)); /* while others run, a byte may be stashed */
     if (w->stashed) {
         *(char *)data = w->stash;
         w->stashed = false;
         *got = 1;
         return NX_OK;
     }
-    NX_TRY(nx__wire_socket_turn(w->below));
     for (;;) {
         long n = nx__tls_recv(w->tls, data, len);
         if (n > 0 || (n == 0 && nx__tls_is_closed(w->tls))) {

@@ -129,6 +129,7 @@ NX_TEST("what two readers could take for different messages is refused")
         {"HTTP/1.1 200 OK\nA: b\r\n\r\n", "control character in the status line"},
         {"HTTP/2.0 200 OK\r\n\r\n", "it is no HTTP/1.1 or HTTP/1.0"},
         {"HTTP/1.2 200 OK\r\n\r\n", "bad status line"},
+        {"HTH", "it is no HTTP/1.1 or HTTP/1.0"},
         {"ICY 200 OK\r\n\r\n", "it is no HTTP/1.1 or HTTP/1.0"},
         {"HTTP/1.1 099 OK\r\n\r\n", "bad status"},
         {"HTTP/1.1 2000 OK\r\n\r\n", "bad status"},

@@ -284,7 +284,8 @@ NX_TEST("bodies are read in pieces, decoded, or as they come; and connections ar
     nx_require_ok(nx_fetch(&res, at, .raw = true));
     nx_expect_eq(header(res, "content-encoding"), "(none)");
     nx_bytes all;
-    nx_require_ok(nx_stream_read_all(nx_fetched_stream(res), 1 << 20, &all));
+    NX_AUTO(nx_stream) *stream = nx_fetched_stream(res);
+    nx_require_ok(nx_stream_read_all(stream, 1 << 20, &all));
     nx_expect_eq(all.len, (size_t)41000);
     nx_fetched_close(res);
     nx_expect_err(NX_ESTATE, nx_fetched_read(res, &piece));

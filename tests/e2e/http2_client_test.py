@@ -1,0 +1,202 @@
+"""nx_fetch over HTTP/2: against our own server, and against nginx, Node and frames by hand through TLS."""
+import os
+import re
+import socket
+import ssl
+import struct
+import subprocess
+import tempfile
+import threading
+import unittest
+
+import http2_wire as wire
+from certificates import Authority
+from http2_wire import frame
+from support import HERE, NEXUS, App, free_port, need
+
+NODE = r"""
+const http2 = require('http2'), fs = require('fs');
+const server = http2.createSecureServer({key: fs.readFileSync(process.argv[4]), cert: fs.readFileSync(process.argv[3])});
+server.on('stream', (stream, headers) => {
+  stream.respond({':status': 200});
+  if (headers[':method'] === 'POST') stream.pipe(stream); else stream.end('x'.repeat(70000));
+});
+server.listen(+process.argv[2], '127.0.0.1', () => console.log('listens'));
+"""
+
+
+@unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+class Client(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.authority = Authority(cls.folder.name)
+        cls.cert = cls.authority.issue("localhost", ["DNS:localhost", "IP:127.0.0.1"])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def fetch(self, port, *args, seconds=60):
+        run = subprocess.run([os.path.abspath(NEXUS), "run", "--allow-all", os.path.join(HERE, "apps/fetch_http2.c"), "--", str(port),
+                              self.authority.cert, *map(str, args)], capture_output=True, text=True, timeout=seconds)
+        self.assertNotIn("crash", run.stderr)
+        return run
+
+    def counts(self, run):
+        return tuple(map(int, re.search(r"(\d+) done, (\d+) failed", run.stdout).groups()))
+
+    def test_own_server(self):
+        app = App("https.c", *self.cert)
+        self.addCleanup(app.kill)
+        for what, count in (("many", 500), ("again", 50), ("pieces", 20)):
+            with self.subTest(what):
+                run = self.fetch(app.port, what, count)
+                self.assertEqual(self.counts(run), (count, 0), run.stdout[:500] + run.stderr)
+        for size in (1, 70_000, 900_000):
+            run = self.fetch(app.port, "echo", size)
+            self.assertIn(f"same {size} h2", run.stdout, run.stderr)
+
+    @need("node")
+    def test_node(self):
+        port = free_port()
+        with tempfile.NamedTemporaryFile("w", suffix=".js") as f:
+            f.write(NODE)
+            f.flush()
+            node = subprocess.Popen(["node", f.name, str(port), *self.cert], stdout=subprocess.PIPE)
+            self.addCleanup(node.stdout.close)
+            self.addCleanup(node.wait)
+            self.addCleanup(node.kill)
+            node.stdout.readline()
+            run = self.fetch(port, "many", 200)
+            self.assertEqual(self.counts(run), (200, 0), run.stdout[:500] + run.stderr)
+            run = self.fetch(port, "echo", 3_000_000)
+            self.assertIn("same 3000000 h2", run.stdout, run.stderr)
+
+    # ---- Frames by hand
+
+    def serve(self, *turns):
+        """A server that answers each connection by one of the functions; its port."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*self.cert)
+        context.set_alpn_protocols(["h2"])
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+
+        def run():
+            for turn in turns:
+                try:
+                    s, _ = listener.accept()
+                    with context.wrap_socket(s, server_side=True) as tls:
+                        turn(Server(tls))
+                        tls.settimeout(0.5)
+                        while tls.recv(65536):
+                            pass
+                except OSError:
+                    pass
+        threading.Thread(target=run, daemon=True).start()
+        return listener.getsockname()[1]
+
+    def test_goaway_before_anything(self):
+        """What the peer has not looked at goes over another connection."""
+        def away(server):
+            server.request()
+            server.send(frame(wire.GOAWAY, 0, 0, struct.pack(">II", 0, 0)))
+        port = self.serve(away, lambda server: server.answer(server.request()))
+        self.assertEqual(self.counts(self.fetch(port, "again", 1)), (1, 0))
+
+    def test_refused_stream(self):
+        def refuse(server):
+            server.send(frame(wire.RST_STREAM, 0, server.request(), struct.pack(">I", wire.REFUSED_STREAM)))
+        port = self.serve(refuse, lambda server: server.answer(server.request()))
+        self.assertEqual(self.counts(self.fetch(port, "again", 1)), (1, 0))
+
+    def test_reset_and_goes_on(self):
+        def reset(server):
+            server.send(frame(wire.RST_STREAM, 0, server.request(), struct.pack(">I", wire.INTERNAL_ERROR)))
+            for _ in range(2):
+                server.answer(server.request())
+        run = self.fetch(self.serve(reset), "again", 3)
+        self.assertEqual(self.counts(run), (2, 1), run.stdout)
+        self.assertIn("the request was reset: INTERNAL_ERROR", run.stdout)
+
+    def test_answers_that_are_none(self):
+        def close(server):
+            server.request()
+            server.socket.close()
+
+        def malformed(server):
+            server.send(frame(wire.HEADERS, 5, server.request(), b"\x88\xff\xff\xff\xff\xff"))
+
+        def bomb(server):
+            stream, block = server.request(), server.encoder.encode([(":status", "200")] + [("x", "y" * 3000)] * 40)
+            server.send(frame(wire.HEADERS, 0, stream, block[:16000]) + frame(wire.CONTINUATION, 4, stream, block[16000:]))
+
+        def informs(server):
+            stream = server.request()
+            for _ in range(100):
+                server.send(frame(wire.HEADERS, 4, stream, server.encoder.encode([(":status", "103")])))
+
+        def shorter(server):
+            stream = server.request()
+            server.send(frame(wire.HEADERS, 4, stream, server.encoder.encode([(":status", "200"), ("content-length", "9")])) +
+                        frame(wire.DATA, 1, stream, b"abc"))
+
+        def garbage(server):
+            server.request()
+            server.send(os.urandom(200))
+
+        for turn in (close, malformed, bomb, informs, shorter, garbage):
+            with self.subTest(turn.__name__):
+                run = self.fetch(self.serve(turn, turn), "again", 1)
+                self.assertEqual(self.counts(run), (0, 1), run.stdout + run.stderr)
+
+    def test_late(self):
+        def silent(server):
+            server.request()
+            while True:
+                server.answer(server.request())
+        run = self.fetch(self.serve(silent), "slow")
+        self.assertEqual((run.stdout.splitlines()[0], self.counts(run)), ("late", (3, 0)), run.stdout + run.stderr)
+
+
+class Server:
+    """The server's end of a connection."""
+
+    def __init__(self, s):
+        self.socket, self.rest = s, b""
+        self.encoder, self.decoder = wire.hpack.Encoder(), wire.hpack.Decoder()
+        self.need(len(wire.PREFACE))
+        self.rest = self.rest[len(wire.PREFACE):]
+        self.send(frame(wire.SETTINGS))
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def need(self, n):
+        while len(self.rest) < n:
+            data = self.socket.recv(65536)
+            if not data:
+                raise ConnectionError
+            self.rest += data
+
+    def request(self):
+        """Waits for the next; its stream."""
+        while True:
+            self.need(9)
+            length = int.from_bytes(self.rest[:3], "big")
+            self.need(9 + length)
+            kind, flags, stream = struct.unpack(">BBI", self.rest[3:9])
+            payload, self.rest = self.rest[9:9 + length], self.rest[9 + length:]
+            if kind == wire.SETTINGS and not flags & wire.ACK:
+                self.send(frame(wire.SETTINGS, wire.ACK))
+            if kind == wire.HEADERS:
+                self.fields = dict(self.decoder.decode(payload))
+                return stream
+
+    def answer(self, stream, body=b"hello"):
+        self.send(frame(wire.HEADERS, 4, stream, self.encoder.encode([(":status", "200")])) + frame(wire.DATA, 1, stream, body))
+
+
+if __name__ == "__main__":
+    unittest.main()
