@@ -95,11 +95,6 @@ const struct sockaddr *nx__quic_peer(const struct nx__quic_conn *conn)
     return conn->ngtcp2 ? ngtcp2_conn_get_path2(conn->ngtcp2)->remote.addr : &conn->peer.any;
 }
 
-uint64_t nx__quic_room(const struct nx__quic_conn *conn)
-{
-    return conn->ngtcp2 ? ngtcp2_conn_get_cwnd_left2(conn->ngtcp2) : 0;
-}
-
 /* ---- What ngtcp2 asks */
 
 static ngtcp2_conn *conn_of_ref(ngtcp2_crypto_conn_ref *ref)

@@ -184,7 +184,4 @@ void nx__quic_fail(struct nx__quic_conn *conn, uint64_t code);
 /* The peer's address as it is now. */
 const struct sockaddr *nx__quic_peer(const struct nx__quic_conn *conn);
 
-/* Bytes that the network takes now. */
-uint64_t nx__quic_room(const struct nx__quic_conn *conn);
-
 #endif

@@ -118,6 +118,20 @@ class Requests(Http3Test):
                 self.assertEqual([r.status for r in answers], [200] * 350)
         run(go())
 
+    def test_interim(self):
+        async def go():
+            async with client(self.app.port) as c:
+                r = await c.request("GET", "/hints")
+                self.assertEqual((r.status, bytes(r.body)), (200, b"page"))
+                self.assertEqual(r.interim, [{":status": "103", "link": "</style.css>; rel=preload; as=style"}])
+                stream = c.start("POST", "/echo", headers=[(b"expect", b"100-continue")], end=False)
+                await asyncio.sleep(0.2)
+                self.assertEqual(c.answers[stream].interim, [{":status": "100"}])
+                c.http.send_data(stream, b"then", True)
+                c.transmit()
+                self.assertEqual(bytes((await c.answer(stream)).body), b"then")
+        run(go())
+
     def test_cut_off(self):
         async def go():
             async with client(self.app.port) as c:
@@ -145,8 +159,12 @@ class Requests(Http3Test):
         run(go())
 
     def test_advertised(self):
-        with self.app.connect() as s:
-            self.assertTrue(s)
+        for version in ("--http1.1", "--http2"):
+            head = subprocess.run(["curl", "-skI", version, f"https://127.0.0.1:{self.app.port}/"], check=True, capture_output=True,
+                                  timeout=20).stdout.decode()
+            self.assertRegex(head, f'(?m)^alt-svc: h3=":{self.app.port}"; ma=86400\r?$', version)
+            self.assertEqual(head.split()[0], {"--http1.1": "HTTP/1.1", "--http2": "HTTP/2"}[version])
+
         async def go():
             async with client(self.app.port) as c:
                 self.assertNotIn("alt-svc", (await c.request("GET", "/")).headers)

@@ -6,7 +6,7 @@
 #include <stdio.h>
 
 enum {
-    OWN_FIELDS = 4,          /* status, content type, date, length */
+    OWN_FIELDS = 5,          /* status, content type, date, length, where HTTP/3 is */
     REFUSAL_PAGE_MOST = 256, /* bytes */
 };
 
@@ -255,6 +255,11 @@ static nx_err head_submit(nx_response *res, uint64_t length, bool body)
         nx_duration until;
         nx_bytes date = value_of(nx__date_line(conn->server->loop, &until), sizeof "date" - 1);
         nv[count++] = NV("date", date.data, date.len);
+    }
+    const struct nx__line *other = &conn->server->alt_svc;
+    if (other->len && !(given && nx__response_has(res, "alt-svc", res->fields.count))) {
+        nx_bytes where = value_of(other, sizeof "alt-svc" - 1);
+        nv[count++] = NV("alt-svc", where.data, where.len);
     }
     if (length != UINT64_MAX && !bodiless(res->status)) {
         size_t at = sizeof digits;

@@ -187,6 +187,7 @@ nx_err nx__h3_send_file(nx_response *res, int fd, const struct nx__file_piece *p
                         size_t count);
 nx_err nx__h3_write(nx_response *res, nx_bytes piece);
 nx_err nx__h3_end(nx_response *res);
+nx_err nx__h3_early(nx_response *res, nx_bytes link);
 /* Answers what is no request; in the loop's context. */
 void nx__h3_refuse(struct nx__h3_stream *stream, int status, const char *reason);
 /* A final 1xx answer goes before: 100, 103. */

@@ -218,7 +218,7 @@ static nx_err request_main(void *arg)
 
 static struct nx__h3_request *request_new(struct nx__h3_stream *stream)
 {
-    nx_fiber *fiber = nx__fiber_new(request_main, NULL, "http");
+    nx_fiber *fiber = nx__fiber_new(request_main, NULL, nx__request_fiber);
     if (!fiber) return NULL;
     size_t fields_size = (stream->field_count + 1) * sizeof(struct nx__h1_header);
     struct {

@@ -346,6 +346,7 @@ const struct nx__http_driver nx__h3_driver = {
     .send_file = nx__h3_send_file,
     .write = nx__h3_write,
     .end = nx__h3_end,
+    .early = nx__h3_early,
     .read = nx__h3_read,
     .body = nx__h3_body,
     .trailer = nx__h3_request_trailer,

@@ -297,6 +297,12 @@ nx_err nx__h3_inform(struct nx__h3_stream *stream, const nghttp3_nv *fields, siz
     return NX_OK;
 }
 
+nx_err nx__h3_early(nx_response *res, nx_bytes link)
+{
+    const nghttp3_nv fields[] = {nv(nx_str(":status"), nx_str("103")), nv(nx_str("link"), link)};
+    return nx__h3_inform(of(res), fields, 2);
+}
+
 /* ---- Answers */
 
 nx_err nx__h3_send(nx_response *res, nx_bytes body)

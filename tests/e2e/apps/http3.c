@@ -71,6 +71,14 @@ static nx_err slow(nx_request *req, nx_response *res)
     return nx_response_send(res, "slow");
 }
 
+static nx_err hints(nx_request *req, nx_response *res)
+{
+    (void)req;
+    NX_TRY(nx_response_early_hint(res, "</style.css>; rel=preload; as=style"));
+    NX_TRY(nx_sleep(NX_MS(20)));
+    return nx_response_send(res, "page");
+}
+
 static nx_err fails(nx_request *req, nx_response *res)
 {
     (void)req;
@@ -162,6 +170,7 @@ int main(int argc, char **argv)
     nx_http_get(server, "/big", big);
     nx_http_get(server, "/slow", slow);
     nx_http_get(server, "/fails", fails);
+    nx_http_get(server, "/hints", hints);
     nx_http_get(server, "/events", events);
     nx_http_get(server, "/subscribe", subscribe);
     nx_http_get(server, "/publish", publish);
