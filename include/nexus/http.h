@@ -102,7 +102,7 @@ NX_API nx_http_server *nx_http_server_new_with(const nx_http_server_options *opt
 
 /* Serves by HTTPS, as the options `cert` and `key` do, with all that nx_tls_server_options has but
  * `protocols`: clients with certificates, TLS 1.3 alone, a key log. Said again, it adds a
- * certificate for other names: only `cert` and `key` count then. What is wrong comes out of
+ * certificate for other names, by `cert` and `key` alone. What is wrong comes out of
  * nx_http_listen. Before nx_http_listen. Does not suspend. */
 NX_API void nx_http_tls_with(nx_http_server *server, const nx_tls_server_options *options);
 #define nx_http_tls(server, ...)                                                                   \

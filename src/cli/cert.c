@@ -25,8 +25,10 @@ static nx_err find_authority(struct paths *out)
         n = snprintf(out->folder, sizeof out->folder, "%s/nexus", data);
     else if (home && *home == '/')
         n = snprintf(out->folder, sizeof out->folder, "%s/.local/share/nexus", home);
-    if (n < 0 || (size_t)n >= sizeof out->folder)
-        return nx__error_set(NX_ENOENT, "there is no folder for the authority: set HOME");
+    if (n < 0 || (size_t)n >= sizeof out->folder) {
+        (void)nx__error_set(NX_ENOENT, "there is no folder for the authority: set HOME");
+        return NX_ENOENT;
+    }
     (void)snprintf(out->cert, sizeof out->cert, "%s/authority.crt", out->folder);
     (void)snprintf(out->key, sizeof out->key, "%s/authority.key", out->folder);
     return NX_OK;

@@ -223,7 +223,11 @@ void nx_http_tls_with(nx_http_server *server, const nx_tls_server_options *optio
     if (!server) return;
     NX__OPTIONS(nx_tls_server_options, o, options);
     nx_err err;
-    if (server->tls) {
+    if (server->tls && (o.client_ca || o.client_optional || o.least || o.key_log || o.keep)) {
+        err =
+            nx__error_set(NX_EINVAL, "what holds for all certificates is said with the first one: "
+                                     "nx_http_tls, and not the options cert and key");
+    } else if (server->tls) {
         err = nx_tls_server_add(server->tls, o.cert, o.key);
     } else {
         o.protocols = nx__http_protocols;

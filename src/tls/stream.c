@@ -35,7 +35,8 @@ static nx_err make(nx_tls **out, nx_conn *conn, bool owned, const char *peer)
     *out = tls;
     if (!tls) {
         if (owned) nx_conn_close(conn);
-        return nx__error_set(NX_ENOMEM, "cannot begin TLS: out of memory");
+        (void)nx__error_set(NX_ENOMEM, "cannot begin TLS: out of memory");
+        return NX_ENOMEM;
     }
     tls->conn = conn;
     tls->owned = owned;

@@ -108,6 +108,13 @@ class Https(unittest.TestCase):
         self.assertEqual(self.ask(app, ctx=context(protocols=()))["protocol"], "")
         self.assertEqual(self.ask(app, ctx=context(maximum_version=ssl.TLSVersion.TLSv1_2))["version"], "1.2")
 
+    def test_the_start_line(self):
+        app = self.start(flags=("--watch", "--allow-all"))
+        end = time.time() + 20
+        while "started in" not in app.output() and time.time() < end:
+            time.sleep(0.05)
+        self.assertIn(f"https://127.0.0.1:{app.port} ", app.output())
+
     def test_openssl(self):
         app = self.start()
         done = subprocess.run(["openssl", "s_client", "-connect", f"localhost:{app.port}", "-CAfile", Certificates.authority.cert,
@@ -629,6 +636,38 @@ class Client(unittest.TestCase):
     def test_old_servers(self):
         self.assertIn("NX_EPROTO", self.ask(Certificates.good, "--1.3", maximum_version=ssl.TLSVersion.TLSv1_2))
         self.assertIn("NX_EPROTO", self.ask(Certificates.good, minimum_version=ssl.TLSVersion.TLSv1, maximum_version=ssl.TLSVersion.TLSv1_1))
+
+
+class Cert(unittest.TestCase):
+    def test_nexus_cert(self):
+        folder = tempfile.mkdtemp(dir=Certificates.folder)
+        env = {**os.environ, "XDG_DATA_HOME": os.path.join(folder, "data")}
+
+        def cert(*args):
+            return subprocess.run([os.path.abspath(NEXUS), "cert", *args], cwd=folder, env=env, capture_output=True, text=True, timeout=60)
+        done = cert()
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("which is new", done.stdout)
+        self.assertIn("update-ca-certificates", done.stdout)
+        authority = os.path.join(folder, "data/nexus/authority.crt")
+        for file, mode in ((authority, 0o644), (authority[:-3] + "key", 0o600), (os.path.join(folder, "localhost.key"), 0o600)):
+            self.assertEqual(os.stat(file).st_mode & 0o777, mode)
+        app = App("https.c", os.path.join(folder, "localhost.crt"), os.path.join(folder, "localhost.key"))
+        self.addCleanup(app.kill)
+        for name in ("localhost", "127.0.0.1", "::1"):
+            with context(ca=authority).wrap_socket(app.connect(), server_hostname=name) as s:
+                self.assertIn(b"200", get(s)[0])
+        self.assertEqual(cert("app.test", "*.app.test").returncode, 0)
+        verified = subprocess.run(["openssl", "verify", "-x509_strict", "-CAfile", authority, "-verify_hostname", "a.app.test",
+                                   os.path.join(folder, "app.test.crt")], capture_output=True, text=True, timeout=60)
+        self.assertIn("OK", verified.stdout, verified.stderr)
+        again = cert("app.test")
+        self.assertIn("--force", again.stderr)
+        self.assertNotEqual(again.returncode, 0)
+        self.assertEqual(cert("--force", "app.test").returncode, 0)
+        for bad in ("a b", "../x", "--none"):
+            self.assertNotEqual(cert(bad).returncode, 0)
+        self.assertIn("certutil", cert("--install").stdout)
 
 
 class Streams(unittest.TestCase):

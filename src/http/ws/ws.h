@@ -85,7 +85,7 @@ struct nx__ws_pool {
 };
 extern NX__THREAD_LOCAL struct nx__ws_pool *nx__ws_pool;
 
-/* ---- conn.c */
+/* ---- life.c */
 
 /* Makes one of the caller's options. It is held once: by the handler, or the client's program.
  * NX_EINVAL, NX_ENOMEM, recorded. */
@@ -101,6 +101,12 @@ void nx__ws_release(nx_ws *ws);
 /* Takes and gives back a buffer without memory of its own. */
 void nx__ws_borrow(struct nx__buffer *buffer);
 void nx__ws_give(struct nx__buffer *buffer);
+
+/* ---- conn.c */
+
+/* What its `late` and `timer` call. */
+void nx__ws_late(struct nx__late *late);
+void nx__ws_timer_fire(struct nx__timer *timer);
 
 /* It is over: nothing more is read. `err` for who reads; the connection is closed in order when
  * all is sent, or at once. */
