@@ -15,6 +15,7 @@
 enum {
     IN_SIZE = 64 * 1024,  /* bytes read in one go */
     OUT_SIZE = 64 * 1024, /* and written */
+    FRAME_MOST = 17 * 1024,
     STREAMS_MOST = 100,   /* exchanges at once, where the peer allows more */
     WINDOW = 1024 * 1024, /* bytes of a body that nobody has read */
     CONN_WINDOW = 4 * 1024 * 1024,
@@ -131,18 +132,15 @@ static nx_err write_main(void *arg)
     while (!err && !c->failed) {
         const uint8_t *data;
         nghttp2_ssize n = nghttp2_session_mem_send2(c->session, &data);
-        if (n < 0) err = NX_ENOMEM;
-        if (n > 0 && (size_t)n <= OUT_SIZE - len) {
-            memcpy(out + len, data, (size_t)n);
-            len += (size_t)n;
-            continue;
-        }
-        if (!err && len)
-            err = c->base.wire->type->write(c->base.wire, nx_slice(out, len),
-                                            nx__deadline(WRITE_DEADLINE));
-        if (n <= 0) break;
-        memcpy(out, data, (size_t)n);
-        len = (size_t)n;
+        if (n < 0 || n > OUT_SIZE - (nghttp2_ssize)len) err = NX_ENOMEM;
+        if (err) break;
+        if (n) memcpy(out + len, data, (size_t)n);
+        len += (size_t)n;
+        if (n && len < OUT_SIZE - FRAME_MOST) continue;
+        if (!len) break;
+        err = c->base.wire->type->write(c->base.wire, nx_slice(out, len),
+                                        nx__deadline(WRITE_DEADLINE));
+        len = 0;
     }
     free(out);
     c->writing = false;
