@@ -64,3 +64,12 @@ void nx__buffer_free(struct nx__buffer *buffer)
     free(buffer->data);
     *buffer = (struct nx__buffer){0};
 }
+
+char *nx__bytes_dup(nx_bytes bytes)
+{
+    char *copy = malloc(bytes.len + 1);
+    if (!copy) return NULL;
+    if (bytes.len) memcpy(copy, bytes.data, bytes.len);
+    copy[bytes.len] = '\0';
+    return copy;
+}

@@ -34,4 +34,7 @@ void nx__buffer_consume(struct nx__buffer *buffer, size_t n);
 /* Gives the memory back and leaves an empty buffer. */
 void nx__buffer_free(struct nx__buffer *buffer);
 
+/* A copy with a NUL behind it, the caller's to free(); NULL when memory is out. */
+char *nx__bytes_dup(nx_bytes bytes);
+
 #endif

@@ -140,18 +140,6 @@ static enum nx__h1_status fields(struct reading *r, struct nx__scan *scan,
     return NX__H1_DONE;
 }
 
-/* Is there something new behind the `resume` bytes that were not enough? Nothing more is decided
- * before a line ends, and no control but that end is good. */
-static NX__COLD bool is_news(const char *buf, size_t len, size_t resume)
-{
-    if (resume > len) resume = len;
-    if (resume && buf[resume - 1] == '\r') resume--;
-    struct nx__scan scan;
-    nx__scan_init(&scan, buf + resume, len - resume);
-    size_t at = resume + nx__scan_control(&scan, 0);
-    return at < len && !(buf[at] == '\r' && at + 1 == len);
-}
-
 enum nx__h1_status nx__answer_parse(const char *buf, size_t len, size_t resume,
                                     const struct nx__h1_limits *limits,
                                     struct nx__h1_header *headers, struct nx__answer_head *head)
@@ -159,7 +147,7 @@ enum nx__h1_status nx__answer_parse(const char *buf, size_t len, size_t resume,
     size_t most = limits->max_head < NX__H1_MAX_HEAD ? limits->max_head : NX__H1_MAX_HEAD;
     *head = (struct nx__answer_head){0};
     if (!len) return NX__H1_PARTIAL;
-    if (resume >= sizeof version - 1 && len < most && !is_news(buf, len, resume))
+    if (resume >= sizeof version - 1 && len < most && !nx__scan_news(buf, len, resume))
         return NX__H1_PARTIAL;
     struct reading r = {.buf = buf, .len = len < most ? len : most, .head = head};
     struct nx__scan scan;

@@ -1,6 +1,7 @@
 /* Which proxy, if any. */
 #include "http/client/client.h"
 
+#include "base/buffer.h"
 #include "http/h1/syntax.h"
 #include "net/address.h"
 #include <arpa/inet.h>
@@ -10,15 +11,6 @@
 #include <stdlib.h>
 
 /* ---- A proxy's address */
-
-static char *copy(nx_bytes text)
-{
-    char *result = malloc(text.len + 1);
-    if (!result) return NULL;
-    if (text.len) memcpy(result, text.data, text.len);
-    result[text.len] = '\0';
-    return result;
-}
 
 void nx__proxy_free(struct nx__proxy *proxy)
 {
@@ -71,7 +63,7 @@ const char *nx__proxy_parse(struct nx__proxy *out, const char *text)
     nx_err err = nx__target_parse(&target, place, "use");
     memcpy(nx__context(), &kept, sizeof kept);
     if (err || target.path) return "a proxy is \"http://host:port\"";
-    out->host = copy(target.host);
+    out->host = nx__bytes_dup(target.host);
     out->port = target.port;
     if (user.data) out->authorization = basic(user);
     if (out->host && (!user.data || out->authorization)) return NULL;

@@ -123,24 +123,13 @@ static inline enum nx__h1_status fields(struct nx__parse *parse, struct nx__scan
     return NX__H1_DONE;
 }
 
-/* Is there something new behind the `resume` bytes that were not enough? Nothing is decided before
- * a line ends, and no control but that end is good. */
-static NX__COLD bool is_news(const char *buf, size_t len, size_t resume)
-{
-    if (resume > len) resume = len;
-    if (resume && buf[resume - 1] == '\r') resume--;
-    struct nx__scan scan;
-    nx__scan_init(&scan, buf + resume, len - resume);
-    size_t at = resume + nx__scan_control(&scan, 0);
-    return at < len && !(buf[at] == '\r' && at + 1 == len);
-}
-
 enum nx__h1_status nx__h1_parse(const char *buf, size_t len, size_t resume,
                                 const struct nx__h1_limits *limits, struct nx__h1_header *headers,
                                 struct nx__h1_head *head)
 {
     size_t most = limits->max_head < NX__H1_MAX_HEAD ? limits->max_head : NX__H1_MAX_HEAD;
-    if (nx__unlikely(resume && len < most && !is_news(buf, len, resume))) return NX__H1_PARTIAL;
+    if (nx__unlikely(resume && len < most && !nx__scan_news(buf, len, resume)))
+        return NX__H1_PARTIAL;
     *head = (struct nx__h1_head){0};
     struct nx__parse parse = {
         .buf = buf, .len = len < most ? len : most, .limits = limits, .head = head};

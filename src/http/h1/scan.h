@@ -26,4 +26,16 @@
 #include "http/h1/scan_scalar.h"
 #endif
 
+/* Is there something new behind the `resume` bytes that were not enough for a head? Nothing is
+ * decided before a line ends, and no control but that end is good. */
+static inline bool nx__scan_news(const char *buf, size_t len, size_t resume)
+{
+    if (resume > len) resume = len;
+    if (resume && buf[resume - 1] == '\r') resume--;
+    struct nx__scan scan;
+    nx__scan_init(&scan, buf + resume, len - resume);
+    size_t at = resume + nx__scan_control(&scan, 0);
+    return at < len && !(buf[at] == '\r' && at + 1 == len);
+}
+
 #endif

@@ -1,6 +1,7 @@
 /* Upstreams, and which of them is next. */
 #include "http/proxy/proxy.h"
 
+#include "base/buffer.h"
 #include "base/say.h"
 #include "base/siphash.h"
 #include "http/h1/syntax.h"
@@ -8,15 +9,6 @@
 #include <stdlib.h>
 
 /* ---- As they are named */
-
-static char *copy(nx_bytes text)
-{
-    char *result = malloc(text.len + 1);
-    if (!result) return NULL;
-    if (text.len) memcpy(result, text.data, text.len);
-    result[text.len] = '\0';
-    return result;
-}
 
 void nx__upstream_free(struct nx__upstream *u)
 {
@@ -38,9 +30,9 @@ static const char *url_parse(struct nx__upstream *u, const char *text)
     nx_bytes base = url.path, host = url.host;
     while (base.len && base.data[base.len - 1] == '/') base.len--;
     if (url.host_kind == NX_URL_IPV6) host = nx_slice(host.data + 1, host.len - 2);
-    u->host = copy(host);
-    u->authority = copy(url.host_port);
-    u->base = copy(base);
+    u->host = nx__bytes_dup(host);
+    u->authority = nx__bytes_dup(url.host_port);
+    u->base = nx__bytes_dup(base);
     u->port = url.port;
     return u->host && u->authority && u->base ? NULL : "out of memory";
 }
@@ -50,11 +42,11 @@ const char *nx__upstream_parse(struct nx__upstream *u, const char *text)
     static const char unix_scheme[] = "unix:";
     const char *reason = NULL;
     memset(u, 0, sizeof *u);
-    u->name = copy(nx_str(text));
+    u->name = nx__bytes_dup(nx_str(text));
     if (strncmp(text, unix_scheme, sizeof unix_scheme - 1) == 0) {
-        u->unix_path = copy(nx_str(text + sizeof unix_scheme - 1));
-        u->authority = copy(nx_str("localhost"));
-        u->base = copy(nx_str(""));
+        u->unix_path = nx__bytes_dup(nx_str(text + sizeof unix_scheme - 1));
+        u->authority = nx__bytes_dup(nx_str("localhost"));
+        u->base = nx__bytes_dup(nx_str(""));
         if (!u->unix_path || !u->authority || !u->base)
             reason = "out of memory";
         else if (!*u->unix_path)
