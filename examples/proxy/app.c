@@ -1,7 +1,6 @@
-/* A reverse proxy before two servers or more:
+/* A reverse proxy before one server or more:
  *
  *     nexus run app.c --allow-net=127.0.0.1 -- 127.0.0.1:8080 http://127.0.0.1:3001
- * http://127.0.0.1:3002
  *
  * Each is asked for /health every five seconds where -c is given first; -l goes to the one with the
  * fewest requests under way instead of to each in turn. */

@@ -10,6 +10,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
@@ -23,7 +24,10 @@ NEXUS = os.path.abspath(NEXUS)
 FILES = {"config.json": json.dumps({"server": {"host": "localhost"}, "users": [{"name": "Ada", "age": 36}]}), "avatars/none": "",
          "public/index.html": "<p>hello", "dist/app.js": "", "reports/latest.pdf": "%PDF", "uploads/a.txt": "a", "me.png": "png",
          "page.html": "<p>chat", "index.html": "<p>hello", "prices.csv": "name,price\napple,3\n", "input.txt": "hello\n", "app.toml": '[server]\nport = 8080\n[[sites]]\nhost = "a"\n',
-         "library.c": "int add(int a, int b) { return a + b; }\n"}
+         "library.c": "int add(int a, int b) { return a + b; }\n", "api/data": "some\n"}
+# What examples are told behind `--`.
+ARGUMENTS = {"proxy": ["127.0.0.1:3000", "http://127.0.0.1:3001"]}
+PORT = re.compile(r"\.port = (\d+)|argv\[1\], NULL, 10\)\) : (\d+)|argv\[1\], NULL, 10\) : (\d+)")
 
 
 def read_some(fd):
@@ -53,6 +57,13 @@ def programs():
 
 
 class Docs(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.home = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.home.cleanup)
+        subprocess.run([NEXUS, "cert"], cwd=cls.home.name, env={**os.environ, "HOME": cls.home.name, "XDG_DATA_HOME": ""}, check=True,
+                       capture_output=True)
+
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
@@ -62,6 +73,8 @@ class Docs(unittest.TestCase):
             os.makedirs(os.path.dirname(path), exist_ok=True)
             with open(path, "w") as f:
                 f.write(contents)
+        for name in ("localhost.crt", "localhost.key"):
+            shutil.copy(os.path.join(self.home.name, name), self.folder)
         self.env = {**os.environ, "COOKIE_KEY": "0123456789abcdef" * 4, "COOKIE_KEY_OLD": "fedcba9876543210" * 4, "NO_COLOR": "1",
                     "SHORTENER_TOKEN": "s3cret"}
 
@@ -71,12 +84,17 @@ class Docs(unittest.TestCase):
             f.write(code)
         return path
 
-    def server(self, code, curls, fail=()):
+    def server(self, code, curls, fail=(), arguments=()):
         port = str(free_port())
-        path = self.save("app.c", code.replace("3000", port).replace("nx_http_server_new()", f"nx_http_server_new(.port = {port})"))
+        found = PORT.search(code)
+        usual = next(filter(None, found.groups())) if found else "3000"
+        path = self.save("app.c", code.replace(usual, port).replace("nx_http_server_new()", f"nx_http_server_new(.port = {port})"))
+        authority = os.path.join(self.home.name, ".local/share/nexus/authority.crt")
+        if "localhost.crt" in code:
+            curls = curls or [f"curl --cacert {authority} https://localhost:{port}/"]
         with tempfile.TemporaryFile() as log:
-            app = subprocess.Popen([NEXUS, "run", "--allow-all", path], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
-                                   stdout=log, stderr=log)
+            app = subprocess.Popen([NEXUS, "run", "--allow-all", path, "--", *(a.replace(usual, port) for a in arguments)],
+                                   cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:
                 end = time.time() + 30
                 while True:
@@ -89,7 +107,7 @@ class Docs(unittest.TestCase):
                             self.fail(log.read().decode())
                         time.sleep(0.02)
                 for command in curls or [f"curl localhost:{port}/"]:
-                    words = shlex.split(command.replace("3000", port), comments=True)
+                    words = shlex.split(command.replace(usual, port).replace("~/", self.home.name + "/"), comments=True)
                     run = subprocess.run([words[0], "-sS", "-m", "3", *fail, *words[1:]], cwd=self.folder, capture_output=True, text=True)
                     streams = "-N" in words or "events" in command  # these go on until somebody hangs up
                     self.assertIn(run.returncode, (0, 28) if streams else (0,), f"{command}\n{run.stderr}")
@@ -116,7 +134,7 @@ class Docs(unittest.TestCase):
                 if os.path.exists(os.path.join(folder, "README.md")):
                     with open(os.path.join(folder, "README.md")) as f:
                         curls += re.findall(r"^    (curl .*)$", f.read(), re.M)
-                self.server(code, curls, ["--fail"] if curls else [])
+                self.server(code, curls, ["--fail"] if curls else [], ARGUMENTS.get(name, ()))
                 if glob.glob(f"{folder}/*_test.c"):
                     run = subprocess.run([NEXUS, "test", folder], env=self.env, capture_output=True, text=True, timeout=200)
                     self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
@@ -153,6 +171,27 @@ class Docs(unittest.TestCase):
                 app.kill()
                 app.wait()
 
+    def fetching(self, code):
+        """It gets what a server has."""
+        port = free_port()
+        server = subprocess.Popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)], cwd=self.folder,
+                                  stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            end = time.time() + 30
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                    break
+                except OSError:
+                    self.assertLess(time.time(), end)
+                    time.sleep(0.02)
+            run = subprocess.run([NEXUS, "run", "--allow-all", self.save("app.c", code.replace("3000", str(port)))], cwd=self.folder,
+                                 env=self.env, capture_output=True, text=True, timeout=60)
+            self.assertEqual((run.returncode, run.stdout), (0, "200: some\n\n"), run.stderr)
+        finally:
+            server.kill()
+            server.wait()
+
     def test_programs(self):
         count = 0
         for page, line, code, curls in programs():
@@ -162,6 +201,8 @@ class Docs(unittest.TestCase):
                     self.server(code, curls)
                 elif "nx_net_serve(" in code:
                     self.echoing(code)
+                elif "nx_fetch(" in code:
+                    self.fetching(code)
                 elif "nx_prompt(" in code:
                     self.asking(self.save("app.c", code))
                 elif "int main(" in code:
