@@ -3,7 +3,7 @@
 nx_vendored(ada ada-url/deps/ada.cpp)
 get_filename_component(folder ${ada} DIRECTORY)
 set(nexus_ada_INCLUDE_DIR ${folder} CACHE INTERNAL "")
-set(flags -std=c++20 -Os -g -fPIC -w -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
+set(flags -std=c++20 -O2 -g -fPIC -w -fno-exceptions -fno-rtti -fno-threadsafe-statics -fno-asynchronous-unwind-tables -fno-omit-frame-pointer
     -fstack-protector-strong -fvisibility=hidden -ffunction-sections -fdata-sections -DNDEBUG -DADA_INCLUDE_URL_PATTERN=0
     # <iostream> has a constructor that runs at start, and nothing of it is used.
     -D_GLIBCXX_IOSTREAM)
