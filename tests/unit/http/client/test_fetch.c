@@ -382,9 +382,9 @@ NX_TEST("deadlines and cancelling")
 {
     const char *at = nx_format("%s/slow", server_begin());
     nx_fetched *res;
-    nx_expect_err(NX_ETIMEDOUT, nx_fetch(&res, at, .deadline = NX_MS(30)));
+    nx_expect_err(NX_ETIMEDOUT, nx_fetch(&res, at, .deadline = NX_MS(300)));
     nx_expect(strstr(nx_error_last()->message, "(deadline)") != NULL);
-    nx_expect_err(NX_ETIMEDOUT, nx_fetch(&res, at, .head_deadline = NX_MS(30)));
+    nx_expect_err(NX_ETIMEDOUT, nx_fetch(&res, at, .head_deadline = NX_MS(300)));
     nx_expect(strstr(nx_error_last()->message, "(head_deadline)") != NULL);
     nx_scope *scope;
     nx_require_ok(nx_scope_open(&scope, .deadline = NX_MS(30)));
