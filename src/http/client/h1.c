@@ -235,6 +235,7 @@ static nx_err fill(struct exchange *x, nx_duration deadline, size_t most, size_t
     }
     if (c->len == c->in_capacity && c->in_capacity < most) {
         size_t wanted = c->in_capacity * 2 < most ? c->in_capacity * 2 : most;
+        /* NOLINTNEXTLINE(clang-analyzer-optin.portability.UnixAPI): it begins with IN_FIRST */
         char *grown = realloc(c->in, wanted);
         if (!grown) return broken(NX_ENOMEM, "out of memory");
         c->in = grown;

@@ -287,6 +287,7 @@ nx_err nx__client_pool_take(struct nx__client_pool *pool, struct nx__client_conn
     *out = NULL;
     *reused = false;
     NX_TRY(origin_find(pool, way, &origin));
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is one */
     origin->users++;
     nx_err err = take(pool, out, origin, way, fresh, connect_deadline, deadline);
     origin->users--;
