@@ -53,7 +53,8 @@ typedef struct nx_fetch_options {
     uint64_t source_length; /* bytes that it gives; 0: unknown, it is sent in chunks */
     const char *type;       /* the body's content-type; what goes with its kind */
 
-    nx_duration deadline;         /* from the call to the end of the answer's body; none */
+    nx_duration deadline; /* from the call to the end of the answer's body; none. While `source`
+                             is read, its own deadlines hold alone */
     nx_duration connect_deadline; /* for a connection, 10 s */
     nx_duration head_deadline;    /* from the end of the request to the answer's head, 60 s */
     nx_duration idle_deadline;    /* between two pieces, either way, 60 s */
@@ -134,7 +135,8 @@ NX_API NX_MUST_CHECK nx_err nx_fetched_read(nx_fetched *answer, nx_bytes *piece)
 NX_API nx_stream *nx_fetched_stream(nx_fetched *answer);
 
 /* Closes it before its scope does: what has not been read of the body is given up, and with it the
- * connection. Status and fields stay. NULL is nothing. Does not suspend. */
+ * connection. Status and fields stay. No other fiber may be reading it. NULL is nothing. Does not
+ * suspend. */
 NX_API void nx_fetched_close(nx_fetched *answer);
 static inline void nx_fetched_auto(nx_fetched **answer)
 {
@@ -191,12 +193,13 @@ typedef struct nx_client_options {
 
 /* Makes a client, for requests of the calling thread; the caller frees it when all answers are
  * closed. Without .proxy it goes by HTTP_PROXY or http_proxy for http:, HTTPS_PROXY or https_proxy
- * for https:, and NO_PROXY or no_proxy, as far as --allow-env grants them. NX_EINVAL (proxy),
- * NX_ENOMEM. Does not suspend. */
+ * for https:, and NO_PROXY or no_proxy, as far as --allow-env grants them; one of another kind than
+ * http:// is none. NX_EINVAL (.proxy), NX_ENOMEM. Does not suspend. */
 NX_API NX_MUST_CHECK nx_err nx_client_new_with(nx_client **out, const nx_client_options *options);
 #define nx_client_new(out, ...)                                                                    \
     nx_client_new_with((out), &(nx_client_options){.size = sizeof(nx_client_options), __VA_ARGS__})
-/* Closes its connections, and frees it. NULL is nothing. */
+/* Closes its connections, and frees it. No fetch of its is under way, and its answers are closed or
+ * read to their end. NULL is nothing. */
 NX_API void nx_client_free(nx_client *client);
 static inline void nx_client_auto(nx_client **client)
 {

@@ -159,6 +159,15 @@ static NX__COLD nx_err failed(const struct race *r, const char *peer, bool late)
     return code;
 }
 
+/* There was no time for an attempt. */
+static NX__COLD nx_err too_late(const char *peer)
+{
+    NX_IGNORE(nx__error_set(NX_ETIMEDOUT, "cannot connect to \"%s\": %s", peer,
+                            nx__errno_text(ETIMEDOUT)));
+    nx__context()->error.system = ETIMEDOUT;
+    return NX_ETIMEDOUT;
+}
+
 /* The families take turns, the first one's first (RFC 8305, section 4). */
 static void race_order(struct race *r, const struct nx__addresses *addresses)
 {
@@ -182,8 +191,13 @@ nx_err nx__race(int *fd, const struct nx__addresses *addresses, const char *peer
     race_order(&r, addresses);
     nx_err err = race_run(&r, deadline);
     for (unsigned i = 0; i < r.begun; i++) attempt_close(&r.attempts[i]);
+    if (err && r.won >= 0) { /* cancelled in the turn in which one has won */
+        (void)close(r.won);
+        r.won = -1;
+    }
     *fd = r.won;
     if (!err) return NX_OK;
+    if (err == NX_ETIMEDOUT && !r.begun) return too_late(peer);
     return r.begun && (err == NX_EFAILED || err == NX_ETIMEDOUT)
                ? failed(&r, peer, err == NX_ETIMEDOUT)
                : err;

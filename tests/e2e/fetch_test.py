@@ -327,7 +327,7 @@ http {{
 
         def tunnel(s):
             with socket.create_connection(("127.0.0.1", port)) as there:
-                s.sendall(b"HTTP/1.1 200 Connected\r\n\r\n")
+                s.sendall(b"HTTP/1.1 103 Wait\r\n\r\nHTTP/1.1 200 Connected\r\n\r\n")
                 def copy(a, b):
                     while True:
                         got = a.recv(65536)
@@ -423,6 +423,10 @@ class Grants(Fetch):
             done = self.fetch(url, grant=grant, flags=("--allow-env=http_proxy",), env=env)
             self.assertEqual(done.returncode, 7)
             self.assertIn(f"--allow-net={missing}", done.stderr)
+        # One that it does not speak to is none.
+        server = Scripted(answer)
+        env["http_proxy"] = f"https://127.0.0.1:{proxy.port}"
+        self.assertEqual(self.ok(f"http://127.0.0.1:{server.port}/", flags=("--allow-env=http_proxy",), env=env), "proxy")
 
 
 if __name__ == "__main__":

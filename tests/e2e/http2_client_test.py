@@ -7,6 +7,7 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import http2_wire as wire
@@ -53,6 +54,8 @@ class Client(unittest.TestCase):
             with self.subTest(what):
                 run = self.fetch(app.port, what, count)
                 self.assertEqual(self.counts(run), (count, 0), run.stdout[:500] + run.stderr)
+        run = self.fetch(app.port, "turns", 20, 1)
+        self.assertEqual(self.counts(run), (60, 0), run.stdout[:500] + run.stderr)
         for size in (1, 70_000, 900_000):
             run = self.fetch(app.port, "echo", size)
             self.assertIn(f"same {size} h2", run.stdout, run.stderr)
@@ -151,6 +154,45 @@ class Client(unittest.TestCase):
                 run = self.fetch(self.serve(turn, turn), "again", 1)
                 self.assertEqual(self.counts(run), (0, 1), run.stdout + run.stderr)
 
+    def test_streamed_upload(self):
+        """The peer says nothing before it has all of the body."""
+        def silent(server):
+            server.answer(server.request())
+            stream = server.request()
+            server.body()
+            server.answer(stream)
+        run = self.fetch(self.serve(silent), "upload", 100)
+        self.assertIn("uploaded", run.stdout, run.stderr)
+
+        def grants(server):
+            server.answer(server.request())
+            stream = server.request()
+            server.body(60_000)
+            # What comes while nobody reads lets it go on.
+            server.send(frame(wire.WINDOW_UPDATE, 0, 0, struct.pack(">I", 1 << 20)))
+            time.sleep(0.05)
+            server.send(frame(wire.WINDOW_UPDATE, 0, stream, struct.pack(">I", 1 << 20)))
+            server.body()
+            server.answer(stream)
+        run = self.fetch(self.serve(grants), "upload", 300_000)
+        self.assertIn("uploaded", run.stdout, run.stderr)
+
+    def test_no_more_exchanges(self):
+        """Who takes none any more, and does not close, is left."""
+        def none(server):
+            stream = server.request()
+            server.send(frame(wire.SETTINGS, 0, 0, struct.pack(">HI", 3, 0)))
+            server.answer(stream)
+        port = self.serve(none, lambda server: server.answer(server.request()))
+        self.assertEqual(self.counts(self.fetch(port, "again", 2, 1)), (2, 0))
+
+    def test_those_who_wait_share_it(self):
+        """There is room on a connection as soon as it is made."""
+        def together(server):
+            for stream in [server.request() for _ in range(5)]:
+                server.answer(stream)
+        self.assertEqual(self.counts(self.fetch(self.serve(together), "many", 5, 1)), (5, 0))
+
     def test_late(self):
         def silent(server):
             server.request()
@@ -180,16 +222,30 @@ class Server:
                 raise ConnectionError
             self.rest += data
 
+    def frame(self):
+        self.need(9)
+        length = int.from_bytes(self.rest[:3], "big")
+        self.need(9 + length)
+        kind, flags, stream = struct.unpack(">BBI", self.rest[3:9])
+        payload, self.rest = self.rest[9:9 + length], self.rest[9 + length:]
+        if kind == wire.SETTINGS and not flags & wire.ACK:
+            self.send(frame(wire.SETTINGS, wire.ACK))
+        return kind, flags, stream, payload
+
+    def body(self, most=None):
+        """Reads to the end of a request's body, or so much of it."""
+        size = 0
+        while most is None or size < most:
+            kind, flags, _, payload = self.frame()
+            if kind == wire.DATA:
+                size += len(payload)
+                if flags & wire.END_STREAM:
+                    return
+
     def request(self):
         """Waits for the next; its stream."""
         while True:
-            self.need(9)
-            length = int.from_bytes(self.rest[:3], "big")
-            self.need(9 + length)
-            kind, flags, stream = struct.unpack(">BBI", self.rest[3:9])
-            payload, self.rest = self.rest[9:9 + length], self.rest[9 + length:]
-            if kind == wire.SETTINGS and not flags & wire.ACK:
-                self.send(frame(wire.SETTINGS, wire.ACK))
+            kind, _, stream, payload = self.frame()
             if kind == wire.HEADERS:
                 self.fields = dict(self.decoder.decode(payload))
                 return stream

@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
 import unittest
 
+import http2_wire as wire
 from support import App, free_port
 
 EXAMPLE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../examples/proxy/app.c"))
@@ -266,6 +268,25 @@ class Proxy(unittest.TestCase):
         self.assertEqual(self.ask(app)[1], b"ok")
         self.assertEqual(self.ask(app)[1], b"good")
 
+    @unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+    def test_clients_that_give_up(self):
+        """A client that resets its requests is no reason to think ill of an upstream."""
+        app = self.proxy(self.upstream("one").url)
+        with wire.Peer(app.connect) as p:
+            for _ in range(5):
+                stream = p.request("POST", end=False)
+                p.send(wire.frame(wire.PING, 0, 0, b"12345678"))
+                p.until(lambda: p.acks.pop() if p.acks else None)
+                p.send(wire.frame(wire.RST_STREAM, 0, stream, struct.pack(">I", wire.CANCEL)))
+            self.assertEqual(p.ask().status, 200)
+        self.assertNotIn("is down", app.output())
+
+    def test_fields_of_the_connection(self):
+        fields = b"Connection: x-one\r\nX-One: 1\r\nConnection: x-two\r\nX-Two: 2\r\nX-Three: 3\r\n"
+        app = self.proxy(self.raw(lambda s, head: s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n" + fields + b"\r\n")).url)
+        r, _ = self.ask(app)
+        self.assertEqual([r.getheader(name) for name in ("x-one", "x-two", "x-three")], [None, None, "3"])
+
     def test_smuggling_is_refused_before(self):
         seen = []
         app = self.proxy(self.raw(lambda s, head: (seen.append(head), s.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"))).url)
@@ -361,10 +382,14 @@ class Proxy(unittest.TestCase):
                 req.on("end", () => { res.write("some "); setTimeout(() => { res.addTrailers({"x-count": String(n)}); res.end("text"); }, 50); });
             }).listen(%d, "127.0.0.1");""" % port])
         self.closing.append(lambda: (node.kill(), node.wait()))
+        end = time.time() + 30
+        while time.time() < end:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.05)
         app = self.proxy(f"http://127.0.0.1:{port}")
-        end = time.time() + 10
-        while self.ask(app)[0].status != 200 and time.time() < end:
-            time.sleep(0.1)
         with app.connect() as s:
             s.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")
             data = b""

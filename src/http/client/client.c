@@ -22,17 +22,24 @@ static const char *variable(const char *small, const char *capital)
     return value && *value ? value : NULL;
 }
 
+/* What the environment has for others is no mistake of the program's. */
+static const char *proxy_read(struct nx__proxy *out, const char *text, bool own)
+{
+    const char *reason = text && *text ? nx__proxy_parse(out, text) : NULL;
+    return own || (reason && strcmp(reason, "out of memory") == 0) ? reason : NULL;
+}
+
 static const char *proxies_read(nx_client *client, const nx_client_options *o)
 {
-    const char *http = o->proxy, *https = o->proxy, *no_proxy = o->no_proxy, *reason = NULL;
+    const char *http = o->proxy, *https = o->proxy, *no_proxy = o->no_proxy, *reason;
     if (!o->proxy) {
         /* A CGI program's HTTP_PROXY is what a request's Proxy field says (CVE-2016-5385). */
         http = variable("http_proxy", getenv("REQUEST_METHOD") ? "http_proxy" : "HTTP_PROXY");
         https = variable("https_proxy", "HTTPS_PROXY");
     }
     if (!no_proxy) no_proxy = variable("no_proxy", "NO_PROXY");
-    if (http && *http) reason = nx__proxy_parse(&client->http, http);
-    if (!reason && https && *https) reason = nx__proxy_parse(&client->https, https);
+    reason = proxy_read(&client->http, http, o->proxy != NULL);
+    if (!reason) reason = proxy_read(&client->https, https, o->proxy != NULL);
     if (!reason && no_proxy && (client->http.host || client->https.host)) {
         client->no_proxy = strdup(no_proxy);
         if (!client->no_proxy) reason = "out of memory";

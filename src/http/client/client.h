@@ -62,6 +62,7 @@ struct nx__decoding {
     nx_bytes raw; /* read, not yet decoded */
     char *piece;
     uint64_t received, given;
+    bool full; /* the last piece: it may hold more that needs no input */
     bool whole, ended;
 };
 

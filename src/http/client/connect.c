@@ -71,12 +71,16 @@ static nx_err connect_hear(struct nx__wire *wire, const struct nx__way *way, nx_
     char *text = nx_alloc(CONNECT_HEAD_MOST);
     if (!text) return nx__error_set(NX_ENOMEM, "cannot make a connection: out of memory");
     for (;;) {
-        NX_TRY(wire->type->read(wire, text + len, CONNECT_HEAD_MOST - len, &got, deadline));
-        if (!got) return refused(way, NX_ERESET, "it has closed the connection");
-        len += got;
-        enum nx__h1_status status = nx__answer_parse(text, len, resume, &limits, headers, &head);
+        enum nx__h1_status status =
+            len > resume ? nx__answer_parse(text, len, resume, &limits, headers, &head)
+                         : NX__H1_PARTIAL;
         resume = len;
-        if (status == NX__H1_PARTIAL) continue;
+        if (status == NX__H1_PARTIAL) {
+            NX_TRY(wire->type->read(wire, text + len, CONNECT_HEAD_MOST - len, &got, deadline));
+            if (!got) return refused(way, NX_ERESET, "it has closed the connection");
+            len += got;
+            continue;
+        }
         if (status == NX__H1_ERROR) return refused(way, NX_EPROTO, head.reason);
         if (head.status >= 200) break;
         len -= head.head_len;

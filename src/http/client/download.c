@@ -108,7 +108,8 @@ static nx_err body_write(struct download *d, nx_fetched *res, bool *local)
         NX_TRY(nx_fetched_read(res, &piece));
         *local = true;
         if (!piece.len) return NX_OK;
-        if (d->o.max_size && piece.len > d->o.max_size - d->done)
+        uint64_t most = d->o.max_size; /* of which an earlier call may have left more */
+        if (most && (d->done > most || piece.len > most - d->done))
             return failed(d, NX_ETOOBIG, "it is larger than max_size");
         NX_TRY(nx_file_write_at(d->file, d->done, piece));
         d->done += piece.len;

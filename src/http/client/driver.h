@@ -53,6 +53,7 @@ struct nx__client_conn {
     struct nx__list idle; /* in the pool's list while it has no exchange, oldest first */
     nx_duration since;    /* when it became idle */
     uint32_t exchanges;   /* that it has now */
+    uint32_t promised;    /* to those that have waited and have not gone on yet */
     uint64_t answered;    /* that it has had */
     bool broken;          /* no more go over it */
 };

@@ -5,6 +5,7 @@
 #include "base/utf8.h"
 #include "date/date.h"
 #include "http/data.h"
+#include "http/h1/parse.h"
 #include "http/h1/parser.h"
 #include "http/h1/syntax.h"
 #include <nexus/encode.h>
@@ -150,7 +151,8 @@ static nx_err fields_make(struct asking *a, const char *url)
         if (why) return invalid(url, why);
         if (nx__text_ieq(nx_str(h[0]), "host")) {
             a->host = nx_str(h[1]);
-            if (!a->host.len) return invalid(url, "the Host header is empty");
+            if (!nx__h1_valid_host(h[1], a->host.len))
+                return invalid(url, "the Host header names no host");
             continue;
         }
         a->fields[a->field_count++] =
@@ -238,6 +240,9 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
         target.len = (size_t)(a->url.query.data + a->url.query.len - target.data);
     size_t count = 0;
     bool proxied = way->proxy_host.len && !way->tls;
+    /* A proxy goes where the absolute-form of the target leads, and that is what was granted; the
+     * Host field says the same (RFC 9112 3.2.2). */
+    bool own_host = a->host.len && !a->left_origin && !proxied;
     for (size_t i = 0; i < a->field_count; i++) {
         const struct nx__field *f = &a->fields[i];
         bool secret = nx__text_ieq(f->name, "authorization") || nx__text_ieq(f->name, "cookie") ||
@@ -257,16 +262,15 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
         if (!cookies.data) return nx__error_set(NX_ENOMEM, "out of memory");
         if (cookies.len) fields[count++] = (struct nx__field){nx_str("cookie"), cookies, false};
     }
-    *ask =
-        (struct nx__ask){.method = a->method,
-                         .scheme = a->url.scheme,
-                         .authority = a->host.len && !a->left_origin ? a->host : a->url.host_port,
-                         .target = target,
-                         .to_proxy = proxied,
-                         .fields = fields,
-                         .field_count = count,
-                         .length = a->body.length,
-                         .body = a->body.bytes};
+    *ask = (struct nx__ask){.method = a->method,
+                            .scheme = a->url.scheme,
+                            .authority = own_host ? a->host : a->url.host_port,
+                            .target = target,
+                            .to_proxy = proxied,
+                            .fields = fields,
+                            .field_count = count,
+                            .length = a->body.length,
+                            .body = a->body.bytes};
     return NX_OK;
 }
 
@@ -311,7 +315,7 @@ static nx_err exchange(struct asking *a, bool fresh, bool *reused)
                                .max_headers = MAX_HEADERS};
     res->x = x;
     err = conn->driver->begin(x, &ask);
-    if (!err && a->body.source) err = upload(a, x);
+    if (!err && a->body.source && a->body.length != NX__LENGTH_NONE) err = upload(a, x);
     if (err == NX_ECLOSED) err = NX_OK; /* it has answered before it took all */
     if (!err) err = conn->driver->head(x, &res->answer);
     if (!err) return NX_OK;
@@ -331,7 +335,7 @@ static void given_up(nx_fetched *res)
 
 static bool body_repeats(const struct asking *a)
 {
-    return !a->body.source || !a->source_used;
+    return a->body.length == NX__LENGTH_NONE || !a->body.source || !a->source_used;
 }
 
 /* From a field of Retry-After: seconds or a date (RFC 9110 10.2.3). -1: it says nothing. */
@@ -578,7 +582,7 @@ nx_err nx_fetch_with(nx_fetched **out, const char *url, const nx_fetch_options *
     a.deadline = o.deadline && o.deadline != NX_FOREVER ? nx__deadline(o.deadline) : NX_FOREVER;
     nx_err err = nx__fetch_body(&a.o, &a.body);
     if (!err) a.client = o.client ? o.client : nx__client_own();
-    if (!err) err = a.client ? fetch(&a, url) : NX_ENOMEM;
+    if (!err) err = a.client ? fetch(&a, url) : nx__error_last()->code;
     if (err && a.res) {
         given_up(a.res);
         a.res->closed = true;

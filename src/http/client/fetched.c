@@ -160,7 +160,7 @@ static nx_err decoded_read(nx_fetched *res, nx_bytes *piece)
     *piece = (nx_bytes){0};
     while (!d->ended) {
         bool end = false;
-        if (!d->raw.len) {
+        if (!d->raw.len && !d->full) {
             NX_TRY(raw_read(res, &d->raw));
             d->received += d->raw.len;
             end = !d->raw.len;
@@ -176,6 +176,7 @@ static nx_err decoded_read(nx_fetched *res, nx_bytes *piece)
         if (state == NX__CODED_BAD)
             return nx__error_set(NX_EPROTO, "its body is not what its content-encoding says");
         d->whole = state == NX__CODED_DONE;
+        d->full = len == PIECE && !d->whole;
         d->given += len;
         NX_TRY(ratio_check(res));
         if (len) {

@@ -8,10 +8,11 @@
 #include <stdlib.h>
 
 enum {
-    IN_FIRST = 16 * 1024,  /* of a connection's input, which a head makes grow to max_head */
-    OUT_MOST = 512 * 1024, /* of a head that is sent, with a small body */
-    TOGETHER = 16 * 1024,  /* a body up to so large goes with the head, a piece with its size */
-    INFORMED_MOST = 32,    /* answers of 1xx before the one that counts */
+    IN_FIRST = 16 * 1024,   /* of a connection's input, which a head makes grow to max_head */
+    OUT_MOST = 512 * 1024,  /* of a head that is sent, with a small body */
+    TOGETHER = 16 * 1024,   /* a body up to so large goes with the head, a piece with its size */
+    WRITE_MOST = 64 * 1024, /* that the peer has to take within an idle_deadline */
+    INFORMED_MOST = 32,     /* answers of 1xx before the one that counts */
 };
 
 struct conn {
@@ -113,10 +114,14 @@ static nx_err put_head(struct conn *c, const struct nx__ask *ask)
 static nx_err wire_write(struct exchange *x, nx_bytes bytes)
 {
     struct nx__wire *wire = x->base.conn->wire;
-    if (!bytes.len) return NX_OK;
-    x->base.begun = true;
-    nx_err err = wire->type->write(wire, bytes, idle_until(x));
-    return err ? late(x, err, "the peer took nothing more", "idle_deadline") : NX_OK;
+    while (bytes.len) {
+        size_t len = bytes.len < WRITE_MOST ? bytes.len : WRITE_MOST;
+        x->base.begun = true;
+        nx_err err = wire->type->write(wire, nx_slice(bytes.data, len), idle_until(x));
+        if (err) return late(x, err, "the peer took nothing more", "idle_deadline");
+        bytes = nx_slice(bytes.data + len, bytes.len - len);
+    }
+    return NX_OK;
 }
 
 static nx_err out_write(struct exchange *x)

@@ -81,17 +81,38 @@ static void waiters_look(struct nx__client_pool *pool)
     }
 }
 
-static struct waiter *waiter_of(struct nx__client_pool *pool, const struct nx__origin *origin)
+/* ---- Connections */
+
+/* Nobody is at it, and nobody will be. */
+static bool unused(const struct nx__client_conn *conn)
 {
-    if (!origin->waiting) return NULL;
-    for (struct nx__list *link = pool->waiters.next; link != &pool->waiters; link = link->next) {
-        struct waiter *w = nx__container_of(link, struct waiter, link);
-        if (w->origin == origin) return w;
-    }
-    return NULL;
+    return !conn->exchanges && !conn->promised;
 }
 
-/* ---- Connections */
+/* How many more it takes, past those to whom it is promised. */
+static uint32_t room(const struct nx__client_conn *conn)
+{
+    uint32_t most = conn->driver->room(conn);
+    return most > conn->promised ? most - conn->promised : 0;
+}
+
+/* As many as have room on it and wait get it; room that is left is there for who comes. */
+static void room_share(struct nx__client_pool *pool, struct nx__client_conn *conn)
+{
+    struct nx__origin *origin = conn->origin;
+    uint32_t left = room(conn);
+    nx__list_remove(&conn->link);
+    struct nx__list *link = origin->waiting ? pool->waiters.next : &pool->waiters;
+    while (left && link != &pool->waiters) {
+        struct waiter *w = nx__container_of(link, struct waiter, link);
+        link = link->next;
+        if (w->origin != origin) continue;
+        conn->promised++;
+        left--;
+        waiter_tell(pool, w, conn);
+    }
+    if (left) nx__list_insert(origin->free.next, &conn->link);
+}
 
 static void conn_drop(struct nx__client_pool *pool, struct nx__client_conn *conn)
 {
@@ -178,11 +199,10 @@ static struct nx__client_conn *free_take(struct nx__client_pool *pool, struct nx
     while (!nx__list_empty(&origin->free)) {
         struct nx__client_conn *conn =
             nx__container_of(origin->free.next, struct nx__client_conn, link);
-        bool idle = conn->exchanges == 0;
+        bool idle = unused(conn);
         bool old =
             idle && pool->idle_deadline != NX_FOREVER && now - conn->since >= pool->idle_deadline;
-        if (!conn->broken && !old && conn->driver->room(conn) && conn->driver->alive(conn))
-            return conn;
+        if (!conn->broken && !old && room(conn) && conn->driver->alive(conn)) return conn;
         if (idle)
             conn_drop(pool, conn);
         else
@@ -195,7 +215,7 @@ static void taken(struct nx__client_conn *conn)
 {
     nx__list_remove(&conn->idle);
     /* Its exchange is only counted when it begins. */
-    if (conn->driver->room(conn) <= 1) nx__list_remove(&conn->link);
+    if (room(conn) <= 1) nx__list_remove(&conn->link);
 }
 
 /* There is room for one more, now at the latest. */
@@ -219,14 +239,20 @@ static nx_err wait(struct nx__client_pool *pool, struct nx__origin *origin, nx_d
     pool->waiting++;
     origin->waiting++;
     int64_t result = nx__net_wait(&w.wait, pool->loop, deadline);
-    if (w.link.next != &w.link) { /* nobody has told it */
+    bool told = w.link.next == &w.link;
+    if (!told) {
         nx__list_remove(&w.link);
         pool->waiting--;
     }
     origin->waiting--;
+    if (w.conn) w.conn->promised--;
     *out = w.conn;
     if (result == 0) return NX_OK;
-    if (w.conn) nx__client_pool_give(pool, w.conn);
+    /* What it was told of in the same turn is another's. */
+    if (w.conn)
+        nx__client_pool_give(pool, w.conn);
+    else if (told)
+        waiters_look(pool);
     if (result == -ETIMEDOUT)
         return nx__error_set(NX_ETIMEDOUT,
                              "no connection became free: there are as many as may be (max_per_host,"
@@ -254,7 +280,9 @@ static nx_err make(struct nx__client_pool *pool, struct nx__origin *origin,
         conn->wire->wake_arg = conn;
         conn->wire->wake = wake;
     }
-    if (conn->driver->room(conn) > 1) nx__list_insert(origin->free.next, &conn->link);
+    conn->promised = 1; /* to who makes it */
+    room_share(pool, conn);
+    conn->promised--;
     return NX_OK;
 }
 
@@ -262,10 +290,12 @@ static nx_err take(struct nx__client_pool *pool, struct nx__client_conn **out,
                    struct nx__origin *origin, const struct nx__way *way, bool fresh,
                    nx_duration connect_deadline, nx_duration deadline)
 {
-    for (;;) {
+    for (bool told = false;; told = true) {
         *out = fresh && origin->count < pool->per_origin ? NULL : free_take(pool, origin);
         if (*out) {
             taken(*out);
+            /* The room for a new one that it was told of is another's. */
+            if (told) waiters_look(pool);
             return NX_OK;
         }
         if (room_make(pool, origin)) {
@@ -274,8 +304,8 @@ static nx_err take(struct nx__client_pool *pool, struct nx__client_conn **out,
             return make(pool, origin, way, until < deadline ? until : deadline, out);
         }
         NX_TRY(wait(pool, origin, deadline, out));
-        if (*out && !((*out)->broken && (*out)->exchanges == 0)) return NX_OK;
-        if (*out) conn_drop(pool, *out);
+        if (*out && (*out)->driver->room(*out)) return NX_OK;
+        if (*out) nx__client_pool_give(pool, *out); /* it has gone bad meanwhile */
     }
 }
 
@@ -300,21 +330,14 @@ nx_err nx__client_pool_take(struct nx__client_pool *pool, struct nx__client_conn
 
 void nx__client_pool_give(struct nx__client_pool *pool, struct nx__client_conn *conn)
 {
-    struct nx__origin *origin = conn->origin;
-    if (conn->broken && conn->exchanges == 0) {
+    /* A peer may also have said that it takes no exchanges at all. */
+    if (unused(conn) && !conn->driver->room(conn)) {
         conn_drop(pool, conn);
         waiters_look(pool);
         return;
     }
-    if (!conn->driver->room(conn)) return;
-    struct waiter *w = waiter_of(pool, origin);
-    if (w) {
-        waiter_tell(pool, w, conn);
-        return;
-    }
-    nx__list_remove(&conn->link);
-    nx__list_insert(origin->free.next, &conn->link);
-    if (conn->exchanges) return;
+    room_share(pool, conn);
+    if (!unused(conn)) return;
     conn->since = nx__clock_monotonic();
     nx__list_insert(&pool->idle, &conn->idle);
     timer_settle(pool);

@@ -192,6 +192,8 @@ static nghttp2_ssize data_read(nghttp2_session *session, int32_t id, uint8_t *bu
         memcpy(buf, x->out.data, n);
         x->out = nx_slice(x->out.data + n, x->out.len - n);
     }
+    if (x->whole)
+        x->head_until = span_until(x, x->out.len ? x->base.idle_deadline : x->base.head_deadline);
     if (!x->out.len) {
         if (x->out_end) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -397,6 +399,16 @@ static nx_err late(const struct exchange *x, nx_err err, const char *what, const
     return nx__error_set(NX_ETIMEDOUT, "%s (%s)", what, whole ? "deadline" : option);
 }
 
+/* Waits until something has come for the exchange, or has gone. */
+static nx_err told_wait(struct exchange *x, nx_duration deadline)
+{
+    struct nx__timed_op op = {0};
+    x->waiter = &op;
+    int64_t result = nx__net_wait(&op, nx__loop(), deadline);
+    x->waiter = NULL;
+    return nx__net_wait_error(result);
+}
+
 /* Waits once, for whatever may be of interest. */
 static nx_err wait_once(struct exchange *x, nx_duration deadline)
 {
@@ -406,11 +418,7 @@ static nx_err wait_once(struct exchange *x, nx_duration deadline)
         if (err != NX_ECLOSED) pass_on(c);
         return err;
     }
-    struct nx__timed_op op = {0};
-    x->waiter = &op;
-    int64_t result = nx__net_wait(&op, nx__loop(), deadline);
-    x->waiter = NULL;
-    return nx__net_wait_error(result);
+    return told_wait(x, deadline);
 }
 
 /* Whether the exchange can't go on. */
@@ -434,8 +442,12 @@ static nx_err check(struct exchange *x)
 static nx_err idle_main(void *arg)
 {
     struct conn *c = arg;
-    while (!c->failed && !c->reading && c->base.wire->type->heard(c->base.wire, true))
-        if (read_some(c, nx__deadline(0)) == NX_ECLOSED) return NX_OK;
+    while (!c->failed && !c->reading && c->base.wire->type->heard(c->base.wire, true)) {
+        nx_err err = read_some(c, nx__deadline(0));
+        if (err == NX_ECLOSED) return NX_OK;
+        if (err == NX_ETIMEDOUT) break; /* it is told again when there is more */
+        if (err) conn_fail(c, err, nx__error_last()->message);
+    }
     if (!c->gone) nx__client_pool_settle(&c->base);
     return NX_OK;
 }
@@ -501,10 +513,19 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     }
     if (x->whole) {
         base->sent = true;
-        x->head_until = span_until(x, base->head_deadline);
+        x->head_until = span_until(x, x->out.len ? base->idle_deadline : base->head_deadline);
     }
     dirty(c);
     return NX_OK;
+}
+
+/* Waits once, until the peer has taken something. That may be without an answer, so nobody reads
+ * for it: what comes meanwhile the wire tells. */
+static nx_err out_wait_once(struct exchange *x, nx_duration deadline)
+{
+    const struct conn *c = conn_of(x);
+    bool come = !c->reading && c->base.wire->type->heard(c->base.wire, true);
+    return come ? wait_once(x, deadline) : told_wait(x, deadline);
 }
 
 /* Waits until what is to be sent has gone. */
@@ -514,7 +535,7 @@ static nx_err out_wait(struct exchange *x)
         nx_err err = check(x);
         if (!err && x->headed && (x->answer.status >= 300 || x->in_end))
             err = broken(NX_ECLOSED, "the peer has answered before the body was sent");
-        if (!err) err = wait_once(x, span_until(x, x->base.idle_deadline));
+        if (!err) err = out_wait_once(x, span_until(x, x->base.idle_deadline));
         if (err) {
             x->out = (nx_bytes){0}; /* it is the caller's */
             return late(x, err, "the peer took nothing more", "idle_deadline");
@@ -584,6 +605,9 @@ static nx_err head(struct nx__exchange *base, struct nx__answer *out)
         NX_TRY(check(x));
         if (x->closed) return broken(NX_EPROTO, "the request was ended without an answer");
         nx_err err = wait_once(x, x->head_until);
+        /* Meanwhile the peer has taken more of the body. */
+        if (err == NX_ETIMEDOUT && nx__deadline(0) < x->head_until) continue;
+        if (err && x->out.len) return late(x, err, "the peer took nothing more", "idle_deadline");
         if (err) return late(x, err, "no answer came", "head_deadline");
     }
     *out = x->answer;

@@ -107,15 +107,21 @@ nx_err nx__proxy_request_fields(nx_request *req, const nx_proxy_options *o, stru
     return NX_OK;
 }
 
+static bool of_connection(const struct nx__answer *answer, nx_bytes name)
+{
+    if (nx__hop_by_hop(name, (nx_bytes){0})) return true;
+    for (uint32_t i = 0; i < answer->field_count; i++)
+        if (nx__text_ieq(answer->fields[i].name, "connection") &&
+            nx__hop_by_hop(name, answer->fields[i].value))
+            return true;
+    return false;
+}
+
 void nx__proxy_answer_fields(nx_response *res, const struct nx__answer *answer)
 {
-    nx_bytes connection = {0};
-    for (uint32_t i = 0; i < answer->field_count; i++)
-        if (nx__text_ieq(answer->fields[i].name, "connection"))
-            connection = answer->fields[i].value;
     for (uint32_t i = 0; i < answer->field_count; i++) {
         const struct nx__field *f = &answer->fields[i];
-        if (nx__hop_by_hop(f->name, connection)) continue;
+        if (of_connection(answer, f->name)) continue;
         const char *name = nx_copy(f->name), *value = nx_copy(f->value);
         /* One that is NULL for want of memory makes the answer fail. */
         nx_response_header_add(res, name, value);

@@ -82,7 +82,11 @@ static nx_err body_length(struct passing *p, uint64_t *out)
         if (nx_request_header(req, "transfer-encoding").data) *out = NX__LENGTH_UNKNOWN;
         return NX_OK;
     }
-    if (!p->body_touched) NX_TRY(nx_request_read(req, &p->first));
+    if (!p->body_touched) {
+        nx_err err = nx_request_read(req, &p->first);
+        p->peer_failed = err != NX_OK;
+        if (err) return err;
+    }
     if (!p->first.len) return NX_OK;
     p->body_touched = true;
     *out = NX__LENGTH_UNKNOWN;

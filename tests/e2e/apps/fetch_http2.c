@@ -1,4 +1,4 @@
-/* A client of HTTP/2 for http2_client_test.py: PORT CA WHAT [COUNT] */
+/* A client of HTTP/2 for http2_client_test.py: PORT CA WHAT [COUNT [CONNECTIONS]] */
 #include <nexus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +34,38 @@ static nx_err many(int count, const char *path)
     return nx_scope_close(&scope);
 }
 
+static nx_err one_by_one(void *arg)
+{
+    const long *count = arg;
+    nx_err err = NX_OK;
+    for (long i = 0; i < *count && !err; i++) err = one((void *)(uintptr_t) "/");
+    return err;
+}
+
+/* Some that each ask COUNT times, with no turn of the loop between. */
+static nx_err turns(long count)
+{
+    nx_scope *scope;
+    NX_TRY(nx_scope_open(&scope));
+    for (int i = 0; i < 3; i++) NX_TRY(nx_spawn(NULL, one_by_one, &count, .name = "fetch"));
+    return nx_scope_close(&scope);
+}
+
+/* A body from a stream, over a connection that was there already. */
+static nx_err upload(size_t size)
+{
+    char *data = nx_alloc_zero(1, size);
+    nx_fetched *res;
+    NX_TRY(one((void *)(uintptr_t) "/"));
+    if (!data) return NX_ENOMEM;
+    nx_err err =
+        nx_fetch(&res, nx_format("%s/", origin), .client = client,
+                 .source = nx_memory_reader(nx_slice(data, size)), .idle_deadline = NX_S(10));
+    printf("%s\n", err ? nx_error_last()->message : "uploaded");
+    nx_fetched_close(res);
+    return NX_OK;
+}
+
 /* A body that is sent in pieces, and comes back. */
 static nx_err echo(size_t size)
 {
@@ -56,11 +88,14 @@ int main(int argc, char **argv)
     if (argc < 4) return 2;
     origin = nx_format("https://localhost:%s", argv[1]);
     long count = argc > 4 ? strtol(argv[4], NULL, 10) : 1;
-    NX_TRY(nx_client_new(&client, .ca = argv[2], .max_per_host = 2));
+    long most = argc > 5 ? strtol(argv[5], NULL, 10) : 2;
+    NX_TRY(nx_client_new(&client, .ca = argv[2], .max_per_host = (uint32_t)most));
     nx_err err = NX_OK;
     if (strcmp(argv[3], "many") == 0) err = many((int)count, "/");
     if (strcmp(argv[3], "again") == 0)
         for (long i = 0; i < count && !err; i++) err = one((void *)(uintptr_t) "/");
+    if (strcmp(argv[3], "turns") == 0) err = turns(count);
+    if (strcmp(argv[3], "upload") == 0) err = upload((size_t)count);
     if (strcmp(argv[3], "pieces") == 0) err = many((int)count, "/pieces");
     if (strcmp(argv[3], "echo") == 0) err = echo((size_t)count);
     if (strcmp(argv[3], "slow") == 0) {

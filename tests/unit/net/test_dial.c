@@ -241,6 +241,45 @@ NX_TEST("a fiber that connects can be cancelled")
     (void)close(mute);
 }
 
+static nx_err dial_any_run(void *arg)
+{
+    struct dialing *d = arg;
+    int fd;
+    d->err = nx__dial(&fd, nx_str("127.0.0.1"), d->port, NX_FOREVER);
+    if (!d->err) (void)close(fd);
+    return NX_OK;
+}
+
+NX_TEST("one that is cancelled when it has just connected leaves no socket behind")
+{
+    struct dialing d;
+    int listener = listen_at("127.0.0.1", &d.port);
+    int before = dup(listener);
+    (void)close(before);
+    for (int i = 0; i < 8; i++) {
+        nx_fiber *fiber;
+        nx_require_ok(nx_spawn(&fiber, dial_any_run, &d));
+        nx_require_ok(nx_yield());
+        nx_cancel(fiber);
+        nx_expect_ok(nx_join(fiber));
+        nx_expect_eq(d.err, NX_ECANCELED);
+    }
+    int after = dup(listener); /* the lowest that is free */
+    nx_expect_eq(after, before);
+    (void)close(after);
+    (void)close(listener);
+}
+
+NX_TEST("there may be no time for any attempt")
+{
+    int fd;
+    union nx__address address = {.v4 = {.sin_family = AF_INET}};
+    struct nx__addresses addresses = {.count = 1};
+    addresses.items[0] = address;
+    nx_expect_err(NX_ETIMEDOUT, nx__race(&fd, &addresses, "a:1", 1, NULL));
+    nx_expect_eq(nx_error_last()->message, "cannot connect to \"a:1\": no answer in time");
+}
+
 NX_TEST("the families take turns")
 {
     struct nx__addresses list = {0};

@@ -335,6 +335,10 @@ NX_TEST("redirects are followed as they should be")
     nx_expect_err(NX_EINVAL, nx_fetch(&res, nx_format("%s/go?to=ftp://x/", host)));
     nx_expect_err(NX_ESTATE, nx_fetch(&res, nx_format("%s/go?to=/echo&status=307", host),
                                       .source = nx_memory_reader(nx_str("x"))));
+    nx_require_ok(nx_fetch(&res, nx_format("%s/go?to=/echo&status=303", host),
+                           .source = nx_memory_reader(nx_str("x"))));
+    nx_expect_eq(header(res, "x-method"), "GET");
+    nx_expect_eq(body(res), "");
     server_end();
 }
 
@@ -674,6 +678,12 @@ NX_TEST("a proxy is asked for what is not in no_proxy")
     nx_expect(nx_text_starts(nx_str(p.asked), nx_str("GET http://far.example:81/path?q HTTP/1.1\r\n"
                                                      "host: far.example:81\r\n")));
     nx_expect(strstr(p.asked, "proxy-authorization: Basic bWU6c2VjcmV0\r\n") != NULL);
+    /* It goes where the URL says, which is what was granted. */
+    nx_require_ok(nx_fetch(&res, "http://far.example/", .client = client,
+                           .headers = NX_HEADERS("host", "near.example")));
+    nx_expect_eq(body(res), "ok");
+    nx_expect(nx_text_starts(nx_str(p.asked),
+                             nx_str("GET http://far.example/ HTTP/1.1\r\nhost: far.example\r\n")));
     nx_client_free(client);
     nx_expect_err(NX_EINVAL, nx_client_new(&client, .proxy = "socks5://x:1"));
     peer_end(&p);
@@ -715,6 +725,8 @@ NX_TEST("what can't be asked")
     nx_expect_err(NX_EINVAL, nx_fetch(&res, "http://a/", .headers = NX_HEADERS("a")));
     nx_expect_err(NX_EINVAL,
                   nx_fetch(&res, "http://a/", .headers = NX_HEADERS("content-length", "1")));
+    nx_expect_err(NX_EINVAL, nx_fetch(&res, "http://a/", .headers = NX_HEADERS("host", "")));
+    nx_expect_err(NX_EINVAL, nx_fetch(&res, "http://a/", .headers = NX_HEADERS("host", "b/c ")));
     nx_expect_err(NX_EINVAL, nx_fetch(&res, "http://a/", .text = "x", .type = "a\r\nb"));
     nx_expect_err(NX_EREFUSED, nx_fetch(&res, "http://127.0.0.1:1/"));
 }
@@ -807,12 +819,15 @@ NX_TEST("downloads that fail")
                            "HTTP/1.1 200 OK\r\n\r\n0123456789",
                            "HTTP/1.1 200 OK\r\netag: \"v\"\r\ncontent-length: 36\r\n\r\n01234",
                            "HTTP/1.1 206 Part\r\ncontent-length: 2\r\n"
-                           "content-range: bytes 3-4/36\r\n\r\nxx"));
+                           "content-range: bytes 3-4/36\r\n\r\nxx",
+                           "HTTP/1.1 206 Part\r\ncontent-length: 2\r\n"
+                           "content-range: bytes 5-6/*\r\n\r\nxx"));
     nx_expect_err(NX_ENOENT, nx_download(peer_url(&p, "/"), path));
     nx_expect_err(NX_ETOOBIG, nx_download(peer_url(&p, "/"), path, .max_size = 10));
     nx_expect_err(NX_ETOOBIG, nx_download(peer_url(&p, "/"), path, .max_size = 9));
     nx_expect_err(NX_EPROTO, nx_download(peer_url(&p, "/"), path));
     nx_expect(strstr(nx_error_last()->message, "another part") != NULL);
+    nx_expect_err(NX_ETOOBIG, nx_download(peer_url(&p, "/"), path, .max_size = 4));
     nx_expect(!nx_fs_exists(path));
     peer_end(&p);
 }
