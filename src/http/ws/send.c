@@ -158,15 +158,17 @@ static nx_err frame_put(nx_ws *ws, enum nx__ws_opcode opcode, bool compressed, n
 long nx__ws_send_frames(nx_ws *ws, const nx_bytes *frames, size_t count)
 {
     size_t total = 0, done = 0, sent = 0;
-    ws->starved = ws->blocked;
+    if (ws->blocked) ws->starved = true;
     if (ws->blocked || !ws->tunnel.conn) return -EAGAIN;
     for (size_t i = 0; i < count; i++) total += frames[i].len;
     if (!nx__ws_waiting(ws)) {
         long n = ws->tunnel.driver->send(&ws->tunnel, frames, count);
         if (n < 0 && n != -EAGAIN) return n;
         if (n < (long)total) block(ws);
-        ws->starved = n < 0;
-        if (n < 0) return n;
+        if (n < 0) {
+            ws->starved = true;
+            return n;
+        }
         sent = (size_t)n;
     }
     /* What is left goes as it is, before anything else. */
