@@ -9,11 +9,15 @@
 /* Deadlines are this exact: timers of sockets in use are not moved with each message. */
 #define GRAIN_LEAST NX_MS(10)
 
-enum { PASSED_OVER = 64 /* messages in one turn, when nobody reads any more */ };
+enum {
+    PASSED_OVER = 64, /* messages in one turn, when nobody reads any more */
+    FILLS_MOST = 8,   /* in one turn, of what makes no message */
+};
 
 /* ---- The end */
 
 static void run(nx_ws *ws);
+static bool reader_wake(nx_ws *ws, int64_t result);
 
 /* The loop is to run it. It holds until then: the tunnel may be about to let go of it. */
 static void run_later(nx_ws *ws)
@@ -29,7 +33,9 @@ void nx__ws_late(struct nx__late *late)
     if (!ws->owed) ws->holds++;
     ws->owed = false; /* that hold is for here */
     nx__ws_flush(ws);
-    if (ws->entered && (ws->state == NX__WS_OVER || !ws->opened)) run(ws);
+    bool again = ws->again && !reader_wake(ws, 0);
+    ws->again = false;
+    if (ws->entered && (again || ws->state == NX__WS_OVER || !ws->opened)) run(ws);
     nx__ws_release(ws);
 }
 
@@ -245,7 +251,13 @@ static void buffers_give(nx_ws *ws)
 /* The next message; never suspends. */
 static enum next next(nx_ws *ws, nx_ws_message *message)
 {
+    int fills = 0;
     while (ws->state != NX__WS_OVER) {
+        if (ws->in_at == ws->in.len && fills++ == FILLS_MOST) {
+            ws->again = true; /* pings and the like, without end */
+            nx__loop_late(ws->loop, &ws->late);
+            return NEXT_WAIT;
+        }
         if (ws->in_at == ws->in.len && !fill(ws)) {
             if (ws->state == NX__WS_OVER) break;
             return NEXT_WAIT;
