@@ -58,6 +58,7 @@ static nx_err wrong(nx_request *req, nx_response *res)
     nx_expect_eq(nx_ws_accept(req, res, &ws, .message = say), NX_EINVAL);
     nx_expect_eq(nx_ws_accept(req, res, &ws, .window_bits = 8), NX_EINVAL);
     nx_expect_eq(nx_ws_accept(req, res, &ws, .heartbeat = -1), NX_EINVAL);
+    nx_expect_eq(nx_ws_accept(req, res, &ws, .max_message = SIZE_MAX), NX_EINVAL);
     NX_TRY(nx_ws_accept(req, res, &ws));
     nx_expect_eq(nx_ws_accept(req, res, &ws), NX_ESTATE); /* it is answered */
     nx_expect_eq(nx_response_send(res, "x"), NX_ESTATE);
