@@ -348,9 +348,13 @@ static void drain_expired(struct nx__timer *timer)
     server->outcome = NX_ETIMEDOUT;
     nx__h3_expire(server);
     for (int i = 0; i < NX__CONN_LISTS; i++) {
-        for (struct nx__list *link = server->lists[i].next, *next; link != &server->lists[i];
-             link = next) {
-            next = link->next;
+        /* Each once. What is called with the end of one may be the end of others, which leave the
+         * list then. */
+        struct nx__list due, *link;
+        nx__list_init(&due);
+        while ((link = nx__list_pop(&server->lists[i]))) nx__list_insert(&due, link);
+        while ((link = nx__list_pop(&due))) {
+            nx__list_insert(&server->lists[i], link);
             struct nx__conn *conn = nx__conn_of(link);
             conn->kind->expire(conn, (enum nx__conn_list)i);
         }

@@ -240,6 +240,11 @@ class Slow(ServerTest):
             p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 1, p.block())[:12])
             self.assertEqual(p.end(), wire.ENHANCE_YOUR_CALM)
 
+    def test_a_head_that_is_refused_is_not_waited_for(self):
+        with self.peer() as p:
+            self.assertEqual(p.wait(p.request(headers=[("bad name", "x")])).reset, wire.PROTOCOL_ERROR)
+            self.assertEqual(p.end(), wire.NO_ERROR)
+
     def test_slow_body(self):
         with self.peer() as p:
             stream = p.request("POST", "/whole", end=False)

@@ -110,6 +110,35 @@ class Http2(ServerTest):
             self.assertEqual((answer.body, answer.headers["x-sum"]), (b"abc", "42"))
             answer = p.ask("POST", "/echo", body=b"abc")
             self.assertEqual((answer.body, answer.trailers), (b"abc", {"x-done": "yes"}))
+            stream = p.request("POST", "/whole", end=False)  # more than max_trailer is not passed over
+            p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, stream, p.encoder.encode([("x-sum", "4" * 5000)])))
+            self.assertEqual(p.wait(stream).reset, wire.ENHANCE_YOUR_CALM)
+
+    def test_json_with_trailers(self):
+        with self.peer() as p, self.peer() as other:
+            for _ in range(3):
+                streams = [p.request(path="/summed") for _ in range(5)]
+                others = [other.request() for _ in range(5)]
+                for s in streams:
+                    answer = p.wait(s)
+                    self.assertEqual((answer.body, answer.trailers), (b'{"message":"Hello from Nexus!","sum":42}', {"x-sum": "42"}))
+                for s in others:
+                    self.assertEqual(other.wait(s).body, b'{"message":"Hello from Nexus!"}')
+
+    def test_a_body_that_is_reset_is_not_the_whole(self):
+        """It had come to its end, and the handler had not read it yet."""
+        with self.peer() as p:
+            self.assertEqual(p.ask("POST", "/late", body=b"x" * 999).body, b"x" * 999)
+            stream = p.request("POST", "/late", body=b"x" * 1000)
+            p.send(frame(wire.RST_STREAM, 0, stream, wire.CANCEL.to_bytes(4, "big")))
+            self.assertEqual(p.ask().status, 200)
+            with self.peer() as broken:
+                broken.request("POST", "/late", body=b"x" * 1000)
+            end = time.monotonic() + 10
+            while self.app.output().count("late: NX_ERESET") < 2 and time.monotonic() < end:
+                time.sleep(0.02)
+        self.assertEqual(self.app.output().count("late: NX_ERESET"), 2)
+        self.assertEqual(self.app.output().count("late: all"), 1)
 
     def test_expect(self):
         with self.peer() as p:
@@ -301,6 +330,31 @@ class WebSocket(ServerTest):
                 p.send(frame(wire.RST_STREAM, 0, others[1].stream, wire.CANCEL.to_bytes(4, "big")))
                 others[2].send(b"me too", end=True)
                 self.assertEqual(others[2].receive(), (1, b"me too"))
+
+    def test_the_handler_ends_before_what_it_sent_has_gone(self):
+        with self.peer() as p:
+            for _ in range(3):
+                ws = Socket(p, "/once")
+                ws.send(b"x" * 40000, 2)
+                self.assertEqual(ws.receive(), (2, b"x" * 40000))
+                self.assertEqual(ws.receive()[0], 8)
+
+    def test_what_was_not_read_gives_its_window_back(self):
+        """That of the connection, when a stream is reset whose WebSocket waits for the peer."""
+        with self.peer(window=False) as p:
+            for _ in range(5):
+                many = [Socket(p, "/callbacks") for _ in range(8)]
+                for ws in many:
+                    ws.send(b"!many")
+                p.quiet(0.1)
+                for ws in many:
+                    ws.send(b"x" * 50000)
+                    p.send(frame(wire.RST_STREAM, 0, ws.stream, wire.CANCEL.to_bytes(4, "big")))
+                p.quiet(0.1)
+                self.assertEqual(p.goaways, [])
+            p.window = True
+            p.send(frame(wire.WINDOW_UPDATE, 0, 0, (1 << 20).to_bytes(4, "big")))
+            self.assertEqual(p.ask(path="/stats").status, 200)
 
     def test_refusals(self):
         with self.peer() as p:

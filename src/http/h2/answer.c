@@ -296,12 +296,14 @@ NX__HOT nx_err nx__h2_send(nx_response *res, nx_bytes body)
 
 NX__HOT nx_err nx__h2_send_json(nx_response *res, nx_value value)
 {
-    /* What connections send is put there later: nobody else is at it now. */
+    /* What connections send is put there later: nobody else is at it now. Trailers are waited for,
+     * and the text with them. */
     char *text = nx__h2_shared->out;
     nx_err err = NX_OK;
     size_t len = nx__json_write(value, text, NX__H2_COPY_MOST, &err);
     if (nx__unlikely(err)) return err;
-    if (nx__likely(len <= NX__H2_COPY_MOST)) return nx__h2_send(res, nx_slice(text, len));
+    if (nx__likely(len <= NX__H2_COPY_MOST && !res->trailers.count))
+        return nx__h2_send(res, nx_slice(text, len));
     nx_bytes whole;
     NX_TRY(nx_json_write(value, &whole));
     return nx__h2_send(res, whole);

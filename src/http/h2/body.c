@@ -71,7 +71,8 @@ static nx_err body_wait(struct nx__h2_request *req)
     }
     if (req->expect_continue) {
         req->expect_continue = false;
-        if (!stream->in.len && !stream->in_end) NX_TRY(nx__h2_continue(req));
+        bool early = req->base.response.state == NX__RESPONSE_OPEN;
+        if (early && !stream->in.len && !stream->in_end) NX_TRY(nx__h2_continue(req));
     }
     while (!stream->in.len && !stream->in_end) {
         if (stream->closed || stream->reset)

@@ -94,6 +94,7 @@ struct nx__h2_conn {
     uint32_t requests; /* that it has brought */
     uint32_t waited;   /* `requests` when it came into its list */
     uint32_t handlers; /* that run */
+    uint32_t open;     /* streams, those included that the peer has reset */
     uint32_t dropped;  /* bytes, while it lingers */
     uint8_t list;
     uint8_t family; /* the peer's; AF_UNSPEC where it is not known */

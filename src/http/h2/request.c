@@ -9,6 +9,19 @@
 
 /* ---- Streams */
 
+/* What of the body nobody reads any more does not hold up the others. */
+static void body_drop(struct nx__h2_stream *stream)
+{
+    nghttp2_session *session = stream->conn->session;
+    size_t len = stream->in.len;
+    if (len && stream->closed)
+        NX_IGNORE(nghttp2_session_consume_connection(session, len));
+    else if (len)
+        NX_IGNORE(nghttp2_session_consume(session, stream->id, len));
+    if (len) nx__h2_dirty(stream->conn);
+    nx__buffer_free(&stream->in);
+}
+
 void nx__h2_stream_free(struct nx__h2_stream *stream)
 {
     struct nx__h2_conn *conn = stream->conn;
@@ -16,9 +29,10 @@ void nx__h2_stream_free(struct nx__h2_stream *stream)
     nx__list_remove(&stream->sending);
     nx__list_remove(&stream->due);
     nx__list_remove(&stream->base.link);
-    nx__buffer_free(&stream->in);
+    body_drop(stream);
     nx__h2_free(conn, stream->copy);
     nx__h2_free(conn, stream);
+    conn->open--;
     if (nx__list_empty(&conn->streams)) nx__h2_dirty(conn);
 }
 
@@ -35,19 +49,8 @@ static struct nx__h2_stream *stream_new(struct nx__h2_conn *conn, int32_t id)
     nx__list_init(&stream->due);
     nx__list_insert(&conn->streams, &stream->link);
     NX_IGNORE(nghttp2_session_set_stream_user_data(conn->session, id, stream));
+    conn->open++;
     return stream;
-}
-
-/* What of the body nobody reads any more does not hold up the others. */
-static void body_drop(struct nx__h2_stream *stream)
-{
-    nghttp2_session *session = stream->conn->session;
-    size_t len = stream->in.len;
-    if (len && stream->closed)
-        NX_IGNORE(nghttp2_session_consume_connection(session, len));
-    else if (len)
-        NX_IGNORE(nghttp2_session_consume(session, stream->id, len));
-    nx__buffer_free(&stream->in);
 }
 
 void nx__h2_stream_closed(struct nx__h2_stream *stream, uint32_t code)
@@ -59,7 +62,11 @@ void nx__h2_stream_closed(struct nx__h2_stream *stream, uint32_t code)
         if (!stream->out_done || code != NGHTTP2_NO_ERROR) stream->reset = true;
         NX_IGNORE(nghttp2_session_set_stream_user_data(conn->session, stream->id, NULL));
         nx__list_remove(&stream->sending);
-        if (!stream->tunnel) body_drop(stream);
+        if (stream->reset && !stream->tunnel) {
+            /* Who is still reading is not told that this was all. */
+            if (stream->in.len) stream->in_end = false;
+            body_drop(stream);
+        }
     }
     if (stream->streaming && req) nx_cancel(req->base.fiber);
     if (stream->events) nx__h2_stream_over(stream);
@@ -263,8 +270,8 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
 {
     nx_http_server *server = conn->server;
     conn->requests++;
-    if (nx__unlikely(conn->handlers >= NX__H2_STREAMS)) {
-        /* The peer has reset requests whose handlers still run. */
+    if (nx__unlikely(conn->handlers >= NX__H2_STREAMS || conn->open >= 2 * NX__H2_STREAMS)) {
+        /* The peer has reset requests whose handlers, or tunnels, are still at it. */
         NX_IGNORE(
             nghttp2_submit_rst_stream(conn->session, 0, head->stream, NGHTTP2_REFUSED_STREAM));
         return;

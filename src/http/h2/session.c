@@ -199,7 +199,18 @@ static int on_invalid_header(nghttp2_session *session, const nghttp2_frame *fram
     (void)session, (void)frame, (void)name, (void)value, (void)flags;
     struct nx__h2_conn *conn = user_data;
     nx__count(&conn->server->stats.bad, 1);
+    nx__h2_shared->head_of = NULL; /* nothing more of it is told */
     return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+}
+
+/* No more of the stream's head is waited for. */
+static void head_drop(struct nx__h2_conn *conn, int32_t stream)
+{
+    struct nx__h2_shared *shared = nx__h2_shared;
+    if (shared->head_of == conn && shared->head->stream == stream) shared->head_of = NULL;
+    if (!conn->kept || conn->kept->stream != stream) return;
+    nx__h2_free(conn, conn->kept);
+    conn->kept = NULL;
 }
 
 bool nx__h2_head_keep(struct nx__h2_conn *conn)
@@ -231,15 +242,19 @@ static struct nx__h2_stream *stream_of(nghttp2_session *session, int32_t id)
     return nghttp2_session_get_stream_user_data(session, id);
 }
 
-/* The trailer section has come: into memory of the request, if anybody can still ask for it. */
-static void trailer_take(struct nx__h2_stream *stream, const struct nx__h2_head *head)
+/* The trailer section has come: into memory of the request, if anybody can still ask for it. False
+ * where it can't be had: a body without it is not the whole. */
+static bool trailer_take(struct nx__h2_stream *stream, const struct nx__h2_head *head)
 {
     struct nx__h2_request *req = stream->req;
-    if (!req || !head->text_len || head->status) return;
+    if (!req) return true;
+    if (head->status) return false; /* past max_trailer */
+    if (!head->text_len) return true;
     req->trailer = nx__arena_alloc(&req->base.fiber->own.arena, head->text_len);
-    if (!req->trailer) return;
+    if (!req->trailer) return false;
     memcpy(req->trailer, head->text, head->text_len);
     req->trailer_len = head->text_len;
+    return true;
 }
 
 static void body_ended(struct nx__h2_stream *stream)
@@ -265,8 +280,10 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
         }
         struct nx__h2_stream *stream = stream_of(session, frame->hd.stream_id);
         if (!stream) return 0;
-        trailer_take(stream, head);
-        body_ended(stream);
+        if (trailer_take(stream, head))
+            body_ended(stream);
+        else
+            nx__h2_reset(stream, NGHTTP2_ENHANCE_YOUR_CALM);
     } else if (frame->hd.type == NGHTTP2_DATA && ends) {
         struct nx__h2_stream *stream = stream_of(session, frame->hd.stream_id);
         if (stream) body_ended(stream);
@@ -314,8 +331,8 @@ static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, co
 
 static int on_stream_close(nghttp2_session *session, int32_t id, uint32_t code, void *user_data)
 {
-    (void)user_data;
     struct nx__h2_stream *stream = stream_of(session, id);
+    head_drop(user_data, id);
     if (stream) nx__h2_stream_closed(stream, code);
     return 0;
 }

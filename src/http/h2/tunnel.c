@@ -26,6 +26,7 @@ static long tunnel_read(struct nx__tunnel *tunnel, void *data, size_t cap)
         memcpy(data, stream->in.data, n);
         nx__buffer_consume(&stream->in, n);
         nx__h2_consumed(stream, n);
+        if (!stream->in.len) nx__buffer_free(&stream->in);
     }
     tunnel->drained = !stream->in.len && !stream->in_end && !stream->closed && !stream->reset;
     return n ? (long)n : -EAGAIN;
@@ -115,13 +116,15 @@ void nx__h2_tunnel_enter(struct nx__h2_stream *stream)
 void nx__h2_tunnel_serve(struct nx__h2_stream *stream)
 {
     struct nx__tunnel *tunnel = stream->tunnel;
-    uint8_t told = stream->told;
+    uint8_t told = stream->told, events = (uint8_t)(told & ~NX__H2_ENTERED);
     stream->told = 0;
-    /* After the first of these the stream may be gone. */
-    if (told & NX__H2_ENTERED)
+    /* After either of these the stream may be gone: what else there is comes by itself. */
+    if (told & NX__H2_ENTERED) {
+        if (events) tell(stream, events);
         tunnel->user->entered(tunnel);
-    else
-        tunnel->user->ready(tunnel, told);
+    } else {
+        tunnel->user->ready(tunnel, events);
+    }
 }
 
 void nx__h2_tunnel_expire(struct nx__h2_stream *stream)
@@ -131,7 +134,10 @@ void nx__h2_tunnel_expire(struct nx__h2_stream *stream)
     tunnel_leave(stream);
     tunnel->user->gone(tunnel);
     if (fiber) nx_cancel(fiber);
-    nx__h2_reset(stream, NGHTTP2_CANCEL);
+    if (!stream->closed)
+        nx__h2_reset(stream, NGHTTP2_CANCEL);
+    else if (!stream->req)
+        nx__h2_stream_free(stream);
 }
 
 bool nx__h2_tunnel_stop(struct nx__conn *base)

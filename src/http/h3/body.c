@@ -67,7 +67,8 @@ static nx_err wait_input(struct nx__h3_request *req)
 {
     struct nx__h3_stream *stream = req->stream;
     if (!req->started) req->started = nx__loop()->now;
-    if (stream->expect && !stream->in.len && !stream->in_end) {
+    bool early = req->base.response.state == NX__RESPONSE_OPEN;
+    if (stream->expect && early && !stream->in.len && !stream->in_end) {
         static const nghttp3_nv go_on = {(const uint8_t *)":status", (const uint8_t *)"100", 7, 3,
                                          NGHTTP3_NV_FLAG_NONE};
         stream->expect = false;

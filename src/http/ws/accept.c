@@ -12,6 +12,9 @@ nx_err nx__ws_options_check(const nx_ws_options *o)
         if (deadlines[i] < 0) return nx__error_set(NX_EINVAL, "a WebSocket's deadline is negative");
     if ((unsigned)o->slow > NX_WS_CUT || (unsigned)o->compress > NX_WS_CONTEXT)
         return nx__error_set(NX_EINVAL, "a WebSocket's `slow` or `compress` is none that there is");
+    if (o->max_message > SIZE_MAX / 4 || o->max_queue > SIZE_MAX / 4)
+        return nx__error_set(NX_EINVAL, "a WebSocket's max_message or max_queue is more than any "
+                                        "memory");
     if (o->window_bits && (o->window_bits < NX__WS_BITS_LEAST || o->window_bits > NX__WS_BITS_MOST))
         return nx__error_set(NX_EINVAL, "a WebSocket's window_bits are %u, not from %d to %d",
                              o->window_bits, NX__WS_BITS_LEAST, NX__WS_BITS_MOST);

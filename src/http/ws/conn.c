@@ -9,18 +9,33 @@
 /* Deadlines are this exact: timers of sockets in use are not moved with each message. */
 #define GRAIN_LEAST NX_MS(10)
 
-enum { PASSED_OVER = 64 /* messages in one turn, when nobody reads any more */ };
+enum {
+    PASSED_OVER = 64, /* messages in one turn, when nobody reads any more */
+    FILLS_MOST = 8,   /* in one turn, of what makes no message */
+};
 
 /* ---- The end */
 
 static void run(nx_ws *ws);
+static bool reader_wake(nx_ws *ws, int64_t result);
+
+/* The loop is to run it. It holds until then: the tunnel may be about to let go of it. */
+static void run_later(nx_ws *ws)
+{
+    if (!ws->owed) ws->holds++;
+    ws->owed = true;
+    nx__loop_late(ws->loop, &ws->late);
+}
 
 void nx__ws_late(struct nx__late *late)
 {
     nx_ws *ws = nx__container_of(late, nx_ws, late);
-    ws->holds++;
+    if (!ws->owed) ws->holds++;
+    ws->owed = false; /* that hold is for here */
     nx__ws_flush(ws);
-    if (ws->entered && (ws->state == NX__WS_OVER || !ws->opened)) run(ws);
+    bool again = ws->again && !reader_wake(ws, 0);
+    ws->again = false;
+    if (ws->entered && (again || ws->state == NX__WS_OVER || !ws->opened)) run(ws);
     nx__ws_release(ws);
 }
 
@@ -105,19 +120,23 @@ void nx_ws_close(nx_ws *ws, unsigned code, const char *reason)
         payload[0] = (char)(code >> 8);
         payload[1] = (char)code;
         memcpy(payload + 2, text.data, text.len);
-        memcpy(ws->reason, text.data, text.len);
-        ws->reason_len = (uint8_t)text.len;
         len = text.len + 2;
     }
+    ws->holds++;
     if (nx__ws_control(ws, NX__WS_CLOSE, nx_slice(payload, len))) {
         broken(ws, "out of memory");
-        return;
+    } else if (ws->state == NX__WS_OPEN) { /* it has not broken with that */
+        ws->state = NX__WS_CLOSING;
+        ws->code = (uint16_t)(code ? code : NX__WS_CLOSE_NONE);
+        if (code) {
+            ws->reason_len = (uint8_t)(len - 2);
+            memcpy(ws->reason, payload + 2, len - 2);
+        }
+        ws->since = ws->loop->now;
+        nx__ws_writers_wake(ws);
+        nx__ws_timer(ws);
     }
-    ws->state = NX__WS_CLOSING;
-    ws->code = (uint16_t)(code ? code : NX__WS_CLOSE_NONE);
-    ws->since = ws->loop->now;
-    nx__ws_writers_wake(ws);
-    nx__ws_timer(ws);
+    nx__ws_release(ws);
 }
 
 /* ---- What comes */
@@ -232,7 +251,13 @@ static void buffers_give(nx_ws *ws)
 /* The next message; never suspends. */
 static enum next next(nx_ws *ws, nx_ws_message *message)
 {
+    int fills = 0;
     while (ws->state != NX__WS_OVER) {
+        if (ws->in_at == ws->in.len && fills++ == FILLS_MOST) {
+            ws->again = true; /* pings and the like, without end */
+            nx__loop_late(ws->loop, &ws->late);
+            return NEXT_WAIT;
+        }
         if (ws->in_at == ws->in.len && !fill(ws)) {
             if (ws->state == NX__WS_OVER) break;
             return NEXT_WAIT;
@@ -371,17 +396,17 @@ static void run(nx_ws *ws)
             left--;
         }
         buffers_give(ws);
-        if (!left) nx__loop_late(ws->loop, &ws->late);
+        if (!left) run_later(ws);
         return;
     }
     if (ws->fiber || ws->told || nx__fiber_running()) {
         /* It goes on by itself; where it is another fiber that has ended it, the loop calls. */
-        if (!ws->fiber && !ws->told) nx__loop_late(ws->loop, &ws->late);
+        if (!ws->fiber && !ws->told) run_later(ws);
         return;
     }
     nx_fiber *fiber = nx__fiber_new(callbacks_main, ws, "websocket");
     if (!fiber) {
-        nx__loop_late(ws->loop, &ws->late);
+        run_later(ws);
         return;
     }
     ws->fiber = fiber;

@@ -30,6 +30,11 @@ static void writer_cancel(struct nx__op *op)
 
 static void broken(nx_ws *ws)
 {
+    if (ws->state == NX__WS_OVER) { /* what was still to be sent can't be */
+        ws->in_order = false;
+        nx__ws_leave(ws);
+        return;
+    }
     nx__ws_over(ws, NX_ERESET, NX__WS_CLOSE_ABNORMAL, "the connection has broken", false);
 }
 
@@ -153,15 +158,17 @@ static nx_err frame_put(nx_ws *ws, enum nx__ws_opcode opcode, bool compressed, n
 long nx__ws_send_frames(nx_ws *ws, const nx_bytes *frames, size_t count)
 {
     size_t total = 0, done = 0, sent = 0;
-    ws->starved = ws->blocked;
+    if (ws->blocked) ws->starved = true;
     if (ws->blocked || !ws->tunnel.conn) return -EAGAIN;
     for (size_t i = 0; i < count; i++) total += frames[i].len;
     if (!nx__ws_waiting(ws)) {
         long n = ws->tunnel.driver->send(&ws->tunnel, frames, count);
         if (n < 0 && n != -EAGAIN) return n;
         if (n < (long)total) block(ws);
-        ws->starved = n < 0;
-        if (n < 0) return n;
+        if (n < 0) {
+            ws->starved = true;
+            return n;
+        }
         sent = (size_t)n;
     }
     /* What is left goes as it is, before anything else. */
@@ -215,15 +222,11 @@ static nx_err make_room(nx_ws *ws, size_t len, bool *go)
         } else {
             struct writer writer = {.op.cancel = writer_cancel};
             nx__list_insert(&ws->writers, &writer.link);
-            ws->holds++;
             int64_t result = nx__op_wait(&writer.op);
             nx__list_remove(&writer.link);
-            bool over = ws->state != NX__WS_OPEN;
-            nx__ws_release(ws);
             if (result == -ELIMIT_OPERATIONS) return nx__error_operations();
             if (result < 0)
                 return nx__error_set(NX_ECANCELED, "cannot send to the WebSocket: cancelled");
-            if (over) return closed();
         }
         if (ws->state != NX__WS_OPEN) return closed();
     }
@@ -243,7 +246,7 @@ static nx_err compress(nx_ws *ws, nx_bytes payload, struct nx__buffer *out)
     return nx__ws_deflate(*deflater, payload, out, anew);
 }
 
-static nx_err send(nx_ws *ws, enum nx__ws_opcode opcode, nx_bytes payload)
+static nx_err send_held(nx_ws *ws, enum nx__ws_opcode opcode, nx_bytes payload)
 {
     bool go;
     if (ws->state != NX__WS_OPEN) return closed();
@@ -260,6 +263,15 @@ static nx_err send(nx_ws *ws, enum nx__ws_opcode opcode, nx_bytes payload)
         err = frame_put(ws, opcode, true, nx_slice(out.data, out.len));
     nx__ws_give(&out);
     return err ? no_memory() : NX_OK;
+}
+
+/* Sending may find that the connection has broken, with which everybody else lets go. */
+static nx_err send(nx_ws *ws, enum nx__ws_opcode opcode, nx_bytes payload)
+{
+    ws->holds++;
+    nx_err err = send_held(ws, opcode, payload);
+    nx__ws_release(ws);
+    return err;
 }
 
 nx_err nx_ws_send_text(nx_ws *ws, nx_bytes text)
@@ -313,5 +325,8 @@ nx_err nx_ws_ping(nx_ws *ws, nx_bytes bytes)
         return nx__error_set(NX_EINVAL, "cannot ping: %zu bytes are more than %d", bytes.len,
                              NX__WS_CONTROL_MOST);
     if (ws->state != NX__WS_OPEN) return closed();
-    return nx__ws_control(ws, NX__WS_PING, bytes) ? no_memory() : NX_OK;
+    ws->holds++;
+    nx_err err = nx__ws_control(ws, NX__WS_PING, bytes);
+    nx__ws_release(ws);
+    return err ? no_memory() : NX_OK;
 }

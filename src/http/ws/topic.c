@@ -118,6 +118,8 @@ static void serve(nx_ws *ws)
         next = link->next;
         nx__stream_serve(&nx__container_of(link, struct subscription, link)->stream);
     }
+    /* The others have their turn when the peer takes more. */
+    if (link != &ws->subscriptions && ws->state == NX__WS_OPEN) ws->starved = true;
     nx__ws_release(ws);
 }
 

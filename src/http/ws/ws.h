@@ -45,6 +45,8 @@ struct nx_ws {
     bool entered;  /* the handler has ended: what comes goes to callbacks, or nowhere */
     bool opened;   /* `open` has been called */
     bool told;     /* `close` has been called */
+    bool again;    /* `late` is to go on reading: others had their turn */
+    bool owed;     /* `late` is to run it, and holds it until then */
     bool blocked;  /* the peer takes no more: what is sent waits */
     bool starved;  /* a topic has more for it than the peer took */
     bool pinged;   /* the peer was asked, and nothing has come since */

@@ -40,6 +40,24 @@ static nx_err echo(nx_request *req, nx_response *res)
     return nx_response_end(res);
 }
 
+/* Asks for the body once it has been there for a while. */
+static nx_err late(nx_request *req, nx_response *res)
+{
+    nx_bytes body;
+    NX_TRY(nx_sleep(NX_MS(200)));
+    nx_err err = nx_request_body(req, &body);
+    fprintf(stderr, "late: %s, %zu bytes\n", err ? nx_err_name(err) : "all", body.len);
+    return err ? err : nx_response_send_bytes(res, body);
+}
+
+/* JSON with a trailer section. */
+static nx_err summed(nx_request *req, nx_response *res)
+{
+    (void)req;
+    nx_response_trailer(res, "x-sum", "42");
+    return nx_response_json(res, nx_obj("message", "Hello from Nexus!", "sum", 42));
+}
+
 /* Takes longer between two reads than the peer may take. */
 static nx_err dawdle(nx_request *req, nx_response *res)
 {
@@ -229,6 +247,8 @@ int main(int argc, char **argv)
     nx_http_route(server, "POST", "/length", length);
     nx_http_route(server, "POST", "/whole", whole_echo);
     nx_http_route(server, "POST", "/dawdle", dawdle);
+    nx_http_route(server, "POST", "/late", late);
+    nx_http_route(server, "GET", "/summed", summed);
     nx_http_route(server, "*", "/echo", echo);
     nx_http_route(server, "GET", "/items/:id", params);
     nx_http_route(server, "GET", "/items/:id/tail/*rest", params);

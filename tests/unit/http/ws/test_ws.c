@@ -58,10 +58,48 @@ static nx_err wrong(nx_request *req, nx_response *res)
     nx_expect_eq(nx_ws_accept(req, res, &ws, .message = say), NX_EINVAL);
     nx_expect_eq(nx_ws_accept(req, res, &ws, .window_bits = 8), NX_EINVAL);
     nx_expect_eq(nx_ws_accept(req, res, &ws, .heartbeat = -1), NX_EINVAL);
+    nx_expect_eq(nx_ws_accept(req, res, &ws, .max_message = SIZE_MAX), NX_EINVAL);
     NX_TRY(nx_ws_accept(req, res, &ws));
     nx_expect_eq(nx_ws_accept(req, res, &ws), NX_ESTATE); /* it is answered */
     nx_expect_eq(nx_response_send(res, "x"), NX_ESTATE);
     return NX_OK;
+}
+
+/* What sends to another. */
+static nx_ws *slow;
+static atomic_int cut;
+
+static nx_err slow_open(nx_ws *ws)
+{
+    slow = ws;
+    return nx_ws_send(ws, "in");
+}
+
+static void slow_close(nx_ws *ws)
+{
+    nx_expect_eq(nx_ws_close_code(ws), 1006);
+    nx_expect_eq(nx_ws_send(ws, "too late"), NX_ECLOSED);
+    atomic_fetch_add(&cut, 1);
+}
+
+static nx_err slow_serve(nx_request *req, nx_response *res)
+{
+    return nx_ws_serve(req, res, .slow = NX_WS_CUT, .max_queue = 100000, .open = slow_open,
+                       .close = slow_close);
+}
+
+static nx_err flood(nx_ws *ws, const nx_ws_message *message)
+{
+    nx_bytes block = nx_slice(nx_alloc_zero(1, 60000), 60000);
+    nx_err err;
+    while ((err = nx_ws_send_bytes(slow, block)) == NX_OK) {}
+    nx_expect_eq(err, NX_ECLOSED);
+    return nx_ws_send_message(ws, message);
+}
+
+static nx_err flood_serve(nx_request *req, nx_response *res)
+{
+    return nx_ws_serve(req, res, .message = flood);
 }
 
 static nx_err serve(void *arg)
@@ -78,6 +116,8 @@ static void begin(uint32_t workers)
     nx_http_get(server, "/loop", loop);
     nx_http_get(server, "/callbacks", callbacks);
     nx_http_get(server, "/wrong", wrong);
+    nx_http_get(server, "/slow", slow_serve);
+    nx_http_get(server, "/flood", flood_serve);
     nx_require_ok(nx_spawn(&fiber, serve, server));
     while (!nx_http_port(server)) nx_require_ok(nx_sleep(NX_MS(1)));
 }
@@ -234,6 +274,22 @@ NX_TEST("a client with callbacks")
     while (atomic_load(&got) >= 0) nx_require_ok(nx_sleep(NX_MS(1)));
     nx_ws_free(ws);
     end();
+    nx_topic_free(topic);
+}
+
+NX_TEST("what another's callback ends has its close, once", .deadline = NX_S(60))
+{
+    begin(1);
+    nx_ws *one = connected("/slow", (nx_ws_compress)0),
+          *other = connected("/flood", (nx_ws_compress)0);
+    expect(one, "in");
+    nx_require_ok(nx_ws_send(other, "cut"));
+    expect(other, "cut");
+    while (!atomic_load(&cut)) nx_require_ok(nx_sleep(NX_MS(1)));
+    nx_ws_free(other);
+    nx_ws_free(one);
+    end();
+    nx_expect_eq(atomic_load(&cut), 1);
     nx_topic_free(topic);
 }
 
