@@ -49,6 +49,14 @@ void nx__quic_fail(struct nx__quic_conn *conn, uint64_t code)
     nx__quic_wants(conn);
 }
 
+void nx__quic_refuse(struct nx__quic_conn *conn)
+{
+    if (!conn->failed)
+        ngtcp2_ccerr_set_transport_error(&conn->error, NGTCP2_CONNECTION_REFUSED, NULL, 0);
+    conn->failed = true;
+    nx__quic_wants(conn);
+}
+
 void nx__quic_consumed(struct nx__quic_conn *conn, int64_t stream, uint64_t len)
 {
     if (!conn->ngtcp2 || !len) return;
@@ -92,7 +100,8 @@ void nx__quic_more_streams(struct nx__quic_conn *conn, bool bidirectional)
 
 const struct sockaddr *nx__quic_peer(const struct nx__quic_conn *conn)
 {
-    return conn->ngtcp2 ? ngtcp2_conn_get_path2(conn->ngtcp2)->remote.addr : &conn->peer.any;
+    return conn->ngtcp2 && !conn->moving ? ngtcp2_conn_get_path2(conn->ngtcp2)->remote.addr
+                                         : &conn->peer.any;
 }
 
 /* ---- What ngtcp2 asks */
@@ -148,13 +157,35 @@ static int handshake_done(ngtcp2_conn *ngtcp2, void *user)
     const struct nx__quic_group *group = conn->endpoint->group;
     const ngtcp2_path *path = ngtcp2_conn_get_path2(ngtcp2);
     uint8_t token[NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN];
-    conn->handshaken = true;
+    conn->handshaken = conn->proved = true;
     whole(conn);
     ngtcp2_ssize len = ngtcp2_crypto_generate_regular_token(
         token, group->token_secret, sizeof group->token_secret, path->remote.addr,
         path->remote.addrlen, nx__quic_now());
     if (len < 0) return 0;
     return ngtcp2_conn_submit_new_token(ngtcp2, token, (size_t)len);
+}
+
+/* The peer has moved, or somebody has sent its packet from elsewhere: until it has answered there,
+ * it is where it was proved to be. */
+static int path_doubted(ngtcp2_conn *ngtcp2, uint32_t flags, const ngtcp2_path *path,
+                        const ngtcp2_path *proved, void *user)
+{
+    struct nx__quic_conn *conn = of(user);
+    (void)ngtcp2, (void)flags, (void)path;
+    if (!proved) return 0; /* nothing goes there yet */
+    memcpy(&conn->peer, proved->remote.addr, proved->remote.addrlen);
+    conn->moving = true;
+    return 0;
+}
+
+/* It has answered, or ngtcp2 goes back to where it was, or another path is doubted next. */
+static int path_settled(ngtcp2_conn *ngtcp2, uint32_t flags, const ngtcp2_path *path,
+                        const ngtcp2_path *proved, ngtcp2_path_validation_result result, void *user)
+{
+    (void)ngtcp2, (void)flags, (void)path, (void)proved, (void)result;
+    of(user)->moving = false;
+    return 0;
 }
 
 static int received(ngtcp2_conn *ngtcp2, uint32_t flags, int64_t stream, uint64_t offset,
@@ -226,6 +257,8 @@ static const ngtcp2_callbacks callbacks = {
     .stream_reset = reset,
     .recv_stop_sending = stopped,
     .extend_max_stream_data = unblocked,
+    .begin_path_validation = path_doubted,
+    .path_validation = path_settled,
     .rand = random_bytes,
     .get_new_connection_id2 = new_id,
     .remove_connection_id = remove_id,
@@ -292,7 +325,6 @@ static bool library_make(struct nx__quic_conn *conn, const struct nx__quic_datag
 /* What an open connection has and one that says its last words has not. */
 static void let_go(struct nx__quic_conn *conn)
 {
-    whole(conn);
     if (conn->ngtcp2) ngtcp2_conn_del(conn->ngtcp2);
     conn->ngtcp2 = NULL;
     if (conn->ssl) {
@@ -316,6 +348,7 @@ struct nx__quic_conn *nx__quic_conn_new(struct nx__quic_endpoint *endpoint,
     conn->qlog = -1;
     conn->peer = *d->peer;
     conn->local = *d->local;
+    conn->proved = token != NGTCP2_TOKEN_TYPE_UNKNOWN;
     nx__list_init(&conn->writer);
     ngtcp2_ccerr_default(&conn->error);
     if (nx__timer_keep(&endpoint->loop->timers, &conn->timer) ||
@@ -346,6 +379,7 @@ void nx__quic_conn_free(struct nx__quic_conn *conn)
     if (conn->state == NX__QUIC_OPEN) leave(conn);
     nx__list_remove(&conn->link);
     nx__quic_cids_remove(conn);
+    whole(conn); /* only now: a handshake that fails costs what one costs that hangs */
     let_go(conn);
     nx__timer_let(&endpoint->loop->timers, &conn->timer);
     free(conn->last);
@@ -428,7 +462,7 @@ void nx__quic_conn_read(struct nx__quic_conn *conn, const struct nx__quic_datagr
         return;
     }
     if (err) fail_library(conn, err);
-    if (conn->session) app_of(conn)->served(conn);
+    if (conn->session && !conn->failed) app_of(conn)->served(conn);
     nx__quic_wants(conn);
 }
 

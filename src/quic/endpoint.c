@@ -415,7 +415,7 @@ static void go_on(struct nx__post *post)
         endpoint->done(endpoint);
         return;
     }
-    if (!endpoint->in && !memory(endpoint)) return;
+    if (!memory(endpoint)) return;
     write_all(endpoint);
     if (endpoint->unread) read_all(endpoint);
 }
@@ -483,7 +483,7 @@ void nx__quic_stop(struct nx__quic_endpoint *endpoint)
     for (struct nx__list *link = endpoint->conns.next; link != &endpoint->conns;
          link = link->next) {
         struct nx__quic_conn *conn = nx__container_of(link, struct nx__quic_conn, link);
-        if (!conn->session) nx__quic_fail(conn, NGTCP2_CONNECTION_REFUSED);
+        if (!conn->session) nx__quic_refuse(conn);
     }
 }
 
@@ -492,10 +492,11 @@ static void list_end(struct nx__quic_endpoint *endpoint, struct nx__list *list)
     while (!nx__list_empty(list)) {
         struct nx__quic_conn *conn = nx__container_of(list->next, struct nx__quic_conn, link);
         if (conn->state == NX__QUIC_OPEN) {
-            nx__quic_conn_close(conn);
+            nx__quic_conn_close(conn); /* it is gone, or among those that close */
             (void)out_flush(endpoint);
+        } else {
+            nx__quic_conn_free(conn);
         }
-        nx__quic_conn_free(conn);
     }
 }
 

@@ -75,6 +75,8 @@ struct nx__quic_conn *nx__quic_conn_new(struct nx__quic_endpoint *endpoint,
 void nx__quic_conn_read(struct nx__quic_conn *conn, const struct nx__quic_datagram *d);
 /* Sends what there is, as far as it may go. The connection may be closed after, or gone. */
 void nx__quic_conn_write(struct nx__quic_conn *conn);
+/* Closes it in its handshake, at the end of the turn (RFC 9000 20.1, CONNECTION_REFUSED). */
+void nx__quic_refuse(struct nx__quic_conn *conn);
 /* Closes it for conn->error, with a last word. */
 void nx__quic_conn_close(struct nx__quic_conn *conn);
 /* Frees it. */

@@ -81,9 +81,10 @@ struct nx__quic_how {
     uint32_t workers;               /* endpoints that there will be */
     nx_duration handshake_deadline; /* NX_FOREVER: none */
     nx_duration idle_deadline;
-    bool retry; /* each new peer proves its address by a Retry, not only under load */
-    bool early; /* 0-RTT is taken */
-    int qlog;   /* a directory, taken over; -1: nothing is written */
+    bool retry;        /* each new peer proves its address by a Retry, not only under load */
+    bool early;        /* 0-RTT is taken */
+    char settings[64]; /* the protocol's, that a peer of 0-RTT takes for those of before */
+    int qlog;          /* a directory, taken over; -1: nothing is written */
 };
 
 /* NULL when memory is out (recorded; `how->qlog` stays the caller's). */
@@ -152,11 +153,13 @@ struct nx__quic_conn {
     struct nx__quic_cid *cids;
     enum nx__quic_state state;
     bool handshaken, half_open;
+    bool proved; /* the peer is where its packets say: by a token, or since it has answered */
+    bool moving; /* where the packets come from is not proved yet; `peer` is */
     bool failed; /* to be closed, for `error` */
     ngtcp2_ccerr error;
     char *last; /* its last words */
     uint32_t last_len, repeats, heard;
-    union nx__address peer; /* as they were */
+    union nx__address peer; /* as they were, while it moves or closes */
     union nx__address local;
     int qlog; /* -1: none */
 };
@@ -181,7 +184,7 @@ void nx__quic_more_streams(struct nx__quic_conn *conn, bool bidirectional);
 /* Closes the connection at the end of the turn, with an application's code. */
 void nx__quic_fail(struct nx__quic_conn *conn, uint64_t code);
 
-/* The peer's address as it is now. */
+/* The peer's address: the last that it was proved to have (RFC 9000 8). */
 const struct sockaddr *nx__quic_peer(const struct nx__quic_conn *conn);
 
 #endif

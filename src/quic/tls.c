@@ -5,6 +5,7 @@
 
 #include <ngtcp2/ngtcp2_crypto_boringssl.h>
 #include <openssl/ssl.h>
+#include <stdio.h>
 
 static ngtcp2_conn *conn_of(SSL *ssl)
 {
@@ -57,7 +58,7 @@ static const SSL_QUIC_METHOD method = {read_secret, write_secret, handshake_data
 
 bool nx__quic_tls_make(struct nx__quic_conn *conn)
 {
-    static const uint8_t context[] = "nexus";
+    char context[128];
     const struct nx__quic_how *how = &conn->endpoint->group->how;
     SSL_CTX *tls = how->context(how->context_arg);
     conn->ssl = tls ? SSL_new(tls) : NULL;
@@ -69,9 +70,14 @@ bool nx__quic_tls_make(struct nx__quic_conn *conn)
     if (!nx__tls_speaks(conn->ssl, how->protocol)) return false;
     SSL_set_app_data(conn->ssl, &conn->ref);
     SSL_set_accept_state(conn->ssl);
-    /* What a ticket for 0-RTT was given under (RFC 9001 4.6.1). */
+    /* What a ticket for 0-RTT was given under (RFC 9001 4.6.1): who comes by one goes by what was
+     * allowed then. */
+    int len = snprintf(context, sizeof context, "nexus %s %d %d %d %d %d", how->settings,
+                       NX__QUIC_STREAM_WINDOW, NX__QUIC_UNI_WINDOW, NX__QUIC_WINDOW,
+                       NX__QUIC_STREAMS, NX__QUIC_UNI_STREAMS);
     SSL_set_early_data_enabled(conn->ssl, how->early);
-    if (!SSL_set_quic_early_data_context(conn->ssl, context, sizeof context)) return false;
+    if (!SSL_set_quic_early_data_context(conn->ssl, (const uint8_t *)context, (size_t)len))
+        return false;
     ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->ssl);
     return true;
 }

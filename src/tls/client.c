@@ -104,14 +104,21 @@ static void session_use(struct client *client, SSL *ssl, const char *whose)
 
 /* ---- Contexts */
 
+static void secret_free(const char *text)
+{
+    char *own = (char *)(uintptr_t)text;
+    if (own) nx_wipe(own, strlen(own));
+    free(own);
+}
+
 static void client_free(struct client *client)
 {
     if (!client) return;
     for (int i = 0; i < SESSIONS; i++) session_drop(&client->sessions[i]);
     SSL_CTX_free(client->ctx);
     free((char *)(uintptr_t)client->options.ca);
-    free((char *)(uintptr_t)client->options.cert);
-    free((char *)(uintptr_t)client->options.key);
+    secret_free(client->options.cert); /* the key may lie in it */
+    secret_free(client->options.key);
     free((char *)(uintptr_t)client->options.protocols);
     free((char *)(uintptr_t)client->options.key_log);
     free(client);

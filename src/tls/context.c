@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 enum { IDENTITIES_MOST = 4096, NAMES_MOST = 65536 };
+#define COMPLAINT NX_S(60) /* between two that are the same */
 
 /* A file as it was when it was read. */
 struct stamp {
@@ -50,10 +51,13 @@ struct nx_tls_server {
     pthread_mutex_t lock;
     nx_tls_server_options options; /* with strings of its own */
     char *client_ca, *protocols, *key_log;
+    struct stamp client_ca_stamp;
     struct source *sources;
     size_t count;
     SSL_CTX *ctx;
     nx_duration looked; /* at the files (monotonic) */
+    nx_duration said;   /* when it was last said that they can't be read, and why */
+    char *complaint;
 };
 
 /* ---- The set */
@@ -252,12 +256,22 @@ static void stamp_all(struct nx_tls_server *server)
         (void)look(source->cert, &source->stamps[0]);
         (void)look(source->key, &source->stamps[1]);
     }
+    (void)look(server->client_ca, &server->client_ca_stamp);
+}
+
+/* What could not be read is tried again, though no file changes: the reason may be another. */
+static void stamps_clear(struct nx_tls_server *server)
+{
+    for (size_t i = 0; i < server->count; i++)
+        memset(server->sources[i].stamps, 0, sizeof server->sources[i].stamps);
+    server->client_ca_stamp = (struct stamp){0};
 }
 
 /* A file that is gone is not taken for a change: it is about to be replaced. */
 static bool changed(const struct nx_tls_server *server)
 {
     struct stamp now;
+    if (look(server->client_ca, &now) && !same(&now, &server->client_ca_stamp)) return true;
     for (size_t i = 0; i < server->count; i++) {
         const struct source *source = &server->sources[i];
         if (look(source->cert, &now) && !same(&now, &source->stamps[0])) return true;
@@ -281,6 +295,22 @@ static nx_err set_read(const nx_tls_server *server, struct set *set)
     return NX_OK;
 }
 
+/* Whom clients have to come from is read once, for tickets go with what was read. */
+static nx_err clients_fill(const nx_tls_server *server, SSL_CTX *ctx)
+{
+    const char *client_ca = server->client_ca;
+    bool optional = server->options.client_optional;
+    struct nx__arena arena = {0};
+    nx_bytes text = {0};
+    nx_err err = NX_OK;
+    if (client_ca) err = nx__pem_load(&arena, client_ca, NX__TLS_AUTHORITIES, &text);
+    if (!err && client_ca)
+        err = nx__tls_trust_clients(ctx, text, nx__pem_shown(client_ca), optional);
+    if (!err) err = nx__tls_tickets_make(ctx, text, optional);
+    nx__arena_reset(&arena);
+    return err;
+}
+
 static nx_err context_fill(const nx_tls_server *server, SSL_CTX *ctx, struct set *set)
 {
     const nx_tls_server_options *o = &server->options;
@@ -291,10 +321,7 @@ static nx_err context_fill(const nx_tls_server *server, SSL_CTX *ctx, struct set
     (void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_select_certificate_cb(ctx, select_certificate);
     if (set->protocols) SSL_CTX_set_alpn_select_cb(ctx, select_protocol, set);
-    NX_TRY(nx__tls_tickets_make(ctx, server->client_ca));
-    if (server->client_ca)
-        NX_TRY(nx__tls_trust_clients(ctx, server->client_ca, o->client_optional));
-    return NX_OK;
+    return clients_fill(server, ctx);
 }
 
 /* Reads all and makes a context of it, which replaces the one before if nothing is wrong. The lock
@@ -313,9 +340,12 @@ static nx_err make(nx_tls_server *server)
     nx_err err = set_read(server, set);
     if (!err) err = context_fill(server, ctx, set);
     if (err) {
+        stamps_clear(server);
         SSL_CTX_free(ctx);
         return err;
     }
+    free(server->complaint);
+    server->complaint = NULL;
     SSL_CTX_free(server->ctx);
     server->ctx = ctx;
     return NX_OK;
@@ -323,10 +353,17 @@ static nx_err make(nx_tls_server *server)
 
 /* ---- The server's life */
 
+/* The text may be a key. */
+static void text_free(char *text)
+{
+    if (text) nx_wipe(text, strlen(text));
+    free(text);
+}
+
 static void source_free(struct source *source)
 {
-    free(source->cert);
-    free(source->key);
+    text_free(source->cert);
+    text_free(source->key);
 }
 
 void nx_tls_server_free(nx_tls_server *server)
@@ -337,6 +374,7 @@ void nx_tls_server_free(nx_tls_server *server)
     free(server->client_ca);
     free(server->protocols);
     free(server->key_log);
+    free(server->complaint);
     SSL_CTX_free(server->ctx);
     (void)pthread_mutex_destroy(&server->lock);
     free(server);
@@ -411,6 +449,17 @@ nx_err nx_tls_server_reload(nx_tls_server *server)
 
 /* ---- A handshake */
 
+/* The lock is held. True where it is to be said; the same again only after a while. */
+static bool complain(struct nx_tls_server *server, const char *message)
+{
+    bool again = server->complaint && strcmp(server->complaint, message) == 0;
+    if (again && server->looked - server->said < COMPLAINT) return false;
+    free(server->complaint);
+    server->complaint = strdup(message);
+    server->said = server->looked;
+    return true;
+}
+
 bool nx__tls_speaks(SSL *ssl, const char *protocol)
 {
     return SSL_set_ex_data(ssl, protocol_index, (void *)(uintptr_t)protocol);
@@ -424,6 +473,7 @@ SSL_CTX *nx__tls_server_context(nx_tls_server *server)
     if (!server->options.keep && now - server->looked > NX_TLS_RELOAD) {
         server->looked = now;
         if (changed(server)) err = make(server);
+        if (err && !complain(server, nx__error_last()->message)) err = NX_OK;
     }
     SSL_CTX *ctx = server->ctx;
     (void)SSL_CTX_up_ref(ctx);

@@ -114,11 +114,6 @@ static nx_err check(struct nx__tls_identity *identity, const char *cert, const c
     return err;
 }
 
-static const char *shown(const char *file_or_text)
-{
-    return nx__pem_is_text(file_or_text) ? "the text" : file_or_text;
-}
-
 static nx_err read_both(struct nx__arena *arena, struct nx__tls_identity *identity,
                         const char *cert, const char *key)
 {
@@ -126,11 +121,14 @@ static nx_err read_both(struct nx__arena *arena, struct nx__tls_identity *identi
     size_t count;
     nx__crypto_ready();
     NX_TRY(nx__pem_load(arena, cert, "certificate", &text));
-    NX_TRY(nx__pem_certificates(arena, text, shown(cert), take, identity, &count));
-    if (!count) return nx__error_set(NX_EINVAL, "there is no certificate in %s", shown(cert));
+    NX_TRY(nx__pem_certificates(arena, text, nx__pem_shown(cert), take, identity, &count));
+    if (!count)
+        return nx__error_set(NX_EINVAL, "there is no certificate in %s", nx__pem_shown(cert));
     if (key && key != cert) NX_TRY(nx__pem_load(arena, key, "key", &text));
-    NX_TRY(nx__pem_key(arena, text, shown(key ? key : cert), &identity->key));
-    NX_TRY(check(identity, shown(cert), shown(key ? key : cert)));
+    nx_err err = nx__pem_key(arena, text, nx__pem_shown(key ? key : cert), &identity->key);
+    if (!nx__pem_is_text(key ? key : cert)) nx_wipe((char *)(uintptr_t)text.data, text.len);
+    NX_TRY(err);
+    NX_TRY(check(identity, nx__pem_shown(cert), nx__pem_shown(key ? key : cert)));
     return derive(identity);
 }
 

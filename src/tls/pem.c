@@ -161,6 +161,11 @@ bool nx__pem_is_text(const char *file_or_text)
     return strncmp(file_or_text, begin, sizeof begin - 1) == 0;
 }
 
+const char *nx__pem_shown(const char *file_or_text)
+{
+    return nx__pem_is_text(file_or_text) ? "the text" : file_or_text;
+}
+
 static nx_err read_all(struct nx__arena *arena, int fd, const char *path, const char *what,
                        nx_bytes *out)
 {

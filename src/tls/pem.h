@@ -11,6 +11,9 @@ enum {
         4 * 1024 * 1024, /* bytes of a file: a bundle of all authorities has 250 KB */
 };
 
+/* What messages call a file of them. */
+#define NX__TLS_AUTHORITIES "file of authorities"
+
 /* One block. */
 struct nx__pem {
     nx_bytes label; /* "CERTIFICATE" */
@@ -49,5 +52,8 @@ NX_MUST_CHECK nx_err nx__pem_file(struct nx__arena *arena, const char *path, con
 
 /* Whether it is the text itself. */
 bool nx__pem_is_text(const char *file_or_text);
+
+/* What messages call it. */
+const char *nx__pem_shown(const char *file_or_text);
 
 #endif

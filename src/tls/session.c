@@ -337,7 +337,10 @@ long nx__tls_send(struct nx__tls *tls, const struct iovec *pieces, size_t count,
         nx_bytes record = next_record(pieces, count, &piece, &at, most);
         if (!record.len) break;
         long n = seal(tls, record.data, record.len);
-        if (n < 0) return n;
+        if (n < 0) {
+            shared->out_len = 0; /* else it would go with the next connection's */
+            return n;
+        }
         sealed += (size_t)n;
         /* A peer that takes little has little kept for it. */
         if ((tls->slow || shared->out_len + RECORD_MOST > OUT_ROOM) && !flush(tls)) break;

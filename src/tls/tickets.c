@@ -92,13 +92,15 @@ static enum ssl_ticket_aead_result_t open(SSL *ssl, uint8_t *out, size_t *out_le
     return good ? ssl_ticket_aead_success : ssl_ticket_aead_ignore_ticket;
 }
 
-nx_err nx__tls_tickets_make(SSL_CTX *ctx, const char *rules)
+nx_err nx__tls_tickets_make(SSL_CTX *ctx, nx_bytes client_ca, bool optional)
 {
     static const SSL_TICKET_AEAD_METHOD method = {overhead, seal, open};
     uint8_t id[32] = {0};
     (void)pthread_once(&once, begin);
-    if (rules)
-        NX_TRY(nx_hkdf(NX_SHA256, nx_str(rules), id, sizeof id, .info = nx_str("nexus tls rules")));
+    /* Who has shown nothing where he might, has not shown what he must. */
+    if (client_ca.len)
+        NX_TRY(nx_hkdf(NX_SHA256, client_ca, id, sizeof id,
+                       .info = nx_str(optional ? "nexus tls rules, optional" : "nexus tls rules")));
     if (!SSL_CTX_set_session_id_context(ctx, id, sizeof id))
         return nx__crypto_failed("prepare TLS");
     SSL_CTX_set_ticket_aead_method(ctx, &method);

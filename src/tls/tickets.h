@@ -5,9 +5,9 @@
 #include <nexus/base.h>
 #include <openssl/base.h>
 
-/* Has the context give tickets. `rules` are what clients have to show (the option client_ca; may be
- * NULL): a ticket of other rules is none. NX_ENOMEM. */
-NX_MUST_CHECK nx_err nx__tls_tickets_make(SSL_CTX *ctx, const char *rules);
+/* Has the context give tickets. `client_ca` are the authorities that clients have to come from, as
+ * PEM (empty: none), or may where it is `optional`: a ticket of other rules is none. NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__tls_tickets_make(SSL_CTX *ctx, nx_bytes client_ca, bool optional);
 
 /* The secret (32 bytes) of the certificate that the connection is answered with, for what is sealed
  * for those alone that have it; context.c. */

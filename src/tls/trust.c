@@ -50,31 +50,39 @@ static nx_err take(nx_bytes der, void *arg)
     return good ? NX_OK : failed();
 }
 
-static nx_err fill(struct filling *filling, const char *ca)
+static nx_err fill(struct filling *filling, nx_bytes text, const char *shown)
 {
     struct nx__arena arena = {0};
-    const char *shown = nx__pem_is_text(ca) ? "the text" : ca;
-    nx_bytes text;
     size_t count = 0;
-    static const char what[] = "file of authorities";
-    nx_err err = filling->system ? nx__pem_file(&arena, ca, what, &text)
-                                 : nx__pem_load(&arena, ca, what, &text);
-    if (!err) err = nx__pem_certificates(&arena, text, shown, take, filling, &count);
+    nx_err err = nx__pem_certificates(&arena, text, shown, take, filling, &count);
     nx__arena_reset(&arena);
     if (err || count) return err;
     return nx__error_set(NX_EINVAL, "there is no certificate in %s", shown);
 }
 
-static nx_err store_read(X509_STORE **out, const char *ca, SSL_CTX *ctx, bool system)
+static nx_err store_make(X509_STORE **out, nx_bytes text, const char *shown, SSL_CTX *ctx,
+                         bool system)
 {
     struct filling filling = {X509_STORE_new(), ctx, system};
     *out = NULL;
     if (!filling.store) return failed();
-    nx_err err = fill(&filling, ca);
+    nx_err err = fill(&filling, text, shown);
     if (err)
         X509_STORE_free(filling.store);
     else
         *out = filling.store;
+    return err;
+}
+
+static nx_err store_read(X509_STORE **out, const char *ca, bool system)
+{
+    struct nx__arena arena = {0};
+    nx_bytes text;
+    *out = NULL;
+    nx_err err = system ? nx__pem_file(&arena, ca, NX__TLS_AUTHORITIES, &text)
+                        : nx__pem_load(&arena, ca, NX__TLS_AUTHORITIES, &text);
+    if (!err) err = store_make(out, text, nx__pem_shown(ca), NULL, system);
+    nx__arena_reset(&arena);
     return err;
 }
 
@@ -101,13 +109,13 @@ static nx_err system_read(void)
     if (system_store) return NX_OK;
     static const char variable[] = "SSL_CERT_FILE";
     const char *file = nx__permit(NX__PERMIT_ENV, variable) ? NULL : getenv(variable);
-    if (file && *file) return store_read(&system_store, file, NULL, false);
+    if (file && *file) return store_read(&system_store, file, false);
     file = system_file();
     if (!file)
         return nx__error_set(NX_ENOENT,
                              "the system has no authorities to trust: install its package "
                              "ca-certificates, or name a file (.ca, or SSL_CERT_FILE)");
-    return store_read(&system_store, file, NULL, true);
+    return store_read(&system_store, file, true);
 }
 
 /* ---- Checking */
@@ -138,10 +146,10 @@ static int strong(int good, X509_STORE_CTX *ctx)
     return good;
 }
 
-nx_err nx__tls_trust_clients(SSL_CTX *ctx, const char *client_ca, bool optional)
+nx_err nx__tls_trust_clients(SSL_CTX *ctx, nx_bytes client_ca, const char *shown, bool optional)
 {
     X509_STORE *store;
-    NX_TRY(store_read(&store, client_ca, ctx, false));
+    NX_TRY(store_make(&store, client_ca, shown, ctx, false));
     SSL_CTX_set_cert_store(ctx, store);
     SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER | (optional ? 0 : SSL_VERIFY_FAIL_IF_NO_PEER_CERT),
                        strong);
@@ -152,7 +160,7 @@ nx_err nx__tls_trust_servers(SSL_CTX *ctx, const char *ca)
 {
     X509_STORE *store = NULL;
     if (ca) {
-        NX_TRY(store_read(&store, ca, NULL, false));
+        NX_TRY(store_read(&store, ca, false));
     } else {
         (void)pthread_mutex_lock(&system_lock);
         nx_err err = system_read();
@@ -172,7 +180,9 @@ nx_err nx__tls_trust_name(SSL *ssl, const char *name)
     bool numeric =
         inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);
-    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
+    /* A common name is no host's (RFC 9525 2). */
+    X509_VERIFY_PARAM_set_hostflags(param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS |
+                                               X509_CHECK_FLAG_NEVER_CHECK_SUBJECT);
     size_t len = strlen(name);
     if (!len || len > TLSEXT_MAXLEN_host_name)
         return nx__error_set(NX_EINVAL, "\"%.100s\" is no name of a host", name);

@@ -5,9 +5,10 @@
 #include <nexus/base.h>
 #include <openssl/base.h>
 
-/* Has the context ask clients for a certificate of one of the authorities. Errors as nx__pem_load,
- * and NX_EINVAL, recorded. */
-NX_MUST_CHECK nx_err nx__tls_trust_clients(SSL_CTX *ctx, const char *client_ca, bool optional);
+/* Has the context ask clients for a certificate of one of the authorities in the PEM. `shown` is
+ * for messages: the file. NX_EINVAL, NX_ENOMEM, recorded. */
+NX_MUST_CHECK nx_err nx__tls_trust_clients(SSL_CTX *ctx, nx_bytes client_ca, const char *shown,
+                                           bool optional);
 
 /* Has the context check servers by these authorities; NULL: the system's, which are read once.
  * NX_ENOENT: the system has none. */

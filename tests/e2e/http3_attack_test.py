@@ -168,6 +168,21 @@ class Stateless(AttackTest):
         self.assertLess(self.app.rss() - before, 60_000)
 
 
+    def test_failed_handshakes_count(self):
+        """Those that fail at once cost as much as those that hang: past 256 of them, peers prove their address."""
+        retries = 0
+        for _ in range(400):
+            made = configuration()
+            made.alpn_protocols = ["nonesuch"]
+            with Raw(self.app.port, QuicConnection(configuration=made)) as raw:
+                raw.begin()
+                first = raw.receive()
+                retries += bool(first and first[0] & 0xF0 == 0xF0)
+        self.assertGreaterEqual(retries, 50)
+        self.serving()
+        self.calm()
+
+
 class Retry(AttackTest):
     ARGS = ("retry",)
 
@@ -342,6 +357,24 @@ class Floods(AttackTest):
                 self.assertEqual((r.status, r.headers["x-count"]), (200, "2"))
         self.attack(go())
 
+    def test_host_differs(self):
+        async def go():
+            async with client(self.app.port) as c:
+                for host, status in ((b"localhost", 200), (b"other.example", 400)):
+                    self.assertEqual((await c.request("GET", "/about", headers=[(b"host", host)])).status, status)
+        self.attack(go())
+
+    def test_stop_sending_is_ignored(self):
+        """A peer that never ends its side of a stream keeps its connection for two of write_deadline."""
+        async def go():
+            async with client(self.app.port) as c:
+                handlers = c._quic._QuicConnection__frame_handlers
+                epochs = handlers[QuicFrameType.STOP_SENDING][1]
+                handlers[QuicFrameType.STOP_SENDING] = (lambda context, type, buf: (buf.pull_uint_var(), buf.pull_uint_var()), epochs)
+                c.start("POST", "/", end=False)
+                await self.ended(c, EXCESSIVE_LOAD)
+        self.attack(go())
+
     def test_slow_head(self):
         async def go():
             async with client(self.app.port) as c:
@@ -371,14 +404,35 @@ class Floods(AttackTest):
                         await c.answer(stream, 20)
         self.attack(go(), most=90_000)
 
+    def test_early_from_a_forged_address(self):
+        """Without a token nothing is done for an address from which nobody has answered."""
+        async def go():
+            tickets, tokens = [], []
+            async with client(self.app.port, session_ticket_handler=tickets.append, token_handler=tokens.append) as c:
+                await self.stats(c)
+                await asyncio.sleep(0.2)
+            for token, done in ((b"", 0), (tokens[-1], 1)):
+                async with client(self.app.port) as c:
+                    before = (await self.stats(c))["requests"]
+                    connection = QuicConnection(configuration=configuration(session_ticket=tickets[-1], token=token))
+                    protocol = Client(connection)
+                    connection.connect(("127.0.0.1", 1), now=time.time())
+                    protocol.http.send_headers(connection.get_next_available_stream_id(), [
+                        (b":method", b"GET"), (b":scheme", b"https"), (b":authority", b"a"), (b":path", b"/")], True)
+                    with Raw(self.app.port, connection) as raw:
+                        raw.flush()
+                        self.assertTrue(raw.receive())
+                        self.assertEqual((await self.stats(c))["requests"] - before, done + 1)  # and what asks
+        self.attack(go())
+
     def test_early_replay(self):
         """The first packets of a connection, sent again by another: nothing unsafe is done, once or more."""
         async def go():
-            tickets = []
-            async with client(self.app.port, session_ticket_handler=tickets.append) as c:
+            tickets, tokens = [], []
+            async with client(self.app.port, session_ticket_handler=tickets.append, token_handler=tokens.append) as c:
                 before = (await self.stats(c))["posts"]
                 await asyncio.sleep(0.2)
-            connection = QuicConnection(configuration=configuration(session_ticket=tickets[-1]))
+            connection = QuicConnection(configuration=configuration(session_ticket=tickets[-1], token=tokens[-1]))
             protocol = Client(connection)
             connection.connect(("127.0.0.1", 1), now=time.time())
             stream = connection.get_next_available_stream_id()

@@ -158,6 +158,19 @@ class Requests(Http3Test):
                 self.assertEqual((await self.stats(c))["streams"], 0)
         run(go())
 
+    def test_events_gone_before_the_handler(self):
+        """A subscription ends with its connection, though its handler ends later."""
+        async def go():
+            async with client(self.app.port) as c:
+                c.start("GET", "/subscribe-late")
+                await asyncio.sleep(0.1)
+                c.close()
+            async with client(self.app.port) as c:
+                await asyncio.sleep(0.5)
+                self.assertEqual((await self.stats(c))["streams"], 0)
+                self.assertEqual((await c.request("GET", "/publish")).status, 200)
+        run(go())
+
     def test_advertised(self):
         for version in ("--http1.1", "--http2"):
             head = subprocess.run(["curl", "-skI", version, f"https://127.0.0.1:{self.app.port}/"], check=True, capture_output=True,
@@ -252,6 +265,23 @@ class Requests(Http3Test):
             browser.close()
 
 
+class Deadlines(Http3Test):
+    ARGS = ("handler-ms=300",)
+
+    def test_websocket_outlives_it(self):
+        """A handler that has a WebSocket in its loop is none that takes too long."""
+        async def go():
+            async with client(self.app.port) as c:
+                stream = c.start("CONNECT", "/loop", [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")], end=False)
+                await asyncio.sleep(1)
+                c.http.send_data(stream, b"\x81\x84\0\0\0\0late", False)
+                c.transmit()
+                await asyncio.sleep(0.3)
+                self.assertTrue(bytes(c.answers[stream].body).endswith(b"late"))
+                self.assertEqual((await c.request("GET", "/slow?ms=5000")).status, 503)
+        run(go())
+
+
 class Networks(Http3Test):
     """By a relay in user space. With two workers, a peer that moves comes to either's socket."""
     ARGS = ("workers=2", "early")
@@ -283,6 +313,13 @@ class Networks(Http3Test):
         async def go():
             with Relay(self.app.port) as relay:
                 async with client(relay.port) as c:
+                    self.assertEqual((await c.request("GET", "/")).status, 200)
+                    for host in ("127.0.0.2", "127.0.0.1"):
+                        relay.move(host)
+                        for _ in range(5):
+                            await c.request("GET", "/")
+                            await asyncio.sleep(0.05)
+                        self.assertEqual(json.loads((await c.request("GET", "/about")).body)["peer"], host)
                     for _ in range(6):
                         self.assertEqual((await c.request("GET", "/")).status, 200)
                         relay.move()
@@ -292,14 +329,31 @@ class Networks(Http3Test):
                     self.assertEqual(bytes((await c.answer(stream)).body), pattern(3_000_000))
         run(go())
 
+    def test_a_forged_move(self):
+        """A packet that comes from where nobody answers does not make its peer be there."""
+        async def go():
+            with Relay(self.app.port) as relay:
+                async with client(relay.port) as c:
+                    self.assertEqual((await c.request("GET", "/")).status, 200)
+                    relay.move("127.0.0.2", heard=False)
+                    stream = c.start("GET", "/about")
+                    await asyncio.sleep(0.1)
+                    relay.backs.append(relay.backs[0])
+                    self.assertEqual(json.loads((await c.answer(stream)).body)["peer"], "127.0.0.1")
+        run(go())
+
     def test_early_data(self):
         async def go():
-            tickets = []
-            async with client(self.app.port, session_ticket_handler=tickets.append) as c:
+            tickets, tokens = [], []
+            async with client(self.app.port, session_ticket_handler=tickets.append, token_handler=tokens.append) as c:
                 await c.request("GET", "/")
                 await asyncio.sleep(0.2)
-            self.assertTrue(tickets)
+            self.assertTrue(tickets and tokens)
+            # That of a peer which has not proved its address waits until it has.
             async with client(self.app.port, configuration(session_ticket=tickets[-1]), wait_connected=False) as c:
+                self.assertEqual((await c.request("GET", "/about")).status, 200)
+            made = configuration(session_ticket=tickets[-1], token=tokens[-1])
+            async with client(self.app.port, made, wait_connected=False) as c:
                 get, post = c.start("GET", "/about"), c.start("POST", "/echo", body=b"x")
                 self.assertEqual((await c.answer(get)).status, 200)
                 self.assertTrue(c._quic.tls.early_data_accepted)

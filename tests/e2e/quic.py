@@ -103,7 +103,7 @@ def run(coroutine, seconds=120):
 
 class Relay:
     """A UDP port before the server's. Each datagram is lost with probability `loss`, sent twice with `double`, and held for up to
-    `delay` seconds, so that order is lost too; move() makes the client come from another port."""
+    `delay` seconds, so that order is lost too; move() makes the client come from another port, or host; one that is not `heard` gets nothing there."""
 
     def __init__(self, port, loss=0.0, double=0.0, delay=0.0, seed=1):
         self.server, self.loss, self.double, self.delay = ("127.0.0.1", port), loss, double, delay
@@ -118,11 +118,12 @@ class Relay:
         threading.Thread(target=self.forward, daemon=True).start()
         threading.Thread(target=self.release, daemon=True).start()
 
-    def move(self):
+    def move(self, host="127.0.0.1", heard=True):
         back = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        back.bind(("127.0.0.1", 0))
+        back.bind((host, 0))
         self.backs.append(back)
-        threading.Thread(target=self.backward, args=(back,), daemon=True).start()
+        if heard:
+            threading.Thread(target=self.backward, args=(back,), daemon=True).start()
 
     def forward(self):
         while not self.over:

@@ -240,6 +240,31 @@ class Https(unittest.TestCase):
         strange = self.start(cert=Certificates.between.issue("localhost2", ["DNS:localhost"]))
         self.assertFalse(json.loads(get(self.connect(strange, ctx=c, session=session))[1])["resumed"])
 
+    def test_resumption_shows_no_less(self):
+        """A ticket of a server where clients may show nothing is none where they have to."""
+        authority = "--client-ca=" + Certificates.authority.cert
+        may, must, c = self.start(authority, "--optional"), self.start(authority), context()
+        s = self.connect(may, ctx=c)
+        get(s)
+        session = s.session
+        self.assertTrue(json.loads(get(self.connect(may, ctx=c, session=session))[1])["resumed"])
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            get(self.connect(must, ctx=c, session=session))
+
+    def test_resumption_with_other_authorities(self):
+        """A ticket goes with what the file of authorities says, not with its name."""
+        file = os.path.join(Certificates.folder, "changing-ca.pem")
+        shutil.copy(Certificates.authority.cert, file)
+        app, c = self.start("--client-ca=" + file), context(cert=Certificates.alice)
+        s = self.connect(app, ctx=c)
+        get(s)
+        session = s.session
+        self.assertTrue(json.loads(get(self.connect(app, ctx=c, session=session))[1])["resumed"])
+        shutil.copy(Certificates.stranger.cert, file)
+        time.sleep(2.3)  # after which it is looked at
+        with self.assertRaises((ssl.SSLError, ConnectionError)):
+            get(self.connect(app, ctx=c, session=session))
+
     def test_tls_1_2_resumption(self):
         app = self.start()
         c = context(maximum_version=ssl.TLSVersion.TLSv1_2)
@@ -553,6 +578,7 @@ class Client(unittest.TestCase):
         alone = a.path("alone.crt"), a.path("alone.key")
         a.make("alone", *alone, "/CN=localhost", "subjectAltName=DNS:localhost\n", None)
         common = a.issue("common", ["DNS:elsewhere"], subject="/CN=localhost")
+        bare = a.issue("bare", [], subject="/CN=localhost")
         partial = a.issue("partial", ["DNS:loc*.example"])
         leaf = a.issue("leaf", ["DNS:leaf"])
 
@@ -576,6 +602,7 @@ class Client(unittest.TestCase):
             (Certificates.other, ("--name=a.b.wild.example",), a.cert, "for another name"),
             (partial, ("--name=local.example",), a.cert, "for another name"),
             (common, (), a.cert, "for another name"),
+            (bare, (), a.cert, "for another name"),
             (Certificates.good, ("--name=127.0.0.2",), a.cert, "for another name"),
             (Certificates.good, (), Certificates.stranger.cert, "authority that is not trusted"),
             (alone, (), a.cert, "self-signed"),

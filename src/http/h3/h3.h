@@ -73,6 +73,7 @@ struct nx__h3_stream {
     bool begun : 1;     /* the handler has */
     bool reset : 1;     /* the peer wants no answer, or has broken off the request */
     bool stopped : 1;   /* we have told it to send no more */
+    bool cut : 1;       /* and that it gets no more either */
     bool submitted : 1; /* the head of the answer */
     bool out_over : 1;  /* nothing follows what is in `out`, */
     bool trailers : 1;  /* but trailers */
@@ -95,6 +96,7 @@ struct nx__h3_wire {
     void (*more_streams)(void *wire);
     void (*fail)(void *wire, uint64_t code);
     bool (*handshaken)(void *wire);
+    bool (*proved)(void *wire); /* the peer's address is */
     const struct sockaddr *(*peer)(void *wire);
 };
 
@@ -115,8 +117,9 @@ struct nx__h3_session {
     uint64_t broken;
     uint64_t streams_most; /* that the peer may have opened so far */
     bool posted;
-    bool busy;  /* something comes in, and a turn follows it */
-    bool early; /* what comes is of 0-RTT */
+    bool busy;    /* something comes in, and a turn follows it */
+    bool early;   /* what comes is of 0-RTT */
+    bool put_off; /* requests wait until the peer's address is proved */
     bool gone;
     bool going; /* the peer was told so; */
     bool last;  /* and it takes no more requests */

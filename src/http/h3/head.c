@@ -171,6 +171,20 @@ static bool has_host(const struct nx__h3_stream *stream)
     return false;
 }
 
+/* A Host field says what :authority does, or nothing (RFC 9114 4.3.1). */
+static bool host_agrees(const struct nx__h3_stream *stream)
+{
+    nx_bytes authority = at(stream, stream->authority);
+    for (uint32_t i = 0; i < stream->field_count && authority.len; i++) {
+        const struct nx__h1_header *field = &stream->fields[i];
+        const char *name = stream->text.data + field->name_off;
+        nx_bytes value = nx_slice(stream->text.data + field->value_off, field->value_len);
+        if (field->name_len == 4 && memcmp(name, "host", 4) == 0 && !nx_bytes_eq(value, authority))
+            return false;
+    }
+    return true;
+}
+
 static const char end_of_line[] = " HTTP/3\r\n";
 
 /* Bytes of the laid out head, at most. */
@@ -284,6 +298,8 @@ static bool check(struct nx__h3_stream *stream)
     stream->reason = "the target is no path";
     bool all = nx_bytes_is(path, "*") && nx_bytes_is(method, "OPTIONS");
     if (!all && (!all_are(path, NX__H1_TARGET) || *path.data != '/')) return false;
+    stream->reason = "the host field is not that of the request";
+    if (!host_agrees(stream)) return false;
     /* What is sent in 0-RTT may be sent again by others (RFC 8470 5.2). */
     stream->refused = 425;
     stream->reason = "the request came before the handshake was done";
@@ -327,7 +343,7 @@ void nx__h3_begin(struct nx__h3_stream *stream)
     }
     stream->req = req;
     nx__fiber_resume(base->fiber);
-    if (stream->req && !stream->streaming)
+    if (stream->req && !stream->streaming && !stream->tunnel)
         nx__h3_timer(stream, o->handler_deadline == NX_FOREVER
                                  ? NX_FOREVER
                                  : server->loop->now + o->handler_deadline);

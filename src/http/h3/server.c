@@ -51,6 +51,10 @@ static bool wire_handshaken(void *wire)
 {
     return ((const struct nx__quic_conn *)wire)->handshaken;
 }
+static bool wire_proved(void *wire)
+{
+    return ((const struct nx__quic_conn *)wire)->proved;
+}
 static const struct sockaddr *wire_peer(void *wire)
 {
     return nx__quic_peer(wire);
@@ -64,6 +68,7 @@ static const struct nx__h3_wire wire_ops = {
     .more_streams = wire_more_streams,
     .fail = wire_fail,
     .handshaken = wire_handshaken,
+    .proved = wire_proved,
     .peer = wire_peer,
 };
 
@@ -221,6 +226,8 @@ nx_err nx__h3_group(nx_http_server *server, uint32_t workers, struct nx__quic_gr
                                .qlog = -1};
     *out = NULL;
     if (!o->h3) return NX_OK;
+    (void)snprintf(how.settings, sizeof how.settings, "%u %d %d", o->max_head, NX__H3_TABLE,
+                   NX__H3_BLOCKED);
     if (!server->tls)
         return nx__error_set(NX_EINVAL, "cannot serve HTTP/3: it needs a certificate (cert, key)");
     if (o->h3_qlog) NX_TRY(nx__quic_qlog_directory(o->h3_qlog, &how.qlog));

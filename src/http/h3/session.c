@@ -123,7 +123,9 @@ void nx__h3_cut(struct nx__h3_stream *stream, uint64_t code)
     session->ops->reset(session->wire, stream->id, code);
     if (!stream->in_end && !stream->stopped)
         session->ops->stop_sending(session->wire, stream->id, code);
-    stream->stopped = true;
+    stream->stopped = stream->cut = true;
+    /* A peer that does not end its side would keep the stream, and so the connection, for ever. */
+    if (!stream->req) nx__h3_timer(stream, after(stream, stream->server->options.write_deadline));
 }
 
 static void turn_posted(struct nx__post *post)
@@ -155,7 +157,8 @@ void nx__h3_turn(struct nx__h3_stream *stream)
 void nx__h3_ended(struct nx__h3_stream *stream)
 {
     stream->req = NULL;
-    if (stream->streaming && !stream->held) nx__h3_stream_over(stream);
+    /* What goes on without a fiber does not without its connection. */
+    if (stream->streaming && (!stream->held || !stream->session)) nx__h3_stream_over(stream);
     if (!stream->session) {
         nx_http_server *server = stream->server;
         stream_free(stream);
@@ -192,6 +195,10 @@ static void stream_due(struct nx__timer *timer)
     const nx_http_server_options *o = &stream->server->options;
     if (stream->streaming) {
         nx__h3_stream_due(stream);
+        return;
+    }
+    if (stream->cut && !stream->req) {
+        stream->session->ops->fail(stream->session->wire, NGHTTP3_H3_EXCESSIVE_LOAD);
         return;
     }
     if (!stream->req && stream->head_done) {
@@ -437,6 +444,11 @@ static void stream_turn(struct nx__h3_stream *stream)
         if (!stream->timer.place)
             nx__h3_timer(stream, after(stream, stream->server->options.head_deadline));
     } else if (!stream->begun) {
+        /* Else a request of 0-RTT would be taken for its whose address was forged. */
+        if (stream->early && !stream->session->ops->proved(stream->session->wire)) {
+            stream->session->put_off = true;
+            return;
+        }
         stream->begun = true;
         nx__h3_begin(stream);
     } else if (stream->held && !stream->req) {
@@ -444,9 +456,20 @@ static void stream_turn(struct nx__h3_stream *stream)
     }
 }
 
+static void put_off_end(struct nx__h3_session *session)
+{
+    session->put_off = false;
+    for (struct nx__list *link = session->streams.next; link != &session->streams;
+         link = link->next) {
+        struct nx__h3_stream *stream = nx__container_of(link, struct nx__h3_stream, link);
+        if (stream->head_done && !stream->begun) nx__h3_turn(stream);
+    }
+}
+
 void nx__h3_session_turn(struct nx__h3_session *session)
 {
     session->busy = true;
+    if (session->put_off && session->ops->proved(session->wire)) put_off_end(session);
     while (!nx__list_empty(&session->turns)) {
         struct nx__list *link = nx__list_pop(&session->turns);
         stream_turn(nx__container_of(link, struct nx__h3_stream, turn));

@@ -33,7 +33,9 @@ static long tunnel_send(struct nx__tunnel *tunnel, const nx_bytes *pieces, size_
     size_t sent = 0, total = 0;
     if (nx__h3_broken(stream)) return -EPIPE;
     for (size_t i = 0; i < count; i++) {
-        size_t room = stream->out_len < NX__H3_OUT_MOST ? NX__H3_OUT_MOST - stream->out_len : 0;
+        size_t most =
+            stream->session->out_len < NX__H3_SESSION_OUT_MOST ? NX__H3_OUT_MOST : NX__H3_PIECE;
+        size_t room = stream->out_len < most ? most - stream->out_len : 0;
         size_t len = pieces[i].len < room ? pieces[i].len : room;
         total += pieces[i].len;
         if (!len) continue;

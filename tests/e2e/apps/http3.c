@@ -1,5 +1,5 @@
 /* What HTTP/3 is tried with. Arguments: port, certificate, key, and options: "retry", "early",
- * "qlog=DIRECTORY", "workers=N". */
+ * "qlog=DIRECTORY", "workers=N", "handler-ms=N". */
 #include <nexus.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -102,6 +102,14 @@ static nx_err subscribe(nx_request *req, nx_response *res)
     return nx_response_subscribe(res, topic);
 }
 
+/* Its handler goes on for a while, as a stream of events already. */
+static nx_err subscribe_late(nx_request *req, nx_response *res)
+{
+    (void)req;
+    NX_TRY(nx_response_subscribe(res, topic));
+    return nx_sleep(NX_MS(300));
+}
+
 static nx_err publish(nx_request *req, nx_response *res)
 {
     (void)req;
@@ -156,6 +164,8 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "early") == 0) options.h3_early = true;
         if (strncmp(argv[i], "qlog=", 5) == 0) options.h3_qlog = argv[i] + 5;
         if (strncmp(argv[i], "workers=", 8) == 0) options.workers = (uint32_t)atoi(argv[i] + 8);
+        if (strncmp(argv[i], "handler-ms=", 11) == 0)
+            options.handler_deadline = NX_MS(atoi(argv[i] + 11));
         if (strncmp(argv[i], "files=", 6) == 0) files = argv[i] + 6;
         if (strncmp(argv[i], "connections=", 12) == 0)
             options.max_connections = (uint32_t)atoi(argv[i] + 12);
@@ -173,6 +183,7 @@ int main(int argc, char **argv)
     nx_http_get(server, "/hints", hints);
     nx_http_get(server, "/events", events);
     nx_http_get(server, "/subscribe", subscribe);
+    nx_http_get(server, "/subscribe-late", subscribe_late);
     nx_http_get(server, "/publish", publish);
     nx_http_get(server, "/stats", stats);
     nx_http_get(server, "/served", socket_served);
