@@ -179,12 +179,13 @@ class Client(unittest.TestCase):
 
     def test_no_more_exchanges(self):
         """Who takes none any more, and does not close, is left."""
-        def none(server):
-            stream = server.request()
-            server.send(frame(wire.SETTINGS, 0, 0, struct.pack(">HI", 3, 0)))
-            server.answer(stream)
-        port = self.serve(none, lambda server: server.answer(server.request()))
-        self.assertEqual(self.counts(self.fetch(port, "again", 2, 1)), (2, 0))
+        def less(server):
+            for most in (1, 0):
+                stream = server.request()
+                server.send(frame(wire.SETTINGS, 0, 0, struct.pack(">HI", 3, most)))
+                server.answer(stream)
+        port = self.serve(less, lambda server: server.answer(server.request()))
+        self.assertEqual(self.counts(self.fetch(port, "again", 3, 1)), (3, 0))
 
     def test_those_who_wait_share_it(self):
         """There is room on a connection as soon as it is made."""
