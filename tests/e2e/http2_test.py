@@ -260,6 +260,18 @@ class Stop(unittest.TestCase):
             self.assertEqual(idle.end(), wire.NO_ERROR)
         self.assertEqual(app.process.wait(20), 0)
 
+    def test_a_tunnel_is_reset_while_its_callback_is_busy(self):
+        app = App("ws.c")
+        self.addCleanup(app.kill)
+        with Peer(app.connect) as p:
+            ws = Socket(p, "/callbacks")
+            ws.send(b"!nap")
+            self.assertEqual(ws.receive(), (1, b"before"))
+            app.process.terminate()
+            self.assertEqual(ws.receive()[0], 8)
+            p.send(frame(wire.RST_STREAM, 0, ws.stream, wire.CANCEL.to_bytes(4, "big")))
+            app.process.wait(20)
+
 
 class Socket:
     """A WebSocket in a stream (RFC 8441)."""

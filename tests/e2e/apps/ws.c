@@ -18,6 +18,10 @@ static nx_err answer(nx_ws *ws, const nx_ws_message *m)
         NX_TRY(nx_sleep(NX_MS(200)));
         return nx_ws_send(ws, "after");
     }
+    if (m->text && nx_bytes_is(m->data, "!nap")) {
+        NX_TRY(nx_ws_send(ws, "before"));
+        return nx_sleep(NX_S(60));
+    }
     if (m->text && nx_bytes_is(m->data, "!fail")) return nx_fail(NX_EFAILED, "as you wish");
     if (m->text && nx_bytes_is(m->data, "!json"))
         return nx_ws_send_json(ws, nx_obj("protocol", nx_ws_protocol(ws), "n", 3));
