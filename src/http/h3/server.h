@@ -3,15 +3,12 @@
 #define NX__H3_SERVER_H
 
 #include "http/server.h"
-
-struct nx__quic_group; /* quic/quic.h */
+#include "quic/quic.h"
 
 /* What the workers of a server share; `*out` is to be freed with nx__quic_group_free, and is NULL
  * without HTTP/3. NX_EINVAL, NX_ENOMEM and others, recorded. */
 NX_MUST_CHECK nx_err nx__h3_group(nx_http_server *server, uint32_t workers,
                                   struct nx__quic_group **out);
-
-void nx__quic_group_free(struct nx__quic_group *group);
 
 /* Makes the line that tells peers of other protocols (RFC 7838). */
 void nx__h3_advertise(nx_http_server *server);

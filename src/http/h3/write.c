@@ -308,7 +308,7 @@ nx_err nx__h3_early(nx_response *res, nx_bytes link)
 nx_err nx__h3_send(nx_response *res, nx_bytes body)
 {
     struct nx__h3_stream *stream = of(res);
-    bool sends;
+    bool sends = false;
     NX_TRY(submit(res, body.len, &sends));
     res->state = NX__RESPONSE_DONE;
     if (!sends) return NX_OK;
@@ -457,7 +457,7 @@ nx_err nx__h3_send_file(nx_response *res, int fd, const struct nx__file_piece *p
 {
     struct nx__h3_stream *stream = of(res);
     uint64_t length = 0;
-    bool sends;
+    bool sends = false;
     for (size_t i = 0; i < count; i++) length += pieces[i].bytes.len + pieces[i].len;
     NX_TRY(submit(res, length, &sends));
     res->state = NX__RESPONSE_STREAMING;
