@@ -351,7 +351,9 @@ class Networks(Http3Test):
             self.assertTrue(tickets and tokens)
             # That of a peer which has not proved its address waits until it has.
             async with client(self.app.port, configuration(session_ticket=tickets[-1]), wait_connected=False) as c:
-                self.assertEqual((await c.request("GET", "/about")).status, 200)
+                get, post = c.start("GET", "/about"), c.start("POST", "/echo", body=b"x")
+                self.assertEqual((await c.answer(get)).status, 200)
+                self.assertEqual((await c.answer(post)).status, 425)
             made = configuration(session_ticket=tickets[-1], token=tokens[-1])
             async with client(self.app.port, made, wait_connected=False) as c:
                 get, post = c.start("GET", "/about"), c.start("POST", "/echo", body=b"x")

@@ -449,8 +449,13 @@ static void stream_turn(struct nx__h3_stream *stream)
     } else if (!stream->begun) {
         /* Else a request of 0-RTT would be taken for its whose address was forged. */
         if (stream->early && !stream->session->ops->proved(stream->session->wire)) {
-            stream->session->put_off = true;
-            return;
+            if (stream->in_end) {
+                stream->session->put_off = true;
+                return;
+            }
+            /* One with a body would have that kept for it. */
+            stream->refused = 425;
+            stream->reason = "the request came before the handshake was done";
         }
         stream->begun = true;
         nx__h3_begin(stream);
