@@ -1,6 +1,7 @@
 /* HTTP/2 sessions of a server: the input is what a peer sends behind the preface, in pieces of some
  * length. Requests are answered by a handler that reads all of their bodies; what is answered is
  * taken, and the connection is gone in the end. */
+#include "fibers.h"
 #include "http/attach.h"
 #include "http/h2/h2.h"
 #include "http/workers.h"
@@ -15,14 +16,6 @@ enum { INPUT_MOST = 16384, TURNS_MOST = 10000 };
 static void check(bool good)
 {
     if (!good) abort();
-}
-
-/* What ended fibers keep for the next request is reached from their stacks alone, where
- * LeakSanitizer does not look. */
-const char *__asan_default_options(void);
-const char *__asan_default_options(void)
-{
-    return "detect_leaks=0";
 }
 
 static struct nx_loop loop;

@@ -1,6 +1,7 @@
 /* HTTP/3 sessions: the input is what a peer sends on its streams, in pieces of some length and
  * order. Requests are answered by a handler that reads all of their bodies; what is answered is
  * taken, and acknowledged, as a peer would. */
+#include "fibers.h"
 #include "http/h3/h3.h"
 #include "http/workers.h"
 #include <stdlib.h>
