@@ -411,7 +411,8 @@ class Floods(AttackTest):
             async with client(self.app.port, session_ticket_handler=tickets.append, token_handler=tokens.append) as c:
                 await self.stats(c)
                 await asyncio.sleep(0.2)
-            for token, done in ((b"", 0), (tokens[-1], 1)):
+            async def served(token):
+                """How many requests the first packets of a connection have come to."""
                 async with client(self.app.port) as c:
                     before = (await self.stats(c))["requests"]
                     connection = QuicConnection(configuration=configuration(session_ticket=tickets[-1], token=token))
@@ -423,12 +424,12 @@ class Floods(AttackTest):
                         raw.flush()
                         self.assertTrue(raw.receive())
                         await asyncio.sleep(0.3)
-                        for asks in range(1, 50):
-                            found = (await self.stats(c))["requests"] - before - asks
-                            if found == done:
-                                break
-                            await asyncio.sleep(0.1)
-                        self.assertEqual(found, done)
+                        return (await self.stats(c))["requests"] - before - 1  # the one that asks
+            for _ in range(3):
+                self.assertEqual(await served(b""), 0)
+            # Early data may be refused at any time; but not always.
+            found = [await served(tokens[-1]) for _ in range(5)]
+            self.assertTrue(set(found) <= {0, 1} and 1 in found, found)
         self.attack(go())
 
     def test_early_replay(self):
