@@ -1,10 +1,10 @@
 /* HTTP/2 sessions of a server: the input is what a peer sends behind the preface, in pieces of some
  * length. Requests are answered by a handler that reads all of their bodies; what is answered is
  * taken, and the connection is gone in the end. */
-#include "fibers.h"
 #include "http/attach.h"
 #include "http/h2/h2.h"
 #include "http/workers.h"
+#include "session.h"
 #include <errno.h>
 #include <nexus/timer.h>
 #include <stdlib.h>
@@ -12,26 +12,6 @@
 #include <unistd.h>
 
 enum { INPUT_MOST = 16384, TURNS_MOST = 10000 };
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
-
-static struct nx_loop loop;
-static nx_http_server *server;
-
-static nx_err echo(nx_request *req, nx_response *res)
-{
-    nx_bytes chunk;
-    do {
-        NX_TRY(nx_request_read(req, &chunk));
-        NX_TRY(nx_response_write(res, chunk));
-    } while (chunk.len);
-    nx_bytes trailer = nx_request_trailer(req, "x");
-    if (trailer.len) nx_response_trailer(res, "x", "y");
-    return NX_OK;
-}
 
 static nx_err hello(nx_request *req, nx_response *res)
 {

@@ -1,32 +1,12 @@
 /* HTTP/3 sessions: the input is what a peer sends on its streams, in pieces of some length and
  * order. Requests are answered by a handler that reads all of their bodies; what is answered is
  * taken, and acknowledged, as a peer would. */
-#include "fibers.h"
 #include "http/h3/h3.h"
 #include "http/workers.h"
+#include "session.h"
 #include <stdlib.h>
 
 enum { INPUT_MOST = 16384, STREAMS = 8 };
-
-static void check(bool good)
-{
-    if (!good) abort();
-}
-
-static struct nx_loop loop;
-static nx_http_server *server;
-
-static nx_err echo(nx_request *req, nx_response *res)
-{
-    nx_bytes chunk;
-    do {
-        NX_TRY(nx_request_read(req, &chunk));
-        NX_TRY(nx_response_write(res, chunk));
-    } while (chunk.len);
-    nx_bytes trailer = nx_request_trailer(req, "x");
-    if (trailer.len) nx_response_trailer(res, "x", "y");
-    return NX_OK;
-}
 
 /* ---- What is below the session */
 
