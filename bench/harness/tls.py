@@ -10,14 +10,19 @@ from .proc import Failed
 from .row import IDLE_CONNECTIONS, Group, Row, at_least, every
 
 
+def folder():
+    """Where the certificate is, and what is served."""
+    path = WORK / "tls"
+    path.mkdir(parents=True, exist_ok=True)
+    if not (path / "1m.bin").exists():
+        (path / "1m.bin").write_bytes(os.urandom(1 << 20))
+    return path
+
+
 def _tls(name, wanted, quick):
     """What a second of the server's CPU does: connections with a handshake and a request each, megabytes of a file."""
-    folder = WORK / "tls"
-    folder.mkdir(parents=True, exist_ok=True)
-    if not (folder / "1m.bin").exists():
-        (folder / "1m.bin").write_bytes(os.urandom(1 << 20))
     values = {}
-    with Server(name, lambda port: peers.tls_command(name, port, folder), tls=True) as server:
+    with Server(name, lambda port: peers.tls_command(name, port, folder()), tls=True) as server:
         def load(*options, seconds):
             before = proc.Cpu(server.pid)
             command = [str(TOOLS / "bench_tls"), "--port", str(server.port), "--seconds", str(seconds), *options]

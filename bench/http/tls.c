@@ -1,5 +1,5 @@
-/* The server of the TLS rows: GET / answers JSON, and files are below /files; PORT CERT KEY FOLDER.
- */
+/* The server of the TLS rows: GET / answers JSON, and files are below /files; PORT CERT KEY FOLDER,
+ * and h3 for HTTP/3 too. */
 #include <nexus/http.h>
 #include <nexus/static.h>
 #include <stdio.h>
@@ -13,13 +13,13 @@ static nx_err root(nx_request *req, nx_response *res)
 
 int main(int argc, char **argv)
 {
-    long port = argc == 5 ? strtol(argv[1], NULL, 10) : 0;
+    long port = argc > 4 ? strtol(argv[1], NULL, 10) : 0;
     if (port < 1 || port > 65534) {
-        fprintf(stderr, "usage: tls.c PORT CERT KEY FOLDER\n");
+        fprintf(stderr, "usage: tls.c PORT CERT KEY FOLDER [h3]\n");
         return NX_EUSAGE;
     }
     nx_http_server *server =
-        nx_http_server_new(.port = (uint16_t)port, .cert = argv[2], .key = argv[3]);
+        nx_http_server_new(.port = (uint16_t)port, .cert = argv[2], .key = argv[3], .h3 = argc > 5);
     nx_http_route(server, "GET", "/", root);
     nx_http_static(server, "/files", argv[4]);
     nx_err err = nx_http_listen(server);
