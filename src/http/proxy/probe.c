@@ -11,7 +11,8 @@ struct watcher {
     struct nx__prober *prober;
     struct nx_loop *loop;
     struct nx__timer timer;
-    nx_fiber *fiber; /* that asks now; NULL: none does */
+    nx_fiber *fiber;     /* that asks now; NULL: none does */
+    struct nx__op *ends; /* who waits for its end */
 };
 
 struct nx__prober {
@@ -34,6 +35,17 @@ struct nx__prober *nx__prober_new(struct nx__proxying *proxying)
 /* Not free() itself: the analyzer takes a list for one in which what was taken out still is. */
 static void (*const watcher_free)(void *watcher) = free;
 
+/* What is asked by is the proxying's: it ends first. */
+static void round_end(struct watcher *w)
+{
+    nx_cancel(w->fiber);
+    while (w->fiber) {
+        struct nx__op op = {.call = "for the end of a health check"};
+        w->ends = &op;
+        (void)nx__op_wait_uncanceled(&op);
+    }
+}
+
 /* The loops that have asked have ended, but for the calling thread's. */
 void nx__prober_free(struct nx__prober *p)
 {
@@ -41,11 +53,7 @@ void nx__prober_free(struct nx__prober *p)
     for (struct nx__list *link; (link = nx__list_pop(&p->watchers));) {
         struct watcher *w = nx__container_of(link, struct watcher, link);
         if (w->loop == nx__loop_current) nx__timer_clear(&w->loop->timers, &w->timer);
-        if (w->loop == nx__loop_current && w->fiber) {
-            w->prober = NULL; /* its fiber frees it */
-            nx_cancel(w->fiber);
-            continue;
-        }
+        if (w->loop == nx__loop_current && w->fiber) round_end(w);
         watcher_free(w);
     }
     (void)pthread_mutex_destroy(&p->lock);
@@ -61,36 +69,26 @@ static void said(struct nx__upstream *u, bool well)
             well ? "passes" : "fails", well ? "" : ": ", well ? "" : nx__error_last()->message);
 }
 
-static nx_err ask_one(const struct nx__proxying *of, const struct nx__upstream *u)
+static void ask_one(const struct nx__proxying *of, struct nx__upstream *u)
 {
-    nx_fetched *answer;
-    nx_client *client = nx__client_proxying();
-    if (!client) return NX_ENOMEM;
-    const char *url = nx_format("http://%s%s%s", u->authority, u->base, of->health_path);
-    if (!url) return NX_ENOMEM;
-    NX_TRY(nx_fetch(&answer, url, .client = client, .unix_socket = u->unix_path,
-                    .deadline = of->o.health_deadline, .redirects = NX_FETCH_NO_REDIRECTS));
-    int status = nx_fetched_status(answer);
-    if (status < 400) return NX_OK;
-    return nx__error_set(NX_EFAILED, "%s answers %d", url, status);
+    nx_scope *scope;
+    bool reused = false;
+    if (nx_scope_open(&scope)) return;
+    nx_err err = nx__upstream_probe(of, u, false, &reused);
+    /* A connection that was closed while it was idle says nothing of the upstream. */
+    if (err == NX_ERESET && reused) err = nx__upstream_probe(of, u, true, &reused);
+    if (err != NX_ECANCELED && err != NX_ENOMEM) said(u, !err);
+    NX_IGNORE(nx_scope_close(&scope));
 }
 
 static nx_err round_run(void *arg)
 {
     struct watcher *w = arg;
-    for (uint32_t i = 0; w->prober && i < w->prober->of->upstreams.count; i++) {
-        struct nx__proxying *of = w->prober->of;
-        struct nx__upstream *u = &of->upstreams.items[i];
-        nx_scope *scope;
-        if (nx_scope_open(&scope)) break;
-        nx_err err = ask_one(of, u);
-        if (w->prober && err != NX_ECANCELED && err != NX_ENOMEM) said(u, !err);
-        NX_IGNORE(nx_scope_close(&scope));
-    }
-    if (!w->prober)
-        free(w);
-    else
-        w->fiber = NULL;
+    struct nx__proxying *of = w->prober->of;
+    for (uint32_t i = 0; i < of->upstreams.count && !nx_canceled(); i++)
+        ask_one(of, &of->upstreams.items[i]);
+    w->fiber = NULL;
+    if (w->ends) nx__op_complete(w->ends, 0);
     return NX_OK;
 }
 
