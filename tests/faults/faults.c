@@ -349,7 +349,6 @@ NX__READS_ANYTHING long __wrap_syscall(long number, ...)
         if (end == HALF) more[2] = (long)half((size_t)more[2]);
     }
     const char *name = number == SYS_openat2             ? "openat2"
-                       : number == SYS_epoll_pwait2      ? "epoll_pwait2"
                        : number == SYS_getdents64        ? "getdents64"
                        : number == SYS_pidfd_open        ? "pidfd_open"
                        : number == SYS_pidfd_send_signal ? "pidfd_send_signal"
