@@ -34,6 +34,15 @@ typedef struct nx_fetch_part {
     nx_stream *source;     /* what gives it; closed, whatever happens */
 } nx_fetch_part;
 
+/* Which HTTP is spoken. */
+typedef enum nx_fetch_http {
+    NX_FETCH_ANY,       /* HTTP/2 or 1.1 by ALPN, and HTTP/3 where the server has said that it has it
+                           (Alt-Svc) and as long as that can be reached */
+    NX_FETCH_NO_HTTP_3, /* what goes over TCP */
+    NX_FETCH_HTTP_3,    /* HTTP/3 alone, at the UDP port of the URL's number: for who knows that it
+                           is there. Only "https:", and through no proxy */
+} nx_fetch_http;
+
 /* Zero means the default, which is named in the comment. */
 typedef struct nx_fetch_options {
     size_t size;
@@ -72,6 +81,7 @@ typedef struct nx_fetch_options {
     bool raw;          /* the body is given as it comes: nothing is asked for and decoded (gzip,
                           br, zstd) */
     const char *unix_socket; /* the path of a Unix socket to ask, whatever the URL's host */
+    nx_fetch_http http;      /* NX_FETCH_ANY */
 } nx_fetch_options;
 
 #define NX_FETCH_NO_REDIRECTS UINT32_MAX
@@ -112,7 +122,7 @@ NX_API nx_bytes nx_fetched_trailer(const nx_fetched *answer, const char *name);
  */
 NX_API nx_bytes nx_fetched_url(const nx_fetched *answer);
 NX_API uint32_t nx_fetched_redirects(const nx_fetched *answer);
-/* "HTTP/1.1", "HTTP/2" */
+/* "HTTP/1.1", "HTTP/2", "HTTP/3" */
 NX_API nx_bytes nx_fetched_protocol(const nx_fetched *answer);
 /* Bytes of the body as it comes, where the peer has said so; else -1. */
 NX_API int64_t nx_fetched_length(const nx_fetched *answer);

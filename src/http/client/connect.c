@@ -96,14 +96,21 @@ static nx_err connect_hear(struct nx__wire *wire, const struct nx__way *way, nx_
 
 /* ---- TLS */
 
-static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_duration deadline)
+enum { NAME = 256 };
+
+static void name_spell(const struct nx__way *way, char out[NAME])
 {
-    char name[256], place[NX__PEER_MAX];
-    nx_tls_connect_options o = *way->tls;
     size_t len = way->host.len;
     /* "example.com." is the same host, and no certificate has the dot. */
     if (len && way->host.data[len - 1] == '.') len--;
-    (void)snprintf(name, sizeof name, "%.*s", (int)len, way->host.data);
+    (void)snprintf(out, NAME, "%.*s", (int)len, way->host.data);
+}
+
+static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_duration deadline)
+{
+    char name[NAME], place[NX__PEER_MAX];
+    nx_tls_connect_options o = *way->tls;
+    name_spell(way, name);
     place_spell(way, place);
     o.protocols = nx__client_protocols;
     nx_err err = nx__wire_tls(wire, *wire, name, place, &o, deadline);
@@ -126,6 +133,11 @@ nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *wa
     int fd;
     struct nx__wire *wire;
     *out = NULL;
+    if (way->h3_port) {
+        char name[NAME];
+        name_spell(way, name);
+        return nx__client_h3(out, way, name, deadline);
+    }
     NX_TRY(dial(&fd, way, deadline));
     NX_TRY(nx__wire_socket(&wire, fd));
     if (!way->tls) return nx__client_h1(out, wire);

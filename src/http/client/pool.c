@@ -18,9 +18,9 @@ struct waiter {
 
 static void key_make(const struct nx__way *way, char *out, size_t size, size_t *len)
 {
-    int n = snprintf(out, size, "%c%.*s:%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
-                     NX_FMT(way->host), way->port, NX_FMT(way->unix_path), NX_FMT(way->proxy_host),
-                     way->proxy_port, NX_FMT(way->proxy_authorization));
+    int n = snprintf(out, size, "%c%.*s:%u|%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
+                     NX_FMT(way->host), way->port, way->h3_port, NX_FMT(way->unix_path),
+                     NX_FMT(way->proxy_host), way->proxy_port, NX_FMT(way->proxy_authorization));
     *len = n < 0 ? 0 : (size_t)n;
 }
 
@@ -276,7 +276,7 @@ static nx_err make(struct nx__client_pool *pool, struct nx__origin *origin,
     conn->origin = origin;
     nx__list_init(&conn->link);
     nx__list_init(&conn->idle);
-    if (!conn->wire->wake) {
+    if (conn->wire && !conn->wire->wake) {
         conn->wire->wake_arg = conn;
         conn->wire->wake = wake;
     }
