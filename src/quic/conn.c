@@ -140,9 +140,16 @@ static int remove_id(ngtcp2_conn *ngtcp2, const ngtcp2_cid *id, void *user)
 
 static int key_to_send(ngtcp2_conn *ngtcp2, ngtcp2_encryption_level level, void *user)
 {
-    (void)ngtcp2;
-    if (level == NGTCP2_ENCRYPTION_LEVEL_HANDSHAKE) return 0;
-    return fail(of(user), app_of(of(user))->ready(of(user)));
+    bool server = ngtcp2_conn_is_server2(ngtcp2);
+    bool first = level == (server ? NGTCP2_ENCRYPTION_LEVEL_1RTT : NGTCP2_ENCRYPTION_LEVEL_0RTT);
+    return first ? fail(of(user), app_of(of(user))->ready(of(user))) : 0;
+}
+
+/* By this one a client knows what the server allows. */
+static int key_to_receive(ngtcp2_conn *ngtcp2, ngtcp2_encryption_level level, void *user)
+{
+    bool first = level == NGTCP2_ENCRYPTION_LEVEL_1RTT && !ngtcp2_conn_is_server2(ngtcp2);
+    return first ? fail(of(user), app_of(of(user))->ready(of(user))) : 0;
 }
 
 static void whole(struct nx__quic_conn *conn)
@@ -288,6 +295,7 @@ const ngtcp2_callbacks nx__quic_callbacks = {
     .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
     .get_path_challenge_data2 = ngtcp2_crypto_get_path_challenge_data2_cb,
     .version_negotiation = ngtcp2_crypto_version_negotiation_cb,
+    .recv_rx_key = key_to_receive,
     .recv_tx_key = key_to_send,
 };
 

@@ -406,35 +406,6 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
     return __real_sendmsg(fd, &shorter, flags);
 }
 
-/* Of several messages half go. */
-static unsigned half_of(unsigned count)
-{
-    return count > 1 ? count / 2 : count;
-}
-
-int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
-int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
-
-int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
-{
-    enum end end = moves(fd, "sendmmsg");
-    if (end == FAILED) return -1;
-    return __real_sendmmsg(fd, messages, end == WHOLE ? count : half_of(count), flags);
-}
-
-int __real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                    struct timespec *most);
-int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                    struct timespec *most);
-
-int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
-                    struct timespec *most)
-{
-    enum end end = moves(fd, "recvmmsg");
-    if (end == FAILED) return -1;
-    return __real_recvmmsg(fd, messages, end == WHOLE ? count : half_of(count), flags, most);
-}
-
 /* ---- Descriptors */
 
 int faults_descriptors(void)

@@ -430,22 +430,25 @@ nx_err nx__client_h3(struct nx__client_conn **out, const struct nx__way *way, co
                      nx_duration deadline)
 {
     struct nx__addresses addresses;
-    char peer[NX__PEER_MAX], why[NX__ERROR_MESSAGE_MAX];
+    char peer[NX__PEER_MAX], why[NX__ERROR_MESSAGE_MAX] = "";
     nx_tls_connect_options tls = *way->tls;
     *out = NULL;
     tls.protocols = "h3";
     NX_TRY(nx__dial_addresses(&addresses, way->host, way->h3_port, deadline, peer));
-    nx_err err = NX_OK;
+    nx_err err = NX_EREFUSED;
     for (unsigned i = 0; i < addresses.count; i++) {
         const struct nx__quic_target target = {&addresses.items[i], name, peer, &tls};
         /* The last has what is left, the others their part of it. */
         nx_duration now = nx__deadline(0), until = deadline;
         if (deadline != NX_FOREVER && deadline > now)
             until = now + (deadline - now) / (addresses.count - i);
-        err = connect_to(out, &target, way->early, until);
-        if (!err) return NX_OK;
+        nx_err one = connect_to(out, &target, way->early, until);
+        if (!one) return NX_OK;
+        /* That nobody listens at one says least. */
+        if (i && one == NX_EREFUSED) continue;
+        err = one;
+        (void)snprintf(why, sizeof why, "%s", nx__error_last()->message);
         if (err == NX_ECANCELED || err == NX_ENOMEM || err == NX_EPROTO) break;
     }
-    (void)snprintf(why, sizeof why, "%s", nx__error_last()->message);
     return nx__error_set(err, "cannot connect to \"%s\" by HTTP/3: %s", peer, why);
 }

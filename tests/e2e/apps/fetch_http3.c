@@ -34,10 +34,8 @@ static nx_err get(const char *what, const char *method, const char *path, nx_dur
     nx_err err = nx_fetch(&res, nx_format("%s%s", origin, path), .client = client, .http = http,
                           .method = method, .deadline = deadline);
     if (!err) err = nx_fetched_body(res, &body);
-    if (err)
-        failed++;
-    else
-        done++;
+    if (err && !failed++ && !what) say(path, err, res, body);
+    if (!err) done++;
     if (what) say(what, err, res, body);
     if (!err) nx_fetched_close(res);
     return NX_OK;
@@ -136,7 +134,7 @@ static nx_err act(char *what)
     if (!name) return NX_ENOMEM;
     if (strcmp(name, "get") == 0) return get(what, "GET", path, 0);
     if (strcmp(name, "head") == 0) return get(what, "HEAD", path, 0);
-    if (strcmp(name, "late") == 0) return get(what, "GET", path, NX_MS(300));
+    if (strcmp(name, "late") == 0) return get(what, "GET", path, NX_S(2));
     if (strcmp(name, "many") == 0) return many(what, number, slash ? slash : "/");
     if (strcmp(name, "echo") == 0) return echo(what, "/echo", (size_t)number, false, false);
     if (strcmp(name, "up") == 0) return echo(what, "/echo", (size_t)number, true, true);
