@@ -18,7 +18,7 @@ struct request {
     const char *url, *method, *data, *file, *ca;
     const char *headers[HEADERS_MOST * 2 + 1];
     size_t headers_count;
-    nx_fetch_http http;
+    nx_http_version version;
     bool head;
 };
 
@@ -42,7 +42,7 @@ static nx_err arguments(struct request *r, int argc, char **argv)
         if (strcmp(word, "-i") == 0)
             r->head = true;
         else if (strcmp(word, "-3") == 0)
-            r->http = NX_FETCH_HTTP_3;
+            r->version = NX_HTTP_3;
         else if (strcmp(word, "-C") == 0)
             r->ca = value;
         else if (strcmp(word, "-H") == 0)
@@ -93,7 +93,7 @@ static nx_err run(int argc, char **argv)
     NX_TRY(nx_client_new(&client, .ca = r.ca));
     const nx_fetch_options options = {.size = sizeof options,
                                       .client = client,
-                                      .http = r.http,
+                                      .version = r.version,
                                       .method = r.method,
                                       .headers = r.headers,
                                       .text = r.data};

@@ -184,8 +184,8 @@ struct nx__quic_conn {
 /* Something may be to be sent; goes out at the end of the turn. */
 void nx__quic_wants(struct nx__quic_conn *conn);
 
-/* The app is done with so many bytes that were received on the stream (-1: on one that has gone): the
- * peer may send as many more. */
+/* The app is done with so many bytes that were received on the stream (-1: on one that has gone):
+ * the peer may send as many more. */
 void nx__quic_consumed(struct nx__quic_conn *conn, int64_t stream, uint64_t len);
 
 /* Opens a stream of our own that only we send on, or that both do; -1 where the peer allows none.

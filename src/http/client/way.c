@@ -27,8 +27,10 @@ nx_err nx__way_make(struct nx__way *way, nx_client *client, const nx_url *url,
 {
     bool tls = nx_bytes_is(url->scheme, "https");
     const struct nx__proxy *proxy = tls ? &client->https : &client->http;
-    *way = (struct nx__way){
-        .tls = tls ? &client->tls : NULL, .host = nx__url_host(url), .port = url->port};
+    *way = (struct nx__way){.tls = tls ? &client->tls : NULL,
+                            .version = o->version,
+                            .host = nx__url_host(url),
+                            .port = url->port};
     if (o->unix_socket) {
         way->unix_path = nx_str(o->unix_socket);
     } else if (proxy->host &&
@@ -38,10 +40,10 @@ nx_err nx__way_make(struct nx__way *way, nx_client *client, const nx_url *url,
         way->proxy_authorization = nx_str(proxy->authorization);
     }
     way->early = safe;
-    if (o->http == NX_FETCH_HTTP_3) {
+    if (o->version == NX_HTTP_3) {
         NX_TRY(h3_alone(way, url));
         way->h3_port = way->port;
-    } else if (o->http == NX_FETCH_ANY && tls && !way->unix_path.len && !way->proxy_host.len) {
+    } else if (o->version == NX_HTTP_ANY && tls && !way->unix_path.len && !way->proxy_host.len) {
         way->h3_port = nx__alternatives_port(&client->alternatives, way->host, way->port,
                                              nx__clock_monotonic());
         way->alternative = way->h3_port != 0;

@@ -131,6 +131,7 @@ static int acked_data(nghttp3_conn *h3, int64_t id, uint64_t len, void *user, vo
     nx__h3_out_done(&s->out, len);
     s->conn->out_len -= (size_t)len;
     if (!x) return 0;
+    x->base.moved = nx__deadline(0);
     if (x->whole)
         x->head_until = nx__exchange_until(
             &x->base, x->rest.len || s->out.len ? x->base.idle_deadline : x->base.head_deadline);

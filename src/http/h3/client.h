@@ -46,7 +46,8 @@ struct nx__h3_exchange {
     struct nx__exchange base;
     struct nx__list link;        /* in conn->exchanges */
     struct nx__h3_asked *stream; /* NULL: none yet, or the wire is done with it */
-    struct nx__timed_op *waiter;
+    struct nx__timed_op *waiter; /* for the answer */
+    struct nx__timed_op *sender; /* that the peer takes what is sent */
     nghttp3_nv *fields;
     size_t field_count;
     nx_bytes rest; /* of a body that was there whole: not yet in stream->out; the caller's */

@@ -30,6 +30,7 @@ static void op_wake(struct nx__timed_op **slot)
 void nx__h3_exchange_wake(struct nx__h3_exchange *x)
 {
     op_wake(&x->waiter);
+    op_wake(&x->sender);
 }
 
 void nx__h3_conn_wake(struct nx__h3_conn *c)
@@ -251,10 +252,11 @@ static nx_err write_piece(struct nx__exchange *base, nx_bytes piece)
         NX_TRY(out_check(x));
         if (has_room(x->stream)) {
             if (put(x->stream, &piece)) return broken(NX_ENOMEM, "out of memory");
+            base->moved = nx__deadline(0);
             nx__h3_asked_resume(x->stream);
             continue;
         }
-        nx_err err = nx__h3_conn_wait(&x->waiter, nx__exchange_until(base, base->idle_deadline));
+        nx_err err = nx__h3_conn_wait(&x->sender, nx__exchange_until(base, base->idle_deadline));
         if (err) return nx__exchange_late(base, err, "the peer took nothing more", "idle_deadline");
     }
     return NX_OK;
@@ -322,16 +324,19 @@ static nx_err ask_again(struct nx__h3_exchange *x)
 static nx_err head(struct nx__exchange *base, struct nx__answer *out)
 {
     struct nx__h3_exchange *x = (struct nx__h3_exchange *)base;
-    if (!base->sent) x->head_until = nx__exchange_until(base, base->head_deadline);
+    if (!base->sent)
+        x->head_until =
+            base->apart ? base->deadline : nx__exchange_until(base, base->head_deadline);
     for (;;) {
         if (x->coming.headed && x->coming.answer.status == 425 && x->early) NX_TRY(ask_again(x));
         if (x->again && nx__h3_conn_is_open(nx__h3_conn_of(x))) NX_TRY(go(x, x->head_until));
         if (x->coming.headed) break;
         NX_TRY(check(x));
+        NX_TRY(nx__exchange_unsent(base));
         nx_err err = nx__h3_conn_wait(&x->waiter, x->head_until);
         /* Meanwhile the peer has taken more of the body. */
         if (err == NX_ETIMEDOUT && nx__deadline(0) < x->head_until) continue;
-        bool sends = x->rest.len || (x->whole && x->stream && x->stream->out.len);
+        bool sends = x->rest.len || (x->whole && x->body && x->stream && x->stream->out.len);
         if (err && sends)
             return nx__exchange_late(base, err, "the peer took nothing more", "idle_deadline");
         if (err) return nx__exchange_late(base, err, "no answer came", "head_deadline");
@@ -342,6 +347,7 @@ static nx_err head(struct nx__exchange *base, struct nx__answer *out)
     out->empty = base->done =
         x->to_head || (x->in_end && !x->in.len) || out->status == 204 || out->status == 304;
     if (out->empty && !x->to_head) out->length = 0;
+    base->enough = out->status >= 300 || x->in_end;
     return out_keep(x);
 }
 
@@ -352,8 +358,9 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     *piece = (nx_bytes){0};
     while (!x->in.len && !x->in_end && !base->done) {
         NX_TRY(check(x));
+        NX_TRY(nx__exchange_unsent(base));
         nx_err err = nx__h3_conn_wait(&x->waiter, nx__exchange_until(base, base->idle_deadline));
-        if (err)
+        if (err && !nx__exchange_moves(base, err))
             return nx__exchange_late(base, err, "nothing more came of the answer", "idle_deadline");
     }
     struct nx__buffer come = x->in;
@@ -361,7 +368,7 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     x->in.len = 0;
     x->piece = come;
     if (!come.len) {
-        base->done = true;
+        base->done = base->enough = true;
         return x->failed && !x->in_end ? check(x) : NX_OK;
     }
     *piece = nx_slice(come.data, come.len);
@@ -370,6 +377,11 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
 }
 
 /* ---- The end */
+
+static void told(struct nx__exchange *base)
+{
+    nx__h3_exchange_wake((struct nx__h3_exchange *)base);
+}
 
 static void end(struct nx__exchange *base)
 {
@@ -406,6 +418,7 @@ const struct nx__client_driver nx__h3_client_driver = {.name = "HTTP/3",
                                                        .finish = finish,
                                                        .head = head,
                                                        .read = read_piece,
+                                                       .told = told,
                                                        .end = end,
                                                        .room = room,
                                                        .alive = alive,

@@ -6,7 +6,7 @@
 #include <string.h>
 
 static nx_client *client;
-static nx_fetch_http http = NX_FETCH_HTTP_3;
+static nx_http_version version = NX_HTTP_3;
 static const char *origin;
 static int done, failed;
 
@@ -31,8 +31,8 @@ static nx_err get(const char *what, const char *method, const char *path, nx_dur
 {
     nx_fetched *res;
     nx_bytes body = {0};
-    nx_err err = nx_fetch(&res, nx_format("%s%s", origin, path), .client = client, .http = http,
-                          .method = method, .deadline = deadline);
+    nx_err err = nx_fetch(&res, nx_format("%s%s", origin, path), .client = client,
+                          .version = version, .method = method, .deadline = deadline);
     if (!err) err = nx_fetched_body(res, &body);
     if (err && !failed++ && !what) say(path, err, res, body);
     if (!err) done++;
@@ -67,7 +67,7 @@ static nx_err echo(const char *what, const char *path, size_t size, bool streame
     nx_bytes body = {0};
     nx_fetch_options o = {.size = sizeof o,
                           .client = client,
-                          .http = http,
+                          .version = version,
                           .method = "POST",
                           .max_body = UINT64_MAX,
                           .max_ratio = UINT32_MAX};
@@ -96,7 +96,8 @@ static nx_err read_slowly(const char *what, const char *path, bool gives_up)
     nx_fetched *res;
     nx_bytes piece = {0};
     size_t total = 0;
-    nx_err err = nx_fetch(&res, nx_format("%s%s", origin, path), .client = client, .http = http);
+    nx_err err =
+        nx_fetch(&res, nx_format("%s%s", origin, path), .client = client, .version = version);
     if (!err) err = nx_fetched_read(res, &piece);
     if (!err) total = piece.len;
     if (!err && !gives_up) err = nx_sleep(NX_MS(500));
@@ -157,8 +158,8 @@ int main(int argc, char **argv)
 {
     if (argc < 5) return 2;
     origin = nx_format("https://localhost:%s", argv[1]);
-    if (strcmp(argv[3], "any") == 0) http = NX_FETCH_ANY;
-    if (strcmp(argv[3], "tcp") == 0) http = NX_FETCH_NO_HTTP_3;
+    if (strcmp(argv[3], "any") == 0) version = NX_HTTP_ANY;
+    if (strcmp(argv[3], "tcp") == 0) version = NX_HTTP_2;
     NX_TRY(nx_client_new(&client, .ca = argv[2], .max_per_host = 2));
     nx_err err = NX_OK;
     for (int i = 4; i < argc && !err; i++) err = act(argv[i]);
