@@ -1,0 +1,149 @@
+/* The stack that guest code runs on: the thread's own where it is large enough, else one of the thread's for that. */
+#include "wasm/internal.h"
+
+#include "loop/loop.h"
+#include "loop/stack.h"
+#include <stdlib.h>
+
+#ifdef NX__ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+void nx__wasm_on_stack(void *top, void (*fn)(void *arg), void *arg);
+
+enum {
+    HOST_ROOM = 128 << 10, /* for the engine, and for host functions behind the guest's frames */
+    NEEDED = NX__ENGINE_STACK + HOST_ROOM,
+    SIZE = NEEDED + (16 << 10), /* bytes of a stack: what gets there has used some already */
+    KEPT = 4,                   /* stacks of a thread that wait for use */
+};
+
+struct stack {
+    struct stack *outer; /* that was used when this one was entered; of those that wait, the next */
+    char *low;
+};
+
+static NX__THREAD_LOCAL struct {
+    struct stack *current, *waiting;
+    unsigned waiting_count;
+    char *thread_low; /* of the thread's own stack, NULL: not asked yet */
+} stacks;
+
+/* Frees what waits when a thread ends. */
+static pthread_key_t end_key;
+static pthread_once_t end_once = PTHREAD_ONCE_INIT;
+
+static void thread_end(void *unused)
+{
+    (void)unused;
+    for (struct stack *s; (s = stacks.waiting);) {
+        stacks.waiting = s->outer;
+        nx__stack_unmap(s->low, SIZE);
+        free(s);
+    }
+    stacks.waiting_count = 0;
+}
+
+static void end_key_make(void)
+{
+    (void)pthread_key_create(&end_key, thread_end);
+}
+
+/* The lowest byte of the thread's own stack. */
+static char *thread_low(void)
+{
+    if (stacks.thread_low) return stacks.thread_low;
+    pthread_attr_t attributes;
+    void *low = NULL;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return NULL;
+    (void)pthread_attr_getstack(&attributes, &low, &size);
+    (void)pthread_attr_destroy(&attributes);
+    return stacks.thread_low = low;
+}
+
+bool nx__wasm_stack_suffices(void)
+{
+    char *here = __builtin_frame_address(0), *low;
+    if (nx__unlikely(stacks.current != NULL) && here >= stacks.current->low &&
+        here < stacks.current->low + SIZE) {
+        low = stacks.current->low;
+    } else {
+        const nx_fiber *fiber = nx__fiber_running();
+        low = fiber && !fiber->main ? fiber->stack : thread_low();
+    }
+    return low && here - low >= NEEDED;
+}
+
+static struct stack *take(void)
+{
+    struct stack *s = stacks.waiting;
+    if (s) {
+        stacks.waiting = s->outer;
+        stacks.waiting_count--;
+        return s;
+    }
+    (void)pthread_once(&end_once, end_key_make);
+    (void)pthread_setspecific(end_key, &stacks);
+    s = malloc(sizeof *s);
+    if (s && nx__stack_map(SIZE, &s->low) == NX_OK) return s;
+    free(s);
+    return NULL;
+}
+
+static void give(struct stack *s)
+{
+    if (stacks.waiting_count == KEPT) {
+        nx__stack_unmap(s->low, SIZE);
+        free(s);
+        return;
+    }
+    s->outer = stacks.waiting;
+    stacks.waiting = s;
+    stacks.waiting_count++;
+}
+
+struct entry {
+    void (*fn)(void *arg);
+    void *arg;
+#ifdef NX__ASAN
+    const void *from;
+    size_t from_size;
+    void *fake;
+#endif
+};
+
+static void entered(void *arg)
+{
+    struct entry *e = arg;
+#ifdef NX__ASAN
+    __sanitizer_finish_switch_fiber(NULL, &e->from, &e->from_size);
+#endif
+    e->fn(e->arg);
+#ifdef NX__ASAN
+    __sanitizer_start_switch_fiber(NULL, e->from, e->from_size);
+#endif
+}
+
+nx_err nx__wasm_enter(void (*fn)(void *arg), void *arg)
+{
+    if (nx__wasm_stack_suffices()) {
+        fn(arg);
+        return NX_OK;
+    }
+    struct stack *s = take();
+    if (!s) return nx__error_set(NX_ENOMEM, "cannot call WebAssembly: no memory for its stack");
+    struct entry e = {.fn = fn, .arg = arg};
+    s->outer = stacks.current;
+    stacks.current = s;
+#ifdef NX__ASAN
+    __sanitizer_start_switch_fiber(&e.fake, s->low, SIZE);
+#endif
+    nx__wasm_on_stack(s->low + SIZE, entered, &e);
+#ifdef NX__ASAN
+    __sanitizer_finish_switch_fiber(e.fake, NULL, NULL);
+#endif
+    stacks.current = s->outer;
+    give(s);
+    return NX_OK;
+}
