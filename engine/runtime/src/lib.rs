@@ -196,7 +196,6 @@ unsafe extern "C" fn linker_wasi(linker: *mut Linker<State>, failure: *mut Failu
     0
 }
 
-/// Says of everything that is not there that it is not, when it is called; until then it is not missed.
 unsafe extern "C" fn linked_new(
     linker: *mut Linker<State>,
     module: *const Module,
@@ -410,15 +409,8 @@ pub struct Api {
     description_free: unsafe extern "C" fn(*mut describe::Description),
     linker_new: unsafe extern "C" fn(*const Engine) -> *mut Linker<State>,
     linker_free: unsafe extern "C" fn(*mut Linker<State>),
-    linker_func: unsafe extern "C" fn(
-        *mut Linker<State>,
-        *const c_char,
-        *const c_char,
-        *const Signature,
-        HostFn,
-        *mut c_void,
-        *mut Failure,
-    ) -> u32,
+    linker_func:
+        unsafe extern "C" fn(*mut Linker<State>, *const c_char, *const c_char, *const Signature, HostFn, *mut c_void, *mut Failure) -> u32,
     linker_wasi: unsafe extern "C" fn(*mut Linker<State>, *mut Failure) -> u32,
     linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Module, *mut *mut InstancePre<State>, *mut Failure) -> u32,
     linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
