@@ -19,9 +19,9 @@ if(NOT EXISTS ${CMAKE_SOURCE_DIR}/engine/vendor)
     message(FATAL_ERROR "engine/vendor is missing. Fetch it with: make setup; or build without WebAssembly: -DNEXUS_WASM=OFF")
 endif()
 
-file(GLOB_RECURSE engine_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/engine/*.rs ${CMAKE_SOURCE_DIR}/engine/Cargo.*
-    ${CMAKE_SOURCE_DIR}/engine/*/Cargo.toml)
-list(FILTER engine_sources EXCLUDE REGEX "/engine/vendor/")
+set(engine ${CMAKE_SOURCE_DIR}/engine)
+file(GLOB engine_sources CONFIGURE_DEPENDS ${engine}/settings.rs ${engine}/Cargo.lock ${engine}/Cargo.toml ${engine}/runtime/Cargo.toml
+    ${engine}/runtime/src/*.rs ${engine}/compiler/Cargo.toml ${engine}/compiler/src/*.rs)
 set(engine_lib ${CMAKE_BINARY_DIR}/lib)
 set(engine_files ${engine_lib}/libnexus-engine.so ${engine_lib}/nexus-wasmc)
 add_custom_command(OUTPUT ${engine_files}

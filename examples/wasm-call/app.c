@@ -37,9 +37,8 @@ int main(void)
     NX_TRY(nx_wasm_find(&sum, compute, "sum", "i32, i32 -> i64"));
     nx_wasm_value values[] = {{.i32 = 0}, {.i32 = 4}};
     NX_TRY(nx_wasm_invoke(&sum, values));
-    printf("the sum of %zu numbers in %zu KiB of memory = %lld\n",
-           sizeof numbers / sizeof *numbers, nx_wasm_memory_view(&memory).len / 1024,
-           (long long)values[0].i64);
+    printf("the sum of %zu numbers in %zu KiB of memory = %lld\n", sizeof numbers / sizeof *numbers,
+           nx_wasm_memory_view(&memory).len / 1024, (long long)values[0].i64);
 
     nx_wasm_close(compute);
     nx_wasm_imports_free(imports);

@@ -9,9 +9,9 @@
 extern "C" {
 #endif
 
-/* A module that runs: its memory, its globals, its tables, and what it may take. For one thread at a
- * time; calls into it don't suspend, and block the loop for as long as it computes. It lives until
- * nx_wasm_close.
+/* A module that runs: its memory, its globals, its tables, and what it may take. For one thread at
+ * a time; calls into it don't suspend, and block the loop for as long as it computes. It lives
+ * until nx_wasm_close.
  *
  *     NX_AUTO(nx_wasm) *wasm = NULL;
  *     NX_TRY(nx_wasm_open(&wasm, "./compute.wasm"));
@@ -29,9 +29,10 @@ typedef struct nx_wasm_imports nx_wasm_imports;
 
 /* ---- Loading */
 
-/* Loads a .wasm file, or a .wat, which is its text. It is compiled to machine code, once: the result
- * is cached by content. In a program that was started with `nexus run` a relative path is relative
- * to the program's file, and neither the file nor the compiler takes a grant. The caller frees
+/* Loads a .wasm file, or a .wat, which is its text. It is compiled to machine code, once: the
+ * result is cached by content. In a program that was started with `nexus run` a relative path is
+ * relative to the program's file, and neither the file nor the compiler takes a grant. The caller
+ * frees
  * `*out`. Blocks while it is compiled. NX_ENOENT, NX_ECOMPILE (not valid WebAssembly: the place is
  * on stderr), NX_ENOTSUP (built without WebAssembly, a component, or the engine is not there),
  * NX_ENOMEM and others. Any thread. */
@@ -50,9 +51,9 @@ typedef struct nx_wasm_options {
     const nx_wasm_imports *imports; /* what it may call; all that it imports has to be there */
     uint64_t max_memory;            /* bytes of all its memories, NX_WASM_MAX_MEMORY */
     uint64_t max_table_elements;    /* of all its tables, NX_WASM_MAX_TABLE_ELEMENTS */
-    nx_duration max_cpu_time;       /* of the processor that one call from outside may take, to a tick
-                                       of NX_WASM_TICK; none */
-    nx_duration deadline;           /* the same by the clock; none */
+    nx_duration max_cpu_time; /* of the processor that one call from outside may take, to a tick
+                                 of NX_WASM_TICK; none */
+    nx_duration deadline;     /* the same by the clock; none */
 } nx_wasm_options;
 
 /* Defaults. */
@@ -87,10 +88,10 @@ static inline void nx_wasm_auto(nx_wasm **wasm)
 
 /* ---- Calling */
 
-/* Calls an exported function with C values: up to 32 arguments, the result where `out` points, which
- * is NULL where there is none. Both are checked against the module: integers have to fit their type, and
- * reals are rounded to f32 where that is the type. For functions of several results, SIMD and loops
- * there is nx_wasm_find.
+/* Calls an exported function with C values: up to 32 arguments, the result where `out` points,
+ * which is NULL where there is none. Both are checked against the module: integers have to fit
+ * their type, and reals are rounded to f32 where that is the type. For functions of several
+ * results, SIMD and loops there is nx_wasm_find.
  *
  * NX_ENOENT (no such function; the message names the nearest), NX_ETYPE (other parameters or
  * result), NX_ECRASHED (it has trapped: the message says why and where, nx_wasm_trace has the whole
@@ -122,8 +123,8 @@ typedef enum nx_wasm_type {
         float *: NX_WASM_F32, double *: NX_WASM_F64, void *: NX_WASM_NONE)
 
 /* Where the guest was when it trapped last, a line for each function, innermost first, with its
- * place in the file: "divide at 0x52". Called from a function that the guest calls: where it is now.
- * Memory of the current scope, empty if there is nothing to tell. */
+ * place in the file: "divide at 0x52". Called from a function that the guest calls: where it is
+ * now. Memory of the current scope, empty if there is nothing to tell. */
 NX_API nx_bytes nx_wasm_trace(nx_wasm *wasm);
 
 /* ---- Calling often */
@@ -140,8 +141,8 @@ typedef union nx_wasm_value {
     nx_bytes bytes;
 } nx_wasm_value;
 
-/* A function that was looked up and whose type was checked. It lasts as long as its nx_wasm, and may
- * be copied. */
+/* A function that was looked up and whose type was checked. It lasts as long as its nx_wasm, and
+ * may be copied. */
 typedef struct nx_wasm_func {
     nx_wasm *wasm;
     uint32_t params, results;
@@ -161,8 +162,8 @@ typedef struct nx_wasm_func {
 NX_API NX_MUST_CHECK nx_err nx_wasm_find(nx_wasm_func *out, nx_wasm *wasm, const char *name,
                                          const char *type);
 
-/* The same for what an element of an exported table refers to: a guest's function pointer. NX_ENOENT
- * also where it refers to nothing. */
+/* The same for what an element of an exported table refers to: a guest's function pointer.
+ * NX_ENOENT also where it refers to nothing. */
 NX_API NX_MUST_CHECK nx_err nx_wasm_find_element(nx_wasm_func *out, nx_wasm *wasm,
                                                  const char *table, uint64_t index,
                                                  const char *type);
@@ -183,8 +184,8 @@ typedef struct nx_wasm_memory {
 NX_API NX_MUST_CHECK nx_err nx_wasm_memory_find(nx_wasm_memory *out, nx_wasm *wasm,
                                                 const char *name);
 
-/* Its bytes as they are now. They are the guest's to change: the slice is good until guest code runs
- * again or the memory grows, which may move it. */
+/* Its bytes as they are now. They are the guest's to change: the slice is good until guest code
+ * runs again or the memory grows, which may move it. */
 NX_API nx_bytes nx_wasm_memory_view(const nx_wasm_memory *memory);
 
 /* A slice of it, under the same conditions. NX_EINVAL where any of it lies outside. */
@@ -265,12 +266,13 @@ typedef struct nx_wasm_item {
 } nx_wasm_item;
 
 /* All of them, in the module's order; they last as long as the module. NX_ENOMEM. Any thread. */
-NX_API NX_MUST_CHECK nx_err nx_wasm_module_imports(nx_wasm_module *module,
-                                                   const nx_wasm_item **out, size_t *count);
-NX_API NX_MUST_CHECK nx_err nx_wasm_module_exports(nx_wasm_module *module,
-                                                   const nx_wasm_item **out, size_t *count);
+NX_API NX_MUST_CHECK nx_err nx_wasm_module_imports(nx_wasm_module *module, const nx_wasm_item **out,
+                                                   size_t *count);
+NX_API NX_MUST_CHECK nx_err nx_wasm_module_exports(nx_wasm_module *module, const nx_wasm_item **out,
+                                                   size_t *count);
 
-/* A function's type as nx_wasm_find reads it; memory of the current scope, NULL when that is out. */
+/* A function's type as nx_wasm_find reads it; memory of the current scope, NULL when that is out.
+ */
 NX_API char *nx_wasm_type_text(const nx_wasm_item *function);
 
 #ifdef __cplusplus

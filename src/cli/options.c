@@ -160,8 +160,7 @@ static NX__COLD nx_err unknown(const struct nx__run *run, const char *argument)
 static nx_err list_add(const char **list, size_t *count, size_t most, const char *flag,
                        const char *value)
 {
-    if (*count == most)
-        return nx__error_set(NX_EUSAGE, "%s may be given %zu times", flag, most);
+    if (*count == most) return nx__error_set(NX_EUSAGE, "%s may be given %zu times", flag, most);
     list[(*count)++] = value;
     return NX_OK;
 }

@@ -183,8 +183,8 @@ static nx_err import(struct nx__launcher *l, const char *file, const char *name,
         err = nx__permit(NX__PERMIT_FFI, path);
         if (!err) *fd = open(path, O_RDONLY | O_CLOEXEC);
     } else {
-        err = nx__error_set(NX_ENOTSUP,
-                            "cannot import \"%.150s\": it is no .c, .so or .wasm file", path);
+        err = nx__error_set(NX_ENOTSUP, "cannot import \"%.150s\": it is no .c, .so or .wasm file",
+                            path);
     }
     if (!err && *fd < 0) err = nx__error_system(errno, "cannot open \"%.150s\"", path);
     nx__compiled_free(&compiled);

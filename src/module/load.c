@@ -109,8 +109,8 @@ static nx_err import(const char *name, void **handle)
                              name);
     }
     if (nx__is_wasm(name))
-        return nx__error_set(NX_ENOTSUP,
-                             "cannot import \"%.100s\": WebAssembly is opened by nx_wasm_open", name);
+        return nx__error_set(
+            NX_ENOTSUP, "cannot import \"%.100s\": WebAssembly is opened by nx_wasm_open", name);
     if (nx__is_library(name) && nx__broker_fd() < 0) {
         NX_TRY(nx__permit(NX__PERMIT_FFI, name));
         if (strchr(name, '/')) NX_TRY(check_path(name));

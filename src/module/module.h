@@ -50,8 +50,8 @@ void nx__compiled_free(struct nx__compiled *compiled);
 /* True for the name of WebAssembly: "x.wasm", "x.wat". nx__module_compile takes such a file too. */
 bool nx__is_wasm(const char *name);
 
-/* Finds a file that is installed with Nexus in its lib/: in $NEXUS_LIB, or beside the folder of the
- * running program. `*out` is NULL where there is none; the caller frees it. NX_ENOMEM. */
+/* Finds a file that is installed with Nexus in its lib/: in $NEXUS_LIBDIR, or beside the folder of
+ * the running program. `*out` is NULL where there is none; the caller frees it. NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__part_find(const char *name, char **out);
 
 /* ---- Warnings: gcc and clang say them when they compile. tcc has none, so one of them is asked

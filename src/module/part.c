@@ -16,7 +16,7 @@ nx_err nx__part_find(const char *name, char **out)
 {
     enum { PATH_SIZE = 4096 };
     char self[PATH_SIZE];
-    const char *folder = getenv("NEXUS_LIB");
+    const char *folder = getenv("NEXUS_LIBDIR");
     struct stat st;
     *out = NULL;
     int n = 0;

@@ -33,24 +33,27 @@ NX__COLD nx_err nx__wasm_failed(nx_wasm *w, const char *doing)
     case NX__FAILURE_TRAP:
         return nx__error_set(NX_ECRASHED, "%.50s \"%.60s\": %.60s%s", doing, name, f->message, in);
     case NX__FAILURE_STACK:
-        return nx__error_set(NX_ECRASHED, "%.50s \"%.60s\": it used more than its %d KiB of stack%s",
-                             doing, name, NX__ENGINE_STACK >> 10, in);
-    case NX__FAILURE_HOST:
-        return nx__error_set(w->host_error, "%s", w->host_message);
+        return nx__error_set(NX_ECRASHED,
+                             "%.50s \"%.60s\": it used more than its %d KiB of stack%s", doing,
+                             name, NX__ENGINE_STACK >> 10, in);
+    case NX__FAILURE_HOST: return nx__error_set(w->host_error, "%s", w->host_message);
     case NX__FAILURE_MEMORY:
-        return nx__error_set(NX_ELIMIT, "%.50s \"%.60s\": it wanted more than max_memory, %llu bytes%s",
-                             doing, name, (unsigned long long)w->max_memory, in);
+        return nx__error_set(NX_ELIMIT,
+                             "%.50s \"%.60s\": it wanted more than max_memory, %llu bytes%s", doing,
+                             name, (unsigned long long)w->max_memory, in);
     case NX__FAILURE_TABLE:
-        return nx__error_set(NX_ELIMIT, "%.50s \"%.60s\": it wanted more than max_table_elements, %llu%s",
+        return nx__error_set(NX_ELIMIT,
+                             "%.50s \"%.60s\": it wanted more than max_table_elements, %llu%s",
                              doing, name, (unsigned long long)w->max_table_elements, in);
     case NX__FAILURE_CPU_TIME:
-        return nx__error_set(NX_ETIMEDOUT, "%.50s \"%.60s\": it took more than max_cpu_time, %lld ms%s",
-                             doing, name, (long long)(w->max_cpu_time / NX_MS(1)), in);
+        return nx__error_set(NX_ETIMEDOUT,
+                             "%.50s \"%.60s\": it took more than max_cpu_time, %lld ms%s", doing,
+                             name, (long long)(w->max_cpu_time / NX_MS(1)), in);
     case NX__FAILURE_DEADLINE:
-        return nx__error_set(NX_ETIMEDOUT, "%.50s \"%.60s\": it was not done by its deadline of %lld ms%s",
-                             doing, name, (long long)(w->deadline / NX_MS(1)), in);
-    default:
-        return nx__error_set(NX_EFAILED, "%.50s \"%.60s\": %.100s", doing, name, f->message);
+        return nx__error_set(NX_ETIMEDOUT,
+                             "%.50s \"%.60s\": it was not done by its deadline of %lld ms%s", doing,
+                             name, (long long)(w->deadline / NX_MS(1)), in);
+    default: return nx__error_set(NX_EFAILED, "%.50s \"%.60s\": %.100s", doing, name, f->message);
     }
 }
 
@@ -247,9 +250,9 @@ nx_err nx_wasm_call_with(nx_wasm *w, const char *name, void *out, int out_type,
         return no_function(w, name);
     types_of(&f, counts, types, sizeof types);
     if (counts[0] > ARGS_MOST || counts[1] > 1)
-        return nx__error_set(NX_ETYPE,
-                             "\"%.80s\" has %zu parameters and %zu results: call it by nx_wasm_find",
-                             name, counts[0], counts[1]);
+        return nx__error_set(
+            NX_ETYPE, "\"%.80s\" has %zu parameters and %zu results: call it by nx_wasm_find", name,
+            counts[0], counts[1]);
     char why[60];
     if (counts[0] != count) {
         (void)snprintf(why, sizeof why, "there are %zu arguments", count);

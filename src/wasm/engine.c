@@ -27,7 +27,7 @@ static nx_err load(void)
     if (!library)
         return nx__error_set(
             NX_ENOTSUP,
-            "cannot load the WebAssembly engine: %.150s; NEXUS_LIB names the folder that has it",
+            "cannot load the WebAssembly engine: %.150s; NEXUS_LIBDIR names the folder that has it",
             dlerror());
     const struct nx__engine_api *(*api)(void);
     void *symbol = dlsym(library, "nx__engine_api");

@@ -27,8 +27,8 @@ enum nx__failure_kind {
     NX__FAILURE_ARTIFACT, /* machine code of another version or processor, or none at all */
     NX__FAILURE_IMPORT,   /* it imports what is not there, or is of another type */
     NX__FAILURE_TRAP,
-    NX__FAILURE_HOST,     /* a host function has returned `status` */
-    NX__FAILURE_MEMORY,   /* limits, from here on */
+    NX__FAILURE_HOST,   /* a host function has returned `status` */
+    NX__FAILURE_MEMORY, /* limits, from here on */
     NX__FAILURE_TABLE,
     NX__FAILURE_CPU_TIME,
     NX__FAILURE_DEADLINE,
@@ -160,8 +160,8 @@ const struct nx__engine_api *nx__engine_api(void);
 extern const struct nx__engine_api *nx__engine;
 extern struct nx__engine *nx__engine_handle;
 
-/* Loads the library, the first time. NX_ENOTSUP (built without, or it is not there: the message says
- * where it was looked for), NX_EFAILED, NX_ENOMEM. Any thread. */
+/* Loads the library, the first time. NX_ENOTSUP (built without, or it is not there: the message
+ * says where it was looked for), NX_EFAILED, NX_ENOMEM. Any thread. */
 NX_MUST_CHECK nx_err nx__engine_open(void);
 
 #endif

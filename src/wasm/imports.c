@@ -68,9 +68,9 @@ static nx_err view(nx_wasm *w, const struct import *i, size_t param, uint32_t at
     const char *end = out->data + out->len, *p = out->data;
     for (size_t n; text && p < end; p += n)
         if (!(n = nx__utf8_sequence(p, end)))
-            return nx__error_set(NX_EINVAL,
-                                 "%.60s.%.60s was called with text that is not UTF-8: parameter %zu",
-                                 i->module, i->name, param + 1);
+            return nx__error_set(
+                NX_EINVAL, "%.60s.%.60s was called with text that is not UTF-8: parameter %zu",
+                i->module, i->name, param + 1);
     return NX_OK;
 }
 
@@ -148,13 +148,15 @@ static nx_err add(nx_wasm_imports *imports, struct import *i, struct nx__wasm_si
         return nx__error_set(NX_ELIMIT, "a guest may import %d functions at most", IMPORTS_MOST);
     NX_TRY(linker(imports));
     size_t params = lower(signature, i->types);
-    i->type = (struct nx__engine_type){i->types, params, i->types + params, signature->result_count};
+    i->type =
+        (struct nx__engine_type){i->types, params, i->types + params, signature->result_count};
     if (params == signature->param_count) {
         free(signature);
         signature = NULL;
     }
     i->signature = signature;
-    if (nx__engine->linker_func(imports->linker, i->module, i->name, &i->type, called, i, &failure)) {
+    if (nx__engine->linker_func(imports->linker, i->module, i->name, &i->type, called, i,
+                                &failure)) {
         i->signature = NULL;
         free(signature);
         return nx__error_set(NX_EINVAL, "%.150s", failure.message);
@@ -180,8 +182,9 @@ void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *na
     }
     if (!err) return;
     imports->error = err;
-    (void)snprintf(imports->message, sizeof imports->message, "cannot let a guest call %.40s.%.40s: %.110s",
-                   module, name, nx__error_last()->message);
+    (void)snprintf(imports->message, sizeof imports->message,
+                   "cannot let a guest call %.40s.%.40s: %.110s", module, name,
+                   nx__error_last()->message);
     free(i);
 }
 
@@ -235,7 +238,8 @@ nx_err nx__wasm_link(nx_wasm_module *m, const nx_wasm_imports *imports, struct n
     if (imports && imports->error) return nx__error_set(imports->error, "%s", imports->message);
     (void)pthread_mutex_lock(&m->lock);
     struct nx__link *link = m->links;
-    for (; link && (link->imports != id || link->imports_count != count); link = link->next) known++;
+    for (; link && (link->imports != id || link->imports_count != count); link = link->next)
+        known++;
     nx_err err = link ? NX_OK : link_make(m, imports, known, &link);
     (void)pthread_mutex_unlock(&m->lock);
     *out = link;

@@ -15,8 +15,7 @@ static void make(void *arg)
     const struct nx__engine_limits limits = {.max_memory = w->max_memory,
                                              .max_table_elements = w->max_table_elements,
                                              .tick = w->timed ? nx__wasm_tick : NULL};
-    m->kind =
-        nx__engine->guest_new(w->link->linked, &limits, NULL, w, &w->guest, &w->failure);
+    m->kind = nx__engine->guest_new(w->link->linked, &limits, NULL, w, &w->guest, &w->failure);
 }
 
 static nx_err instantiate(nx_wasm *w)
@@ -40,7 +39,8 @@ nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module, const nx_wasm_opt
     if (!w) return nx__error_set(NX_ENOMEM, "cannot use \"%.150s\": out of memory", module->name);
     w->module = module;
     w->max_memory = o.max_memory ? o.max_memory : NX_WASM_MAX_MEMORY;
-    w->max_table_elements = o.max_table_elements ? o.max_table_elements : NX_WASM_MAX_TABLE_ELEMENTS;
+    w->max_table_elements =
+        o.max_table_elements ? o.max_table_elements : NX_WASM_MAX_TABLE_ELEMENTS;
     w->max_cpu_time = o.max_cpu_time == NX_FOREVER ? 0 : o.max_cpu_time;
     w->deadline = o.deadline == NX_FOREVER ? 0 : o.deadline;
     w->timed = w->max_cpu_time || w->deadline;

@@ -33,7 +33,7 @@ struct nx__link {
 struct nx_wasm {
     struct nx__guest *guest;
     struct nx__link *link;
-    bool timed;     /* there is a limit on its time */
+    bool timed;      /* there is a limit on its time */
     unsigned depth;  /* calls into it, where it is timed, that have not returned */
     unsigned inside; /* host functions that it has called and that have not returned */
     nx_wasm_module *module;
@@ -47,7 +47,8 @@ struct nx_wasm {
 
 /* ---- call.c */
 
-/* Records what has ended a call into the guest, which `doing` names: "calling \"add\" of a.wasm". */
+/* Records what has ended a call into the guest, which `doing` names: "calling \"add\" of a.wasm".
+ */
 NX_MUST_CHECK nx_err nx__wasm_failed(nx_wasm *wasm, const char *doing);
 
 /* Runs it with enough stack for guest code, on another one where this one has too little left.

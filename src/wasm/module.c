@@ -54,9 +54,9 @@ nx_err nx_wasm_load(nx_wasm_module **out, const char *path)
     int fd = -1;
     *out = NULL;
     if (!path || !nx__is_wasm(path))
-        return nx__error_set(NX_EINVAL,
-                             "cannot load \"%.150s\": the name of WebAssembly ends in .wasm or .wat",
-                             path ? path : "");
+        return nx__error_set(
+            NX_EINVAL, "cannot load \"%.150s\": the name of WebAssembly ends in .wasm or .wat",
+            path ? path : "");
     NX_TRY(nx__engine_open());
     NX_TRY(code_open(path, false, &fd));
     nx_err err = nx__wasm_module_new(out, path, fd, &failure);

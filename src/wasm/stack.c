@@ -1,4 +1,5 @@
-/* The stack that guest code runs on: the thread's own where it is large enough, else one of the thread's for that. */
+/* The stack that guest code runs on: the thread's own where it is large enough, else one of the
+ * thread's for that. */
 #include "wasm/internal.h"
 
 #include "loop/loop.h"

@@ -3,15 +3,12 @@
 
 #include <stdio.h>
 
-static const char *const names[] = {[NX_WASM_NONE] = "nothing",
-                                    [NX_WASM_I32] = "i32",
-                                    [NX_WASM_I64] = "i64",
-                                    [NX_WASM_F32] = "f32",
-                                    [NX_WASM_F64] = "f64",
-                                    [NX_WASM_V128] = "v128",
-                                    [NX_WASM_FUNCREF] = "funcref",
-                                    [NX_WASM_EXTERNREF] = "externref",
-                                    [NX_WASM_ANYREF] = "anyref"};
+static const char *const names[] = {
+    [NX_WASM_NONE] = "nothing",    [NX_WASM_I32] = "i32",
+    [NX_WASM_I64] = "i64",         [NX_WASM_F32] = "f32",
+    [NX_WASM_F64] = "f64",         [NX_WASM_V128] = "v128",
+    [NX_WASM_FUNCREF] = "funcref", [NX_WASM_EXTERNREF] = "externref",
+    [NX_WASM_ANYREF] = "anyref"};
 
 /* ---- Reading */
 

@@ -39,8 +39,7 @@ static nx_err link_with_wasi(struct program *p)
     const char *name = p->wasm.module->name;
     struct nx__linker *linker = nx__engine->linker_new(nx__engine_handle);
     uint32_t kind = nx__engine->linker_wasi(linker, failure);
-    if (!kind)
-        kind = nx__engine->linked_new(linker, p->wasm.module->code, &p->linked, failure);
+    if (!kind) kind = nx__engine->linked_new(linker, p->wasm.module->code, &p->linked, failure);
     nx__engine->linker_free(linker);
     if (!kind) return NX_OK;
     return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", name, failure->message);

@@ -112,9 +112,9 @@ class Wasm(Base):
     def test_without_the_engine(self):
         self.write("echo.wat", ECHO)
         self.assertEqual(self.nexus("run", "echo.wat").returncode, 0)
-        result = self.nexus("run", "echo.wat", env={"NEXUS_LIB": self.dir})
+        result = self.nexus("run", "echo.wat", env={"NEXUS_LIBDIR": self.dir})
         self.assertEqual(result.returncode, 19)
-        self.assertIn("NEXUS_LIB", result.stderr)
+        self.assertIn("NEXUS_LIBDIR", result.stderr)
 
     def test_the_example(self):
         shutil.copytree(os.path.join(EXAMPLES, "wasm-call"), os.path.join(self.dir, "wasm-call"))

@@ -2,11 +2,20 @@
 
 #include <nexus/fiber.h>
 #include <stdlib.h>
+#if defined(__has_include)
+#if __has_include(<valgrind/valgrind.h>)
+#include <valgrind/valgrind.h>
+#endif
+#endif
 
 void guest_prepare(void)
 {
+#ifdef RUNNING_ON_VALGRIND
+    if (RUNNING_ON_VALGRIND)
+        nx_skip("machine code is made for the processor, of which valgrind shows another");
+#endif
     nx_require_eq(setenv("NEXUS_CACHE", nx_format("%s/cache", nx_test_dir()), 1), 0);
-    nx_require_eq(setenv("NEXUS_LIB", NX__TEST_LIB, 1), 0);
+    nx_require_eq(setenv("NEXUS_LIBDIR", NX__TEST_LIB, 1), 0);
 }
 
 const char *guest_file_named(const char *name, nx_bytes content)

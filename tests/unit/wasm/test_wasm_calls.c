@@ -80,21 +80,21 @@ NX_TEST("prepared functions")
     nx_expect_err(NX_ENOENT, nx_wasm_find(&add, wasm, "addd", "i32, i32 -> i32"));
     nx_expect_err(NX_ETYPE, nx_wasm_find(&add, wasm, "add", "i32 -> i32"));
     nx_expect_contains(nx_error_last()->message, "is \"i32, i32 -> i32\", not \"i32 -> i32\"");
-    static const char *const wrong[] = {"",         "i32",     "i32 i32 ->", "-> i32,", "i33 ->",
-                                        "-> i32 x", "str ->",  "->->",       ", ->",    "I32 ->"};
+    static const char *const wrong[] = {"",         "i32",    "i32 i32 ->", "-> i32,", "i33 ->",
+                                        "-> i32 x", "str ->", "->->",       ", ->",    "I32 ->"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        nx_subtest("%s", wrong[i])
-        {
+        nx_subtest ("%s", wrong[i]) {
             nx_expect_err(NX_EINVAL, nx_wasm_find(&add, wasm, "add", wrong[i]));
         }
 }
 
 NX_TEST("a trap says why and where, and the guest goes on")
 {
-    nx_wasm *wasm = guest("(func $divide (param i32 i32) (result i32) local.get 0 local.get 1 i32.div_s)"
-                          "(func $outer (export \"outer\") (param i32) (result i32)"
-                          "  i32.const 100 local.get 0 call $divide)"
-                          "(func (export \"never\") unreachable)");
+    nx_wasm *wasm =
+        guest("(func $divide (param i32 i32) (result i32) local.get 0 local.get 1 i32.div_s)"
+              "(func $outer (export \"outer\") (param i32) (result i32)"
+              "  i32.const 100 local.get 0 call $divide)"
+              "(func (export \"never\") unreachable)");
     int32_t n = 0;
     for (int round = 0; round < 3; round++) {
         nx_expect_err(NX_ECRASHED, nx_wasm_call(wasm, "outer", &n, 0));
@@ -136,7 +136,8 @@ NX_TEST("memory")
         uint64_t at, len;
     } outside[] = {{65536, 1}, {65535, 2}, {UINT64_MAX, 1}, {1, UINT64_MAX}, {0, 65537}};
     for (size_t i = 0; i < sizeof outside / sizeof *outside; i++)
-        nx_expect_err(NX_EINVAL, nx_wasm_memory_slice(&memory, outside[i].at, outside[i].len, &slice));
+        nx_expect_err(NX_EINVAL,
+                      nx_wasm_memory_slice(&memory, outside[i].at, outside[i].len, &slice));
     nx_expect_ok(nx_wasm_memory_slice(&memory, 65536, 0, &slice));
     nx_expect_err(NX_EINVAL, nx_wasm_memory_write(&memory, 65534, nx_str("abc")));
     nx_expect_err(NX_EINVAL, nx_wasm_memory_read(&memory, UINT64_MAX, five, 5));

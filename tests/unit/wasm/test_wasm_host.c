@@ -26,11 +26,12 @@ NX_TEST("numbers both ways")
     NX_AUTO(nx_wasm_imports) *i = imports();
     nx_wasm_import(i, "env", "add", "i32, i64 -> f64", add_to, &sum);
     NX_AUTO(nx_wasm) *wasm = NULL;
-    nx_require_ok(nx_wasm_open(&wasm,
-                               guest_file("(import \"env\" \"add\" (func $add (param i32 i64) (result f64)))"
-                                          "(func (export \"run\") (param i32) (result f64)"
-                                          "  local.get 0 i64.const 100 call $add)"),
-                               .imports = i));
+    nx_require_ok(
+        nx_wasm_open(&wasm,
+                     guest_file("(import \"env\" \"add\" (func $add (param i32 i64) (result f64)))"
+                                "(func (export \"run\") (param i32) (result f64)"
+                                "  local.get 0 i64.const 100 call $add)"),
+                     .imports = i));
     double d = 0;
     nx_expect_ok(nx_wasm_call(wasm, "run", &d, -1));
     nx_expect_eq(d, 99);
@@ -71,11 +72,13 @@ NX_TEST("texts and bytes are views, and are checked")
     nx_expect_ok(nx_wasm_call(wasm, "run", &n, 65536, 0, 0, 65536, 0));
     nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "run", &n, 32, 2, 0, 0, 0));
     nx_expect_contains(nx_error_last()->message, "not UTF-8: parameter 1");
-    static const uint32_t outside[][2] = {{65536, 1}, {65530, 7}, {UINT32_MAX, 1}, {1, UINT32_MAX},
-                                          {UINT32_MAX, UINT32_MAX}};
+    static const uint32_t outside[][2] = {
+        {65536, 1}, {65530, 7}, {UINT32_MAX, 1}, {1, UINT32_MAX}, {UINT32_MAX, UINT32_MAX}};
     for (size_t k = 0; k < sizeof outside / sizeof *outside; k++) {
-        nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "run", &n, 16, 5, outside[k][0], outside[k][1], 0));
-        nx_expect_contains(nx_error_last()->message, "env.keep was called with a pointer out of memory: parameter 2");
+        nx_expect_err(NX_EINVAL,
+                      nx_wasm_call(wasm, "run", &n, 16, 5, outside[k][0], outside[k][1], 0));
+        nx_expect_contains(nx_error_last()->message,
+                           "env.keep was called with a pointer out of memory: parameter 2");
     }
     nx_expect_ok(nx_wasm_call(wasm, "run", &n, 16, 5, 32, 2, 1));
 }
@@ -94,11 +97,12 @@ NX_TEST("errors cross the guest with their text")
     NX_AUTO(nx_wasm_imports) *i = imports();
     nx_wasm_import(i, "env", "refuse", "i32 ->", refuse, NULL);
     NX_AUTO(nx_wasm) *wasm = NULL;
-    nx_require_ok(nx_wasm_open(&wasm,
-                               guest_file("(import \"env\" \"refuse\" (func $refuse (param i32)))"
-                                          "(func $middle (param i32) local.get 0 call $refuse)"
-                                          "(func $run (export \"run\") (param i32) local.get 0 call $middle)"),
-                               .imports = i));
+    nx_require_ok(nx_wasm_open(
+        &wasm,
+        guest_file("(import \"env\" \"refuse\" (func $refuse (param i32)))"
+                   "(func $middle (param i32) local.get 0 call $refuse)"
+                   "(func $run (export \"run\") (param i32) local.get 0 call $middle)"),
+        .imports = i));
     nx_expect_err(NX_EPERM, nx_wasm_call(wasm, "run", NULL, 3));
     nx_expect_eq(nx_error_last()->message, "no more than 3");
     nx_expect_ok(nx_wasm_call(wasm, "run", NULL, 0));
@@ -185,7 +189,8 @@ NX_TEST("what is missing, of another type, or wrong is named")
     nx_wasm_import(wrong, "env", "f", "i32 -> what", started, &count);
     nx_wasm_import(wrong, "env", "g", "i32 ->", started, &count);
     nx_expect_err(NX_EINVAL, nx_wasm_open(&wasm, path, .imports = wrong));
-    nx_expect_contains(nx_error_last()->message, "cannot let a guest call env.f: \"i32 -> what\" is no type");
+    nx_expect_contains(nx_error_last()->message,
+                       "cannot let a guest call env.f: \"i32 -> what\" is no type");
     nx_expect_eq(count, 0);
     NX_AUTO(nx_wasm_imports) *right = imports();
     nx_wasm_import(right, "env", "f", "i32 ->", started, &count);

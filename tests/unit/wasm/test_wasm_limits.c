@@ -1,4 +1,5 @@
-/* What a guest may take: memory, tables, time, stack. After each limit the program goes on, and the guest too where it can. */
+/* What a guest may take: memory, tables, time, stack. After each limit the program goes on, and the
+ * guest too where it can. */
 #include "guest.h"
 
 #include <nexus/fiber.h>
@@ -53,8 +54,9 @@ NX_TEST("a start function that spins", .deadline = NX_S(60))
 
 NX_TEST("memory")
 {
-    const char *grower = "(memory (export \"memory\") 1)"
-                         "(func $grow (export \"grow\") (param i32) (result i32) local.get 0 memory.grow)";
+    const char *grower =
+        "(memory (export \"memory\") 1)"
+        "(func $grow (export \"grow\") (param i32) (result i32) local.get 0 memory.grow)";
     nx_wasm *wasm = guest(grower, .max_memory = 10 * 65536);
     nx_wasm_memory memory;
     int32_t n = 0;

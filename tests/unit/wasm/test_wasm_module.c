@@ -10,12 +10,13 @@ NX_TEST("imports and exports")
 {
     NX_AUTO(nx_wasm_module) *module = NULL;
     nx_require_ok(nx_wasm_load(
-        &module, guest_file("(import \"env\" \"f\" (func (param i32 f64) (result i64)))"
-                            "(import \"env\" \"g\" (global i64))"
-                            "(memory (export \"memory\") 1 16)"
-                            "(table (export \"table\") 5 funcref)"
-                            "(global (export \"v\") (mut v128) (v128.const i64x2 0 0))"
-                            "(func (export \"run \\22it\\22\") (result i32 i32) i32.const 1 i32.const 2)")));
+        &module,
+        guest_file("(import \"env\" \"f\" (func (param i32 f64) (result i64)))"
+                   "(import \"env\" \"g\" (global i64))"
+                   "(memory (export \"memory\") 1 16)"
+                   "(table (export \"table\") 5 funcref)"
+                   "(global (export \"v\") (mut v128) (v128.const i64x2 0 0))"
+                   "(func (export \"run \\22it\\22\") (result i32 i32) i32.const 1 i32.const 2)")));
     const nx_wasm_item *items;
     size_t count = 0;
     nx_require_ok(nx_wasm_module_imports(module, &items, &count));
@@ -53,6 +54,7 @@ static nx_err load(nx_wasm_module **out, const char *path)
 
 NX_TEST("what is no module")
 {
+    guest_prepare();
     nx_wasm_module *module;
     static const struct {
         const char *name, *content;
@@ -65,9 +67,9 @@ NX_TEST("what is no module")
                 {"syntax.wat", "(module (func", 13},
                 {"type.wat", "(module (func (result i32) i64.const 1))", 40}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        nx_subtest("%s", rows[i].name)
-        {
-            const char *path = guest_file_named(rows[i].name, nx_slice(rows[i].content, rows[i].len));
+        nx_subtest ("%s", rows[i].name) {
+            const char *path =
+                guest_file_named(rows[i].name, nx_slice(rows[i].content, rows[i].len));
             nx_expect_err(NX_ECOMPILE, load(&module, path));
             nx_expect(!module);
         }
