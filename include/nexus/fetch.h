@@ -34,6 +34,14 @@ typedef struct nx_fetch_part {
     nx_stream *source;     /* what gives it; closed, whatever happens */
 } nx_fetch_part;
 
+/* What is spoken. */
+typedef enum nx_http_version {
+    NX_HTTP_ANY, /* what both can: over TLS as agreed (ALPN), without it HTTP/1.1 */
+    NX_HTTP_1,   /* HTTP/1.1 */
+    NX_HTTP_2,   /* HTTP/2: over TLS NX_EPROTO where the server has it not; without TLS the server
+                    is known to have it ("prior knowledge", RFC 9113 3.3) */
+} nx_http_version;
+
 /* Zero means the default, which is named in the comment. */
 typedef struct nx_fetch_options {
     size_t size;
@@ -72,6 +80,7 @@ typedef struct nx_fetch_options {
     bool raw;          /* the body is given as it comes: nothing is asked for and decoded (gzip,
                           br, zstd) */
     const char *unix_socket; /* the path of a Unix socket to ask, whatever the URL's host */
+    nx_http_version version; /* NX_HTTP_ANY */
 } nx_fetch_options;
 
 #define NX_FETCH_NO_REDIRECTS UINT32_MAX

@@ -70,6 +70,7 @@ static int64_t settle(struct writer *w, bool cancelable)
     if (!w->busy) return 0;
     w->busy = false;
     int64_t n = nx__file_end(&w->write, cancelable);
+    if (n == -EINTR) n = 0; /* nothing of it */
     if (n < 0) return n;
     w->file->position += (uint64_t)n;
     nx_bytes rest = nx_slice((char *)w->piece.iov_base + n, w->piece.iov_len - (size_t)n);

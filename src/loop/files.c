@@ -118,10 +118,19 @@ static int64_t submit(struct nx__file *file)
     return 0;
 }
 
+/* Only a ring says -EINTR: of what it was asked to give up, or what a signal to a thread of its own
+ * has come across. What may be done twice is done again. */
 static int64_t perform(struct nx__file *file)
 {
-    int64_t result = submit(file);
-    return result ? result : nx__op_wait(&file->job.op);
+    bool again = file->kind == NX__FILE_OPEN || file->kind == NX__FILE_STAT ||
+                 file->kind == NX__FILE_READ || file->kind == NX__FILE_WRITE ||
+                 file->kind == NX__FILE_SYNC;
+    for (;;) {
+        int64_t result = submit(file);
+        if (result == 0) result = nx__op_wait(&file->job.op);
+        if (result != -EINTR || !again) return result;
+        file->job = (struct nx__job){0};
+    }
 }
 
 int64_t nx__file_write_begin(struct nx__file *file, int fd, const struct iovec *piece,

@@ -185,8 +185,10 @@ struct nx__tool_run {
     const char **readable; /* folders that it may read, NULL at the end, besides the system's */
     int output;            /* its stderr, and its stdout too without `listing` */
     const char *listing;   /* a file for its stdout, or NULL */
+    int seconds;           /* after which it is killed; 0: two minutes */
 };
-/* Runs it to its end. `*status` as from waitpid. */
+/* Runs it to its end. `*status` as from waitpid. Blocks the calling thread, and needs no descriptor
+ * to keep the time. */
 NX_MUST_CHECK nx_err nx__tool_run(const struct nx__tool_run *run, int *status);
 /* True when the kernel holds the compiler to its folders. */
 bool nx__tool_sealed(void);

@@ -67,14 +67,19 @@ void nx__process_pipe_discard(struct nx__process_pipe *pipe)
 
 /* ---- Without waiting */
 
+/* A terminal says EIO when no program has it open any more: it looks whether bytes are there, and
+ * then whether it is closed, and between the two a program may have written its last line and
+ * ended. So the end is the second in a row, before which all of it has been looked for. */
 int64_t nx__process_pipe_read(struct nx__process_pipe *pipe, void *data, size_t len)
 {
-    ssize_t n;
-    do n = read(pipe->fd, data, len);
-    while (n < 0 && errno == EINTR);
-    if (n >= 0) return n;
-    /* So a terminal says that no program has it open any more. */
-    return errno == EIO && pipe->process->terminal >= 0 ? 0 : -errno;
+    for (bool closed = false;;) {
+        ssize_t n = read(pipe->fd, data, len);
+        if (n >= 0) return n;
+        if (errno == EINTR) continue;
+        if (errno != EIO || pipe->process->terminal < 0) return -errno;
+        if (closed) return 0;
+        closed = true;
+    }
 }
 
 int64_t nx__process_pipe_write(struct nx__process_pipe *pipe, const void *data, size_t len)

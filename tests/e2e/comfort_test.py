@@ -57,7 +57,7 @@ class Terminal:
     def seen(self):
         return re.sub(r"\x1b\[[0-9;]*[mK]", "", self.raw.decode(errors="replace")).replace("\r\n", "\n")
 
-    def said(self, text, seconds=10):
+    def said(self, text, seconds=20):
         end = time.monotonic() + seconds * SLOW
         while text not in self.seen:
             if not self.read(0.05) or time.monotonic() > end:

@@ -58,7 +58,7 @@ def get(port, path="/", timeout=5):
         connection.close()
 
 
-def wait_for(what, seconds=5.0):
+def wait_for(what, seconds=20.0):
     end = time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         result = what()
@@ -117,7 +117,7 @@ class Running:
         wait_for(answers, 15)
         return self
 
-    def said(self, text, seconds=5):
+    def said(self, text, seconds=20):
         try:
             wait_for(lambda: text in self.errors, seconds)
         except AssertionError:

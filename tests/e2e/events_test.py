@@ -11,7 +11,7 @@ import unittest
 from support import App, ServerTest, need
 
 
-def wait_for(condition, seconds=10):
+def wait_for(condition, seconds=30):
     end = time.time() + seconds
     while time.time() < end:
         if condition():

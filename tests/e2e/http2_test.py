@@ -127,18 +127,28 @@ class Http2(ServerTest):
 
     def test_a_body_that_is_reset_is_not_the_whole(self):
         """It had come to its end, and the handler had not read it yet."""
-        with self.peer() as p:
-            self.assertEqual(p.ask("POST", "/late", body=b"x" * 999).body, b"x" * 999)
-            stream = p.request("POST", "/late", body=b"x" * 1000)
-            p.send(frame(wire.RST_STREAM, 0, stream, wire.CANCEL.to_bytes(4, "big")))
+        def said(what, times):
+            end = time.monotonic() + 20
+            while self.app.output().count(what) < times and time.monotonic() < end:
+                time.sleep(0.02)
+            self.assertEqual(self.app.output().count(what), times, what)
+
+        def late(peer, times):
+            stream = peer.request("POST", "/late", body=b"x" * 1000)
+            said("late: begins", times)
+            return stream
+
+        with self.peer() as p, self.peer() as other:
+            self.assertEqual(other.ask(path="/late/go?not").status, 200)
+            whole, gone = late(p, 1), late(p, 2)
+            p.send(frame(wire.RST_STREAM, 0, gone, wire.CANCEL.to_bytes(4, "big")))
             self.assertEqual(p.ask().status, 200)
             with self.peer() as broken:
-                broken.request("POST", "/late", body=b"x" * 1000)
-            end = time.monotonic() + 10
-            while self.app.output().count("late: NX_ERESET") < 2 and time.monotonic() < end:
-                time.sleep(0.02)
-        self.assertEqual(self.app.output().count("late: NX_ERESET"), 2)
-        self.assertEqual(self.app.output().count("late: all"), 1)
+                late(broken, 3)
+            self.assertEqual(other.ask(path="/late/go").status, 200)
+            self.assertEqual(p.wait(whole).body, b"x" * 1000)
+            said("late: NX_ERESET", 2)
+            said("late: all", 1)
 
     def test_expect(self):
         with self.peer() as p:

@@ -12,7 +12,7 @@ import unittest
 
 import quic
 from browser import CHROMIUM, Chromium, Tab
-from quic import Relay, client, configuration, run
+from quic import Relay, client, configuration, run, until
 from support import App
 
 if not quic.MISSING:
@@ -57,6 +57,20 @@ class Http3Test(unittest.TestCase):
 
     async def stats(self, c):
         return json.loads((await c.request("GET", "/stats")).body)
+
+    async def counts(self, c, name, value):
+        """Waits until the server says so."""
+        async def so():
+            return (await self.stats(c))[name] == value
+        await until(so, f"{name} at {value}")
+
+    async def remembered(self, speak="/"):
+        """The tickets and tokens of a connection, for the next one."""
+        tickets, tokens = [], []
+        async with client(self.app.port, session_ticket_handler=tickets.append, token_handler=tokens.append) as c:
+            await c.request("GET", speak)
+            await until(lambda: tickets and tokens, "a ticket and a token")
+        return tickets[-1], tokens[-1]
 
 
 class Requests(Http3Test):
@@ -125,7 +139,7 @@ class Requests(Http3Test):
                 self.assertEqual((r.status, bytes(r.body)), (200, b"page"))
                 self.assertEqual(r.interim, [{":status": "103", "link": "</style.css>; rel=preload; as=style"}])
                 stream = c.start("POST", "/echo", headers=[(b"expect", b"100-continue")], end=False)
-                await asyncio.sleep(0.2)
+                await until(lambda: c.answers[stream].interim, "100 (Continue)")
                 self.assertEqual(c.answers[stream].interim, [{":status": "100"}])
                 c.http.send_data(stream, b"then", True)
                 c.transmit()
@@ -146,16 +160,13 @@ class Requests(Http3Test):
                 r = await c.request("GET", "/events")
                 self.assertEqual((r.headers["content-type"], bytes(r.body)), ("text/event-stream", b"data: tick\n\n" * 3))
                 streams = [c.start("GET", "/subscribe") for _ in range(20)]
-                await asyncio.sleep(0.2)
-                self.assertEqual((await self.stats(c))["streams"], 20)
+                await self.counts(c, "streams", 20)
                 await c.request("GET", "/publish")
-                await asyncio.sleep(0.2)
                 for stream in streams:
-                    self.assertIn(b"data: news\n\n", bytes(c.answers[stream].body))
+                    await until(lambda: b"data: news\n\n" in c.answers[stream].body, "the news")
                     c._quic.stop_stream(stream, 0x10c)
                 c.transmit()
-                await asyncio.sleep(0.2)
-                self.assertEqual((await self.stats(c))["streams"], 0)
+                await self.counts(c, "streams", 0)
         run(go())
 
     def test_events_gone_before_the_handler(self):
@@ -163,7 +174,7 @@ class Requests(Http3Test):
         async def go():
             async with client(self.app.port) as c:
                 c.start("GET", "/subscribe-late")
-                await asyncio.sleep(0.1)
+                await c.request("GET", "/")  # one that came after it
                 c.close()
             async with client(self.app.port) as c:
                 await asyncio.sleep(0.5)
@@ -189,12 +200,8 @@ class Requests(Http3Test):
             length = bytes([0x80 | len(data)]) if len(data) < 126 else b"\xfe" + len(data).to_bytes(2, "big")
             return bytes([0x80 | opcode]) + length + bytes(4) + data
 
-        async def until(answer, wanted):
-            for _ in range(200):
-                if bytes(answer.body).endswith(wanted):
-                    return
-                await asyncio.sleep(0.02)
-            self.fail(f"{bytes(answer.body)!r} does not end in {wanted!r}")
+        async def says(answer, wanted):
+            await until(lambda: bytes(answer.body).endswith(wanted), f"{wanted[:20]!r} at the end")
 
         async def go():
             async with client(self.app.port) as c:
@@ -203,27 +210,25 @@ class Requests(Http3Test):
                     answer = c.answers[stream]
                     c.http.send_data(stream, frame(b"early"), False)
                     c.transmit()
-                    await until(answer, b"\x81\x05early")
+                    await says(answer, b"\x81\x05early")
                     self.assertEqual(answer.status, 200)
                     self.assertEqual((await self.stats(c))["tunnels"], 1)
                     for message in (b"a", b"b" * 125, b"c" * 60_000):
                         c.http.send_data(stream, frame(message), False)
                         c.transmit()
-                        await until(answer, message)
+                        await says(answer, message)
                     c.http.send_data(stream, frame(b"!close"), False)
                     c.transmit()
-                    await until(answer, b"\x88\x0d\x0f\xa1as you wish")
+                    await says(answer, b"\x88\x0d\x0f\xa1as you wish")
                     c.http.send_data(stream, frame(b"\x0f\xa1", 8), True)
                     c.transmit()
                     await c.answer(stream)
-                    await asyncio.sleep(0.2)
-                    self.assertEqual((await self.stats(c))["tunnels"], 0)
+                    await self.counts(c, "tunnels", 0)
                 stream = c.start("CONNECT", "/loop", [(b":protocol", b"websocket"), (b"sec-websocket-version", b"13")], end=False)
-                await asyncio.sleep(0.1)
+                await self.counts(c, "tunnels", 1)
                 c._quic.reset_stream(stream, 0x10c)
                 c.transmit()
-                await asyncio.sleep(0.3)
-                self.assertEqual((await self.stats(c))["tunnels"], 0)
+                await self.counts(c, "tunnels", 0)
                 self.assertEqual((await c.request("CONNECT", "/loop", [(b":protocol", b"mqtt")])).status, 501)
                 self.assertEqual((await c.request("GET", "/loop")).status, 426)
         run(go())
@@ -276,8 +281,7 @@ class Deadlines(Http3Test):
                 await asyncio.sleep(1)
                 c.http.send_data(stream, b"\x81\x84\0\0\0\0late", False)
                 c.transmit()
-                await asyncio.sleep(0.3)
-                self.assertTrue(bytes(c.answers[stream].body).endswith(b"late"))
+                await until(lambda: bytes(c.answers[stream].body).endswith(b"late"), "the late message")
                 self.assertEqual((await c.request("GET", "/slow?ms=5000")).status, 503)
         run(go())
 
@@ -344,17 +348,13 @@ class Networks(Http3Test):
 
     def test_early_data(self):
         async def go():
-            tickets, tokens = [], []
-            async with client(self.app.port, session_ticket_handler=tickets.append, token_handler=tokens.append) as c:
-                await c.request("GET", "/")
-                await asyncio.sleep(0.2)
-            self.assertTrue(tickets and tokens)
+            ticket, token = await self.remembered()
             # That of a peer which has not proved its address waits until it has.
-            async with client(self.app.port, configuration(session_ticket=tickets[-1]), wait_connected=False) as c:
+            async with client(self.app.port, configuration(session_ticket=ticket), wait_connected=False) as c:
                 get, post = c.start("GET", "/about"), c.start("POST", "/echo", body=b"x")
                 self.assertEqual((await c.answer(get)).status, 200)
                 self.assertEqual((await c.answer(post)).status, 425)
-            made = configuration(session_ticket=tickets[-1], token=tokens[-1])
+            made = configuration(session_ticket=ticket, token=token)
             async with client(self.app.port, made, wait_connected=False) as c:
                 get, post = c.start("GET", "/about"), c.start("POST", "/echo", body=b"x")
                 self.assertEqual((await c.answer(get)).status, 200)
@@ -388,11 +388,11 @@ class Ends(unittest.TestCase):
             async with client(app.port) as c:
                 events = c.start("GET", "/subscribe")
                 slow = c.start("GET", "/slow?ms=800")
-                await asyncio.sleep(0.2)
+                await c.request("GET", "/")
                 app.process.send_signal(signal.SIGTERM)
                 self.assertEqual((await c.answer(slow)).status, 200)
                 await c.answer(events)
-                await asyncio.sleep(0.5)
+                await until(lambda: c.ended, "the end of the connection")
                 self.assertEqual(c.ended.error_code, 0x100)
             self.assertEqual(app.process.wait(10), 0)
         run(go())
@@ -404,7 +404,7 @@ class Ends(unittest.TestCase):
             app = self.serve()
             async with client(app.port) as c:
                 c.start("GET", "/slow?ms=1500")
-                await asyncio.sleep(0.2)
+                await c.request("GET", "/")
             half_open = QuicConnection(configuration=configuration())
             half_open.connect(("127.0.0.1", app.port), now=0.0)
             with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:

@@ -47,7 +47,7 @@ class Stopping(unittest.TestCase):
         self.app.process.send_signal(signal.SIGTERM)
         time.sleep(0.4)
         self.app.process.send_signal(signal.SIGTERM)
-        self.assertEqual(self.app.process.wait(5), 128 + signal.SIGTERM)
+        self.assertEqual(self.app.process.wait(20), 128 + signal.SIGTERM)
         self.assertLess(time.time() - begun, 3)
         s.close()
 

@@ -70,6 +70,7 @@ class Client(QuicConnectionProtocol):
     def start(self, method, path, headers=(), body=None, end=True, trailers=None):
         stream = self._quic.get_next_available_stream_id()
         self.waits[stream] = asyncio.get_running_loop().create_future()
+        self.waits[stream].add_done_callback(lambda wait: wait.cancelled() or wait.exception())  # one that is broken off is no news
         head = [(b":method", method.encode()), (b":scheme", b"https"), (b":authority", b"localhost"), (b":path", path.encode())]
         self.http.send_headers(stream, head + list(headers), end_stream=body is None and end)
         if body is not None:
@@ -99,6 +100,18 @@ def client(port, made=None, **kwargs):
 def run(coroutine, seconds=120):
     """What an asynchronous test comes to."""
     return asyncio.run(asyncio.wait_for(coroutine, seconds))
+
+
+async def until(condition, what, seconds=30):
+    """Waits for what the peer or the server is about to do; `condition` is a function or a coroutine function."""
+    end = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found if not asyncio.iscoroutine(found) else await found:
+            return
+        if time.monotonic() > end:
+            raise AssertionError(f"{what}: not within {seconds} s")
+        await asyncio.sleep(0.02)
 
 
 class Relay:

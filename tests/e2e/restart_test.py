@@ -212,7 +212,7 @@ class Restart(Base):
         begun = time.monotonic()
         self.restart()
         new = self.client().json()["pid"]
-        wait_for(lambda: not os.path.exists(f"/proc/{old}"), 10, "the old one does not end")
+        self.gone(old)
         took = time.monotonic() - begun
         wait_for(lambda: len(os.listdir(f"/proc/{new}/fd")) >= count)
         self.assertLess(took, 5)
@@ -430,10 +430,11 @@ class Watch(Base):
         self.write(1)
         self.start(flags=("--watch",))
         asks, waits = self.client(), self.client()
-        asks.ask()
+        old = asks.json()["pid"]
         waits.ask()
         self.write(2, "return 3;")
         self.said("waiting for a change")
+        self.gone(old)  # which answers until then
         response = asks.ask()
         self.assertEqual((response.status, b"exit code 3" in response.body), (503, True))
         self.write(3)
@@ -462,8 +463,10 @@ class Dev(Base):
         self.said("started anew")
         for client in (asks, waits):
             self.moves(client, 2)
+        old = asks.json()["pid"]
         self.write(3, text="int main(void) { return }")
         self.said("waiting for a change")
+        self.gone(old)
         response = asks.ask()
         self.assertEqual((response.status, b"does not compile" in response.body.lower()), (503, True), response.body)
         self.write(4)

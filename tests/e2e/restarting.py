@@ -111,6 +111,9 @@ class Base(unittest.TestCase):
         with open(os.path.join(self.folder, "log")) as f:
             return f.read()
 
+    def gone(self, pid):
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 20, "the old one does not end")
+
     def said(self, text, count=1):
         wait_for(lambda: self.output().count(text) >= count, why=f"it does not say {text!r}:\n{self.output()}")
 

@@ -350,7 +350,8 @@ class Life(unittest.TestCase):
                 s.connect(path)
                 return s
             app.connect = connect
-            self.assertTrue(wait_for(lambda: os.path.exists(path)), app.output())
+            with socket.socket(socket.AF_UNIX) as s:
+                self.assertTrue(wait_for(lambda: s.connect_ex(path) == 0), app.output())
             time.sleep(0.2)
             self.assertIn(Client(app).worker, range(4))
             # Connections go to workers that have nothing else to do.

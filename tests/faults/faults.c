@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
+#include <liburing.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -258,6 +259,38 @@ int __wrap_close(int fd)
     return -1;
 }
 
+/* ---- Moving bytes: an error, or half of them */
+
+static size_t half(size_t len)
+{
+    return len > 1 ? len / 2 : len;
+}
+
+/* What wakes a loop, and what tells the result of a test, is left alone. */
+static bool is_needed(int fd)
+{
+    char link[32], target[32];
+    int type = 0;
+    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t len = __real_readlink(link, target, sizeof target);
+    if (len >= 20 && memcmp(target, "anon_inode:[eventfd]", 20) == 0) return true;
+    return __real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) == 0 &&
+           type == SOCK_SEQPACKET;
+}
+
+/* How a call that moves bytes through a descriptor ends. */
+enum end { WHOLE, HALF, FAILED };
+
+static enum end moves(int fd, const char *name)
+{
+    int error = errno;
+    enum kind kind = atomic_load(&faults.kind);
+    bool needed = (kind == CALLS || kind == MOVES) && is_needed(fd);
+    errno = error;
+    if (needed) return WHOLE;
+    return fails(CALLS, name) ? FAILED : fails(MOVES, name) ? HALF : WHOLE;
+}
+
 /* ---- Those that take what they are given */
 
 /* Calls REAL with the one argument behind LAST, or as many as there could be. */
@@ -320,37 +353,7 @@ NX__READS_ANYTHING long __wrap_syscall(long number, ...)
     return __real_syscall(number, more[0], more[1], more[2], more[3], more[4], more[5]);
 }
 
-/* ---- Those that move bytes: an error, or half of them */
-
-static size_t half(size_t len)
-{
-    return len > 1 ? len / 2 : len;
-}
-
-/* What wakes a loop, and what tells the result of a test, is left alone. */
-static bool is_needed(int fd)
-{
-    char link[32], target[32];
-    int type = 0;
-    (void)snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
-    ssize_t len = __real_readlink(link, target, sizeof target);
-    if (len >= 20 && memcmp(target, "anon_inode:[eventfd]", 20) == 0) return true;
-    return __real_getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){sizeof type}) == 0 &&
-           type == SOCK_SEQPACKET;
-}
-
-/* How a call that moves bytes through a descriptor ends. */
-enum end { WHOLE, HALF, FAILED };
-
-static enum end moves(int fd, const char *name)
-{
-    int error = errno;
-    enum kind kind = atomic_load(&faults.kind);
-    bool needed = (kind == CALLS || kind == MOVES) && is_needed(fd);
-    errno = error;
-    if (needed) return WHOLE;
-    return fails(CALLS, name) ? FAILED : fails(MOVES, name) ? HALF : WHOLE;
-}
+/* ---- Those that move bytes */
 
 #define MOVE(name, parameters, arguments, shortened)                                               \
     ssize_t __real_##name parameters;                                                              \
@@ -404,6 +407,59 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
     shorter.msg_iov = &first;
     shorter.msg_iovlen = 1;
     return __real_sendmsg(fd, &shorter, flags);
+}
+
+/* ---- Rings */
+
+int __real_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags);
+int __real_io_uring_submit(struct io_uring *ring);
+int __wrap_io_uring_submit(struct io_uring *ring);
+
+int __wrap_io_uring_queue_init(unsigned entries, struct io_uring *ring, unsigned flags)
+{
+    if (fails(CALLS, "io_uring_queue_init")) return -errno;
+    return __real_io_uring_queue_init(entries, ring, flags);
+}
+
+/* In the place of an operation one that does nothing, and ends like this. */
+static void ends_with(struct io_uring_sqe *sqe, int result)
+{
+    enum { INJECT_RESULT = 1 /* IORING_NOP_INJECT_RESULT, which older headers lack */ };
+    uint64_t data = sqe->user_data;
+    io_uring_prep_nop(sqe);
+    sqe->rw_flags = INJECT_RESULT;
+    sqe->len = (unsigned)result;
+    sqe->user_data = data;
+}
+
+int __wrap_io_uring_submit(struct io_uring *ring)
+{
+    struct io_uring_sqe *sqe = &ring->sq.sqes[(ring->sq.sqe_tail - 1) & ring->sq.ring_mask];
+    struct iovec first;
+    bool asked = sqe->opcode != IORING_OP_NOP && sqe->opcode != IORING_OP_ASYNC_CANCEL;
+    if (asked && fails(CALLS, "io_uring_submit")) return -errno;
+    if (asked && fails(CALLS, "an operation of a ring")) ends_with(sqe, -errno);
+    bool moved = sqe->opcode == IORING_OP_READV || sqe->opcode == IORING_OP_WRITEV;
+    if (moved && fails(MOVES, "an operation of a ring")) {
+        const struct iovec *pieces = (const struct iovec *)(uintptr_t)sqe->addr;
+        first = (struct iovec){pieces->iov_base, half(pieces->iov_len)};
+        sqe->addr = (uintptr_t)&first; /* the kernel has read it when the call returns */
+        sqe->len = 1;
+    }
+    return __real_io_uring_submit(ring);
+}
+
+bool faults_ring(void)
+{
+    struct io_uring ring;
+    struct io_uring_cqe *cqe;
+    if (__real_io_uring_queue_init(1, &ring, 0) != 0) return false;
+    ends_with(io_uring_get_sqe(&ring), -EXDEV);
+    bool can = __real_io_uring_submit(&ring) == 1 && io_uring_wait_cqe(&ring, &cqe) == 0 &&
+               cqe->res == -EXDEV;
+    io_uring_queue_exit(&ring);
+    return can;
 }
 
 /* ---- Descriptors */

@@ -16,9 +16,11 @@
  * and valgrind see the rest.
  *
  * One counter for all threads: what a scenario does on several is no longer in a fixed order, and
- * a round then fails at another place than the last time. What goes by no function never fails:
- * what a ring does (nx__uring_refused leaves it to the pool), and recv, send and epoll_pwait2 of
- * src/base/syscall.h. Nor does what wakes a loop, or tells a test's result. */
+ * a round then fails at another place than the last time. Of a ring it is the making that fails,
+ * the handing over, and the operation itself; nx__uring_refused leaves all that to the pool. What
+ * goes by no function never fails: recv, send and epoll_pwait2 of src/base/syscall.h. Nor does what
+ * wakes a loop, or tells a test's result.
+ */
 #ifndef FAULTS_H
 #define FAULTS_H
 
@@ -66,6 +68,9 @@ struct faults_rounds {
     unsigned long nth; /* which fails, or was the last that did not; 0 at the beginning */
 };
 bool faults_next(struct faults_rounds *rounds);
+
+/* Whether the kernel lets an operation of a ring end as one likes; else those never fail. */
+bool faults_ring(void);
 
 /* What would be greater after a leak: blocks that are allocated, descriptors that are open. */
 long faults_blocks(void);

@@ -104,7 +104,7 @@ struct nx__client_driver {
 /* HTTP/1.1 over the wire, which it takes over, also on failure. NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire *wire);
 
-/* The same for HTTP/2, which has been agreed on. */
+/* The same for HTTP/2, which has been agreed on, or which the peer is known to speak. */
 NX_MUST_CHECK nx_err nx__client_h2(struct nx__client_conn **out, struct nx__wire *wire);
 
 enum {

@@ -212,8 +212,10 @@ static void way_make(const struct asking *a, struct nx__way *way)
 {
     bool tls = nx_bytes_is(a->url.scheme, "https");
     const struct nx__proxy *proxy = tls ? &a->client->https : &a->client->http;
-    *way = (struct nx__way){
-        .tls = tls ? &a->client->tls : NULL, .host = bare_host(&a->url), .port = a->url.port};
+    *way = (struct nx__way){.tls = tls ? &a->client->tls : NULL,
+                            .version = a->o.version,
+                            .host = bare_host(&a->url),
+                            .port = a->url.port};
     if (a->o.unix_socket) {
         way->unix_path = nx_str(a->o.unix_socket);
     } else if (proxy->host && !(a->client->no_proxy &&
@@ -239,7 +241,7 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
     if (a->url.query.data) /* both stand side by side in the URL */
         target.len = (size_t)(a->url.query.data + a->url.query.len - target.data);
     size_t count = 0;
-    bool proxied = way->proxy_host.len && !way->tls;
+    bool proxied = way->proxy_host.len && !nx__way_tunnels(way);
     /* A proxy goes where the absolute-form of the target leads, and that is what was granted; the
      * Host field says the same (RFC 9112 3.2.2). */
     bool own_host = a->host.len && !a->left_origin && !proxied;
@@ -555,6 +557,7 @@ static nx_err fetch(struct asking *a, const char *url)
 {
     nx_err err = nx_url_parse(nx_str(url), &a->url);
     if (err) return err;
+    if (a->o.version > NX_HTTP_2) return invalid(url, "there is no such version of HTTP");
     NX_TRY(url_take(a, true));
     NX_TRY(method_check(a, url));
     NX_TRY(fields_make(a, url));

@@ -18,9 +18,9 @@ struct waiter {
 
 static void key_make(const struct nx__way *way, char *out, size_t size, size_t *len)
 {
-    int n = snprintf(out, size, "%c%.*s:%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
-                     NX_FMT(way->host), way->port, NX_FMT(way->unix_path), NX_FMT(way->proxy_host),
-                     way->proxy_port, NX_FMT(way->proxy_authorization));
+    int n = snprintf(out, size, "%c%d%.*s:%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
+                     (int)way->version, NX_FMT(way->host), way->port, NX_FMT(way->unix_path),
+                     NX_FMT(way->proxy_host), way->proxy_port, NX_FMT(way->proxy_authorization));
     *len = n < 0 ? 0 : (size_t)n;
 }
 

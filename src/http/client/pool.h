@@ -3,6 +3,7 @@
 #define NX__CLIENT_POOL_H
 
 #include "http/client/driver.h"
+#include <nexus/fetch.h>
 
 enum {
     NX__CLIENT_POOL_PER_ORIGIN = 64, /* what nx_client_options has by default */
@@ -13,6 +14,7 @@ enum {
 /* Where a request goes. */
 struct nx__way {
     const nx_tls_connect_options *tls; /* NULL: plain */
+    nx_http_version version;
     nx_bytes host; /* without brackets; for TLS the name that the peer has to have */
     uint16_t port;
     nx_bytes unix_path; /* connects to this socket instead; empty: none */
@@ -70,11 +72,11 @@ void nx__client_pool_settle(struct nx__client_conn *conn);
 
 /* ---- connect.c */
 
+/* Whether a proxy lets bytes through to the host (CONNECT), and does not pass requests on. */
+bool nx__way_tunnels(const struct nx__way *way);
+
 /* Makes a connection, all grants checked. Errors as nx__dial. Suspends. */
 NX_MUST_CHECK nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *way,
                                         nx_duration deadline);
-
-/* What is offered by ALPN, the best first. */
-extern const char nx__client_protocols[];
 
 #endif

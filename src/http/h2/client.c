@@ -37,6 +37,7 @@ struct conn {
     struct nx__post post;
     nx_err failed; /* why it is broken; its text is `why` */
     char why[128];
+    bool spoken;  /* the peer has said something */
     bool reading; /* somebody reads */
     bool writing; /* a fiber sends what there is */
     bool posted;
@@ -344,6 +345,14 @@ static void random_bytes(uint8_t *to, size_t len)
 
 static nx_err take(struct conn *c, size_t len)
 {
+    static const char other[] = "HTTP/1."; /* no frame begins so: it would be too large */
+    bool is_other =
+        !c->spoken && len >= sizeof other - 1 && memcmp(c->in.data, other, sizeof other - 1) == 0;
+    c->spoken = true;
+    if (is_other) {
+        conn_fail(c, NX_EPROTO, "the peer speaks HTTP/1.1, not HTTP/2");
+        return NX_OK;
+    }
     nghttp2_ssize n = nghttp2_session_mem_recv2(c->session, (const uint8_t *)c->in.data, len);
     if (n < 0) {
         bool memory = n == NGHTTP2_ERR_NOMEM || n == NGHTTP2_ERR_CALLBACK_FAILURE;

@@ -11,7 +11,10 @@ struct watcher {
     struct nx__prober *prober;
     struct nx_loop *loop;
     struct nx__timer timer;
-    nx_fiber *fiber; /* that asks now; NULL: none does */
+    struct nx__service service;
+    nx_fiber *fiber; /* that asks now */
+    bool asks;       /* it does, or is about to; the loop's end waits for it */
+    bool stopped;    /* with the loop: no more is asked */
 };
 
 struct nx__prober {
@@ -34,19 +37,31 @@ struct nx__prober *nx__prober_new(struct nx__proxying *proxying)
 /* Not free() itself: the analyzer takes a list for one in which what was taken out still is. */
 static void (*const watcher_free)(void *watcher) = free;
 
-/* The loops that have asked have ended, but for the calling thread's. */
+static void watcher_stop(struct watcher *w)
+{
+    w->stopped = true;
+    nx__timer_clear(&w->loop->timers, &w->timer);
+    nx_cancel(w->fiber);
+}
+
+static void shutdown(struct nx__service *service)
+{
+    watcher_stop(nx__container_of(service, struct watcher, service));
+}
+
+/* The loops that have asked have ended, and with them what they asked, but for the calling
+ * thread's. */
 void nx__prober_free(struct nx__prober *p)
 {
     if (!p) return;
     for (struct nx__list *link; (link = nx__list_pop(&p->watchers));) {
         struct watcher *w = nx__container_of(link, struct watcher, link);
-        if (w->loop == nx__loop_current) nx__timer_clear(&w->loop->timers, &w->timer);
-        if (w->loop == nx__loop_current && w->fiber) {
-            w->prober = NULL; /* its fiber frees it */
-            nx_cancel(w->fiber);
-            continue;
+        if (w->loop == nx__loop_current) {
+            nx__list_remove(&w->service.link);
+            watcher_stop(w);
         }
-        watcher_free(w);
+        w->prober = NULL; /* its fiber frees it */
+        if (!w->asks) watcher_free(w);
     }
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
@@ -78,19 +93,19 @@ static nx_err ask_one(const struct nx__proxying *of, const struct nx__upstream *
 static nx_err round_run(void *arg)
 {
     struct watcher *w = arg;
-    for (uint32_t i = 0; w->prober && i < w->prober->of->upstreams.count; i++) {
+    w->fiber = nx_fiber_current();
+    for (uint32_t i = 0; !w->stopped && i < w->prober->of->upstreams.count; i++) {
         struct nx__proxying *of = w->prober->of;
         struct nx__upstream *u = &of->upstreams.items[i];
         nx_scope *scope;
         if (nx_scope_open(&scope)) break;
         nx_err err = ask_one(of, u);
-        if (w->prober && err != NX_ECANCELED && err != NX_ENOMEM) said(u, !err);
+        if (!w->stopped && err != NX_ENOMEM) said(u, !err);
         NX_IGNORE(nx_scope_close(&scope));
     }
-    if (!w->prober)
-        free(w);
-    else
-        w->fiber = NULL;
+    w->fiber = NULL;
+    w->asks = false;
+    if (!w->prober) watcher_free(w);
     return NX_OK;
 }
 
@@ -106,12 +121,12 @@ static void due(struct nx__timer *timer)
     struct watcher *w = nx__container_of(timer, struct watcher, timer);
     nx_duration now = w->loop->now, next = atomic_load(&w->prober->next);
     timer_set(w);
-    if (w->fiber || now < next) return;
+    if (w->asks || now < next || w->loop->returned) return;
     if (!atomic_compare_exchange_strong(&w->prober->next, &next,
                                         now + w->prober->of->o.health_every / 2))
         return;
-    w->fiber = nx__fiber_new(round_run, w, "health check");
-    if (w->fiber) nx__fiber_resume(w->fiber);
+    /* Without memory for it, the next time. */
+    w->asks = !nx_spawn(NULL, round_run, w, .name = "health check", .detached = true);
 }
 
 void nx__prober_look(struct nx__prober *p)
@@ -126,11 +141,16 @@ void nx__prober_look(struct nx__prober *p)
     if (!w) {
         w = calloc(1, sizeof *w);
         if (w) {
-            *w = (struct watcher){.prober = p, .loop = loop, .timer = {.fire = due}};
+            *w = (struct watcher){.prober = p,
+                                  .loop = loop,
+                                  .timer = {.fire = due},
+                                  .service = {.shutdown = shutdown}};
             nx__list_insert(&p->watchers, &w->link);
+            nx__list_insert(&loop->services, &w->service.link);
         }
     }
     (void)pthread_mutex_unlock(&p->lock);
     /* The first round comes at once. */
-    if (w && !w->timer.place) NX_IGNORE(nx__timer_set(&loop->timers, &w->timer, loop->now));
+    if (w && !w->stopped && !w->timer.place)
+        NX_IGNORE(nx__timer_set(&loop->timers, &w->timer, loop->now));
 }

@@ -40,14 +40,23 @@ static nx_err echo(nx_request *req, nx_response *res)
     return nx_response_end(res);
 }
 
-/* Asks for the body once it has been there for a while. */
+static bool let_go;
+
+/* Asks for the body, which is there, when another request says so. */
 static nx_err late(nx_request *req, nx_response *res)
 {
     nx_bytes body;
-    NX_TRY(nx_sleep(NX_MS(200)));
+    fprintf(stderr, "late: begins\n");
+    while (!let_go) NX_TRY(nx_sleep(NX_MS(10)));
     nx_err err = nx_request_body(req, &body);
     fprintf(stderr, "late: %s, %zu bytes\n", err ? nx_err_name(err) : "all", body.len);
     return err ? err : nx_response_send_bytes(res, body);
+}
+
+static nx_err late_go(nx_request *req, nx_response *res)
+{
+    let_go = nx_request_query(req).len == 0;
+    return nx_response_send(res, "");
 }
 
 /* JSON with a trailer section. */
@@ -248,6 +257,7 @@ int main(int argc, char **argv)
     nx_http_route(server, "POST", "/whole", whole_echo);
     nx_http_route(server, "POST", "/dawdle", dawdle);
     nx_http_route(server, "POST", "/late", late);
+    nx_http_route(server, "GET", "/late/go", late_go);
     nx_http_route(server, "GET", "/summed", summed);
     nx_http_route(server, "*", "/echo", echo);
     nx_http_route(server, "GET", "/items/:id", params);

@@ -307,8 +307,6 @@ static const struct call calls[] = {
 
 static void begin(void)
 {
-    nx__uring_refused =
-        true; /* so that it is the pool that serves, and functions that are called */
     memset(large, 'n', sizeof large);
     p_test = at("t");
     p_file = at("t/file");
@@ -340,7 +338,7 @@ static void after(const struct faults_scenario *scenario, nx_err err, const char
     if (call->after) call->after(err);
 }
 
-static void all(int what)
+static void each(int what)
 {
     begin();
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) {
@@ -351,6 +349,21 @@ static void all(int what)
                                            .arg = &calls[i]};
         faults_run(what, &scenario, 1);
     }
+}
+
+/* The pool serves, and functions are called. */
+static void all(int what)
+{
+    nx__uring_refused = true;
+    each(what);
+}
+
+/* The ring does, where there is one. */
+static void all_by_ring(int what)
+{
+    if (nx__uring_probe() != 0) nx_skip("this kernel has no io_uring, or refuses it");
+    if (!faults_ring()) nx_skip("operations of a ring fail at will from Linux 6.10 on");
+    each(what);
 }
 
 NX_TEST("memory runs out", .deadline = NX_S(120))
@@ -381,6 +394,26 @@ NX_TEST("there are no more descriptors", .deadline = NX_S(120))
 NX_TEST("half of it is moved", .deadline = NX_S(120))
 {
     all(FAULTS_SHORT);
+}
+
+NX_TEST("the disk fails a ring", .deadline = NX_S(120))
+{
+    all_by_ring(EIO);
+}
+
+NX_TEST("a ring's operations are interrupted", .deadline = NX_S(120))
+{
+    all_by_ring(EINTR);
+}
+
+NX_TEST("a ring is out of descriptors", .deadline = NX_S(120))
+{
+    all_by_ring(EMFILE);
+}
+
+NX_TEST("a ring moves half of it", .deadline = NX_S(120))
+{
+    all_by_ring(FAULTS_SHORT);
 }
 
 /* Paths go other ways where there are grants, and others again where something is denied. */
@@ -421,6 +454,7 @@ NX_TEST("what can't be looked at is not taken for harmless")
     static struct nx__permissions granted;
     static const char *const paths[] = {"/proc/self/environ", "/proc/self/task/../environ"};
     bool taken;
+    nx__uring_refused = true;
     begin();
     nx_require_ok(nx__permissions_parse(&granted, "--allow-read", &taken));
     nx__permissions_seal(&granted);
@@ -445,6 +479,7 @@ NX_TEST("what replaces a file is on the disk before it has the name, and the nam
     static const char *const order[] = {"pwritev", "fsync", "renameat2", "fsync"};
     enum { STEPS = sizeof order / sizeof *order };
     size_t met = 0;
+    nx__uring_refused = true;
     begin();
     for (unsigned long n = 1; n < 100; n++) {
         prepare();

@@ -360,11 +360,10 @@ NX_TEST("a terminal changes its size, and its keys are signals")
 {
     nx_process *p;
     nx_process_end end;
-    nx_require_ok(
-        nx_process_start(&p,
-                         NX_SHELL("trap 'stty size' WINCH; trap 'echo int; sleep 0.1; exit 5' INT;"
-                                  "stty -echo; echo a; while :; do sleep 0.02; done"),
-                         .terminal = {.rows = 10}));
+    nx_require_ok(nx_process_start(&p,
+                                   NX_SHELL("trap 'stty size' WINCH; trap 'echo int; exit 5' INT;"
+                                            "stty -echo; echo a; while :; do sleep 0.02; done"),
+                                   .terminal = {.rows = 10}));
     nx_expect_eq(line_of(p), "a\r");
     nx_expect_ok(nx_process_resize(p, 50, 60));
     nx_expect_eq(line_of(p), "50 60\r");

@@ -141,3 +141,71 @@ NX_TEST("memory that is out at any place is an error, and nothing is left", .dea
     nx_expect(!failed);
     nx_expect(no_zombie());
 }
+
+/* ---- Terminals, and calls that fail */
+
+NX_TEST("a terminal that says it is closed may still have a line, which is read")
+{
+    nx_process *p;
+    nx_process_end end;
+    nx_require_ok(nx_process_start(&p, NX_ARGV("echo", "last words"), .terminal = {.rows = 10}));
+    nx_expect_ok(nx_process_wait(p, &end));
+    faults_begin(EIO, 1); /* as when the line comes while the kernel looks */
+    const char *line = line_of(p);
+    const char *failed = faults_stop();
+    nx_expect_eq(line, "last words\r");
+    nx_expect_eq(failed ? failed : "nothing", "read");
+    nx_expect_eq(line_of(p), "");
+}
+
+static nx_err run_cat(void)
+{
+    nx_run_result r;
+    NX_TRY(nx_run(&r, NX_ARGV("cat"), .input = nx_str("a word"), .check = true));
+    nx_expect_eq(r.out, "a word");
+    return NX_OK;
+}
+
+static nx_err run_on_terminal(void)
+{
+    nx_run_result r;
+    NX_TRY(nx_run(&r, NX_ARGV("cat"), .input = nx_str("a word\n"), .terminal = {.rows = 10}));
+    nx_expect_contains(r.out, "a word\r\n");
+    return NX_OK;
+}
+
+static nx_err start_and_stop(void)
+{
+    nx_process *p;
+    NX_TRY(nx_process_start(&p, NX_SHELL("sleep 1000 & wait"), .out = NX_IO_PIPE));
+    nx_err err = nx_process_signal(p, SIGKILL);
+    if (!err) err = nx_process_wait(p, NULL);
+    nx_process_close(p);
+    return err;
+}
+
+static void nobody_left(const struct faults_scenario *scenario, nx_err err, const char *failed)
+{
+    (void)scenario, (void)err, (void)failed;
+    nx_expect(no_zombie());
+}
+
+static const struct faults_scenario scenarios[] = {
+    {.name = "run", .run = run_cat, .after = nobody_left},
+    {.name = "start and stop", .run = start_and_stop, .after = nobody_left},
+    {.name = "on a terminal", .run = run_on_terminal, .after = nobody_left}};
+enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
+
+/* Not EIO on a terminal: it says so when nobody reads it any more, and then nobody is told of an
+ * end, for which a program that does read would wait. */
+NX_TEST("system calls fail", .deadline = NX_S(110))
+{
+    static const int all[] = {EIO, EMFILE, EINTR, FAULTS_SHORT};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        faults_run(all[i], scenarios, all[i] == EIO ? SCENARIOS - 1 : SCENARIOS);
+}
+
+NX_TEST("one allocation fails", .deadline = NX_S(110))
+{
+    faults_run(FAULTS_MEMORY, scenarios, SCENARIOS);
+}

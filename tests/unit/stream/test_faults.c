@@ -218,7 +218,6 @@ enum { CHAINS = sizeof chains / sizeof *chains, WITH_DESCRIPTORS = 5 };
 
 static void begin(void)
 {
-    nx__uring_refused = true; /* so that functions are called */
     char *data = nx_alloc(SIZE);
     for (size_t i = 0; i < SIZE; i++) data[i] = (char)('a' + i * i % 23);
     text = nx_slice(data, SIZE);
@@ -231,20 +230,35 @@ static void begin(void)
 
 NX_TEST("one allocation fails", .deadline = NX_S(110))
 {
+    nx__uring_refused = true; /* so that functions are called */
     begin();
     faults_run(FAULTS_MEMORY, chains, CHAINS);
 }
 
 NX_TEST("memory runs out", .deadline = NX_S(110))
 {
+    nx__uring_refused = true;
     begin();
     faults_run(FAULTS_NO_MEMORY, chains, CHAINS);
 }
 
-NX_TEST("system calls fail", .deadline = NX_S(110))
+static void calls_fail(void)
 {
     static const int all[] = {EIO, EINTR, ECONNRESET, EMFILE, FAULTS_SHORT};
     begin();
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         faults_run(all[i], chains + CHAINS - WITH_DESCRIPTORS, WITH_DESCRIPTORS);
+}
+
+NX_TEST("system calls fail", .deadline = NX_S(110))
+{
+    nx__uring_refused = true;
+    calls_fail();
+}
+
+NX_TEST("a ring fails", .deadline = NX_S(110))
+{
+    if (nx__uring_probe() != 0) nx_skip("this kernel has no io_uring, or refuses it");
+    if (!faults_ring()) nx_skip("operations of a ring fail at will from Linux 6.10 on");
+    calls_fail();
 }

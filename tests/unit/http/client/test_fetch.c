@@ -305,6 +305,35 @@ NX_TEST("bodies are read in pieces, decoded, or as they come; and connections ar
     server_end();
 }
 
+NX_TEST("HTTP/2 without TLS, where it is known to be spoken")
+{
+    const char *at = nx_format("%s/echo", server_begin());
+    nx_fetched *res;
+    nx_http_stats before = {.size = sizeof before}, after = before;
+    nx_http_stats_get(server, &before);
+    for (int i = 0; i < 20; i++) {
+        nx_require_ok(nx_fetch(&res, at, .text = "over frames", .version = NX_HTTP_2));
+        nx_expect_eq(nx_fetched_protocol(res), "HTTP/2");
+        nx_expect_eq(body(res), "over frames");
+    }
+    nx_http_stats_get(server, &after);
+    nx_expect_eq(after.accepted - before.accepted, (uint64_t)1);
+    /* Its connections are its own. */
+    nx_require_ok(nx_fetch(&res, at, .text = "over lines"));
+    nx_expect_eq(nx_fetched_protocol(res), "HTTP/1.1");
+    nx_require_ok(nx_fetch(&res, at, .text = "over lines", .version = NX_HTTP_1));
+    nx_expect_eq(nx_fetched_protocol(res), "HTTP/1.1");
+    nx_expect_err(NX_EINVAL, nx_fetch(&res, at, .version = (nx_http_version)77));
+    server_end();
+
+    struct peer p = {0};
+    peer_begin(&p, ANSWERS("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
+    nx_expect_err(NX_EPROTO, nx_fetch(&res, peer_url(&p, "/"), .version = NX_HTTP_2));
+    nx_expect(strstr(nx_error_last()->message, "speaks HTTP/1.1, not HTTP/2") != NULL);
+    nx_expect_eq(p.connections, (size_t)1);
+    peer_end(&p);
+}
+
 NX_TEST("redirects are followed as they should be")
 {
     const char *host = server_begin();
