@@ -216,7 +216,8 @@ NX_API NX_MUST_CHECK nx_err nx_wasm_table_size(nx_wasm *wasm, const char *name, 
 
 /* A function of the program's. `values` has the arguments in their order and gets the results. An
  * error that it returns ends the guest's call, which returns it with the same message. It may call
- * the guest again, and may not suspend: what would returns NX_EWOULDSUSPEND. */
+ * the guest again (NX_ESTATE only from another guest that it calls meanwhile), and may not suspend:
+ * what would returns NX_EWOULDSUSPEND. */
 typedef nx_err (*nx_wasm_fn)(nx_wasm *wasm, void *arg, nx_wasm_value *values);
 
 /* New, empty ones; the caller frees them when nothing that was made with them is left. NULL when

@@ -158,10 +158,20 @@ static void call(void *arg)
 
 static NX__NOINLINE nx_err invoke_slowly(const nx_wasm_func *f, nx_wasm_value *values, size_t count)
 {
+    nx_wasm *w = f->wasm;
     struct call c = {.func = f, .values = values, .count = count};
-    NX_TRY(nx__wasm_time_begin(f->wasm));
-    nx_err err = nx__wasm_enter(call, &c);
-    nx__wasm_time_end(f->wasm);
+    if (w->inside && w->stack != nx__wasm_stack_which())
+        return nx__error_set(
+            NX_ESTATE,
+            "cannot call \"%.100s\": it is in the middle of a call, and may be called again by the function that it has called alone",
+            w->module->name);
+    NX_TRY(nx__wasm_time_begin(w));
+    nx_err err = NX_OK;
+    if (w->inside)
+        call(&c);
+    else
+        err = nx__wasm_enter(call, &c);
+    nx__wasm_time_end(w);
     if (err || !c.kind) return err;
     return nx__wasm_failed(f->wasm, "calling");
 }
@@ -170,7 +180,7 @@ NX__HOT nx_err nx_wasm_invoke(const nx_wasm_func *f, nx_wasm_value *values)
 {
     nx_wasm *w = f->wasm;
     size_t count = f->params > f->results ? f->params : f->results;
-    if (nx__unlikely(w->timed || !nx__wasm_stack_suffices()))
+    if (nx__unlikely(w->timed || w->inside || !nx__wasm_stack_suffices()))
         return invoke_slowly(f, values, count);
     if (nx__likely(!nx__engine->call(w->guest, f->handle, values, count, &w->failure)))
         return NX_OK;

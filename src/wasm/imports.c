@@ -105,7 +105,7 @@ static uint32_t called(void *arg, void *host, nx_wasm_value *values)
     /* The engine keeps count of calls by the thread: no other fiber may run until this one is
      * over. */
     nx__pins++;
-    w->inside++;
+    if (!w->inside++) w->stack = nx__wasm_stack_which();
     nx_err err = i->signature ? call_with_views(w, i, values) : i->fn(w, i->arg, values);
     w->inside--;
     nx__pins--;
@@ -139,28 +139,22 @@ static size_t lower(const struct nx__wasm_signature *s, uint8_t *types)
     return count;
 }
 
-static nx_err add(nx_wasm_imports *imports, struct import *i, struct nx__wasm_signature *signature,
-                  const char *type)
+static nx_err add(nx_wasm_imports *imports, struct import *i, const char *type)
 {
     struct nx__failure failure;
-    NX_TRY(nx__wasm_type_parse(type, true, signature));
+    NX_TRY(nx__wasm_type_parse(type, true, i->signature));
     if (imports->count == IMPORTS_MOST)
         return nx__error_set(NX_ELIMIT, "a guest may import %d functions at most", IMPORTS_MOST);
     NX_TRY(linker(imports));
-    size_t params = lower(signature, i->types);
+    size_t params = lower(i->signature, i->types);
     i->type =
-        (struct nx__engine_type){i->types, params, i->types + params, signature->result_count};
-    if (params == signature->param_count) {
-        free(signature);
-        signature = NULL;
-    }
-    i->signature = signature;
-    if (nx__engine->linker_func(imports->linker, i->module, i->name, &i->type, called, i,
-                                &failure)) {
+        (struct nx__engine_type){i->types, params, i->types + params, i->signature->result_count};
+    if (params == i->signature->param_count) {
+        free(i->signature);
         i->signature = NULL;
-        free(signature);
-        return nx__error_set(NX_EINVAL, "%.150s", failure.message);
     }
+    if (nx__engine->linker_func(imports->linker, i->module, i->name, &i->type, called, i, &failure))
+        return nx__error_set(NX_EINVAL, "%.150s", failure.message);
     i->next = imports->first;
     imports->first = i;
     imports->count++;
@@ -171,20 +165,25 @@ void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *na
                     const char *type, nx_wasm_fn fn, void *arg)
 {
     if (!imports || imports->error) return;
-    struct import *i = malloc(sizeof *i + 3 * NX__WASM_VALUES_MOST);
-    struct nx__wasm_signature *signature = malloc(sizeof *signature);
-    nx_err err;
-    if (i && signature) {
-        *i = (struct import){.fn = fn, .arg = arg, .module = module, .name = name};
-        err = add(imports, i, signature, type);
-    } else {
-        err = nx__error_set(NX_ENOMEM, "out of memory");
+    struct import *i = calloc(1, sizeof *i + 3 * NX__WASM_VALUES_MOST);
+    nx_err err = NX_ENOMEM;
+    if (i) {
+        i->fn = fn;
+        i->arg = arg;
+        i->module = module;
+        i->name = name;
+        i->signature = malloc(sizeof *i->signature);
     }
+    if (i && i->signature)
+        err = add(imports, i, type);
+    else
+        NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
     if (!err) return;
     imports->error = err;
     (void)snprintf(imports->message, sizeof imports->message,
                    "cannot let a guest call %.40s.%.40s: %.110s", module, name,
                    nx__error_last()->message);
+    if (i) free(i->signature);
     free(i);
 }
 

@@ -51,7 +51,7 @@ static void end_key_make(void)
 }
 
 /* The lowest byte of the thread's own stack. */
-static char *thread_low(void)
+static const char *thread_low(void)
 {
     if (stacks.thread_low) return stacks.thread_low;
     pthread_attr_t attributes;
@@ -63,17 +63,28 @@ static char *thread_low(void)
     return stacks.thread_low = low;
 }
 
+/* The one of ours that is being used, NULL: it is the thread's or a fiber's. */
+static const struct stack *own_stack(const char *here)
+{
+    const struct stack *s = stacks.current;
+    return s && here >= s->low && here < s->low + SIZE ? s : NULL;
+}
+
 bool nx__wasm_stack_suffices(void)
 {
-    char *here = __builtin_frame_address(0), *low;
-    if (nx__unlikely(stacks.current != NULL) && here >= stacks.current->low &&
-        here < stacks.current->low + SIZE) {
-        low = stacks.current->low;
-    } else {
-        const nx_fiber *fiber = nx__fiber_running();
-        low = fiber && !fiber->main ? fiber->stack : thread_low();
-    }
+    const char *here = __builtin_frame_address(0);
+    const struct stack *own = own_stack(here);
+    const nx_fiber *fiber = own ? NULL : nx__fiber_running();
+    const char *low = own ? own->low : fiber && !fiber->main ? fiber->stack : thread_low();
     return low && here - low >= NEEDED;
+}
+
+const void *nx__wasm_stack_which(void)
+{
+    const struct stack *own = own_stack(__builtin_frame_address(0));
+    const nx_fiber *fiber = nx__fiber_running();
+    if (own) return own;
+    return fiber ? (const void *)fiber : &stacks;
 }
 
 static struct stack *take(void)

@@ -141,6 +141,51 @@ NX_TEST("a host function may call its guest again")
     nx_expect_ok(nx_join(fiber));
 }
 
+/* A chain over two guests: a, b, and a again, which is on another stack where b needed one. */
+struct pair {
+    nx_wasm *a, *b;
+};
+
+static nx_err to_b(nx_wasm *wasm, void *arg, nx_wasm_value *v)
+{
+    const struct pair *pair = arg;
+    int32_t n = v[0].i32;
+    if (wasm == pair->a) return nx_wasm_call(pair->b, "run", &v[0].i32, n);
+    nx_err err = nx_wasm_call(pair->a, "one", &v[0].i32);
+    return err == NX_ESTATE ? NX_OK : err;
+}
+
+static nx_err run_pair(void *arg)
+{
+    const struct pair *pair = arg;
+    int32_t n = 0;
+    for (int i = 0; i < 3; i++) nx_expect_ok(nx_wasm_call(pair->a, "run", &n, 1));
+    nx_expect_ok(nx_wasm_call(pair->a, "one", &n));
+    nx_expect_eq(n, 1);
+    return NX_OK;
+}
+
+NX_TEST("two guests that call each other")
+{
+    struct pair pair = {NULL, NULL};
+    NX_AUTO(nx_wasm_imports) *i = imports();
+    nx_wasm_import(i, "env", "other", "i32 -> i32", to_b, &pair);
+    const char *path =
+        guest_file("(import \"env\" \"other\" (func $other (param i32) (result i32)))"
+                   "(func (export \"run\") (param i32) (result i32) local.get 0 call $other)"
+                   "(func (export \"one\") (result i32) i32.const 1)");
+    NX_AUTO(nx_wasm) *a = NULL;
+    NX_AUTO(nx_wasm) *b = NULL;
+    nx_require_ok(nx_wasm_open(&a, path, .imports = i));
+    nx_require_ok(nx_wasm_open(&b, path, .imports = i));
+    pair.a = a;
+    pair.b = b;
+    nx_expect_ok(run_pair(&pair));
+    nx_fiber *fiber;
+    nx_require_ok(nx_spawn(&fiber, run_pair, &pair));
+    nx_expect_ok(nx_join(fiber));
+}
+
 static nx_err sleepy(nx_wasm *wasm, void *arg, nx_wasm_value *v)
 {
     (void)wasm;
