@@ -86,6 +86,9 @@ enum { NX__WASM_STR = 100, NX__WASM_BYTES }; /* behind the nx_wasm_types, for ho
 NX_MUST_CHECK nx_err nx__wasm_type_parse(const char *text, bool host,
                                          struct nx__wasm_signature *out);
 
+/* The word for an nx_wasm_type; static. */
+const char *nx__wasm_type_name(uint8_t type);
+
 /* Writes it, cut where it is long. */
 void nx__wasm_type_print(const uint8_t *params, size_t param_count, const uint8_t *results,
                          size_t result_count, char out[NX__WASM_TYPE_TEXT]);

@@ -59,6 +59,11 @@ nx_err nx__wasm_type_parse(const char *text, bool host, struct nx__wasm_signatur
 
 /* ---- Writing */
 
+const char *nx__wasm_type_name(uint8_t type)
+{
+    return type <= NX_WASM_ANYREF ? names[type] : "?";
+}
+
 static size_t put(char *out, size_t at, size_t size, const char *text)
 {
     if (at >= size) return at;
@@ -70,7 +75,7 @@ static size_t put_list(char *out, size_t at, size_t size, const uint8_t *types, 
 {
     for (size_t i = 0; i < count; i++) {
         if (i) at = put(out, at, size, ", ");
-        at = put(out, at, size, types[i] <= NX_WASM_ANYREF ? names[types[i]] : "?");
+        at = put(out, at, size, nx__wasm_type_name(types[i]));
     }
     return at;
 }

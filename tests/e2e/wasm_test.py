@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
 """WebAssembly in whole programs: NEXUS=path/to/nexus python3 tests/e2e/wasm_test.py [-k name]."""
+import json
 import os
 import shutil
 import unittest
@@ -108,6 +109,30 @@ class Wasm(Base):
             result = self.nexus("run", name)
             self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
             self.assertIn(said, result.stderr)
+
+    def test_inspect(self):
+        self.write("m.wat", r'''(module (import "env" "f" (func (param i32 f64) (result i64))) (import "env" "g" (global i64))
+            (memory (export "memory") 1 16) (table (export "table") 5 funcref) (global (export "v") (mut v128) (v128.const i64x2 0 0))
+            (func (export "a \1b\22b\22") (result i32 i32) i32.const 1 i32.const 2))''')
+        result = self.nexus("wasm", "inspect", "m.wat")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(result.stdout, "imports\n  function  env.f: i32, f64 -> i64\n  global    env.g: i64\n"
+                                        "exports\n  memory    memory: 1 to 16 pages of 64 KiB\n  table     table: 5 or more of funcref\n"
+                                        "  global    v: mutable v128\n  function  a \"b\": -> i32, i32\n")
+        result = self.nexus("wasm", "inspect", "m.wat", "--json")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        said = json.loads(result.stdout)
+        self.assertEqual(said["imports"][0], {"module": "env", "name": "f", "kind": "function", "params": ["i32", "f64"], "results": ["i64"]})
+        self.assertEqual(said["exports"][0], {"name": "memory", "kind": "memory", "minimum": 1, "maximum": 16, "page_size": 65536,
+                                              "shared": False, "memory64": False})
+        self.assertEqual(said["exports"][1]["maximum"], None)
+        self.assertEqual(said["exports"][3]["name"], 'a \x1b"b"')
+        for args, code, text in ((["wasm"], 2, "needs an action"), (["wasm", "look"], 2, "there is inspect"), (["wasm", "inspect"], 2, "needs a file"),
+                                 (["wasm", "inspect", "a", "b"], 2, "one file"), (["wasm", "inspect", "--x"], 2, "--json"),
+                                 (["wasm", "inspect", "none.wasm"], 8, "no such file")):
+            result = self.nexus(*args)
+            self.assertEqual((result.returncode, result.stdout), (code, ""))
+            self.assertIn(text, result.stderr)
 
     def test_without_the_engine(self):
         self.write("echo.wat", ECHO)
