@@ -104,7 +104,7 @@ class Wasm(Base):
         self.write("imports.wat", '(module (import "env" "f" (func)) (func (export "_start")))')
         self.write("broken.wat", "(module (func")
         self.write("text.wasm", "hello")
-        for name, code, said in (("library.wat", 19, "nx_wasm_open"), ("imports.wat", 8, "env::f"), ("broken.wat", 18, "broken.wat:1:14"),
+        for name, code, said in (("library.wat", 19, "nx_wasm_open"), ("imports.wat", 8, "env::f"), ("broken.wat", 18, ":1:14"),
                                  ("text.wasm", 18, "not valid WebAssembly")):
             result = self.nexus("run", name)
             self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)

@@ -21,16 +21,13 @@ fn compile(bytes: &[u8], target: Option<&str>) -> wasmtime::Result<Vec<u8>> {
 }
 
 /// The text in WebAssembly's text format as its binary form; a binary as it is. Text that begins with neither is no WebAssembly at all.
-fn binary(bytes: Vec<u8>, input: &str) -> Result<Vec<u8>, String> {
+fn binary(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     if bytes.starts_with(b"\0asm") {
         return Ok(bytes);
     }
     match wat::parse_bytes(&bytes) {
         Ok(binary) => Ok(binary.into_owned()),
-        Err(mut error) => {
-            error.set_path(input);
-            Err(format!("{error}"))
-        }
+        Err(error) => Err(format!("{error}")),
     }
 }
 
@@ -57,7 +54,7 @@ fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
-    let code = match binary(bytes, input) {
+    let code = match binary(bytes) {
         Ok(bytes) => compile(&bytes, target.as_deref()).map_err(|error| format!("{error:#}")),
         Err(error) => Err(error),
     };
