@@ -1,11 +1,22 @@
 #include "guest.h"
 
+#include "base/compiler.h"
 #include <nexus/fiber.h>
 #include <stdlib.h>
 #if defined(__has_include)
 #if __has_include(<valgrind/valgrind.h>)
 #include <valgrind/valgrind.h>
 #endif
+#endif
+
+#ifdef NX__TSAN
+/* The engine's handler for a fault of guest code allocates, which it may: the fault is in no other
+ * code. */
+NX_API const char *__tsan_default_options(void);
+const char *__tsan_default_options(void)
+{
+    return "report_signal_unsafe=0";
+}
 #endif
 
 void guest_prepare(void)
