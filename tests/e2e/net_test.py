@@ -75,7 +75,8 @@ class Examples(Base):
         address = f"127.0.0.1:{free_port()}"
         server = subprocess.Popen([NEXUS, "run", f"--allow-net={address}", example("udp-time"), "--", "serve", address])
         try:
-            for _ in range(10):  # the first may come before it listens
+            end = time.time() + 60
+            while time.time() < end:  # the first may come before it listens
                 asked = self.nexus("run", f"--allow-net={address}", example("udp-time"), "--", "ask", address)
                 if asked.returncode == 0:
                     break

@@ -4,6 +4,7 @@
 
 #include "http/client/jar.h"
 #include "http/client/pool.h"
+#include "http/client/upload.h"
 #include <nexus/fetch.h>
 #include <nexus/url.h>
 
@@ -68,7 +69,8 @@ struct nx__decoding {
 
 struct nx_fetched {
     nx_client *client;
-    struct nx__exchange *x; /* NULL: closed, or there is nothing to read any more */
+    struct nx__exchange *x;    /* NULL: closed, or there is nothing to read any more */
+    struct nx__upload *upload; /* of the exchange: what sends the request's body; NULL: nothing */
     struct nx__answer answer;
     struct nx__fields trailers;
     struct nx__arena *arena; /* of the scope that it belongs to */
@@ -83,8 +85,13 @@ struct nx_fetched {
     struct nx__exchange *storage; /* NX__EXCHANGE_MOST bytes */
 };
 
-/* Ends the exchange and gives its connection back. */
+/* Ends the exchange and gives its connection back. Suspends where a body is still sent. */
 void nx__fetched_let(nx_fetched *res);
+
+/* All of the answer has been read: what the peer still wants of the request goes, then the exchange
+ * ends. Errors of the body's source, NX_ETIMEDOUT, NX_ECANCELED; then it has not ended. Suspends.
+ */
+NX_MUST_CHECK nx_err nx__fetched_over(nx_fetched *res);
 
 /* "cannot fetch "http://host/": " and what the last error says. Returns the code. */
 nx_err nx__fetch_failed(const nx_url *url, nx_err err);

@@ -106,10 +106,10 @@ static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_du
 {
     char name[256], place[NX__PEER_MAX];
     nx_tls_connect_options o = *way->tls;
-    size_t len = way->host.len;
+    nx_bytes proves = way->tls_name.len ? way->tls_name : way->host;
     /* "example.com." is the same host, and no certificate has the dot. */
-    if (len && way->host.data[len - 1] == '.') len--;
-    (void)snprintf(name, sizeof name, "%.*s", (int)len, way->host.data);
+    if (proves.len && proves.data[proves.len - 1] == '.') proves.len--;
+    (void)snprintf(name, sizeof name, "%.*s", NX_FMT(proves));
     place_spell(way, place);
     o.protocols = offers(way->version);
     nx_err err = nx__wire_tls(wire, *wire, name, place, &o, deadline);

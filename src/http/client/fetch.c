@@ -278,19 +278,47 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
 
 /* ---- One try */
 
-static nx_err upload(struct asking *a, struct nx__exchange *x)
+/* By a driver that reads no answer before it has sent all. */
+static nx_err upload_first(struct nx__exchange *x, nx_stream *source)
 {
     const struct nx__client_driver *driver = x->conn->driver;
     char *data = nx_alloc(UPLOAD_PIECE);
     size_t len = 0;
     nx_err err = data ? NX_OK : NX_ENOMEM;
-    a->source_used = true;
     while (!err) {
-        err = nx_stream_read(a->body.source, data, UPLOAD_PIECE, &len);
+        err = nx_stream_read(source, data, UPLOAD_PIECE, &len);
         if (err || !len) break;
         err = driver->write(x, nx_slice(data, len));
     }
-    return err ? err : driver->finish(x);
+    if (!err) err = driver->finish(x);
+    struct nx__context kept;
+    memcpy(&kept, nx__context(), sizeof kept);
+    nx_stream_close(source);
+    if (err) memcpy(nx__context(), &kept, sizeof kept);
+    return err == NX_ECLOSED ? NX_OK : err; /* it has answered before it took all */
+}
+
+static nx_err upload(struct asking *a, struct nx__exchange *x)
+{
+    nx_stream *source = a->body.source;
+    a->body.source = NULL;
+    a->source_used = true;
+    if (x->conn->driver->told) return nx__upload_begin(&a->res->upload, x, source);
+    return upload_first(x, source);
+}
+
+/* There is an answer, and some of the request may not have gone yet. */
+static nx_err answered(const struct asking *a, struct nx__exchange *x)
+{
+    nx_fetched *res = a->res;
+    if (!res->upload) return NX_OK;
+    if (x->enough) {
+        nx__upload_end(res->upload);
+        res->upload = NULL;
+        return NX_OK;
+    }
+    /* Parts of a form are the caller's memory, and last until now. */
+    return a->o.source ? NX_OK : nx__upload_wait(res->upload);
 }
 
 static nx_err exchange(struct asking *a, bool fresh, bool *reused)
@@ -320,6 +348,7 @@ static nx_err exchange(struct asking *a, bool fresh, bool *reused)
     if (!err && a->body.source && a->body.length != NX__LENGTH_NONE) err = upload(a, x);
     if (err == NX_ECLOSED) err = NX_OK; /* it has answered before it took all */
     if (!err) err = conn->driver->head(x, &res->answer);
+    if (!err) err = answered(a, x);
     if (!err) return NX_OK;
     conn->broken = true;
     return nx__fetch_failed(&a->url, err);
@@ -337,7 +366,7 @@ static void given_up(nx_fetched *res)
 
 static bool body_repeats(const struct asking *a)
 {
-    return a->body.length == NX__LENGTH_NONE || !a->body.source || !a->source_used;
+    return a->body.length == NX__LENGTH_NONE || !a->source_used;
 }
 
 /* From a field of Retry-After: seconds or a date (RFC 9110 10.2.3). -1: it says nothing. */
@@ -571,8 +600,9 @@ static nx_err fetch(struct asking *a, const char *url)
     }
     a->res->url = a->url;
     a->res->redirects = a->redirects;
-    if (a->res->answer.empty) nx__fetched_let(a->res);
-    return NX_OK;
+    if (!a->res->answer.empty) return NX_OK;
+    err = nx__fetched_over(a->res);
+    return err ? nx__fetch_failed(&a->url, err) : NX_OK;
 }
 
 nx_err nx_fetch_with(nx_fetched **out, const char *url, const nx_fetch_options *options)

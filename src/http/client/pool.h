@@ -14,8 +14,10 @@ enum {
 /* Where a request goes. */
 struct nx__way {
     const nx_tls_connect_options *tls; /* NULL: plain */
+    uint64_t trust;                    /* tells such options apart, in a pool that has several */
+    nx_bytes tls_name;                 /* that the peer has to have; empty: its host */
     nx_http_version version;
-    nx_bytes host; /* without brackets; for TLS the name that the peer has to have */
+    nx_bytes host; /* without brackets */
     uint16_t port;
     nx_bytes unix_path; /* connects to this socket instead; empty: none */
     /* A proxy between; its host is empty where there is none. */

@@ -47,11 +47,12 @@ struct conn {
 
 struct exchange {
     struct nx__exchange base;
-    struct nx__list link; /* in conn->exchanges */
-    int32_t id;           /* 0: none yet */
-    struct nx__timed_op *waiter;
-    nx_bytes out; /* to be sent next, the caller's */
-    char *kept;   /* or what is left of it, once there is an answer */
+    struct nx__list link;        /* in conn->exchanges */
+    int32_t id;                  /* 0: none yet */
+    struct nx__timed_op *waiter; /* for the answer */
+    struct nx__timed_op *sender; /* that the peer takes what is sent */
+    nx_bytes out;                /* to be sent next, the caller's */
+    char *kept;                  /* or what is left of it, once there is an answer */
     bool out_end, deferred, out_sent;
     bool to_head, whole;
     bool headed, taken; /* the head of the answer is there; and with its reader */
@@ -89,9 +90,10 @@ static nx_duration span_until(const struct exchange *x, nx_duration span)
 
 static void wake(struct exchange *x)
 {
-    struct nx__timed_op *wait = x->waiter;
-    x->waiter = NULL;
-    if (wait) nx__op_complete(&wait->op, 0);
+    struct nx__timed_op *waiter = x->waiter, *sender = x->sender;
+    x->waiter = x->sender = NULL;
+    if (waiter) nx__op_complete(&waiter->op, 0);
+    if (sender) nx__op_complete(&sender->op, 0);
 }
 
 /* ---- The end of a connection */
@@ -395,7 +397,7 @@ static void pass_on(struct conn *c)
     if (c->reading) return;
     for (struct nx__list *link = c->exchanges.next; link != &c->exchanges; link = link->next) {
         struct exchange *x = nx__container_of(link, struct exchange, link);
-        if (!x->waiter) continue;
+        if (!x->waiter && !x->sender) continue;
         wake(x);
         return;
     }
@@ -409,25 +411,39 @@ static nx_err late(const struct exchange *x, nx_err err, const char *what, const
 }
 
 /* Waits until something has come for the exchange, or has gone. */
-static nx_err told_wait(struct exchange *x, nx_duration deadline)
+static nx_err told_wait(struct nx__timed_op **who, nx_duration deadline)
 {
     struct nx__timed_op op = {0};
-    x->waiter = &op;
+    *who = &op;
     int64_t result = nx__net_wait(&op, nx__loop(), deadline);
-    x->waiter = NULL;
+    *who = NULL;
     return nx__net_wait_error(result);
 }
 
-/* Waits once, for whatever may be of interest. */
-static nx_err wait_once(struct exchange *x, nx_duration deadline)
+/* Waits once, for whatever may be of interest; `who` is the exchange's waiter or its sender. */
+static nx_err wait_once(struct conn *c, struct nx__timed_op **who, nx_duration deadline)
 {
-    struct conn *c = conn_of(x);
     if (!c->reading) {
         nx_err err = read_some(c, deadline);
         if (err != NX_ECLOSED) pass_on(c);
         return err;
     }
-    return told_wait(x, deadline);
+    return told_wait(who, deadline);
+}
+
+/* The same for who has other things to hear of than what comes: nobody reads for it then, since
+ * that may be nothing. What comes meanwhile the wire tells. */
+static nx_err look_once(struct conn *c, struct nx__timed_op **who, nx_duration deadline)
+{
+    bool come = !c->reading && c->base.wire->type->heard(c->base.wire, true);
+    return come ? wait_once(c, who, deadline) : told_wait(who, deadline);
+}
+
+/* Waits once for the answer. */
+static nx_err answer_wait(struct exchange *x, nx_duration deadline)
+{
+    if (!x->base.apart || x->base.sent) return wait_once(conn_of(x), &x->waiter, deadline);
+    return look_once(conn_of(x), &x->waiter, deadline);
 }
 
 /* Whether the exchange can't go on. */
@@ -528,15 +544,6 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     return NX_OK;
 }
 
-/* Waits once, until the peer has taken something. That may be without an answer, so nobody reads
- * for it: what comes meanwhile the wire tells. */
-static nx_err out_wait_once(struct exchange *x, nx_duration deadline)
-{
-    const struct conn *c = conn_of(x);
-    bool come = !c->reading && c->base.wire->type->heard(c->base.wire, true);
-    return come ? wait_once(x, deadline) : told_wait(x, deadline);
-}
-
 /* Waits until what is to be sent has gone. */
 static nx_err out_wait(struct exchange *x)
 {
@@ -544,12 +551,13 @@ static nx_err out_wait(struct exchange *x)
         nx_err err = check(x);
         if (!err && x->headed && (x->answer.status >= 300 || x->in_end))
             err = broken(NX_ECLOSED, "the peer has answered before the body was sent");
-        if (!err) err = out_wait_once(x, span_until(x, x->base.idle_deadline));
+        if (!err) err = look_once(conn_of(x), &x->sender, span_until(x, x->base.idle_deadline));
         if (err) {
             x->out = (nx_bytes){0}; /* it is the caller's */
             return late(x, err, "the peer took nothing more", "idle_deadline");
         }
     }
+    x->base.moved = nx__deadline(0);
     return NX_OK;
 }
 
@@ -595,7 +603,7 @@ static nx_err finish(struct nx__exchange *base)
 static nx_err out_keep(struct exchange *x)
 {
     nx_bytes rest = x->out;
-    if (!rest.len) return NX_OK;
+    if (!rest.len || x->base.apart) return NX_OK; /* or the sender's */
     x->out = (nx_bytes){0};
     x->kept = malloc(rest.len);
     if (!x->kept) return broken(NX_ENOMEM, "out of memory");
@@ -609,14 +617,17 @@ static nx_err out_keep(struct exchange *x)
 static nx_err head(struct nx__exchange *base, struct nx__answer *out)
 {
     struct exchange *x = (struct exchange *)base;
-    if (!base->sent) x->head_until = span_until(x, base->head_deadline);
+    if (!base->sent)
+        x->head_until = base->apart ? base->deadline : span_until(x, base->head_deadline);
     while (!x->headed) {
         NX_TRY(check(x));
+        NX_TRY(nx__exchange_unsent(base));
         if (x->closed) return broken(NX_EPROTO, "the request was ended without an answer");
-        nx_err err = wait_once(x, x->head_until);
+        nx_err err = answer_wait(x, x->head_until);
         /* Meanwhile the peer has taken more of the body. */
         if (err == NX_ETIMEDOUT && nx__deadline(0) < x->head_until) continue;
-        if (err && x->out.len) return late(x, err, "the peer took nothing more", "idle_deadline");
+        if (err && x->out.len && !base->apart)
+            return late(x, err, "the peer took nothing more", "idle_deadline");
         if (err) return late(x, err, "no answer came", "head_deadline");
     }
     *out = x->answer;
@@ -625,6 +636,7 @@ static nx_err head(struct nx__exchange *base, struct nx__answer *out)
     out->empty = base->done =
         x->to_head || (x->in_end && !x->in.len) || out->status == 204 || out->status == 304;
     if (out->empty && !x->to_head) out->length = 0;
+    base->enough = out->status >= 300 || x->in_end;
     return out_keep(x);
 }
 
@@ -635,9 +647,11 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     *piece = (nx_bytes){0};
     while (!x->in.len && !x->in_end && !base->done) {
         NX_TRY(check(x));
+        NX_TRY(nx__exchange_unsent(base));
         if (x->closed) return broken(NX_EPROTO, "the peer has ended amid the answer's body");
-        nx_err err = wait_once(x, span_until(x, base->idle_deadline));
-        if (err) return late(x, err, "nothing more came of the answer", "idle_deadline");
+        nx_err err = answer_wait(x, span_until(x, base->idle_deadline));
+        if (err && !nx__exchange_moves(base, err))
+            return late(x, err, "nothing more came of the answer", "idle_deadline");
     }
     struct nx__buffer come = x->in;
     x->in = x->piece;
@@ -652,8 +666,13 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
         }
         return NX_OK;
     }
-    base->done = true;
+    base->done = base->enough = true;
     return NX_OK;
+}
+
+static void told(struct nx__exchange *base)
+{
+    wake((struct exchange *)base);
 }
 
 /* ---- The end */
@@ -746,6 +765,7 @@ nx_err nx__client_h2(struct nx__client_conn **out, struct nx__wire *wire)
                                                     .finish = finish,
                                                     .head = head,
                                                     .read = read_piece,
+                                                    .told = told,
                                                     .end = end,
                                                     .room = room,
                                                     .alive = alive,
