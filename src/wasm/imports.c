@@ -155,9 +155,6 @@ static nx_err add(nx_wasm_imports *imports, struct import *i, const char *type)
     }
     if (nx__engine->linker_func(imports->linker, i->module, i->name, &i->type, called, i, &failure))
         return nx__error_set(NX_EINVAL, "%.150s", failure.message);
-    i->next = imports->first;
-    imports->first = i;
-    imports->count++;
     return NX_OK;
 }
 
@@ -178,7 +175,12 @@ void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *na
         err = add(imports, i, type);
     else
         NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
-    if (!err) return;
+    if (!err) {
+        i->next = imports->first;
+        imports->first = i;
+        imports->count++;
+        return;
+    }
     imports->error = err;
     (void)snprintf(imports->message, sizeof imports->message,
                    "cannot let a guest call %.40s.%.40s: %.110s", module, name,

@@ -19,8 +19,8 @@ static void spaces_skip(const char **at)
 
 static uint8_t word_type(const char *word, size_t len, bool host)
 {
-    for (uint8_t type = NX_WASM_I32; type <= NX_WASM_V128; type++)
-        if (strlen(names[type]) == len && memcmp(names[type], word, len) == 0) return type;
+    for (unsigned type = NX_WASM_I32; type <= NX_WASM_V128; type++)
+        if (strlen(names[type]) == len && memcmp(names[type], word, len) == 0) return (uint8_t)type;
     if (host && len == 3 && memcmp(word, "str", 3) == 0) return NX__WASM_STR;
     if (host && len == 5 && memcmp(word, "bytes", 5) == 0) return NX__WASM_BYTES;
     return NX_WASM_NONE;
