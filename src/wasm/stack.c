@@ -27,7 +27,8 @@ struct stack {
 static NX__THREAD_LOCAL struct {
     struct stack *current, *waiting;
     unsigned waiting_count;
-    char *thread_low; /* of the thread's own stack, NULL: not asked yet */
+    uintptr_t thread_room, thread_high; /* of the thread's own stack: down to where there is room
+                                           for a guest, and its end; 0: not asked yet */
 } stacks;
 
 /* Frees what waits when a thread ends. */
@@ -50,17 +51,25 @@ static void end_key_make(void)
     (void)pthread_key_create(&end_key, thread_end);
 }
 
-/* The lowest byte of the thread's own stack. */
-static const char *thread_low(void)
+/* Finds out where the thread's own stack is; false: that can't be said. */
+static bool thread_ask(void)
 {
-    if (stacks.thread_low) return stacks.thread_low;
     pthread_attr_t attributes;
     void *low = NULL;
     size_t size = 0;
-    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return NULL;
+    if (stacks.thread_high) return true;
+    if (pthread_getattr_np(pthread_self(), &attributes) != 0) return false;
     (void)pthread_attr_getstack(&attributes, &low, &size);
     (void)pthread_attr_destroy(&attributes);
-    return stacks.thread_low = low;
+    stacks.thread_room = (uintptr_t)low + NEEDED;
+    stacks.thread_high = low ? (uintptr_t)low + size : 0;
+    return low != NULL;
+}
+
+/* Whether enough is left of the thread's own stack where it is used down to there. */
+static bool thread_suffices(const char *here)
+{
+    return (uintptr_t)here >= stacks.thread_room && (uintptr_t)here < stacks.thread_high;
 }
 
 /* The one of ours that is being used, NULL: it is the thread's or a fiber's. */
@@ -70,13 +79,15 @@ static const struct stack *own_stack(const char *here)
     return s && here >= s->low && here < s->low + SIZE ? s : NULL;
 }
 
-bool nx__wasm_stack_suffices(void)
+NX__HOT bool nx__wasm_stack_suffices(void)
 {
     const char *here = __builtin_frame_address(0);
+    if (nx__likely(thread_suffices(here))) return true;
     const struct stack *own = own_stack(here);
     const nx_fiber *fiber = own ? NULL : nx__fiber_running();
-    const char *low = own ? own->low : fiber && !fiber->main ? fiber->stack : thread_low();
-    return low && here - low >= NEEDED;
+    if (own) return here - own->low >= NEEDED;
+    if (fiber && !fiber->main) return here - fiber->stack >= NEEDED;
+    return thread_ask() && thread_suffices(here);
 }
 
 const void *nx__wasm_stack_which(void)

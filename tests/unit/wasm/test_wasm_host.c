@@ -1,4 +1,5 @@
 /* Functions of the program's that guests call. */
+#include "faults.h"
 #include "guest.h"
 
 #include <nexus/fiber.h>
@@ -242,4 +243,58 @@ NX_TEST("what is missing, of another type, or wrong is named")
     nx_expect_ok(nx_wasm_open(&wasm, path, .imports = right));
     nx_expect_eq(count, 1);
     nx_wasm_close(wasm);
+}
+
+static nx_wasm_module *shared;
+
+static nx_err make_and_call(void)
+{
+    nx_wasm *wasm;
+    nx_wasm_func add;
+    nx_wasm_value v[2] = {{.i32 = 1}, {.i32 = 2}};
+    NX_TRY(nx_wasm_new(&wasm, shared, .max_cpu_time = NX_S(60)));
+    nx_err err = nx_wasm_find(&add, wasm, "add", "i32, i32 -> i32");
+    if (!err) err = nx_wasm_invoke(&add, v);
+    nx_wasm_close(wasm);
+    return err;
+}
+
+static nx_err make_imports(void)
+{
+    nx_wasm_imports *i = nx_wasm_imports_new();
+    if (!i) return nx_error_last()->code;
+    nx_wasm_import(i, "env", "add", "i32, i64 -> f64", add_to, NULL);
+    nx_wasm_import(i, "env", "keep", "str, bytes, i32 -> i32", keep, NULL);
+    nx_wasm *wasm = NULL;
+    nx_err err = nx_wasm_new(&wasm, shared, .imports = i);
+    nx_wasm_close(wasm);
+    nx_wasm_imports_free(i);
+    return err;
+}
+
+/* It keeps what it was linked with as long as it lives. */
+static void load_shared(void)
+{
+    nx_wasm_module_free(shared);
+    shared = NULL;
+    nx_require_ok(
+        nx_wasm_load(&shared, guest_file("(func (export \"add\") (param i32 i32) (result i32)"
+                                         "  local.get 0 local.get 1 i32.add)")));
+}
+
+NX_TEST("memory that runs out is an error, and leaves nothing behind")
+{
+    static const struct faults_scenario scenarios[] = {{.name = "a guest", .run = make_and_call},
+                                                       {.name = "imports", .run = make_imports}};
+    load_shared();
+    faults_run(FAULTS_MEMORY, scenarios, 1);
+    faults_run(FAULTS_NO_MEMORY, scenarios, 1);
+    for (int what = FAULTS_NO_MEMORY; what <= FAULTS_MEMORY; what++) {
+        for (struct faults_rounds rounds = {.what = what}; faults_next(&rounds);) {
+            nx_err err = make_imports();
+            const char *failed = faults_stop();
+            nx_expect(err == (failed ? NX_ENOMEM : NX_OK));
+        }
+    }
+    nx_wasm_module_free(shared);
 }
