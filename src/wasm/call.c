@@ -160,7 +160,7 @@ static NX__NOINLINE nx_err invoke_slowly(const nx_wasm_func *f, nx_wasm_value *v
 {
     nx_wasm *w = f->wasm;
     struct call c = {.func = f, .values = values, .count = count};
-    if (w->inside && w->stack != nx__wasm_stack_which())
+    if (w->inside && !nx__wasm_stack_has(w->frame))
         return nx__error_set(
             NX_ESTATE,
             "cannot call \"%.100s\": it is in the middle of a call, and may be called again by the function that it has called alone",

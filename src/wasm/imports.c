@@ -105,7 +105,7 @@ static uint32_t called(void *arg, void *host, nx_wasm_value *values)
     /* The engine keeps count of calls by the thread: no other fiber may run until this one is
      * over. */
     nx__pins++;
-    if (!w->inside++) w->stack = nx__wasm_stack_which();
+    if (!w->inside++) w->frame = __builtin_frame_address(0);
     nx_err err = i->signature ? call_with_views(w, i, values) : i->fn(w, i->arg, values);
     w->inside--;
     nx__pins--;

@@ -36,8 +36,8 @@ struct nx_wasm {
     bool timed;        /* there is a limit on its time */
     unsigned depth;    /* calls into it, where it is timed, that have not returned */
     unsigned inside;   /* host functions that it has called and that have not returned */
-    const void *stack; /* that the outermost of those runs on: the engine measures what the guest
-                          uses of it, so nested calls have to be on the same */
+    const void *frame; /* of the outermost of those: the engine measures what the guest uses of the
+                          stack, so nested calls have to be on the same */
     nx_wasm_module *module;
     nx_duration max_cpu_time, deadline;
     nx_duration cpu_until, wall_until; /* of the outermost call; NX_FOREVER: none */
@@ -60,8 +60,8 @@ NX_MUST_CHECK nx_err nx__wasm_enter(void (*fn)(void *arg), void *arg);
 /* True when guest code may be run on the stack at hand. */
 bool nx__wasm_stack_suffices(void);
 
-/* Which stack that is: no other has it while it is in use. */
-const void *nx__wasm_stack_which(void);
+/* True when the address lies in the stack at hand. */
+bool nx__wasm_stack_has(const void *address);
 
 /* ---- time.c */
 

@@ -90,12 +90,15 @@ NX__HOT bool nx__wasm_stack_suffices(void)
     return thread_ask() && thread_suffices(here);
 }
 
-const void *nx__wasm_stack_which(void)
+bool nx__wasm_stack_has(const void *address)
 {
-    const struct stack *own = own_stack(__builtin_frame_address(0));
-    const nx_fiber *fiber = nx__fiber_running();
-    if (own) return own;
-    return fiber ? (const void *)fiber : &stacks;
+    const char *at = address, *here = __builtin_frame_address(0);
+    const struct stack *own = own_stack(here);
+    const nx_fiber *fiber = own ? NULL : nx__fiber_running();
+    if (own) return at >= own->low && at < own->low + SIZE;
+    if (fiber && !fiber->main) return at >= fiber->stack && at < fiber->stack + fiber->stack_size;
+    return thread_ask() && (uintptr_t)at >= stacks.thread_room - NEEDED &&
+           (uintptr_t)at < stacks.thread_high;
 }
 
 static struct stack *take(void)
