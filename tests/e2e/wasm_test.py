@@ -149,6 +149,24 @@ class Wasm(Base):
             self.assertEqual(result.stdout, "the guest says: counting the rabbits\nfibonacci(10) = 55\n"
                                             "the sum of 4 numbers in 64 KiB of memory = 42\n")
 
+    def test_a_crash_below_a_guest_is_reported(self):
+        self.write("g.wat", '(module (import "env" "f" (func $f)) (func (export "run") call $f))')
+        self.write("app.c", """#include <nexus/wasm.h>
+static nx_err boom(nx_wasm *wasm, void *arg, nx_wasm_value *v) { (void)wasm; (void)arg; (void)v; *(volatile int *)8 = 1; return NX_OK; }
+int main(void)
+{
+    nx_wasm *wasm;
+    nx_wasm_imports *imports = nx_wasm_imports_new();
+    nx_wasm_import(imports, "env", "f", "->", boom, NULL);
+    NX_TRY(nx_wasm_open(&wasm, "./g.wat", .imports = imports));
+    return nx_wasm_call(wasm, "run", NULL);
+}
+""")
+        result = self.nexus("run", "app.c")
+        self.assertEqual(result.returncode, 139)
+        self.assertIn("segmentation fault at address 0x8", result.stderr)
+        self.assertRegex(result.stderr, r"boom +.*app\.c:2")
+
     def test_a_changed_module_is_compiled_anew(self):
         self.write("app.c", '#include <nexus/wasm.h>\n#include <stdio.h>\nint main(void)\n{\n    nx_wasm *wasm;\n    int n;\n'
                             '    NX_TRY(nx_wasm_open(&wasm, "./n.wat"));\n    NX_TRY(nx_wasm_call(wasm, "n", &n));\n    printf("%d\\n", n);\n'
