@@ -343,6 +343,11 @@ NX__READS_ANYTHING long __wrap_syscall(long number, ...)
     va_start(list, number);
     for (int i = 0; i < 6; i++) more[i] = va_arg(list, long);
     va_end(list);
+    if (number == SYS_recvfrom || number == SYS_sendto) {
+        enum end end = moves((int)more[0], number == SYS_sendto ? "send" : "recv");
+        if (end == FAILED) return -1;
+        if (end == HALF) more[2] = (long)half((size_t)more[2]);
+    }
     const char *name = number == SYS_openat2             ? "openat2"
                        : number == SYS_getdents64        ? "getdents64"
                        : number == SYS_pidfd_open        ? "pidfd_open"

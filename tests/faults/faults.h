@@ -17,9 +17,11 @@
  *
  * One counter for all threads: what a scenario does on several is no longer in a fixed order, and
  * a round then fails at another place than the last time. Of a ring it is the making that fails,
- * the handing over, and the operation itself; nx__uring_refused leaves all that to the pool. What
- * goes by no function never fails: recv, send and epoll_pwait2 of src/base/syscall.h. Nor does what
- * wakes a loop, or tells a test's result.
+ * the handing over, and the operation itself; nx__uring_refused leaves all that to the pool. The
+ * calls that src/base/syscall.h makes in place (recv, send) fail where that goes
+ * through libc: in builds for debugging and with sanitizers. What a loop waits
+ * in, what wakes it, and what tells a test's
+ * result, never fails.
  */
 #ifndef FAULTS_H
 #define FAULTS_H

@@ -12,14 +12,6 @@ static nx_err broken(nx_err err, const char *why)
     return nx__error_set(err, "%s", why);
 }
 
-static nx_err late(const struct nx__h2_exchange *x, nx_err err, const char *what,
-                   const char *option)
-{
-    if (err != NX_ETIMEDOUT) return err;
-    bool whole = nx__deadline(0) >= x->base.deadline;
-    return nx__error_set(NX_ETIMEDOUT, "%s (%s)", what, whole ? "deadline" : option);
-}
-
 /* Waits once for the answer. */
 static nx_err answer_wait(struct nx__h2_exchange *x, nx_duration deadline)
 {
@@ -32,7 +24,7 @@ static nx_err answer_wait(struct nx__h2_exchange *x, nx_duration deadline)
 static nx_err check(struct nx__h2_exchange *x)
 {
     struct nx__h2_client *c = nx__h2_client_of(x);
-    if (x->too_large) return broken(NX_ETOOBIG, "the answer's head is too large");
+    if (x->coming.too_large) return broken(NX_ETOOBIG, "the answer's head is too large");
     if (x->closed && x->code == NGHTTP2_REFUSED_STREAM) {
         x->base.begun = false; /* RFC 9113 8.7: nothing has been done for it */
         return broken(NX_ERESET, "the peer has refused the request");
@@ -63,7 +55,7 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     size_t count = 0;
     nx__list_insert(&c->exchanges, &x->link);
     c->base.exchanges++;
-    x->length = NX__LENGTH_UNKNOWN;
+    x->coming.length = NX__LENGTH_UNKNOWN;
     if (!fields) return broken(NX_ENOMEM, "out of memory");
     if (ask->upgrade || ask->connect)
         return broken(NX_ENOTSUP, "a connection of HTTP/2 does not change its protocol so");
@@ -96,7 +88,7 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     if (x->whole) {
         base->sent = true;
         x->head_until =
-            nx__h2_client_until(x, x->out.len ? base->idle_deadline : base->head_deadline);
+            nx__exchange_until(&x->base, x->out.len ? base->idle_deadline : base->head_deadline);
     }
     nx__h2_client_dirty(c);
     return NX_OK;
@@ -107,14 +99,14 @@ static nx_err out_wait(struct nx__h2_exchange *x)
 {
     while (x->out.len || (x->out_end && !x->out_sent)) {
         nx_err err = check(x);
-        if (!err && x->headed && (x->answer.status >= 300 || x->in_end))
+        if (!err && x->coming.headed && (x->coming.answer.status >= 300 || x->in_end))
             err = broken(NX_ECLOSED, "the peer has answered before the body was sent");
         if (!err)
             err = nx__h2_client_look(nx__h2_client_of(x), &x->sender,
-                                     nx__h2_client_until(x, x->base.idle_deadline));
+                                     nx__exchange_until(&x->base, x->base.idle_deadline));
         if (err) {
             x->out = (nx_bytes){0}; /* it is the caller's */
-            return late(x, err, "the peer took nothing more", "idle_deadline");
+            return nx__exchange_late(&x->base, err, "the peer took nothing more", "idle_deadline");
         }
     }
     x->base.moved = nx__deadline(0);
@@ -154,7 +146,7 @@ static nx_err finish(struct nx__exchange *base)
         return broken(NX_EINVAL, "its body has fewer bytes than were announced");
     NX_TRY(out_put(x, (nx_bytes){0}, true));
     base->sent = true;
-    x->head_until = nx__h2_client_until(x, base->head_deadline);
+    x->head_until = nx__exchange_until(&x->base, base->head_deadline);
     return NX_OK;
 }
 
@@ -178,8 +170,9 @@ static nx_err head(struct nx__exchange *base, struct nx__answer *out)
 {
     struct nx__h2_exchange *x = (struct nx__h2_exchange *)base;
     if (!base->sent)
-        x->head_until = base->apart ? base->deadline : nx__h2_client_until(x, base->head_deadline);
-    while (!x->headed) {
+        x->head_until =
+            base->apart ? base->deadline : nx__exchange_until(&x->base, base->head_deadline);
+    while (!x->coming.headed) {
         NX_TRY(check(x));
         NX_TRY(nx__exchange_unsent(base));
         if (x->closed) return broken(NX_EPROTO, "the request was ended without an answer");
@@ -187,12 +180,11 @@ static nx_err head(struct nx__exchange *base, struct nx__answer *out)
         /* Meanwhile the peer has taken more of the body. */
         if (err == NX_ETIMEDOUT && nx__deadline(0) < x->head_until) continue;
         if (err && x->out.len && !base->apart)
-            return late(x, err, "the peer took nothing more", "idle_deadline");
-        if (err) return late(x, err, "no answer came", "head_deadline");
+            return nx__exchange_late(&x->base, err, "the peer took nothing more", "idle_deadline");
+        if (err) return nx__exchange_late(&x->base, err, "no answer came", "head_deadline");
     }
-    *out = x->answer;
-    out->protocol = nx_str("HTTP/2");
-    out->length = x->length;
+    *out = x->coming.answer;
+    out->length = x->coming.length;
     out->empty = base->done =
         x->to_head || (x->in_end && !x->in.len) || out->status == 204 || out->status == 304;
     if (out->empty && !x->to_head) out->length = 0;
@@ -209,9 +201,10 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
         NX_TRY(check(x));
         NX_TRY(nx__exchange_unsent(base));
         if (x->closed) return broken(NX_EPROTO, "the peer has ended amid the answer's body");
-        nx_err err = answer_wait(x, nx__h2_client_until(x, base->idle_deadline));
+        nx_err err = answer_wait(x, nx__exchange_until(&x->base, base->idle_deadline));
         if (err && !nx__exchange_moves(base, err))
-            return late(x, err, "nothing more came of the answer", "idle_deadline");
+            return nx__exchange_late(&x->base, err, "nothing more came of the answer",
+                                     "idle_deadline");
     }
     struct nx__buffer come = x->in;
     x->in = x->piece;

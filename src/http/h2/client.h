@@ -5,6 +5,7 @@
 #define NX__H2_CLIENT_H
 
 #include "base/buffer.h"
+#include "http/client/coming.h"
 #include "http/client/pool.h"
 #include <nghttp2/nghttp2.h>
 
@@ -38,28 +39,18 @@ struct nx__h2_exchange {
     char *kept;                  /* or what is left of it, once there is an answer */
     bool out_end, deferred, out_sent;
     bool to_head, whole;
-    bool headed, taken; /* the head of the answer is there; and with its reader */
-    bool closed;        /* the session does not know it any more */
-    bool in_end;        /* the answer has come to its end */
-    uint32_t code;      /* that it was reset with */
+    bool closed;   /* the session does not know it any more */
+    bool in_end;   /* the answer has come to its end */
+    uint32_t code; /* that it was reset with */
     uint64_t to_send;
-    uint64_t length;
     nx_duration head_until;
-    struct nx__answer answer;
-    uint32_t capacity, head_size, informed;
-    bool too_large;
+    struct nx__coming coming;
     struct nx__buffer in, piece; /* of the body: come; with its reader */
 };
 
 static inline struct nx__h2_client *nx__h2_client_of(const struct nx__h2_exchange *x)
 {
     return (struct nx__h2_client *)x->base.conn;
-}
-
-static inline nx_duration nx__h2_client_until(const struct nx__h2_exchange *x, nx_duration span)
-{
-    nx_duration at = span == NX_FOREVER ? NX_FOREVER : nx__deadline(span);
-    return at < x->base.deadline ? at : x->base.deadline;
 }
 
 /* ---- The connection */

@@ -5,7 +5,6 @@
 
 enum {
     WINDOW = 1024 * 1024, /* bytes of a body that nobody has read */
-    INFORMED_MOST = 32,   /* answers of 1xx before the one that counts */
     CONTINUATIONS = 8,
     SETTINGS_ENTRIES = 32,
     ACKS = 256,
@@ -29,8 +28,8 @@ nghttp2_ssize nx__h2_client_data(nghttp2_session *session, int32_t id, uint8_t *
         x->out = nx_slice(x->out.data + n, x->out.len - n);
     }
     if (x->whole)
-        x->head_until =
-            nx__h2_client_until(x, x->out.len ? x->base.idle_deadline : x->base.head_deadline);
+        x->head_until = nx__exchange_until(&x->base, x->out.len ? x->base.idle_deadline
+                                                                : x->base.head_deadline);
     if (!x->out.len) {
         if (x->out_end) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -48,36 +47,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     (void)user_data;
     struct nx__h2_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!x) return 0;
-    x->base.answering = true;
-    x->head_size = 0;
-    if (!x->headed) x->answer.field_count = 0;
+    nx__coming_begin(&x->base, &x->coming);
     return 0;
-}
-
-static bool field_add(struct nx__h2_exchange *x, nx_bytes name, nx_bytes value)
-{
-    struct nx__arena *arena = x->base.arena;
-    struct nx__fields *trailers = &x->base.trailers;
-    struct nx__field **items = x->headed ? &trailers->items : &x->answer.fields;
-    uint32_t *count = x->headed ? &trailers->count : &x->answer.field_count;
-    uint32_t *capacity = x->headed ? &trailers->capacity : &x->capacity;
-    if (*count == *capacity) {
-        uint32_t more = *capacity ? *capacity * 2 : 16;
-        struct nx__field *grown = nx__arena_alloc(arena, more * sizeof *grown);
-        if (!grown) return false;
-        if (*count) memcpy(grown, *items, *count * sizeof *grown);
-        *items = grown;
-        *capacity = more;
-    }
-    char *text = nx__arena_alloc(arena, name.len + value.len + 2);
-    if (!text) return false;
-    memcpy(text, name.data, name.len);
-    text[name.len] = '\0';
-    memcpy(text + name.len + 1, value.data, value.len);
-    text[name.len + 1 + value.len] = '\0';
-    (*items)[(*count)++] = (struct nx__field){nx_slice(text, name.len),
-                                              nx_slice(text + name.len + 1, value.len), false};
-    return true;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
@@ -87,42 +58,17 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     struct nx__h2_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
     if (!x) return 0;
-    nx_bytes key = nx_slice((const char *)n.base, n.len),
-             text = nx_slice((const char *)v.base, v.len);
-    if (nx_bytes_is(key, ":status")) { /* three digits: nghttp2 has looked */
-        x->answer.status =
-            (text.data[0] - '0') * 100 + (text.data[1] - '0') * 10 + (text.data[2] - '0');
-        return 0;
-    }
-    x->head_size += (uint32_t)(n.len + v.len + 4);
-    const uint32_t count = x->headed ? x->base.trailers.count : x->answer.field_count;
-    if (x->head_size > x->base.max_head || count >= x->base.max_headers) {
-        x->too_large = true;
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    if (nx_bytes_is(key, "content-length")) {
-        x->length = 0;
-        for (size_t i = 0; i < text.len; i++)
-            x->length = x->length * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    return field_add(x, key, text) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    bool taken =
+        nx__coming_field(&x->base, &x->coming, nx_slice((const char *)n.base, n.len),
+                         nx_slice((const char *)v.base, v.len)); /* nghttp2 has looked at them */
+    return taken ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static void head_come(struct nx__h2_exchange *x)
 {
-    if (x->answer.status >= 200) {
-        x->headed = true;
-        return;
-    }
-    x->length = NX__LENGTH_UNKNOWN;
-    if (++x->informed > INFORMED_MOST) {
-        struct nx__h2_client *c = nx__h2_client_of(x);
+    struct nx__h2_client *c = nx__h2_client_of(x);
+    if (!nx__coming_head(&x->base, &x->coming, "HTTP/2"))
         nx__h2_client_said(c, nghttp2_submit_rst_stream(c->session, 0, x->id, NGHTTP2_CANCEL));
-        return;
-    }
-    x->answer.protocol = nx_str("HTTP/2");
-    if (x->base.informed && x->answer.status != 100)
-        x->base.informed(x->base.informed_arg, &x->answer);
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -135,7 +81,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     struct nx__h2_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!x) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && !x->headed) head_come(x);
+    if (frame->hd.type == NGHTTP2_HEADERS && !x->coming.headed) head_come(x);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) x->in_end = true;
     nx__h2_client_wake(x);
     return 0;
