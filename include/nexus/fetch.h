@@ -36,10 +36,14 @@ typedef struct nx_fetch_part {
 
 /* What is spoken. */
 typedef enum nx_http_version {
-    NX_HTTP_ANY, /* what both can: over TLS as agreed (ALPN), without it HTTP/1.1 */
+    NX_HTTP_ANY, /* what both can: over TLS as agreed (ALPN), and HTTP/3 where the server has said
+                    that it has it (Alt-Svc), as long as that can be reached; without TLS HTTP/1.1
+                  */
     NX_HTTP_1,   /* HTTP/1.1 */
     NX_HTTP_2,   /* HTTP/2: over TLS NX_EPROTO where the server has it not; without TLS the server
                     is known to have it ("prior knowledge", RFC 9113 3.3) */
+    NX_HTTP_3,   /* HTTP/3, at the UDP port of the URL's number, where the server is known to have
+                    it: only "https:", and through no proxy (NX_ENOTSUP) */
 } nx_http_version;
 
 /* Zero means the default, which is named in the comment. */
@@ -124,7 +128,7 @@ NX_API nx_bytes nx_fetched_trailer(const nx_fetched *answer, const char *name);
  */
 NX_API nx_bytes nx_fetched_url(const nx_fetched *answer);
 NX_API uint32_t nx_fetched_redirects(const nx_fetched *answer);
-/* "HTTP/1.1", "HTTP/2" */
+/* "HTTP/1.1", "HTTP/2", "HTTP/3" */
 NX_API nx_bytes nx_fetched_protocol(const nx_fetched *answer);
 /* Bytes of the body as it comes, where the peer has said so; else -1. */
 NX_API int64_t nx_fetched_length(const nx_fetched *answer);

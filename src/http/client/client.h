@@ -2,6 +2,7 @@
 #ifndef NX__CLIENT_H
 #define NX__CLIENT_H
 
+#include "http/client/alternative.h"
 #include "http/client/jar.h"
 #include "http/client/pool.h"
 #include "http/client/upload.h"
@@ -22,6 +23,7 @@ struct nx_client {
     char *no_proxy;               /* NULL: none */
     char *user_agent;             /* NULL: none */
     nx_tls_connect_options tls;   /* its texts are its own */
+    struct nx__alternatives alternatives;
 };
 
 /* The thread's own: made at the first call, and gone with the thread. NULL when memory is out
@@ -40,6 +42,22 @@ void nx__proxy_free(struct nx__proxy *proxy);
 /* Whether a list such as "localhost,.example.com,10.0.0.0/8,host:8080" has the host: a name has
  * what is below it too, "*" has all. */
 bool nx__no_proxy_has(const char *list, nx_bytes host, uint16_t port);
+
+/* ---- way.c */
+
+/* The host of a URL, without brackets. */
+nx_bytes nx__url_host(const nx_url *url);
+
+/* Where a request for the URL goes; `safe`: it may go twice. NX_ENOTSUP, recorded. */
+NX_MUST_CHECK nx_err nx__way_make(struct nx__way *out, nx_client *client, const nx_url *url,
+                                  const nx_fetch_options *options, bool safe);
+
+/* What an answer of the URL says of alternative services is kept for the next requests. */
+void nx__way_told(const nx_fetched *answer, const nx_url *url);
+
+/* The alternative service of the URL's origin can't be used for a while; it has answered. */
+void nx__way_broken(nx_client *client, const nx_url *url);
+void nx__way_good(nx_client *client, const nx_url *url);
 
 /* ---- Bodies: form.c */
 

@@ -96,6 +96,16 @@ static nx_err connect_hear(struct nx__wire *wire, const struct nx__way *way, nx_
 
 /* ---- TLS */
 
+enum { NAME = 256 };
+
+static void name_spell(const struct nx__way *way, char out[NAME])
+{
+    nx_bytes proves = way->tls_name.len ? way->tls_name : way->host;
+    /* "example.com." is the same host, and no certificate has the dot. */
+    if (proves.len && proves.data[proves.len - 1] == '.') proves.len--;
+    (void)snprintf(out, NAME, "%.*s", NX_FMT(proves));
+}
+
 /* What is offered by ALPN, the best first. */
 static const char *offers(nx_http_version version)
 {
@@ -104,12 +114,9 @@ static const char *offers(nx_http_version version)
 
 static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_duration deadline)
 {
-    char name[256], place[NX__PEER_MAX];
+    char name[NAME], place[NX__PEER_MAX];
     nx_tls_connect_options o = *way->tls;
-    nx_bytes proves = way->tls_name.len ? way->tls_name : way->host;
-    /* "example.com." is the same host, and no certificate has the dot. */
-    if (proves.len && proves.data[proves.len - 1] == '.') proves.len--;
-    (void)snprintf(name, sizeof name, "%.*s", NX_FMT(proves));
+    name_spell(way, name);
     place_spell(way, place);
     o.protocols = offers(way->version);
     nx_err err = nx__wire_tls(wire, *wire, name, place, &o, deadline);
@@ -150,6 +157,11 @@ nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *wa
     int fd;
     struct nx__wire *wire;
     *out = NULL;
+    if (way->h3_port) {
+        char name[NAME];
+        name_spell(way, name);
+        return nx__client_h3(out, way, name, deadline);
+    }
     NX_TRY(dial(&fd, way, deadline));
     NX_TRY(nx__wire_socket(&wire, fd));
     NX_TRY(wire_prepare(&wire, way, deadline));

@@ -47,7 +47,7 @@ struct nx__origin;
  * comes that has no place there (nx__client_pool_settle). */
 struct nx__client_conn {
     const struct nx__client_driver *driver;
-    struct nx__wire *wire;
+    struct nx__wire *wire; /* NULL: what it goes over is the driver's */
     struct nx__origin *origin;
     struct nx__list link; /* in origin->free while it has room for an exchange */
     struct nx__list idle; /* in the pool's list while it has no exchange, oldest first */
@@ -130,7 +130,7 @@ NX_MUST_CHECK nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire
 NX_MUST_CHECK nx_err nx__client_h2(struct nx__client_conn **out, struct nx__wire *wire);
 
 enum {
-    NX__EXCHANGE_MOST = 512, /* bytes of the largest driver's exchange */
+    NX__EXCHANGE_MOST = 640, /* bytes of the largest driver's exchange */
 };
 
 #endif

@@ -18,10 +18,10 @@ struct waiter {
 
 static void key_make(const struct nx__way *way, char *out, size_t size, size_t *len)
 {
-    int n = snprintf(out, size, "%c%d %llu|%.*s|%.*s:%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
+    int n = snprintf(out, size, "%c%d %llu|%.*s|%.*s:%u|%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
                      (int)way->version, (unsigned long long)way->trust, NX_FMT(way->tls_name),
-                     NX_FMT(way->host), way->port, NX_FMT(way->unix_path), NX_FMT(way->proxy_host),
-                     way->proxy_port, NX_FMT(way->proxy_authorization));
+                     NX_FMT(way->host), way->port, way->h3_port, NX_FMT(way->unix_path),
+                     NX_FMT(way->proxy_host), way->proxy_port, NX_FMT(way->proxy_authorization));
     *len = n < 0 ? 0 : (size_t)n;
 }
 

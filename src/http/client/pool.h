@@ -23,6 +23,9 @@ struct nx__way {
     /* A proxy between; its host is empty where there is none. */
     nx_bytes proxy_host, proxy_authorization;
     uint16_t proxy_port;
+    uint16_t h3_port; /* of UDP: HTTP/3 alone is spoken, there; 0: none of it is */
+    bool alternative; /* for the origin has said so (RFC 7838) */
+    bool early;       /* by 0-RTT, where that may be: a request may go that can go twice */
 };
 
 struct nx__origin {
@@ -80,5 +83,9 @@ bool nx__way_tunnels(const struct nx__way *way);
 /* Makes a connection, all grants checked. Errors as nx__dial. Suspends. */
 NX_MUST_CHECK nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *way,
                                         nx_duration deadline);
+
+/* The same for HTTP/3 (http/h3/client.c). `name` is what the peer has to prove. */
+NX_MUST_CHECK nx_err nx__client_h3(struct nx__client_conn **out, const struct nx__way *way,
+                                   const char *name, nx_duration deadline);
 
 #endif

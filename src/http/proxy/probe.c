@@ -13,7 +13,7 @@ struct watcher {
     struct nx__timer timer;
     struct nx__service service;
     nx_fiber *fiber;     /* that asks now */
-    struct nx__op *ends; /* who waits for its end */
+    struct nx__op *ends; /* who waits for its end, and frees the watcher then */
     bool asks;           /* it does, or is about to; the loop's end waits for it */
     bool stopped;        /* with the loop: no more is asked */
 };
@@ -50,11 +50,10 @@ static void shutdown(struct nx__service *service)
     watcher_stop(nx__container_of(service, struct watcher, service));
 }
 
-/* What is asked by is the proxying's: it ends first. */
-static void watcher_end(struct watcher *w)
+/* What is asked by is the proxying's, which goes now. */
+static void round_end(struct watcher *w)
 {
-    nx__list_remove(&w->service.link);
-    watcher_stop(w);
+    if (!nx_fiber_current()) return;
     while (w->asks) {
         struct nx__op op = {.call = "for the end of a health check"};
         w->ends = &op;
@@ -69,8 +68,13 @@ void nx__prober_free(struct nx__prober *p)
     if (!p) return;
     for (struct nx__list *link; (link = nx__list_pop(&p->watchers));) {
         struct watcher *w = nx__container_of(link, struct watcher, link);
-        if (w->loop == nx__loop_current) watcher_end(w);
-        watcher_free(w);
+        if (w->loop == nx__loop_current) {
+            nx__list_remove(&w->service.link);
+            watcher_stop(w);
+            round_end(w);
+        }
+        w->prober = NULL; /* its fiber frees it */
+        if (!w->asks) watcher_free(w);
     }
     (void)pthread_mutex_destroy(&p->lock);
     free(p);
@@ -85,7 +89,7 @@ static void said(struct nx__upstream *u, bool well)
             well ? "passes" : "fails", well ? "" : ": ", well ? "" : nx__error_last()->message);
 }
 
-static void ask_one(const struct watcher *w, struct nx__upstream *u)
+static void ask_one(struct watcher *w, struct nx__upstream *u)
 {
     const struct nx__proxying *of = w->prober->of;
     nx_scope *scope;
@@ -93,7 +97,7 @@ static void ask_one(const struct watcher *w, struct nx__upstream *u)
     if (nx_scope_open(&scope)) return;
     nx_err err = nx__upstream_probe(of, u, false, &reused);
     /* A connection that was closed while it was idle says nothing of the upstream. */
-    if (err == NX_ERESET && reused) err = nx__upstream_probe(of, u, true, &reused);
+    if (err == NX_ERESET && reused && !w->stopped) err = nx__upstream_probe(of, u, true, &reused);
     if (!w->stopped && err != NX_ENOMEM) said(u, !err);
     NX_IGNORE(nx_scope_close(&scope));
 }
@@ -101,13 +105,15 @@ static void ask_one(const struct watcher *w, struct nx__upstream *u)
 static nx_err round_run(void *arg)
 {
     struct watcher *w = arg;
-    struct nx__proxying *of = w->prober->of;
     w->fiber = nx_fiber_current();
-    for (uint32_t i = 0; i < of->upstreams.count && !w->stopped; i++)
-        ask_one(w, &of->upstreams.items[i]);
+    for (uint32_t i = 0; !w->stopped && i < w->prober->of->upstreams.count; i++)
+        ask_one(w, &w->prober->of->upstreams.items[i]);
     w->fiber = NULL;
     w->asks = false;
-    if (w->ends) nx__op_complete(w->ends, 0);
+    if (w->ends)
+        nx__op_complete(w->ends, 0);
+    else if (!w->prober)
+        watcher_free(w);
     return NX_OK;
 }
 
