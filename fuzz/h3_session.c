@@ -79,7 +79,8 @@ static void drain(struct wire *wire)
         if (stream < 0) return;
         uint64_t len = nghttp3_vec_len(pieces, (size_t)n);
         check(!nghttp3_conn_add_write_offset(wire->session->h3, stream, (size_t)len));
-        if (!wire->failed) wire->failed = nx__h3_acked(wire->session, stream, len);
+        if (!wire->failed)
+            wire->failed = nx__h3_code(nghttp3_conn_add_ack_offset(wire->session->h3, stream, len));
     }
 }
 

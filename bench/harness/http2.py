@@ -7,6 +7,7 @@ import time
 from . import peers, proc
 from .peers import BENCH, BODY, WORK, Server
 from .proc import Failed
+from .row import IDLE_CONNECTIONS, Group, Row, at_least, every
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\4\0\0\0\0\0"
 REQUEST = b"\0\0\6\1\5\0\0\0\1\x82\x86\x84\x41\1a"  # GET / of "a"
@@ -78,3 +79,22 @@ def idle(name, quick, count):
         finally:
             for s in held:
                 s.close()
+
+
+def _http2(name, wanted, quick):
+    values = {}
+    if "http2_requests" in wanted:
+        values["http2_requests"] = requests(name, quick)
+    if "http2_idle_10k" in wanted:
+        count = min(IDLE_CONNECTIONS, proc.raise_file_limit() - 500)
+        values["http2_idle_10k"] = idle(name, quick, count)
+    return values
+
+
+GROUPS = [
+    Group([
+        Row("http2_requests", "HTTP/2, 10 connections of 32 streams", "requests/CPU s", "higher", "ahead of nginx, 10 of node",
+            lambda v: every(at_least(v, "nginx", 1), at_least(v, "node", 10))),
+        Row("http2_idle_10k", "process memory of an idle connection of HTTP/2, of 10,000", "bytes", "lower"),
+    ], ["nexus", "node", "nginx"], _http2, not_for="HTTP/2 with prior knowledge is not measured there"),
+]

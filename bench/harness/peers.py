@@ -16,11 +16,12 @@ BENCH = ROOT / "bench"
 WORK = ROOT / "build" / "bench-work"
 TOOLS = ROOT / "build" / "bench-tools" / "bench"
 MODULES = ROOT / "build" / "bench-peers" / "node_modules"
+PYTHON = ROOT / "build" / "peers" / "python"
 BODY = b'{"message":"Hello from Nexus!"}'
 
 nexus_path = ROOT / "dist" / "bin" / "nexus"
-NAMES = ["nexus", "floor", "node", "bun", "deno", "nginx", "go"]
-GUESTS = {"go"}  # who is in some rows alone, and in the others not even missed
+NAMES = ["nexus", "floor", "node", "bun", "deno", "nginx", "go", "quic-go", "aioquic"]
+GUESTS = {"go", "quic-go", "aioquic"}  # who is in some rows alone, and in the others not even missed
 
 
 def _in_packages(pattern):
@@ -38,8 +39,10 @@ def program(name):
         return _in_packages("@deno/linux-*/deno")
     if name == "floor":
         return str(TOOLS / "bench_floor")
-    if name == "go":
-        return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/local/go/bin")
+    if name in ("go", "quic-go"):
+        return shutil.which("go", path=os.environ.get("PATH", "") + ":/usr/local/go/bin")
+    if name == "aioquic":
+        return shutil.which("python3") if (PYTHON / "aioquic").is_dir() else None
     return shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin")
 
 
@@ -49,6 +52,8 @@ def absent(name):
         return None
     if name == "nexus":
         return f"{nexus_path} does not exist; build it with: make"
+    if name == "aioquic":
+        return f"{name} is not in build/peers; install it with: scripts/setup test"
     return f"{name} is not installed; install it with: bench/setup"
 
 
@@ -94,21 +99,32 @@ def static_command(name, port, folder):
     return [path, str(BENCH / "peers" / ("static.bun.js" if name == "bun" else "static.js")), str(port), str(folder)]
 
 
-def tls_command(name, port, folder):
-    """The command of a peer's server with TLS: JSON at /, the files in `folder` below /files. The certificate is in `folder` too."""
-    path, cert, key = program(name), folder / "localhost.crt", folder / "localhost.key"
+def tls_arguments(port, folder):
+    """PORT CERT KEY FOLDER, as all servers with TLS take them; the certificate is in `folder`."""
+    cert, key = folder / "localhost.crt", folder / "localhost.key"
     if not cert.exists():
         proc.output([program("nexus"), "cert", "localhost"], env={**environment(), "XDG_DATA_HOME": str(WORK)}, cwd=folder)
-    arguments = [str(port), str(cert), str(key), str(folder)]
+    return [str(port), str(cert), str(key), str(folder)]
+
+
+def nginx_tls(port, folder, what):
+    """nginx with peers/`what`.nginx.conf."""
+    _, cert, key, _ = tls_arguments(port, folder)
+    text = ("user root;\n" if os.geteuid() == 0 else "") + (BENCH / "peers" / f"{what}.nginx.conf").read_text()
+    for part, value in (("@PORT@", port), ("@DIR@", WORK), ("@CERT@", cert), ("@KEY@", key), ("@FOLDER@", folder)):
+        text = text.replace(part, str(value))
+    conf = WORK / f"nginx-{what}-{port}.conf"
+    conf.write_text(text)
+    return [program("nginx"), "-c", str(conf), "-p", str(WORK), "-e", "stderr"]
+
+
+def tls_command(name, port, folder):
+    """The command of a peer's server with TLS: JSON at /, the files in `folder` below /files."""
+    path, arguments = program(name), tls_arguments(port, folder)
     if name == "nexus":
         return [path, "run", "--release", "--allow-all", str(BENCH / "http" / "tls.c"), "--", *arguments]
     if name == "nginx":
-        text = ("user root;\n" if os.geteuid() == 0 else "") + (BENCH / "peers" / "tls.nginx.conf").read_text()
-        for part, value in (("@PORT@", port), ("@DIR@", WORK), ("@CERT@", cert), ("@KEY@", key), ("@FOLDER@", folder)):
-            text = text.replace(part, str(value))
-        conf = WORK / f"nginx-tls-{port}.conf"
-        conf.write_text(text)
-        return [path, "-c", str(conf), "-p", str(WORK), "-e", "stderr"]
+        return nginx_tls(port, folder, "tls")
     return [path, str(BENCH / "peers" / ("tls.bun.js" if name == "bun" else "tls.js")), *arguments]
 
 

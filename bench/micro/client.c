@@ -1,7 +1,8 @@
-/* The row client_h1: requests of the HTTP client to a server on another core.
+/* The rows client_h1 and client_h2: requests of the HTTP client to a server on another core.
  *
- * usage: client.c URL COUNT. Prints {"rate":…}: requests a second, 64 at a time, over connections
- * that are kept; each answer is read whole and looked at. */
+ * usage: client.c URL COUNT [CA]. Prints {"rate":…}: requests a second, 64 at a time, over
+ * connections that are kept; each answer is read whole and looked at. With CA, the certificate of
+ * an authority, they go by HTTP/2. */
 #include <nexus/fetch.h>
 #include <nexus/fiber.h>
 #include <nexus/timer.h>
@@ -11,6 +12,7 @@
 enum { AT_ONCE = 64, WARM = 2000 };
 
 static const char *url;
+static nx_client *client; /* NULL: the thread's own */
 static long left;
 
 static nx_err one(void)
@@ -18,9 +20,24 @@ static nx_err one(void)
     static const char wanted[] = "{\"message\":\"Hello from Nexus!\"}";
     nx_fetched *answer;
     nx_bytes body;
-    NX_TRY(nx_fetch(&answer, url));
+    NX_TRY(nx_fetch(&answer, url, .client = client));
     NX_TRY(nx_fetched_body(answer, &body));
     return nx_bytes_is(body, wanted) ? NX_OK : nx_fail(NX_EFAILED, "a wrong answer");
+}
+
+static nx_err by_http2(const char *ca)
+{
+    char path[256];
+    nx_scope *scope;
+    nx_fetched *answer;
+    nx_bytes body;
+    NX_TRY(nx_client_new(&client, .ca = ca));
+    NX_TRY(nx_scope_open(&scope));
+    (void)snprintf(path, sizeof path, "%sprotocol", url);
+    NX_TRY(nx_fetch(&answer, path, .client = client));
+    NX_TRY(nx_fetched_body(answer, &body));
+    if (!nx_bytes_is(body, "h2")) return nx_fail(NX_EFAILED, "it does not speak HTTP/2");
+    return nx_scope_close(&scope);
 }
 
 static nx_err many(void *arg)
@@ -47,8 +64,9 @@ static nx_err all(long count)
 
 static nx_err run(int argc, char **argv)
 {
-    if (argc != 3) return nx_fail(NX_EUSAGE, "client.c URL COUNT");
+    if (argc < 3) return nx_fail(NX_EUSAGE, "client.c URL COUNT [CA]");
     url = argv[1];
+    if (argc > 3) NX_TRY(by_http2(argv[3]));
     long count = atol(argv[2]);
     NX_TRY(all(WARM));
     nx_duration begun = nx_now();

@@ -5,8 +5,8 @@
  * http://example.com/ nexus run app.c --allow-net=example.com:80 --allow-read --allow-write -- -o
  * file http://example.com/large
  *
- * What comes goes to the standard output as it comes, decoded; the head with -i. -C names a file of
- * authorities that are trusted instead of the system's. */
+ * What comes goes to the standard output as it comes, decoded; the head with -i. -3 asks by HTTP/3
+ * alone. -C names a file of authorities that are trusted instead of the system's. */
 #include <nexus/fetch.h>
 #include <stdio.h>
 #include <string.h>
@@ -18,6 +18,7 @@ struct request {
     const char *url, *method, *data, *file, *ca;
     const char *headers[HEADERS_MOST * 2 + 1];
     size_t headers_count;
+    nx_http_version version;
     bool head;
 };
 
@@ -40,6 +41,8 @@ static nx_err arguments(struct request *r, int argc, char **argv)
         if (takes && !value) return nx_fail(NX_EUSAGE, "%s takes a value", word);
         if (strcmp(word, "-i") == 0)
             r->head = true;
+        else if (strcmp(word, "-3") == 0)
+            r->version = NX_HTTP_3;
         else if (strcmp(word, "-C") == 0)
             r->ca = value;
         else if (strcmp(word, "-H") == 0)
@@ -58,7 +61,7 @@ static nx_err arguments(struct request *r, int argc, char **argv)
     }
     if (r->url) return NX_OK;
     return nx_fail(NX_EUSAGE,
-                   "app.c [-i] [-C CA] [-X METHOD] [-H HEADER]... [-d BODY] [-o FILE] URL");
+                   "app.c [-i] [-3] [-C CA] [-X METHOD] [-H HEADER]... [-d BODY] [-o FILE] URL");
 }
 
 static void head_print(nx_fetched *res)
@@ -90,6 +93,7 @@ static nx_err run(int argc, char **argv)
     NX_TRY(nx_client_new(&client, .ca = r.ca));
     const nx_fetch_options options = {.size = sizeof options,
                                       .client = client,
+                                      .version = r.version,
                                       .method = r.method,
                                       .headers = r.headers,
                                       .text = r.data};

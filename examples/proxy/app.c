@@ -3,7 +3,9 @@
  *     nexus run app.c --allow-net=127.0.0.1 -- 127.0.0.1:8080 http://127.0.0.1:3001
  *
  * Each is asked for /health every five seconds where -c is given first; -l goes to the one with the
- * fewest requests under way instead of to each in turn. */
+ * fewest requests under way instead of to each in turn. Upstreams by https:// have to show a
+ * certificate of the system's authorities, or of those in the file behind -C, for their host or the
+ * name behind -n. -2 speaks HTTP/2 to those without TLS too. */
 #include <nexus/http.h>
 #include <nexus/proxy.h>
 #include <stdio.h>
@@ -18,7 +20,7 @@ static nx_err hello(nx_request *req, nx_response *res)
 
 static nx_err usage(const char *why)
 {
-    fprintf(stderr, "%s\napp.c [-c] [-l] HOST:PORT UPSTREAM...\n", why);
+    fprintf(stderr, "%s\napp.c [-2] [-c] [-l] [-C CA] [-n NAME] HOST:PORT UPSTREAM...\n", why);
     return NX_EUSAGE;
 }
 
@@ -27,7 +29,16 @@ int main(int argc, char **argv)
     nx_proxy_options options = {.size = sizeof options};
     int at = 1;
     for (; at < argc && *argv[at] == '-'; at++) {
-        if (strcmp(argv[at], "-c") == 0)
+        const char *value = at + 1 < argc ? argv[at + 1] : NULL;
+        if (strcmp(argv[at], "-C") == 0 && value) {
+            options.ca = value;
+            at++;
+        } else if (strcmp(argv[at], "-n") == 0 && value) {
+            options.tls_name = value;
+            at++;
+        } else if (strcmp(argv[at], "-2") == 0)
+            options.version = NX_HTTP_2;
+        else if (strcmp(argv[at], "-c") == 0)
             options.health_path = "/health";
         else if (strcmp(argv[at], "-l") == 0)
             options.balance = NX_PROXY_LEAST;

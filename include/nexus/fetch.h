@@ -34,6 +34,18 @@ typedef struct nx_fetch_part {
     nx_stream *source;     /* what gives it; closed, whatever happens */
 } nx_fetch_part;
 
+/* What is spoken. */
+typedef enum nx_http_version {
+    NX_HTTP_ANY, /* what both can: over TLS as agreed (ALPN), and HTTP/3 where the server has said
+                    that it has it (Alt-Svc), as long as that can be reached; without TLS HTTP/1.1
+                  */
+    NX_HTTP_1,   /* HTTP/1.1 */
+    NX_HTTP_2,   /* HTTP/2: over TLS NX_EPROTO where the server has it not; without TLS the server
+                    is known to have it ("prior knowledge", RFC 9113 3.3) */
+    NX_HTTP_3,   /* HTTP/3, at the UDP port of the URL's number, where the server is known to have
+                    it: only "https:", and through no proxy (NX_ENOTSUP) */
+} nx_http_version;
+
 /* Zero means the default, which is named in the comment. */
 typedef struct nx_fetch_options {
     size_t size;
@@ -49,12 +61,12 @@ typedef struct nx_fetch_options {
     nx_value form;              /* an object, as application/x-www-form-urlencoded */
     const nx_fetch_part *parts; /* as multipart/form-data */
     size_t part_count;
-    nx_stream *source;      /* closed, whatever happens */
+    nx_stream *source; /* read in a fiber of its own, also while the answer is; closed, whatever
+                          happens, with the answer at the latest */
     uint64_t source_length; /* bytes that it gives; 0: unknown, it is sent in chunks */
     const char *type;       /* the body's content-type; what goes with its kind */
 
-    nx_duration deadline; /* from the call to the end of the answer's body; none. While `source`
-                             is read, its own deadlines hold alone */
+    nx_duration deadline;         /* from the call to the end of the answer's body; none */
     nx_duration connect_deadline; /* for a connection, 10 s */
     nx_duration head_deadline;    /* from the end of the request to the answer's head, 60 s */
     nx_duration idle_deadline;    /* between two pieces, either way, 60 s */
@@ -72,12 +84,16 @@ typedef struct nx_fetch_options {
     bool raw;          /* the body is given as it comes: nothing is asked for and decoded (gzip,
                           br, zstd) */
     const char *unix_socket; /* the path of a Unix socket to ask, whatever the URL's host */
+    nx_http_version version; /* NX_HTTP_ANY */
 } nx_fetch_options;
 
 #define NX_FETCH_NO_REDIRECTS UINT32_MAX
 #define NX_HEADERS(...)       ((const char *const[]){__VA_ARGS__, NULL})
 
-/* Asks, and waits for the head of the answer. The URL is absolute, "http:" or "https:"; a user and
+/* Asks, and waits for the head of the answer. It may come while `source` is still sent: an answer
+ * that refuses it (a status from 300 on) ends that, others are read meanwhile, and at their end
+ * what is left of the request goes first where the connection goes on for it (RFC 9112 9.3); HTTP/2
+ * resets the rest (RFC 9113 8.1). The URL is absolute, "http:" or "https:"; a user and
  * a password in it go as Authorization. NX_EINVAL (the URL, a header, a body that can't be made),
  * NX_EPERM (--allow-net), NX_ENONAME, NX_EREFUSED, NX_EUNREACH, NX_ERESET (no answer),
  * NX_ETIMEDOUT, NX_EPROTO (an answer that is no good HTTP), NX_ELIMIT (redirects), NX_ETOOBIG,
@@ -112,7 +128,7 @@ NX_API nx_bytes nx_fetched_trailer(const nx_fetched *answer, const char *name);
  */
 NX_API nx_bytes nx_fetched_url(const nx_fetched *answer);
 NX_API uint32_t nx_fetched_redirects(const nx_fetched *answer);
-/* "HTTP/1.1", "HTTP/2" */
+/* "HTTP/1.1", "HTTP/2", "HTTP/3" */
 NX_API nx_bytes nx_fetched_protocol(const nx_fetched *answer);
 /* Bytes of the body as it comes, where the peer has said so; else -1. */
 NX_API int64_t nx_fetched_length(const nx_fetched *answer);
@@ -134,9 +150,10 @@ NX_API NX_MUST_CHECK nx_err nx_fetched_read(nx_fetched *answer, nx_bytes *piece)
 /* The same as a source, for nx_pipe and its like. */
 NX_API nx_stream *nx_fetched_stream(nx_fetched *answer);
 
-/* Closes it before its scope does: what has not been read of the body is given up, and with it the
- * connection. Status and fields stay. No other fiber may be reading it. NULL is nothing. Does not
- * suspend. */
+/* Closes it before its scope does: what has not been read of the body is given up, and what has not
+ * been sent of the request's, and with it the connection. Status and fields stay. No other fiber
+ * may be reading it. NULL is nothing. Suspends where a `source` is still read, until that has been
+ * cancelled. */
 NX_API void nx_fetched_close(nx_fetched *answer);
 static inline void nx_fetched_auto(nx_fetched **answer)
 {

@@ -1,9 +1,10 @@
 /* Connections and datagrams: TCP, UDP, Unix sockets.
  *
  * Where a call takes an address as text it is "example.com:443", "192.0.2.1:80",
- * "[2001:db8::1]:80", "localhost:3000", "unix:/run/app.sock", or "unix:@name" for a Unix socket
- * without a file. Names are looked up as <nexus/dns.h> does; one to listen or bind at is an IP
- * address or "localhost".
+ * "[2001:db8::1]:80", "[fe80::1%eth0]:80" (a link-local address is on a link, named by the
+ * interface or its number), "localhost:3000", "unix:/run/app.sock", or "unix:@name" for a Unix
+ * socket without a file. Names are looked up as <nexus/dns.h> does; one to listen or bind at is an
+ * IP address or "localhost".
  *
  * What is made here belongs to the thread that made it, and is used by its fibers only. */
 #ifndef NEXUS_NET_H
@@ -30,7 +31,8 @@ typedef struct nx_address {
                        one that has no name */
 } nx_address;
 
-/* Reads an address with or without a port, "192.0.2.1:80", "::1", "[::1]:80", "unix:/path"; asks no
+/* Reads an address with or without a port, "192.0.2.1:80", "::1", "[::1]:80",
+ * "fe80::1%eth0", "unix:/path"; asks no
  * name server. NX_EINVAL. */
 NX_API NX_MUST_CHECK nx_err nx_address_parse(nx_address *out, const char *text);
 
@@ -83,6 +85,31 @@ NX_API NX_MUST_CHECK nx_err nx_net_connect_with(nx_conn **out, const char *addre
  * (nx_conn_close), NX_ESTATE (another fiber reads, or writes, already), NX_ECANCELED. */
 NX_API nx_stream *nx_net_stream(nx_conn *conn);
 
+/* ---- Descriptors over Unix sockets */
+
+#define NX_NET_FDS_MOST 64 /* in one go */
+
+/* Sends bytes, one at least, and with the first of them copies of up to NX_NET_FDS_MOST descriptors
+ * (files, sockets, pipes), which stay the caller's:
+ *   NX_TRY(nx_net_send_fds(conn, nx_str("log"), &file, 1));
+ * What is given away so is the peer's to use, whatever it may do by itself. NX_EINVAL (no Unix
+ * socket, no byte, no descriptor or too many), those of nx_net_stream, and others of the system.
+ * Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_net_send_fds(nx_conn *conn, nx_bytes bytes, const int *fds,
+                                            size_t count);
+
+/* Waits for bytes, and takes what there is, `len` at most, with the descriptors that came along:
+ * `*count` is how many there is room for, then how many came. They are the caller's to close, and
+ * closed on exec. `*got` is 0 at the end of what the peer sends. Bytes are a stream, of which those
+ * sent together with descriptors begin a piece; a protocol tells what they are for. Where more come
+ * than there is room for, all are closed: NX_ETOOBIG, the bytes are there. Descriptors that come
+ * while the connection is read otherwise are closed; what its stream has read ahead is not given
+ * here. Errors as nx_net_send_fds. Suspends. */
+NX_API NX_MUST_CHECK nx_err nx_net_receive_fds(nx_conn *conn, void *data, size_t len, size_t *got,
+                                               int *fds, size_t *count);
+
+/* ---- About a connection */
+
 /* Changes the deadlines of the options; 0 leaves one as it is, NX_FOREVER is none. It counts from
  * the next wait on. */
 NX_API void nx_net_deadlines(nx_conn *conn, nx_duration read, nx_duration write);
@@ -127,6 +154,9 @@ typedef struct nx_listen_options {
                                    NX_NET_MAX_CONNECTIONS */
     nx_duration drain_deadline; /* how long nx_net_serve lets connections end by themselves once it
                                    is to stop; 0: 10 s */
+    bool reuse; /* others may listen at the same address if they ask for it too, such as one
+                   listener a thread; the system spreads connections over all (SO_REUSEPORT). They
+                   may be other programs of the same user. Of TCP */
 } nx_listen_options;
 #define NX_NET_MAX_CONNECTIONS 8192u
 
@@ -178,9 +208,10 @@ typedef struct nx_udp_options {
     size_t size;
     nx_duration read_deadline;            /* how long receiving waits; 0: for ever */
     uint32_t receive_buffer, send_buffer; /* bytes in the kernel; 0: as many as it finds right */
-    bool joined; /* received datagrams of one peer may come joined, cf. nx_datagram.segment */
-    bool reuse;  /* others may bind the same address: for multicast, and for one socket a thread */
-    bool broadcast;     /* sending to broadcast addresses */
+    bool joined;    /* received datagrams of one peer may come joined, cf. nx_datagram.segment */
+    bool reuse;     /* others may bind the same address: for multicast, and for one socket a thread
+                       (SO_REUSEADDR, SO_REUSEPORT) */
+    bool broadcast; /* sending to broadcast addresses */
     uint32_t unix_mode; /* of the socket's file; 0: 0660 */
 } nx_udp_options;
 

@@ -6,6 +6,7 @@
 #define NEXUS_PROXY_H
 
 #include <nexus/base.h>
+#include <nexus/fetch.h>
 #include <nexus/http.h>
 
 #ifdef __cplusplus
@@ -24,8 +25,9 @@ typedef enum nx_proxy_balance {
 typedef struct nx_proxy_options {
     size_t size;
     const char *const *upstreams; /* NX_UPSTREAMS(…), NX_PROXY_UPSTREAMS_MOST at most:
-                                     "http://host:port", with a path that goes before what is left
-                                     of the request's; or "unix:/run/app.sock" */
+                                     "http://host:port" or "https://host:port", with a path that
+                                     goes before what is left of the request's; or
+                                     "unix:/run/app.sock" */
     nx_proxy_balance balance;     /* NX_PROXY_ROUND_ROBIN */
     const char *hash_header;      /* of the request, for NX_PROXY_HASH; the client's address */
     bool keep_prefix;             /* the path goes on as it came; else without the prefix */
@@ -42,6 +44,13 @@ typedef struct nx_proxy_options {
     const char *health_path;     /* asked by GET whether it is up: 2xx and 3xx; none */
     nx_duration health_every;    /* 5 s */
     nx_duration health_deadline; /* 2 s */
+    nx_http_version version;     /* spoken to the upstreams: NX_HTTP_ANY. An upgrade is HTTP/1.1
+                                    always */
+    const char *ca; /* authorities that sign for "https:" upstreams, instead of the system's: a
+                       file, or PEM */
+    const char *cert, *key; /* shown to one that asks for a certificate */
+    const char *tls_name;   /* that they have to prove, and are asked for (SNI); their host */
+    bool insecure; /* any certificate will do: anybody between may read and change it all */
 } nx_proxy_options;
 
 #define NX_UPSTREAMS(...)       ((const char *const[]){__VA_ARGS__, NULL})
@@ -54,8 +63,10 @@ typedef struct nx_proxy_options {
  * the connection alone go no further (RFC 9110 7.6.1), X-Forwarded-For, -Host and -Proto say who
  * has asked: what the client claims there is dropped, unless it is a proxy that the server trusts
  * (nx_http_trust_proxies). An upstream that can't be reached, or answers no good HTTP, is 502, none
- * that is up 503, one that takes too long 504. Mistakes come out of nx_http_listen: NX_EINVAL,
- * NX_ENOMEM. Each upstream takes a grant (--allow-net), else its requests are 502. */
+ * that is up 503, one that takes too long 504. An upstream by "https:" has to prove its name, by a
+ * certificate that is valid and signed by an authority, for its health checks too. Mistakes come
+ * out of nx_http_listen: NX_EINVAL, NX_ENOMEM. Each upstream takes a grant (--allow-net), else its
+ * requests are 502. */
 NX_API void nx_http_proxy_with(nx_http_router *router, const char *prefix,
                                const nx_proxy_options *options);
 #define nx_http_proxy(at, prefix, ...)                                                             \

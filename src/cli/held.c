@@ -171,6 +171,7 @@ struct wish {
     uint32_t worker; /* that it is for */
     bool shared;     /* with all workers: there is one Unix socket of a name */
     bool several;    /* each of several processes has one */
+    bool reuse;      /* others may listen there as well */
 };
 
 /* Whether the process may have this socket. The next generation takes it beside the current one. */
@@ -214,9 +215,9 @@ static nx_err held_new(struct nx__launcher *l, const struct wish *wish, int *fd,
     const struct timespec moment = {.tv_nsec = 10000000};
     const struct nx__broker_request *request = wish->request;
     uint16_t port = (uint16_t)request->port, sibling = wish->several ? sibling_port(l, wish) : 0;
-    enum nx__listen_share share = sibling         ? NX__LISTEN_JOIN
-                                  : wish->several ? NX__LISTEN_SHARED
-                                                  : NX__LISTEN_ALONE;
+    enum nx__listen_share share = sibling || wish->reuse ? NX__LISTEN_JOIN
+                                  : wish->several        ? NX__LISTEN_SHARED
+                                                         : NX__LISTEN_ALONE;
     bool rival = false;
     if (sibling) port = sibling;
     for (int try = 0;; try++) {
@@ -271,7 +272,9 @@ static void say_listening(struct nx__launcher *l, const struct wish *wish, uint1
     if (!(watch || isatty(STDERR_FILENO)) || generation != &l->current || wish->peer.index ||
         l->stop_signal || nx__listen_address(wish->request->text, port, address))
         return;
-    const char *scheme = is_unix(address) ? "" : wish->request->wants ? "https://" : "http://";
+    const char *scheme = is_unix(address)                         ? ""
+                         : wish->request->wants & NX__LISTENS_TLS ? "https://"
+                                                                  : "http://";
     bool every = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
     if (every) (void)snprintf(address, sizeof address, "localhost:%u", port);
     if (l->dev) {
@@ -355,6 +358,7 @@ static nx_err held_for(struct nx__launcher *l, struct wish *wish, struct nx__hel
     bool given = given_adopt(l, wish);
     wish->shared = workers > 1 && (given || is_unix(wish->address));
     wish->several = workers > 1 && !wish->shared;
+    wish->reuse = request->wants & NX__LISTENS_REUSE;
     wish->worker = wish->shared ? 0 : wish->peer.index;
     *out = NULL;
     for (size_t i = 0; i < l->held_count && !*out; i++)
@@ -363,7 +367,8 @@ static nx_err held_for(struct nx__launcher *l, struct wish *wish, struct nx__hel
     if (*fresh) NX_TRY(held_make(l, wish, out));
     /* One that had it alone before: the others may join it now. */
     int on = 1;
-    if (wish->several) (void)setsockopt((*out)->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
+    if (wish->several || wish->reuse)
+        (void)setsockopt((*out)->fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof on);
     /* One that is to end has no need of them. */
     bool ends = l->stop_signal || l->ending || wish->peer.generation->kill_at;
     return workers > 1 && !ends ? nx__generation_workers(l, wish->peer.generation, workers) : NX_OK;

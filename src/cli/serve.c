@@ -2,6 +2,7 @@
 #include "cli/launcher.h"
 
 #include "base/clock.h"
+#include "base/descriptors.h"
 #include "cli/cli.h"
 #include "loop/crash.h"
 #include "permission/broker.h"
@@ -33,20 +34,8 @@ void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const in
         memcpy(packet.message, text, len);
         size += len + 1;
     }
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(NX__BROKER_FDS * sizeof(int))];
-    } control = {.header = {.cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS,
-                            .cmsg_len = CMSG_LEN(count * sizeof(int))}};
-    struct iovec part = {.iov_base = &packet, .iov_len = size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (count) {
-        memcpy(CMSG_DATA(&control.header), fds, count * sizeof(int));
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(count * sizeof(int));
-    }
-    (void)sendmsg(*broker_of(peer), &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    const struct iovec part = {&packet, size};
+    (void)nx__descriptors_send(*broker_of(peer), &part, 1, fds, count, MSG_DONTWAIT);
 }
 
 void nx__serve_begin(struct nx__launcher *l, uint32_t number)
@@ -288,27 +277,13 @@ static void serve_report(struct nx__launcher *l, struct nx__peer peer, const voi
     }
 }
 
-/* As recv. */
-static ssize_t receive(int broker, void *packet, size_t size, struct handed *handed)
+/* Bytes, 0 at the end, or -errno. */
+static long receive(int broker, void *packet, size_t size, struct handed *handed)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof handed->fds)];
-    } control;
-    struct iovec part = {.iov_base = packet, .iov_len = size};
-    /* With the padding that CMSG_SPACE counts there could be room for one more. */
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = CMSG_LEN(sizeof handed->fds)};
-    ssize_t n = recvmsg(broker, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    const struct cmsghdr *header = n >= 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    handed->count = 0;
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-        handed->count = (header->cmsg_len - CMSG_LEN(0)) / sizeof *handed->fds;
-        memcpy(handed->fds, CMSG_DATA(header), handed->count * sizeof *handed->fds);
-    }
-    return n;
+    const struct iovec part = {packet, size};
+    handed->count = sizeof handed->fds / sizeof *handed->fds;
+    return nx__descriptors_receive(broker, &part, 1, handed->fds, &handed->count, NULL,
+                                   MSG_DONTWAIT);
 }
 
 bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
@@ -321,8 +296,8 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
     } buffer; /* what it does not use is never touched, and so costs no memory */
     struct handed handed;
     bool taken = false;
-    ssize_t n = receive(*broker, buffer.bytes, sizeof buffer, &handed);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+    long n = receive(*broker, buffer.bytes, sizeof buffer, &handed);
+    if (n == -EAGAIN || n == -EINTR) return false;
     if (n <= 0) {
         (void)close(*broker);
         *broker = -1;
@@ -337,7 +312,7 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
         report_path(peer.generation, &buffer.report, len);
         serve_report(l, peer, buffer.bytes, len);
     }
-    for (size_t i = 0; i < handed.count && !taken; i++) (void)close(handed.fds[i]);
+    if (!taken) nx__descriptors_close(handed.fds, handed.count);
     return true;
 }
 

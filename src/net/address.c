@@ -2,6 +2,7 @@
 #include "net/address.h"
 
 #include "base/error.h"
+#include "base/ip6.h"
 #include "permission/network.h"
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -23,7 +24,7 @@ bool nx__address_parse(const char *text, uint16_t port, union nx__address *out)
         out->v4.sin_port = htons(port);
         return true;
     }
-    if (inet_pton(AF_INET6, text, &out->v6.sin6_addr) != 1) return false;
+    if (!nx__ip6_parse(text, out->v6.sin6_addr.s6_addr, &out->v6.sin6_scope_id)) return false;
     out->v6.sin6_family = AF_INET6;
     out->v6.sin6_port = htons(port);
     return true;
@@ -31,11 +32,12 @@ bool nx__address_parse(const char *text, uint16_t port, union nx__address *out)
 
 void nx__address_spell(const union nx__address *address, bool with_port, char out[NX__PEER_MAX])
 {
-    char host[INET6_ADDRSTRLEN] = "";
+    char host[NX__IP6_MAX] = "";
     bool v6 = address->any.sa_family == AF_INET6;
-    (void)inet_ntop(address->any.sa_family,
-                    v6 ? (const void *)&address->v6.sin6_addr : (const void *)&address->v4.sin_addr,
-                    host, sizeof host);
+    if (v6)
+        nx__ip6_spell(address->v6.sin6_addr.s6_addr, address->v6.sin6_scope_id, host);
+    else
+        (void)inet_ntop(AF_INET, &address->v4.sin_addr, host, sizeof host);
     if (!with_port)
         (void)snprintf(out, NX__PEER_MAX, "%s", host);
     else
@@ -113,6 +115,7 @@ nx_err nx_address_parse(nx_address *out, const char *text)
     bool v4 = memcmp(endpoint.address, mapped, sizeof mapped) == 0 && !strstr(text, "::");
     out->kind = v4 ? NX_ADDRESS_V4 : NX_ADDRESS_V6;
     memcpy(out->ip, endpoint.address + (v4 ? 12 : 0), v4 ? 4 : 16);
+    out->scope = endpoint.scope;
     out->port = endpoint.port == NX__PORT_ANY ? 0 : (uint16_t)endpoint.port;
     return NX_OK;
 }

@@ -46,6 +46,7 @@ static nx_err listen_at(nx_listener *l, const char *host, uint16_t port)
                                        .port = port,
                                        .backlog = o->backlog ? o->backlog : BACKLOG,
                                        .unix_mode = o->unix_mode ? o->unix_mode : UNIX_MODE,
+                                       .reuse = o->reuse,
                                        .drain = o->drain_deadline};
     struct nx__listeners listeners;
     struct sockaddr_storage own = {.ss_family = AF_UNSPEC};

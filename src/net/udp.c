@@ -125,6 +125,15 @@ int nx__udp_connect(struct nx__udp *u, const union nx__address *peer)
     return connect(u->fd, &to.any, len) == 0 ? 0 : errno;
 }
 
+int nx__udp_local(const struct nx__udp *u, union nx__address *out)
+{
+    socklen_t len = sizeof *out;
+    *out = (union nx__address){0};
+    if (getsockname(u->fd, &out->any, &len) != 0) return errno;
+    address_unmap(out);
+    return 0;
+}
+
 /* ---- Sending */
 
 struct batch {

@@ -44,6 +44,9 @@ int nx__udp_open(struct nx__udp *u, const union nx__address *at, const struct nx
  */
 int nx__udp_connect(struct nx__udp *u, const union nx__address *peer);
 
+/* Its own address, IPv4 where its peer is. 0 or the errno. */
+int nx__udp_local(const struct nx__udp *u, union nx__address *out);
+
 /* Sends packets in order, several in one system call. The number that have gone whole, at least
  * one; or -errno of the first: -EAGAIN where there is no room (its `sent` tells how much of it has
  * gone), -ECONNREFUSED and others for what a peer's machine has said of an earlier one. Does not

@@ -1,6 +1,7 @@
 /* What the app asks of its launcher: the app's side. */
 #include "permission/broker.h"
 
+#include "base/descriptors.h"
 #include "loop/crash.h"
 #include "permission/activation.h"
 #include "permission/notify.h"
@@ -56,22 +57,10 @@ void nx__broker_notify(unsigned what, const char *text)
 bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text)
 {
     struct nx__broker_request request = {.magic = NX__BROKER_MAGIC, .kind = kind, .wants = wants};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {.cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS,
-                            .cmsg_len = CMSG_LEN(sizeof(int))}};
     size_t len = strnlen(text, sizeof request.text - 1);
     memcpy(request.text, text, len);
-    memcpy(CMSG_DATA(&control.header), &fd, sizeof fd);
-    struct iovec part = {.iov_base = &request,
-                         .iov_len = offsetof(struct nx__broker_request, text) + len + 1};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    return launcher >= 0 && sendmsg(launcher, &message, MSG_NOSIGNAL | MSG_DONTWAIT) > 0;
+    const struct iovec part = {&request, offsetof(struct nx__broker_request, text) + len + 1};
+    return launcher >= 0 && nx__descriptors_send(launcher, &part, 1, &fd, 1, MSG_DONTWAIT) > 0;
 }
 
 static nx_err lost(int system)
@@ -94,56 +83,37 @@ static nx_err request_send(struct nx__broker_request *request, const char *text,
     memcpy(request->text, text, len);
     request->magic = NX__BROKER_MAGIC;
     size_t size = offsetof(struct nx__broker_request, text) + len;
-    size_t fds_size = (with ? with->count : 0) * sizeof(int);
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(NX__BROKER_SENT_FDS * sizeof(int))];
-    } control = {.header = {.cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS,
-                            .cmsg_len = CMSG_LEN(fds_size)}};
-    struct iovec part = {.iov_base = request, .iov_len = size};
-    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
-    if (fds_size) {
-        memcpy(CMSG_DATA(&control.header), with->fds, fds_size);
-        message.msg_control = &control;
-        message.msg_controllen = CMSG_SPACE(fds_size);
-    }
-    ssize_t n;
-    do n = sendmsg(launcher, &message, MSG_NOSIGNAL);
-    while (n < 0 && errno == EINTR);
-    return n == (ssize_t)size ? NX_OK : lost(n < 0 ? errno : EIO);
+    const struct iovec part = {request, size};
+    long n;
+    do
+        n = nx__descriptors_send(launcher, &part, 1, with ? with->fds : NULL,
+                                 with ? with->count : 0, 0);
+    while (n == -EINTR);
+    return n == (long)size ? NX_OK : lost(n < 0 ? (int)-n : EIO);
 }
 
 static void descriptors_close(struct descriptors *came)
 {
-    while (came->count) (void)close(came->fds[--came->count]);
+    nx__descriptors_close(came->fds, came->count);
+    came->count = 0;
 }
 
 static nx_err answer_receive(struct nx__broker_answer *answer, struct descriptors *came)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof came->fds)];
-    } control;
-    struct iovec part = {.iov_base = answer, .iov_len = sizeof *answer - 1};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    ssize_t n;
-    do n = recvmsg(launcher, &message, MSG_CMSG_CLOEXEC);
-    while (n < 0 && errno == EINTR);
-    if (n < (ssize_t)offsetof(struct nx__broker_answer, message))
-        return lost(n < 0 ? errno : ECONNRESET);
+    const struct iovec part = {answer, sizeof *answer - 1};
+    size_t count;
+    bool cut;
+    long n;
+    do {
+        count = NX__BROKER_FDS;
+        n = nx__descriptors_receive(launcher, &part, 1, came->fds, &count, &cut, 0);
+    } while (n == -EINTR);
+    came->count = (unsigned)count;
+    if (n < (long)offsetof(struct nx__broker_answer, message))
+        return lost(n < 0 ? (int)-n : ECONNRESET);
     ((char *)answer)[n] = '\0';
-    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
-        size_t len = header->cmsg_len - CMSG_LEN(0);
-        memcpy(came->fds, CMSG_DATA(header), len);
-        came->count = (unsigned)(len / sizeof *came->fds);
-    }
     /* Where the process may not open as many, none is of use: nobody would serve the others. */
-    if (message.msg_flags & MSG_CTRUNC) descriptors_close(came);
+    if (cut) descriptors_close(came);
     return NX_OK;
 }
 
@@ -262,8 +232,8 @@ static nx_err listen_here(const struct nx__listen_options *o, unsigned want,
     for (unsigned i = 0; i < want; i++)
         items[i] = (struct nx__listener){.fd = -1, .handed_in = -1, .handed_out = -1};
     if (!listen_given(o, &items->fd, &out->port))
-        NX_TRY(nx__listen(o->host, o->port, o->backlog, o->unix_mode, NX__LISTEN_ALONE, &items->fd,
-                          &out->port));
+        NX_TRY(nx__listen(o->host, o->port, o->backlog, o->unix_mode,
+                          o->reuse ? NX__LISTEN_JOIN : NX__LISTEN_ALONE, &items->fd, &out->port));
     out->count = 1;
     while (out->count < want &&
            nx__listen_beside(items->fd, o->backlog, &items[out->count].fd) == NX_OK)
@@ -309,7 +279,7 @@ nx_err nx__broker_listen(const struct nx__listen_options *o, struct nx__listener
         .unix_mode = o->unix_mode,
         .sockets = want,
         .workers = o->workers,
-        .wants = o->tls,
+        .wants = (o->tls ? NX__LISTENS_TLS : 0) | (o->reuse ? NX__LISTENS_REUSE : 0),
         .drain_ms = o->drain == NX_FOREVER ? UINT64_MAX : (uint64_t)(o->drain / NX_MS(1)),
     };
     struct nx__broker_answer answer;

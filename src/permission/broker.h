@@ -32,6 +32,7 @@ struct nx__listen_options {
     uint32_t workers;  /* processes that are to listen there, each with a socket of its own but for
                           Unix; 0 and 1: this one, UINT32_MAX: one for each processor. Not more than
                           one together with `sockets` */
+    bool reuse;        /* others may listen there too, whoever they are (SO_REUSEPORT) */
     bool tls;          /* for what is said about it */
     nx_duration drain; /* how long the app may take to finish what it has; the launcher waits */
 };
@@ -143,12 +144,17 @@ enum nx__broker_kind {
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */
+enum nx__broker_listens {
+    NX__LISTENS_TLS = 1, /* for what is said about it */
+    NX__LISTENS_REUSE = 2,
+};
+
 struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port, sockets, workers;
     uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
-                       nx__notify; NX__BROKER_ASK: an enum nx__ask; NX__BROKER_LISTEN: 1 where
-                       TLS is spoken, for what is said about it */
+                       nx__notify; NX__BROKER_ASK: an enum nx__ask; NX__BROKER_LISTEN: of
+                       enum nx__broker_listens */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */

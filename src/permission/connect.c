@@ -1,6 +1,8 @@
 /* Whom the program may talk to. */
 #include "permission/connect.h"
 
+#include "base/ip6.h"
+
 #include "base/error.h"
 #include "permission/broker.h"
 #include "permission/place.h"
@@ -47,9 +49,11 @@ static bool endpoint_of(const struct sockaddr *address, struct nx__endpoint *out
         memset(out->address + 10, 0xff, 2);
         memcpy(out->address + 12, &v4->sin_addr, 4);
         out->port = ntohs(v4->sin_port);
+        out->scope = 0;
     } else if (address->sa_family == AF_INET6) {
         memcpy(out->address, &v6->sin6_addr, 16);
         out->port = ntohs(v6->sin6_port);
+        out->scope = v6->sin6_scope_id;
     } else {
         return false;
     }
@@ -70,13 +74,14 @@ nx_err nx__permit_send(const struct sockaddr *address)
     if (!permissions) return NX_OK;
     enum nx__verdict verdict = address_verdict(permissions, address);
     if (verdict == NX__GRANTED) return NX_OK;
-    char host[INET6_ADDRSTRLEN] = "", text[INET6_ADDRSTRLEN + 8];
+    char host[NX__IP6_MAX] = "", text[NX__IP6_MAX + 16];
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
     bool is_v6 = address->sa_family == AF_INET6;
-    (void)inet_ntop(address->sa_family,
-                    is_v6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr, host,
-                    sizeof host);
+    if (is_v6)
+        nx__ip6_spell(v6->sin6_addr.s6_addr, v6->sin6_scope_id, host);
+    else
+        (void)inet_ntop(AF_INET, &v4->sin_addr, host, sizeof host);
     (void)snprintf(text, sizeof text, is_v6 ? "[%s]:%u" : "%s:%u", host,
                    (unsigned)ntohs(is_v6 ? v6->sin6_port : v4->sin_port));
     return nx__permit_refuse_doing("sending to", NX__PERMIT_NET, text, verdict);

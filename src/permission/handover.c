@@ -1,6 +1,7 @@
 /* Connections on their way from one generation of a program to the next. */
 #include "permission/handover.h"
 
+#include "base/descriptors.h"
 #include "base/error.h"
 #include <errno.h>
 #include <poll.h>
@@ -12,11 +13,6 @@ enum { MAGIC = 0x4e584844 };
 struct packet {
     uint32_t magic, count;
     uint32_t requests[NX__HAND_BATCH];
-};
-
-union control {
-    struct cmsghdr header;
-    char space[CMSG_SPACE(NX__HAND_BATCH * sizeof(int))];
 };
 
 nx_err nx__hand_channel(int *in, int *out)
@@ -33,25 +29,18 @@ nx_err nx__hand_channel(int *in, int *out)
 int nx__hand_send(int out, const struct nx__handed *connections, size_t count)
 {
     struct packet packet = {.magic = MAGIC, .count = (uint32_t)count};
-    union control control;
-    struct iovec part = {&packet, offsetof(struct packet, requests) + count * sizeof(uint32_t)};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = CMSG_SPACE(count * sizeof(int))};
-    memset(&control, 0, sizeof control); /* the padding goes to the kernel too */
-    control.header = (struct cmsghdr){.cmsg_level = SOL_SOCKET,
-                                      .cmsg_type = SCM_RIGHTS,
-                                      .cmsg_len = CMSG_LEN(count * sizeof(int))};
+    const struct iovec part = {&packet,
+                               offsetof(struct packet, requests) + count * sizeof(uint32_t)};
+    int fds[NX__HAND_BATCH];
     for (size_t i = 0; i < count; i++) {
         packet.requests[i] = connections[i].requests;
-        memcpy(CMSG_DATA(&control.header) + i * sizeof(int), &connections[i].fd, sizeof(int));
+        fds[i] = connections[i].fd;
     }
-    ssize_t n;
-    do n = sendmsg(out, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
+    long n;
+    do n = nx__descriptors_send(out, &part, 1, fds, count, MSG_DONTWAIT);
+    while (n == -EINTR);
     if (n >= 0) return 0;
-    return errno == ECONNREFUSED || errno == ECONNRESET ? -EPIPE : -errno;
+    return (int)(n == -ECONNREFUSED || n == -ECONNRESET ? -EPIPE : n);
 }
 
 /* What the channel is for: not a listening socket, nor another channel, nor a file. */
@@ -64,20 +53,6 @@ static bool is_connection(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len) == 0 && !listens;
 }
 
-/* The descriptors that came, all of them. */
-static size_t descriptors(struct msghdr *message, int *fds, size_t most)
-{
-    size_t count = 0;
-    for (struct cmsghdr *header = CMSG_FIRSTHDR(message); header;
-         header = CMSG_NXTHDR(message, header)) {
-        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS) continue;
-        size_t n = (header->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-        for (size_t i = 0; i < n && count < most; i++)
-            memcpy(&fds[count++], CMSG_DATA(header) + i * sizeof(int), sizeof(int));
-    }
-    return count;
-}
-
 /* What reads as an end may also be a packet without a byte. */
 static bool is_over(int in)
 {
@@ -88,18 +63,15 @@ static bool is_over(int in)
 int nx__hand_receive(int in, struct nx__handed *connections)
 {
     struct packet packet;
-    union control control;
     int fds[NX__HAND_BATCH];
-    struct iovec part = {&packet, sizeof packet};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    ssize_t n;
-    do n = recvmsg(in, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
-    while (n < 0 && errno == EINTR);
-    if (n < 0) return -errno;
-    size_t count = descriptors(&message, fds, NX__HAND_BATCH);
+    const struct iovec part = {&packet, sizeof packet};
+    size_t count;
+    long n;
+    do {
+        count = NX__HAND_BATCH;
+        n = nx__descriptors_receive(in, &part, 1, fds, &count, NULL, MSG_DONTWAIT);
+    } while (n == -EINTR);
+    if (n < 0) return (int)n;
     if (n == 0 && !count && is_over(in)) return 0;
     bool ours =
         (size_t)n >= offsetof(struct packet, requests) && packet.magic == MAGIC &&

@@ -2,6 +2,7 @@
 #include "permission/listen.h"
 
 #include "base/error.h"
+#include "base/ip6.h"
 #include "permission/permission.h"
 #include <arpa/inet.h>
 #include <errno.h>
@@ -88,14 +89,14 @@ static nx_err parse(const char *host, uint16_t port, union address *out, socklen
         *len = sizeof out->v4;
         return NX_OK;
     }
-    char v6[INET6_ADDRSTRLEN];
+    char v6[NX__IP6_MAX];
     size_t n = strlen(host);
     if (n >= 2 && host[0] == '[' && host[n - 1] == ']' && n - 2 < sizeof v6) {
         memcpy(v6, host + 1, n - 2);
         v6[n - 2] = '\0';
         host = v6;
     }
-    if (inet_pton(AF_INET6, host, &out->v6.sin6_addr) == 1) {
+    if (nx__ip6_parse(host, out->v6.sin6_addr.s6_addr, &out->v6.sin6_scope_id)) {
         out->v6.sin6_family = AF_INET6;
         out->v6.sin6_port = htons(port);
         *len = sizeof out->v6;
@@ -243,7 +244,8 @@ bool nx__listen_is_at(int fd, const char *host, uint16_t port, uint16_t *bound_p
     if (own.any.sa_family != wanted.any.sa_family) return false;
     return own.any.sa_family == AF_INET
                ? own.v4.sin_addr.s_addr == wanted.v4.sin_addr.s_addr
-               : memcmp(&own.v6.sin6_addr, &wanted.v6.sin6_addr, sizeof own.v6.sin6_addr) == 0;
+               : memcmp(&own.v6.sin6_addr, &wanted.v6.sin6_addr, sizeof own.v6.sin6_addr) == 0 &&
+                     own.v6.sin6_scope_id == wanted.v6.sin6_scope_id;
 }
 
 nx_err nx__listen_spell(int fd, char out[NX__LISTEN_ADDRESS_MAX], uint16_t *bound_port)
@@ -266,7 +268,7 @@ nx_err nx__listen_spell(int fd, char out[NX__LISTEN_ADDRESS_MAX], uint16_t *boun
     else if (own.any.sa_family == AF_INET)
         (void)inet_ntop(AF_INET, &own.v4.sin_addr, host, sizeof host);
     else if (own.any.sa_family == AF_INET6)
-        (void)inet_ntop(AF_INET6, &own.v6.sin6_addr, host, sizeof host);
+        nx__ip6_spell(own.v6.sin6_addr.s6_addr, own.v6.sin6_scope_id, host);
     if (!host[0])
         return nx__error_set(
             NX_ENOTSUP,

@@ -2,6 +2,7 @@
 #include "permission/network.h"
 
 #include "base/error.h"
+#include "base/ip6.h"
 #include <arpa/inet.h>
 
 static const uint8_t mapped[12] = {[10] = 0xff, [11] = 0xff};
@@ -31,7 +32,7 @@ static bool host_parse(struct nx__endpoint *out)
     out->kind = NX__HOST_ADDRESS;
     memcpy(out->address, mapped, sizeof mapped);
     if (inet_pton(AF_INET, host, out->address + sizeof mapped) == 1) return true;
-    if (inet_pton(AF_INET6, host, out->address) == 1) return true;
+    if (nx__ip6_parse(host, out->address, &out->scope)) return true;
     out->kind = NX__HOST_NAME;
     size_t len = strlen(host);
     if (len && out->text[len - 1] == '.') out->text[--len] = '\0';
@@ -45,6 +46,7 @@ static bool host_parse(struct nx__endpoint *out)
 nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out)
 {
     out->port = NX__PORT_ANY;
+    out->scope = 0;
     memset(out->address, 0, sizeof out->address);
     if (len > 5 && memcmp(text, "unix:", 5) == 0) {
         char path[NX__PATH_MAX];
@@ -91,7 +93,11 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
     if (host_len && !colon && host_len <= 5 && strspn(host, "0123456789") >= host_len)
         return invalid(text, len, "a port alone has a colon before it, as in :3000");
     if (host_len > NX__HOST_NAME_MAX) return invalid(text, len, "the name is too long");
-    for (size_t i = 0; i < host_len; i++)
+    /* Interfaces have names of both cases. */
+    const char *zone = host_len ? memchr(host, '%', host_len) : NULL;
+    size_t lower = zone ? (size_t)(zone - host) : host_len;
+    memcpy(out->text, host, host_len);
+    for (size_t i = 0; i < lower; i++)
         out->text[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + ('a' - 'A') : host[i]);
     out->text[host_len] = '\0';
     if (strlen(out->text) != host_len || !host_parse(out))

@@ -13,6 +13,7 @@ enum { NX__PORT_ANY = -1, NX__PORT_SOME = -2, NX__HOST_NAME_MAX = 254 };
 struct nx__endpoint {
     enum nx__host_kind kind;
     int32_t port;            /* NX__PORT_ANY where none is named */
+    uint32_t scope;          /* of a link-local address: the interface's number; 0: none is named */
     uint8_t address[16];     /* IPv4 as ::ffff:a.b.c.d, so that both spellings are one */
     char text[NX__PATH_MAX]; /* a name in lower case, or a resolved path */
 };

@@ -85,7 +85,8 @@ static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *
     if (deny && rule->host == NX__HOST_ADDRESS && nx__endpoint_wildcard(wanted)) return true;
     if (rule->host != wanted->kind) return false;
     return rule->host == NX__HOST_ADDRESS
-               ? memcmp(rule->address, wanted->address, sizeof rule->address) == 0
+               ? memcmp(rule->address, wanted->address, sizeof rule->address) == 0 &&
+                     (!rule->scope || rule->scope == wanted->scope)
                : strcmp(rule->text, wanted->text) == 0;
 }
 
@@ -193,6 +194,7 @@ static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const
     if (!rule) return nx__error_set(NX_ENOMEM, "out of memory");
     rule->host = endpoint.kind;
     rule->port = endpoint.port;
+    rule->scope = endpoint.scope;
     memcpy(rule->address, endpoint.address, sizeof rule->address);
     rule->directory = -1;
     memcpy(rule->text, endpoint.text, size);

@@ -9,8 +9,9 @@
 /* One entry of a list. */
 struct nx__rule {
     struct nx__rule *next;
-    enum nx__host_kind host; /* this and the next two are for the network */
+    enum nx__host_kind host; /* this and the next three are for the network */
     int32_t port;
+    uint32_t scope; /* 0: any */
     uint8_t address[16];
     int directory; /* handle of the one that `text` names, of nx__permissions_open; or -1 */
     char text[];   /* a resolved path, a name */

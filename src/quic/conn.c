@@ -60,7 +60,7 @@ void nx__quic_refuse(struct nx__quic_conn *conn)
 void nx__quic_consumed(struct nx__quic_conn *conn, int64_t stream, uint64_t len)
 {
     if (!conn->ngtcp2 || !len) return;
-    int err = ngtcp2_conn_extend_max_stream_offset(conn->ngtcp2, stream, len);
+    int err = stream < 0 ? 0 : ngtcp2_conn_extend_max_stream_offset(conn->ngtcp2, stream, len);
     if (err && ngtcp2_err_is_fatal(err)) fail_library(conn, err);
     ngtcp2_conn_extend_max_offset(conn->ngtcp2, len);
     nx__quic_wants(conn);
@@ -70,6 +70,12 @@ int64_t nx__quic_open_uni(struct nx__quic_conn *conn)
 {
     int64_t stream;
     return ngtcp2_conn_open_uni_stream(conn->ngtcp2, &stream, NULL) ? -1 : stream;
+}
+
+int64_t nx__quic_open_bidi(struct nx__quic_conn *conn)
+{
+    int64_t stream;
+    return !conn->ngtcp2 || ngtcp2_conn_open_bidi_stream(conn->ngtcp2, &stream, NULL) ? -1 : stream;
 }
 
 void nx__quic_stop_sending(struct nx__quic_conn *conn, int64_t stream, uint64_t code)
@@ -106,11 +112,6 @@ const struct sockaddr *nx__quic_peer(const struct nx__quic_conn *conn)
 
 /* ---- What ngtcp2 asks */
 
-static ngtcp2_conn *conn_of_ref(ngtcp2_crypto_conn_ref *ref)
-{
-    return of(ref->user_data)->ngtcp2;
-}
-
 static void random_bytes(uint8_t *out, size_t len, const ngtcp2_rand_ctx *ctx)
 {
     (void)ctx;
@@ -139,9 +140,16 @@ static int remove_id(ngtcp2_conn *ngtcp2, const ngtcp2_cid *id, void *user)
 
 static int key_to_send(ngtcp2_conn *ngtcp2, ngtcp2_encryption_level level, void *user)
 {
-    (void)ngtcp2;
-    if (level != NGTCP2_ENCRYPTION_LEVEL_1RTT) return 0;
-    return fail(of(user), app_of(of(user))->ready(of(user)));
+    bool server = ngtcp2_conn_is_server2(ngtcp2);
+    bool first = level == (server ? NGTCP2_ENCRYPTION_LEVEL_1RTT : NGTCP2_ENCRYPTION_LEVEL_0RTT);
+    return first ? fail(of(user), app_of(of(user))->ready(of(user))) : 0;
+}
+
+/* By this one a client knows what the server allows. */
+static int key_to_receive(ngtcp2_conn *ngtcp2, ngtcp2_encryption_level level, void *user)
+{
+    bool first = level == NGTCP2_ENCRYPTION_LEVEL_1RTT && !ngtcp2_conn_is_server2(ngtcp2);
+    return first ? fail(of(user), app_of(of(user))->ready(of(user))) : 0;
 }
 
 static void whole(struct nx__quic_conn *conn)
@@ -150,7 +158,7 @@ static void whole(struct nx__quic_conn *conn)
     conn->half_open = false;
 }
 
-/* A token for its next connection, which then needs no Retry (RFC 9000 8.1.3). */
+/* A client gets a token for its next connection, which then needs no Retry (RFC 9000 8.1.3). */
 static int handshake_done(ngtcp2_conn *ngtcp2, void *user)
 {
     struct nx__quic_conn *conn = of(user);
@@ -159,6 +167,7 @@ static int handshake_done(ngtcp2_conn *ngtcp2, void *user)
     uint8_t token[NGTCP2_CRYPTO_MAX_REGULAR_TOKENLEN];
     conn->handshaken = conn->proved = true;
     whole(conn);
+    if (!ngtcp2_conn_is_server2(ngtcp2)) return 0;
     ngtcp2_ssize len = ngtcp2_crypto_generate_regular_token(
         token, group->token_secret, sizeof group->token_secret, path->remote.addr,
         path->remote.addrlen, nx__quic_now());
@@ -243,7 +252,26 @@ static int unblocked(ngtcp2_conn *ngtcp2, int64_t stream, uint64_t max, void *us
     return fail(of(user), app_of(of(user))->unblocked(of(user), stream));
 }
 
-static const ngtcp2_callbacks callbacks = {
+static int rejected(ngtcp2_conn *ngtcp2, void *user)
+{
+    (void)ngtcp2;
+    return fail(of(user), app_of(of(user))->rejected(of(user)));
+}
+
+static int more_streams(ngtcp2_conn *ngtcp2, uint64_t most, void *user)
+{
+    const struct nx__quic_app *app = app_of(of(user));
+    (void)ngtcp2, (void)most;
+    if (app->more) app->more(of(user));
+    return 0;
+}
+
+const ngtcp2_callbacks nx__quic_callbacks = {
+    .client_initial = ngtcp2_crypto_client_initial_cb,
+    .recv_retry = ngtcp2_crypto_recv_retry_cb,
+    .recv_new_token = nx__quic_token_take,
+    .tls_early_data_rejected = rejected,
+    .extend_max_local_streams_bidi = more_streams,
     .recv_client_initial = ngtcp2_crypto_recv_client_initial_cb,
     .recv_crypto_data = ngtcp2_crypto_recv_crypto_data_cb,
     .handshake_completed = handshake_done,
@@ -267,12 +295,29 @@ static const ngtcp2_callbacks callbacks = {
     .delete_crypto_cipher_ctx = ngtcp2_crypto_delete_crypto_cipher_ctx_cb,
     .get_path_challenge_data2 = ngtcp2_crypto_get_path_challenge_data2_cb,
     .version_negotiation = ngtcp2_crypto_version_negotiation_cb,
+    .recv_rx_key = key_to_receive,
     .recv_tx_key = key_to_send,
 };
 
 /* ---- Life */
 
 static void expire(struct nx__timer *timer);
+
+void nx__quic_conn_rules(const struct nx__quic_conn *conn, ngtcp2_settings *settings,
+                         ngtcp2_transport_params *params)
+{
+    const struct nx__quic_how *how = &conn->endpoint->group->how;
+    ngtcp2_settings_default(settings);
+    settings->initial_ts = nx__quic_now();
+    if (how->handshake_deadline != NX_FOREVER)
+        settings->handshake_timeout = (ngtcp2_duration)how->handshake_deadline;
+    ngtcp2_transport_params_default(params);
+    params->initial_max_stream_data_uni = NX__QUIC_UNI_WINDOW;
+    params->initial_max_streams_uni = NX__QUIC_UNI_STREAMS;
+    params->active_connection_id_limit = NX__QUIC_CIDS_MOST - 1;
+    if (how->idle_deadline != NX_FOREVER)
+        params->max_idle_timeout = (ngtcp2_duration)how->idle_deadline;
+}
 
 static bool library_make(struct nx__quic_conn *conn, const struct nx__quic_datagram *d,
                          const ngtcp2_pkt_hd *hd, const ngtcp2_cid *original,
@@ -283,25 +328,16 @@ static bool library_make(struct nx__quic_conn *conn, const struct nx__quic_datag
     ngtcp2_transport_params params;
     ngtcp2_cid id;
     nx__quic_cid_make(group, conn->endpoint->worker, &id);
-    ngtcp2_settings_default(&settings);
-    settings.initial_ts = nx__quic_now();
+    nx__quic_conn_rules(conn, &settings, &params);
     settings.token = hd->token;
     settings.tokenlen = hd->tokenlen;
     settings.token_type = token;
-    if (group->how.handshake_deadline != NX_FOREVER)
-        settings.handshake_timeout = (ngtcp2_duration)group->how.handshake_deadline;
     conn->qlog = nx__quic_qlog_open(group, original ? original : &hd->dcid);
     if (conn->qlog >= 0) settings.qlog_write = nx__quic_qlog_write;
 
-    ngtcp2_transport_params_default(&params);
     params.initial_max_stream_data_bidi_remote = NX__QUIC_STREAM_WINDOW;
-    params.initial_max_stream_data_uni = NX__QUIC_UNI_WINDOW;
     params.initial_max_data = NX__QUIC_WINDOW;
     params.initial_max_streams_bidi = NX__QUIC_STREAMS;
-    params.initial_max_streams_uni = NX__QUIC_UNI_STREAMS;
-    params.active_connection_id_limit = NX__QUIC_CIDS_MOST - 1;
-    if (group->how.idle_deadline != NX_FOREVER)
-        params.max_idle_timeout = (ngtcp2_duration)group->how.idle_deadline;
     params.original_dcid = original ? *original : hd->dcid;
     params.original_dcid_present = 1;
     if (original) {
@@ -312,11 +348,9 @@ static bool library_make(struct nx__quic_conn *conn, const struct nx__quic_datag
     if (ngtcp2_crypto_generate_stateless_reset_token(
             params.stateless_reset_token, group->reset_secret, sizeof group->reset_secret, &id))
         return false;
-    ngtcp2_path path = {
-        .local = {(ngtcp2_sockaddr *)(uintptr_t)&d->local->any, nx__address_len(d->local)},
-        .remote = {(ngtcp2_sockaddr *)(uintptr_t)&d->peer->any, nx__address_len(d->peer)}};
-    if (ngtcp2_conn_server_new(&conn->ngtcp2, &hd->scid, &id, &path, hd->version, &callbacks,
-                               &settings, &params, NULL, conn))
+    ngtcp2_path path = nx__quic_path(d->local, d->peer);
+    if (ngtcp2_conn_server_new(&conn->ngtcp2, &hd->scid, &id, &path, hd->version,
+                               &nx__quic_callbacks, &settings, &params, NULL, conn))
         return false;
     /* The peer uses the id that it chose until it knows ours. */
     return nx__quic_cid_add(conn, &id) && nx__quic_cid_add(conn, &hd->dcid);
@@ -336,27 +370,48 @@ static void let_go(struct nx__quic_conn *conn)
     conn->qlog = -1;
 }
 
-struct nx__quic_conn *nx__quic_conn_new(struct nx__quic_endpoint *endpoint,
-                                        const struct nx__quic_datagram *d, const ngtcp2_pkt_hd *hd,
-                                        const ngtcp2_cid *original, ngtcp2_token_type token)
+struct nx__quic_conn *nx__quic_conn_alloc(struct nx__quic_endpoint *endpoint,
+                                          const union nx__address *peer,
+                                          const union nx__address *local)
 {
     struct nx__quic_conn *conn = calloc(1, sizeof *conn);
     if (!conn) return NULL;
     conn->endpoint = endpoint;
-    conn->ref = (ngtcp2_crypto_conn_ref){conn_of_ref, conn};
     conn->timer.fire = expire;
     conn->qlog = -1;
-    conn->peer = *d->peer;
-    conn->local = *d->local;
-    conn->proved = token != NGTCP2_TOKEN_TYPE_UNKNOWN;
+    conn->peer = *peer;
+    conn->local = *local;
+    nx__list_init(&conn->link);
     nx__list_init(&conn->writer);
     ngtcp2_ccerr_default(&conn->error);
-    if (nx__timer_keep(&endpoint->loop->timers, &conn->timer) ||
-        !library_make(conn, d, hd, original, token) || !nx__quic_tls_make(conn)) {
-        nx__quic_cids_remove(conn);
-        let_go(conn);
-        nx__timer_let(&endpoint->loop->timers, &conn->timer);
-        free(conn);
+    if (!nx__timer_keep(&endpoint->loop->timers, &conn->timer)) return conn;
+    free(conn);
+    return NULL;
+}
+
+void nx__quic_conn_discard(struct nx__quic_conn *conn)
+{
+    nx__list_remove(&conn->writer);
+    nx__list_remove(&conn->link);
+    nx__quic_cids_remove(conn);
+    let_go(conn);
+    /* A thread that ends has no loop any more. */
+    if (nx__loop_current) nx__timer_let(&conn->endpoint->loop->timers, &conn->timer);
+    nx__buffer_free(&conn->token);
+    free(conn->whose);
+    free(conn->last);
+    free(conn);
+}
+
+struct nx__quic_conn *nx__quic_conn_new(struct nx__quic_endpoint *endpoint,
+                                        const struct nx__quic_datagram *d, const ngtcp2_pkt_hd *hd,
+                                        const ngtcp2_cid *original, ngtcp2_token_type token)
+{
+    struct nx__quic_conn *conn = nx__quic_conn_alloc(endpoint, d->peer, d->local);
+    if (!conn) return NULL;
+    conn->proved = token != NGTCP2_TOKEN_TYPE_UNKNOWN;
+    if (!library_make(conn, d, hd, original, token) || !nx__quic_tls_make(conn)) {
+        nx__quic_conn_discard(conn);
         return NULL;
     }
     nx__list_insert(&endpoint->conns, &conn->link);
@@ -375,15 +430,9 @@ static void leave(struct nx__quic_conn *conn)
 
 void nx__quic_conn_free(struct nx__quic_conn *conn)
 {
-    struct nx__quic_endpoint *endpoint = conn->endpoint;
     if (conn->state == NX__QUIC_OPEN) leave(conn);
-    nx__list_remove(&conn->link);
-    nx__quic_cids_remove(conn);
     whole(conn); /* only now: a handshake that fails costs what one costs that hangs */
-    let_go(conn);
-    nx__timer_let(&endpoint->loop->timers, &conn->timer);
-    free(conn->last);
-    free(conn);
+    nx__quic_conn_discard(conn);
 }
 
 /* It stays known for three times what a packet may take, so that what is still on its way meets no
@@ -448,11 +497,10 @@ void nx__quic_conn_read(struct nx__quic_conn *conn, const struct nx__quic_datagr
         read_late(conn);
         return;
     }
-    ngtcp2_path path = {
-        .local = {(ngtcp2_sockaddr *)(uintptr_t)&d->local->any, nx__address_len(d->local)},
-        .remote = {(ngtcp2_sockaddr *)(uintptr_t)&d->peer->any, nx__address_len(d->peer)}};
+    ngtcp2_path path = nx__quic_path(d->local, d->peer);
     const ngtcp2_pkt_info info = {.ecn = d->ecn};
     int err = ngtcp2_conn_read_pkt(conn->ngtcp2, &path, &info, d->data, d->len, nx__quic_now());
+    conn->ended = err;
     if (err == NGTCP2_ERR_DRAINING) {
         closing(conn, NX__QUIC_DRAINING);
         return;
@@ -561,6 +609,7 @@ static void expire(struct nx__timer *timer)
         return;
     }
     int err = ngtcp2_conn_handle_expiry(conn->ngtcp2, nx__quic_now());
+    conn->ended = err;
     /* A peer that has gone, or never was there, is told nothing. */
     if (err == NGTCP2_ERR_IDLE_CLOSE || err == NGTCP2_ERR_HANDSHAKE_TIMEOUT) {
         nx__quic_conn_free(conn);

@@ -44,6 +44,23 @@ void nx__quic_group_free(struct nx__quic_group *group)
 
 /* ---- To the kernel */
 
+static void later(struct nx__quic_endpoint *endpoint)
+{
+    if (endpoint->posted) return;
+    endpoint->posted = true;
+    nx__loop_post(endpoint->loop, &endpoint->post);
+}
+
+/* What is said of our only peer ends a handshake with it; later anybody on the way could say it. */
+static void heard_error(struct nx__quic_endpoint *endpoint, int error)
+{
+    bool unreachable = error == ECONNREFUSED || error == ENETUNREACH || error == EHOSTUNREACH ||
+                       error == EACCES || error == EPERM;
+    if (!endpoint->connected || !unreachable) return;
+    endpoint->error = error;
+    later(endpoint);
+}
+
 /* False when the kernel takes no more: what is left stays, and the socket says when. */
 static bool out_flush(struct nx__quic_endpoint *endpoint)
 {
@@ -57,6 +74,7 @@ static bool out_flush(struct nx__quic_endpoint *endpoint)
             return false;
         }
         /* What a peer can't be sent is lost, as on the way; the connection's timers notice. */
+        if (n < 0) heard_error(endpoint, (int)-n);
         size_t done = n < 0 ? 1 : (size_t)n;
         endpoint->packet_count -= (unsigned)done;
         memmove(endpoint->packets, endpoint->packets + done,
@@ -78,13 +96,15 @@ char *nx__quic_out_room(struct nx__quic_endpoint *endpoint, size_t least)
 void nx__quic_out_put(struct nx__quic_endpoint *endpoint, size_t len, size_t segment,
                       const union nx__address *peer, const union nx__address *local, uint8_t ecn)
 {
-    endpoint->packets[endpoint->packet_count++] =
-        (struct nx__packet){.data = endpoint->out + endpoint->out_used,
-                            .len = len,
-                            .peer = *peer,
-                            .local = *local,
-                            .segment = segment < len ? (uint16_t)segment : 0,
-                            .ecn = ecn};
+    struct nx__packet *packet = &endpoint->packets[endpoint->packet_count++];
+    *packet = (struct nx__packet){.data = endpoint->out + endpoint->out_used,
+                                  .len = len,
+                                  .segment = segment < len ? (uint16_t)segment : 0,
+                                  .ecn = ecn};
+    if (!endpoint->connected) {
+        packet->peer = *peer;
+        packet->local = *local;
+    }
     endpoint->out_used += len;
 }
 
@@ -299,7 +319,7 @@ static void dispatch(struct nx__quic_endpoint *endpoint, const struct nx__quic_d
 {
     ngtcp2_version_cid vc;
     int err = ngtcp2_pkt_decode_version_cid(&vc, d->data, d->len, NX__QUIC_CID);
-    if (err == NGTCP2_ERR_VERSION_NEGOTIATION) {
+    if (err == NGTCP2_ERR_VERSION_NEGOTIATION && !endpoint->connected) {
         reply_version(endpoint, d, &vc);
         return;
     }
@@ -309,10 +329,11 @@ static void dispatch(struct nx__quic_endpoint *endpoint, const struct nx__quic_d
         nx__quic_conn_read(conn, d);
         return;
     }
-    if (d->data[0] & LONG_HEADER) {
+    if (d->data[0] & LONG_HEADER && !endpoint->connected) {
         accept_new(endpoint, d);
         return;
     }
+    if (endpoint->connected) return;
     uint32_t worker = nx__quic_cid_worker(endpoint->group, vc.dcid, vc.dcidlen);
     if (from_another || !hand_over(endpoint, d, worker)) reply_reset(endpoint, d, &vc);
 }
@@ -334,13 +355,6 @@ static void take(struct nx__quic_endpoint *endpoint, struct nx__packet *p)
                                             &p->local, &p->peer, p->ecn};
         dispatch(endpoint, &d, false);
     }
-}
-
-static void later(struct nx__quic_endpoint *endpoint)
-{
-    if (endpoint->posted) return;
-    endpoint->posted = true;
-    nx__loop_post(endpoint->loop, &endpoint->post);
 }
 
 /* Lets those write that may have something to say. */
@@ -369,12 +383,15 @@ static void read_all(struct nx__quic_endpoint *endpoint)
     struct nx__packet packets[NX__QUIC_IN_BATCH];
     endpoint->unread = false;
     for (int turn = 0; turn < READS_A_TURN; turn++) {
-        for (int i = 0; i < NX__QUIC_IN_BATCH; i++)
+        for (unsigned i = 0; i < endpoint->in_batch; i++)
             packets[i] = (struct nx__packet){.data = endpoint->in + (size_t)i * NX__QUIC_IN,
                                              .len = NX__QUIC_IN};
-        int64_t n = nx__udp_receive(&endpoint->udp, packets, NX__QUIC_IN_BATCH);
+        int64_t n = nx__udp_receive(&endpoint->udp, packets, endpoint->in_batch);
         if (n == -EAGAIN) return;
-        if (n < 0) continue; /* what a peer's machine has said of an earlier one */
+        if (n < 0) { /* what a peer's machine has said of an earlier one */
+            heard_error(endpoint, (int)-n);
+            continue;
+        }
         endpoint->busy = true;
         for (int64_t i = 0; i < n; i++) take(endpoint, &packets[i]);
         write_all(endpoint);
@@ -385,7 +402,7 @@ static void read_all(struct nx__quic_endpoint *endpoint)
 
 static bool memory(struct nx__quic_endpoint *endpoint)
 {
-    if (!endpoint->in) endpoint->in = malloc((size_t)NX__QUIC_IN * NX__QUIC_IN_BATCH);
+    if (!endpoint->in) endpoint->in = malloc((size_t)NX__QUIC_IN * endpoint->in_batch);
     if (!endpoint->out) endpoint->out = malloc(NX__QUIC_OUT);
     return endpoint->in && endpoint->out;
 }
@@ -407,6 +424,17 @@ static void ready(struct nx__watch *watch, uint32_t events)
     read_all(endpoint);
 }
 
+/* Ends a handshake with a peer that can't be reached. */
+static void give_up(struct nx__quic_endpoint *endpoint)
+{
+    struct nx__list *link = endpoint->conns.next;
+    if (link == &endpoint->conns) return;
+    struct nx__quic_conn *conn = nx__container_of(link, struct nx__quic_conn, link);
+    if (conn->handshaken) return;
+    conn->ended = endpoint->error;
+    nx__quic_conn_free(conn);
+}
+
 static void go_on(struct nx__post *post)
 {
     struct nx__quic_endpoint *endpoint = nx__container_of(post, struct nx__quic_endpoint, post);
@@ -415,6 +443,8 @@ static void go_on(struct nx__post *post)
         endpoint->done(endpoint);
         return;
     }
+    if (endpoint->error) give_up(endpoint);
+    endpoint->error = 0;
     if (!memory(endpoint)) return;
     write_all(endpoint);
     if (endpoint->unread) read_all(endpoint);
@@ -430,43 +460,74 @@ void nx__quic_wants(struct nx__quic_conn *conn)
 
 /* ---- Life */
 
-nx_err nx__quic_open(struct nx__quic_endpoint *endpoint, struct nx__quic_group *group,
-                     uint32_t worker, const union nx__address *at)
+static const struct nx__udp_how socket_how = {
+    .joins = true, .receive_buffer = NX__QUIC_SOCKET, .send_buffer = NX__QUIC_SOCKET};
+
+static void init(struct nx__quic_endpoint *endpoint)
 {
-    const struct nx__udp_how how = {.joins = true,
-                                    .reuse = true,
-                                    .receive_buffer = NX__QUIC_SOCKET,
-                                    .send_buffer = NX__QUIC_SOCKET};
-    char text[NX__PEER_MAX];
     endpoint->loop = nx__loop();
-    endpoint->worker = worker;
-    endpoint->local = *at;
     endpoint->watch = (struct nx__watch){.ready = ready, .fd = -1};
     endpoint->post.fn = go_on;
     nx__list_init(&endpoint->conns);
     nx__list_init(&endpoint->closing);
     nx__list_init(&endpoint->writers);
     nx_random(endpoint->cid_key, sizeof endpoint->cid_key);
-    int error = nx__udp_open(&endpoint->udp, at, &how);
-    if (error) {
-        nx__address_spell(at, true, text);
-        return nx__error_system(error, "cannot serve QUIC on UDP %s", text);
-    }
-    endpoint->group = group;
-    (void)atomic_fetch_add(&group->refs, 1);
+}
+
+/* The socket is open: it is watched, and in the group. */
+static nx_err join(struct nx__quic_endpoint *endpoint, struct nx__quic_group *group)
+{
     nx_err err =
         nx__poller_add(&endpoint->loop->poller, &endpoint->watch, endpoint->udp.fd, NX__READABLE);
     if (err) {
         (void)close(endpoint->udp.fd);
         endpoint->udp.fd = -1;
-        nx__quic_group_free(group);
-        endpoint->group = NULL;
         return err;
     }
+    endpoint->group = group;
+    (void)atomic_fetch_add(&group->refs, 1);
     (void)pthread_mutex_lock(&group->lock);
-    group->endpoints[worker] = endpoint;
+    group->endpoints[endpoint->worker] = endpoint;
     (void)pthread_mutex_unlock(&group->lock);
     return NX_OK;
+}
+
+nx_err nx__quic_open(struct nx__quic_endpoint *endpoint, struct nx__quic_group *group,
+                     uint32_t worker, const union nx__address *at)
+{
+    struct nx__udp_how how = socket_how;
+    char text[NX__PEER_MAX];
+    how.reuse = true;
+    init(endpoint);
+    endpoint->worker = worker;
+    endpoint->local = *at;
+    endpoint->in_batch = NX__QUIC_IN_BATCH;
+    int error = nx__udp_open(&endpoint->udp, at, &how);
+    if (error) {
+        nx__address_spell(at, true, text);
+        return nx__error_system(error, "cannot serve QUIC on UDP %s", text);
+    }
+    return join(endpoint, group);
+}
+
+nx_err nx__quic_open_to(struct nx__quic_endpoint *endpoint, struct nx__quic_group *group,
+                        const union nx__address *peer)
+{
+    const union nx__address any = {.any.sa_family = AF_UNSPEC};
+    char text[NX__PEER_MAX];
+    init(endpoint);
+    endpoint->connected = endpoint->begun = true;
+    endpoint->in_batch = NX__QUIC_JOIN_BATCH;
+    int error = nx__udp_open(&endpoint->udp, &any, &socket_how);
+    if (!error) error = nx__udp_connect(&endpoint->udp, peer);
+    if (!error) error = nx__udp_local(&endpoint->udp, &endpoint->local);
+    if (error) {
+        if (endpoint->udp.fd >= 0) (void)close(endpoint->udp.fd);
+        endpoint->udp.fd = -1;
+        nx__address_spell(peer, true, text);
+        return nx__error_system(error, "cannot reach UDP %s", text);
+    }
+    return join(endpoint, group);
 }
 
 void nx__quic_begin(struct nx__quic_endpoint *endpoint)
@@ -491,7 +552,7 @@ static void list_end(struct nx__quic_endpoint *endpoint, struct nx__list *list)
 {
     while (!nx__list_empty(list)) {
         struct nx__quic_conn *conn = nx__container_of(list->next, struct nx__quic_conn, link);
-        if (conn->state == NX__QUIC_OPEN) {
+        if (conn->state == NX__QUIC_OPEN && nx__loop_current && memory(endpoint)) {
             nx__quic_conn_close(conn); /* it is gone, or among those that close */
             (void)out_flush(endpoint);
         } else {
@@ -500,16 +561,19 @@ static void list_end(struct nx__quic_endpoint *endpoint, struct nx__list *list)
     }
 }
 
-void nx__quic_close(struct nx__quic_endpoint *endpoint)
+void nx__quic_undo(struct nx__quic_endpoint *endpoint)
 {
     struct nx__quic_group *group = endpoint->group;
-    if (!group) return;
     (void)pthread_mutex_lock(&group->lock);
     group->endpoints[endpoint->worker] = NULL;
     (void)pthread_mutex_unlock(&group->lock);
     list_end(endpoint, &endpoint->conns);
     list_end(endpoint, &endpoint->closing);
-    nx__poller_remove(&endpoint->loop->poller, &endpoint->watch);
+    /* A thread that ends has no loop any more. */
+    if (nx__loop_current)
+        nx__poller_remove(&endpoint->loop->poller, &endpoint->watch);
+    else
+        endpoint->posted = false;
     (void)close(endpoint->udp.fd);
     endpoint->udp.fd = -1;
     free(endpoint->in);
@@ -519,5 +583,11 @@ void nx__quic_close(struct nx__quic_endpoint *endpoint)
     endpoint->cids = NULL;
     endpoint->group = NULL;
     nx__quic_group_free(group);
+}
+
+void nx__quic_close(struct nx__quic_endpoint *endpoint)
+{
+    if (!endpoint->group) return;
+    nx__quic_undo(endpoint);
     if (!endpoint->posted) endpoint->done(endpoint);
 }

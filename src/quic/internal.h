@@ -10,6 +10,7 @@ enum {
     NX__QUIC_PACKET = 1500,         /* bytes of one that is written by itself */
     NX__QUIC_IN = 64 * 1024,        /* of what the kernel may put together */
     NX__QUIC_IN_BATCH = 16,         /* of those in one system call */
+    NX__QUIC_JOIN_BATCH = 4,        /* where there is one peer */
     NX__QUIC_OUT = 256 * 1024,      /* to be sent in one system call */
     NX__QUIC_OUT_LEAST = 66 * 1024, /* for one write of a connection */
     NX__QUIC_SOCKET = 1024 * 1024,  /* in the kernel, as far as it allows; for all peers together */
@@ -64,7 +65,33 @@ char *nx__quic_out_room(struct nx__quic_endpoint *endpoint, size_t least);
 void nx__quic_out_put(struct nx__quic_endpoint *endpoint, size_t len, size_t segment,
                       const union nx__address *peer, const union nx__address *local, uint8_t ecn);
 
+/* Binds the endpoint to nothing, and connects it: all that comes is the peer's. Serves at once. */
+NX_MUST_CHECK nx_err nx__quic_open_to(struct nx__quic_endpoint *endpoint,
+                                      struct nx__quic_group *group, const union nx__address *peer);
+
+/* Undoes nx__quic_open_to where there is no connection; `done` is not called. */
+void nx__quic_undo(struct nx__quic_endpoint *endpoint);
+
 /* ---- conn.c */
+
+extern const ngtcp2_callbacks nx__quic_callbacks;
+
+/* Memory and timer of one; NULL when memory is out. */
+struct nx__quic_conn *nx__quic_conn_alloc(struct nx__quic_endpoint *endpoint,
+                                          const union nx__address *peer,
+                                          const union nx__address *local);
+/* Frees one that could not be begun. */
+void nx__quic_conn_discard(struct nx__quic_conn *conn);
+/* What both ends ask of ngtcp2, and tell the peer. */
+void nx__quic_conn_rules(const struct nx__quic_conn *conn, ngtcp2_settings *settings,
+                         ngtcp2_transport_params *params);
+static inline ngtcp2_path nx__quic_path(const union nx__address *local,
+                                        const union nx__address *peer)
+{
+    return (ngtcp2_path){
+        .local = {(ngtcp2_sockaddr *)(uintptr_t)&local->any, nx__address_len(local)},
+        .remote = {(ngtcp2_sockaddr *)(uintptr_t)&peer->any, nx__address_len(peer)}};
+}
 
 /* Makes a connection for a peer's first packet. `original` is the id that the peer chose at first,
  * where a Retry came between. False when memory is out. */
@@ -84,8 +111,15 @@ void nx__quic_conn_free(struct nx__quic_conn *conn);
 
 /* ---- tls.c */
 
-/* Makes the connection's part of libssl. False when memory is out. */
+/* Makes a server's part of libssl. False when memory is out. */
 bool nx__quic_tls_make(struct nx__quic_conn *conn);
+/* Has libssl's object, which the connection has, speak over it. False when memory is out. */
+bool nx__quic_tls_join(struct nx__quic_conn *conn);
+
+/* ---- client.c */
+
+/* The peer has given a token (ngtcp2's callback). */
+int nx__quic_token_take(ngtcp2_conn *ngtcp2, const uint8_t *token, size_t len, void *conn);
 
 /* ---- qlog.c */
 

@@ -1,11 +1,13 @@
 /* QUIC (RFC 9000, 9001, 9002) over ngtcp2: endpoints that share a port, one a loop, and their
- * connections. What is spoken over a connection is the session's, by struct nx__quic_app. */
+ * connections; and those that are made to a peer, each with an endpoint of its own. What is spoken
+ * over a connection is the session's, by struct nx__quic_app. */
 #ifndef NX__QUIC_H
 #define NX__QUIC_H
 
 #include "base/list.h"
 #include "loop/loop.h"
 #include "net/udp.h"
+#include "tls/client.h"
 #include <ngtcp2/ngtcp2.h>
 #include <ngtcp2/ngtcp2_crypto.h>
 #include <openssl/base.h>
@@ -19,6 +21,8 @@ enum {
     NX__QUIC_WINDOW = 1024 * 1024, /* of all streams of a connection */
     NX__QUIC_STREAMS = 100,        /* open at once, of the peer's */
     NX__QUIC_UNI_STREAMS = 16,
+    NX__QUIC_JOIN_STREAM_WINDOW = 1024 * 1024, /* the same where we are the client */
+    NX__QUIC_JOIN_WINDOW = 4 * 1024 * 1024,
     NX__QUIC_HALF_OPEN = 256, /* connections in their handshake; past it, peers prove their address
                                  by a Retry (RFC 9000 8.1.2) */
     NX__QUIC_HANDED_MOST = 1024,  /* packets on their way to another worker */
@@ -63,9 +67,15 @@ struct nx__quic_app {
     /* The peer takes no more of the stream for now; or ever. */
     void (*blocked)(struct nx__quic_conn *conn, int64_t stream);
     void (*shut)(struct nx__quic_conn *conn, int64_t stream);
+    /* Of a client: its 0-RTT was refused, all streams are as if they had never been, and `ready`
+     * comes again. */
+    uint64_t (*rejected)(struct nx__quic_conn *conn);
+    /* Of a client: the peer allows more streams to be opened. */
+    void (*more)(struct nx__quic_conn *conn);
     /* Packets have been read: what came with them may be acted on. The connection stays. */
     void (*served)(struct nx__quic_conn *conn);
-    /* The connection is over; conn->session is not used any more. */
+    /* The connection is over; conn->session is not used any more. Of a client, nx__quic_ended says
+     * why. */
     void (*gone)(struct nx__quic_conn *conn);
 };
 
@@ -75,7 +85,8 @@ struct nx__quic_group;
 struct nx__quic_how {
     const struct nx__quic_app *app;
     const char *protocol; /* ALPN, static */
-    /* What a handshake is done with: a reference for the connection, NULL when memory is out. */
+    /* What a server's handshake is done with: a reference for the connection, NULL when memory is
+     * out. */
     SSL_CTX *(*context)(void *arg);
     void *context_arg;
     uint32_t workers;               /* endpoints that there will be */
@@ -122,6 +133,9 @@ struct nx__quic_endpoint {
     nx_duration replies_since;
     uint32_t replies; /* since then */
     bool posted, unread, busy, blocked, begun, over;
+    bool connected;    /* to one peer, whose client we are */
+    int error;         /* what the peer's machine has said, or ours of it: an errno */
+    unsigned in_batch; /* datagrams that there is room for in `in` */
     char *in, *out;
     struct nx__packet packets[NX__UDP_BATCH]; /* to be sent, in `out` */
     unsigned packet_count;
@@ -143,8 +157,8 @@ void nx__quic_close(struct nx__quic_endpoint *endpoint);
 enum nx__quic_state { NX__QUIC_OPEN, NX__QUIC_CLOSING, NX__QUIC_DRAINING };
 
 struct nx__quic_conn {
-    ngtcp2_crypto_conn_ref ref; /* first: what libssl's object points to */
-    ngtcp2_conn *ngtcp2;        /* NULL once it is not open any more */
+    struct nx__tls_outside outside; /* first: what libssl's object points to */
+    ngtcp2_conn *ngtcp2;            /* NULL once it is not open any more */
     SSL *ssl;
     struct nx__quic_endpoint *endpoint;
     void *session; /* the app's */
@@ -157,7 +171,10 @@ struct nx__quic_conn {
     bool moving; /* where the packets come from is not proved yet; `peer` is */
     bool failed; /* to be closed, for `error` */
     ngtcp2_ccerr error;
-    char *last; /* its last words */
+    int ended;               /* what it has ended by, of ngtcp2's errors, or an errno */
+    char *whose;             /* of a client: what sessions are kept by */
+    struct nx__buffer token; /* that the peer has given for the next connection */
+    char *last;              /* its last words */
     uint32_t last_len, repeats, heard;
     union nx__address peer; /* as they were, while it moves or closes */
     union nx__address local;
@@ -167,12 +184,14 @@ struct nx__quic_conn {
 /* Something may be to be sent; goes out at the end of the turn. */
 void nx__quic_wants(struct nx__quic_conn *conn);
 
-/* The app is done with so many bytes that were received on the stream: the peer may send as many
- * more. */
+/* The app is done with so many bytes that were received on the stream (-1: on one that has gone):
+ * the peer may send as many more. */
 void nx__quic_consumed(struct nx__quic_conn *conn, int64_t stream, uint64_t len);
 
-/* Opens a stream of our own that only we send on; -1 where the peer allows none. */
+/* Opens a stream of our own that only we send on, or that both do; -1 where the peer allows none.
+ */
 int64_t nx__quic_open_uni(struct nx__quic_conn *conn);
+int64_t nx__quic_open_bidi(struct nx__quic_conn *conn);
 
 /* Asks the peer to send no more (STOP_SENDING), or tells it that no more comes (RESET_STREAM). */
 void nx__quic_stop_sending(struct nx__quic_conn *conn, int64_t stream, uint64_t code);
@@ -183,6 +202,33 @@ void nx__quic_more_streams(struct nx__quic_conn *conn, bool bidirectional);
 
 /* Closes the connection at the end of the turn, with an application's code. */
 void nx__quic_fail(struct nx__quic_conn *conn, uint64_t code);
+
+/* ---- client.c */
+
+struct nx__quic_target {
+    const union nx__address *address;
+    const char *name;  /* what the peer has to prove */
+    const char *whose; /* what sessions are kept by, with the name: "example.com:443" */
+    const nx_tls_connect_options *tls;
+};
+
+/* Makes a connection: an endpoint for it, and its first packet at the end of the turn. `session` is
+ * whom group's app is called for; `endpoint` as for nx__quic_open, `admit` is not asked. The
+ * connection lasts until the app's `gone`. Errors of sockets and of nx__tls_client_begin, recorded;
+ * nothing is open then. Does not suspend. */
+NX_MUST_CHECK nx_err nx__quic_connect(struct nx__quic_conn **out,
+                                      struct nx__quic_endpoint *endpoint,
+                                      struct nx__quic_group *group,
+                                      const struct nx__quic_target *target, void *session);
+
+/* The peer is asked for a sign of life when nothing has come for so long; NX_FOREVER: never. */
+void nx__quic_keep_alive(struct nx__quic_conn *conn, nx_duration span);
+
+/* Why a client's connection is over, in words; valid in the app's `gone`. */
+enum { NX__QUIC_WHY = 256 };
+nx_err nx__quic_ended(const struct nx__quic_conn *conn, char why[NX__QUIC_WHY]);
+
+/* ---- */
 
 /* The peer's address: the last that it was proved to have (RFC 9000 8). */
 const struct sockaddr *nx__quic_peer(const struct nx__quic_conn *conn);

@@ -9,8 +9,7 @@
 
 static ngtcp2_conn *conn_of(SSL *ssl)
 {
-    ngtcp2_crypto_conn_ref *ref = SSL_get_app_data(ssl);
-    return ref->get_conn(ref);
+    return ((const struct nx__quic_conn *)SSL_get_app_data(ssl))->ngtcp2;
 }
 
 static int read_secret(SSL *ssl, enum ssl_encryption_level_t level, const SSL_CIPHER *cipher,
@@ -56,6 +55,17 @@ static int alert(SSL *ssl, enum ssl_encryption_level_t level, uint8_t descriptio
 /* ngtcp2's own are for a whole context, and certificates are shared with TLS over TCP. */
 static const SSL_QUIC_METHOD method = {read_secret, write_secret, handshake_data, flush, alert};
 
+bool nx__quic_tls_join(struct nx__quic_conn *conn)
+{
+    if (!SSL_set_min_proto_version(conn->ssl, TLS1_3_VERSION) ||
+        !SSL_set_max_proto_version(conn->ssl, TLS1_3_VERSION) ||
+        !SSL_set_quic_method(conn->ssl, &method))
+        return false;
+    SSL_set_app_data(conn->ssl, conn);
+    ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->ssl);
+    return true;
+}
+
 bool nx__quic_tls_make(struct nx__quic_conn *conn)
 {
     char context[128];
@@ -63,12 +73,8 @@ bool nx__quic_tls_make(struct nx__quic_conn *conn)
     SSL_CTX *tls = how->context(how->context_arg);
     conn->ssl = tls ? SSL_new(tls) : NULL;
     SSL_CTX_free(tls); /* the connection has it */
-    if (!conn->ssl || !SSL_set_min_proto_version(conn->ssl, TLS1_3_VERSION) ||
-        !SSL_set_max_proto_version(conn->ssl, TLS1_3_VERSION) ||
-        !SSL_set_quic_method(conn->ssl, &method))
+    if (!conn->ssl || !nx__quic_tls_join(conn) || !nx__tls_speaks(conn->ssl, how->protocol))
         return false;
-    if (!nx__tls_speaks(conn->ssl, how->protocol)) return false;
-    SSL_set_app_data(conn->ssl, &conn->ref);
     SSL_set_accept_state(conn->ssl);
     /* What a ticket for 0-RTT was given under (RFC 9001 4.6.1): who comes by one goes by what was
      * allowed then. */
@@ -76,8 +82,5 @@ bool nx__quic_tls_make(struct nx__quic_conn *conn)
                        NX__QUIC_STREAM_WINDOW, NX__QUIC_UNI_WINDOW, NX__QUIC_WINDOW,
                        NX__QUIC_STREAMS, NX__QUIC_UNI_STREAMS);
     SSL_set_early_data_enabled(conn->ssl, how->early);
-    if (!SSL_set_quic_early_data_context(conn->ssl, (const uint8_t *)context, (size_t)len))
-        return false;
-    ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->ssl);
-    return true;
+    return SSL_set_quic_early_data_context(conn->ssl, (const uint8_t *)context, (size_t)len);
 }

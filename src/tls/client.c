@@ -24,6 +24,7 @@ struct kept_session {
     char *whose; /* NULL: none */
     uint64_t used;
     SSL_SESSION *session;
+    struct nx__buffer note; /* what QUIC has to know besides */
 };
 
 /* A context, and the options that it was made by. */
@@ -50,6 +51,7 @@ static nx_err failed(void)
 static void session_drop(struct kept_session *kept)
 {
     SSL_SESSION_free(kept->session);
+    nx__buffer_free(&kept->note);
     free(kept->whose);
     *kept = (struct kept_session){0};
 }
@@ -70,11 +72,14 @@ static struct client *client_of(SSL_CTX *ctx)
     return NULL;
 }
 
-static int session_new(SSL *ssl, SSL_SESSION *session)
+bool nx__tls_client_keep(SSL *ssl, const char *peer, SSL_SESSION *session, nx_bytes note)
 {
-    const struct nx__tls *tls = nx__tls_of(ssl);
-    char *whose = tls->whose && SSL_SESSION_is_resumable(session) ? strdup(tls->whose) : NULL;
-    if (!whose) return 0;
+    char *whose = SSL_SESSION_is_resumable(session) ? strdup(peer) : NULL;
+    struct nx__buffer kept = {0};
+    if (!whose || nx__buffer_append(&kept, note.data, note.len, NX__TLS_NOTE_MOST)) {
+        free(whose);
+        return false;
+    }
     (void)pthread_mutex_lock(&lock);
     struct client *client = client_of(SSL_get_SSL_CTX(ssl));
     if (client) {
@@ -85,20 +90,34 @@ static int session_new(SSL *ssl, SSL_SESSION *session)
                 if (client->sessions[i].used < slot->used) slot = &client->sessions[i];
         }
         session_drop(slot);
-        *slot = (struct kept_session){whose, ++clock_of_use, session};
+        *slot = (struct kept_session){whose, ++clock_of_use, session, kept};
     }
     (void)pthread_mutex_unlock(&lock);
-    if (!client) free(whose);
-    return client != NULL; /* then it is ours */
+    if (client) return true;
+    free(whose);
+    nx__buffer_free(&kept);
+    return false;
+}
+
+static int session_new(SSL *ssl, SSL_SESSION *session)
+{
+    const struct nx__tls_outside *outside = SSL_get_app_data(ssl);
+    if (outside) return outside->session(ssl, session);
+    const struct nx__tls *tls = nx__tls_of(ssl);
+    return tls->whose && nx__tls_client_keep(ssl, tls->whose, session, (nx_bytes){0});
 }
 
 /* A ticket of TLS 1.3 is for one connection: shown twice, it would tell who looks at the wire that
  * both are the same client's (RFC 8446 C.4). */
-static void session_use(struct client *client, SSL *ssl, const char *whose)
+static void session_use(struct client *client, SSL *ssl, const char *whose, struct nx__buffer *note)
 {
     struct kept_session *kept = session_find(client, whose);
     if (!kept) return;
     (void)SSL_set_session(ssl, kept->session);
+    if (note) {
+        *note = kept->note;
+        kept->note = (struct nx__buffer){0};
+    }
     if (SSL_SESSION_should_be_single_use(kept->session)) session_drop(kept);
 }
 
@@ -225,24 +244,35 @@ static nx_err client_find(struct client **out, const nx_tls_connect_options *o)
     return NX_OK;
 }
 
-/* Takes `whose` over, but on failure. */
-static nx_err begin(struct nx__tls **out, int fd, const char *name, char *whose,
-                    const nx_tls_connect_options *o)
+nx_err nx__tls_client_ssl(SSL **out, struct nx__buffer *note, const char *name, const char *whose,
+                          const nx_tls_connect_options *o)
 {
     struct client *client = NULL;
+    *out = NULL;
     (void)pthread_mutex_lock(&lock);
     nx_err err = client_find(&client, o);
     SSL *ssl = err ? NULL : SSL_new(client->ctx);
     if (!err && !ssl) err = failed();
-    if (!err && !o->no_resumption) session_use(client, ssl, whose);
+    if (!err && !o->no_resumption) session_use(client, ssl, whose, note);
     (void)pthread_mutex_unlock(&lock);
     if (!err) err = nx__tls_trust_name(ssl, name);
     if (err) {
         SSL_free(ssl);
+        if (note) nx__buffer_free(note);
         return err;
     }
     SSL_set_connect_state(ssl);
     SSL_set_shed_handshake_config(ssl, 1);
+    *out = ssl;
+    return NX_OK;
+}
+
+/* Takes `whose` over, but on failure. */
+static nx_err begin(struct nx__tls **out, int fd, const char *name, char *whose,
+                    const nx_tls_connect_options *o)
+{
+    SSL *ssl;
+    NX_TRY(nx__tls_client_ssl(&ssl, NULL, name, whose, o));
     *out = nx__tls_new(ssl, fd);
     if (!*out) return NX_ENOMEM;
     (*out)->whose = whose;

@@ -236,7 +236,7 @@ long nx__tls_handshake(struct nx__tls *tls, struct nx__buffer *out)
     int n = SSL_do_handshake(tls->ssl);
     long result = n == 1 ? 1 : outcome(tls, n);
     tls->open = n == 1;
-    /* A server's tickets go with its first answer. Where nothing has been asked yet they go at
+    /* A server's ticket goes with its first answer. Where nothing has been asked yet it goes at
      * once: a client that waits for a word about its last packet before it sends another would wait
      * long. */
     if (tls->open && SSL_is_server(tls->ssl) && shared->in_at == shared->in_len)

@@ -104,6 +104,9 @@ nx_err nx__tls_tickets_make(SSL_CTX *ctx, nx_bytes client_ca, bool optional)
     if (!SSL_CTX_set_session_id_context(ctx, id, sizeof id))
         return nx__crypto_failed("prepare TLS");
     SSL_CTX_set_ticket_aead_method(ctx, &method);
+    /* For the next connection in its place: each is sealed and sent for nothing where the client
+     * does not come again. */
+    (void)SSL_CTX_set_num_tickets(ctx, 1);
     SSL_CTX_set_timeout(ctx, KEY_SECONDS);
     SSL_CTX_set_session_psk_dhe_timeout(ctx, KEY_SECONDS);
     return NX_OK;

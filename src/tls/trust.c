@@ -177,6 +177,13 @@ nx_err nx__tls_trust_servers(SSL_CTX *ctx, const char *ca)
 nx_err nx__tls_trust_name(SSL *ssl, const char *name)
 {
     struct in6_addr address;
+    char host[INET6_ADDRSTRLEN];
+    const char *zone = strchr(name, '%');
+    /* Of which link an address is, is nobody's business but this machine's (RFC 4007 11.2). */
+    if (zone && (size_t)(zone - name) < sizeof host) {
+        (void)snprintf(host, sizeof host, "%.*s", (int)(zone - name), name);
+        name = host;
+    }
     bool numeric =
         inet_pton(AF_INET, name, &address) == 1 || inet_pton(AF_INET6, name, &address) == 1;
     X509_VERIFY_PARAM *param = SSL_get0_param(ssl);

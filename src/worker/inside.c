@@ -2,6 +2,7 @@
 #include "worker/apart.h"
 #include "worker/port.h"
 
+#include "base/descriptors.h"
 #include "loop/crash.h"
 #include "loop/fiber.h"
 #include <errno.h>
@@ -100,23 +101,12 @@ static int apart_main(int argc, char **argv)
 /* Receives the order; false where there is none. */
 static bool order_receive(int fds[NX__APART_FDS])
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(NX__APART_FDS * sizeof(int))];
-    } control;
-    struct iovec part = {&own.order, sizeof own.order};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    ssize_t n = recvmsg(own.control, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    const struct cmsghdr *header = n > 0 ? CMSG_FIRSTHDR(&message) : NULL;
-    if (n != (ssize_t)sizeof own.order || own.order.magic != NX__APART_MAGIC ||
-        own.order.kind != NX__APART_START || !header || header->cmsg_level != SOL_SOCKET ||
-        header->cmsg_type != SCM_RIGHTS ||
-        header->cmsg_len != CMSG_LEN(NX__APART_FDS * sizeof(int)))
+    const struct iovec part = {&own.order, sizeof own.order};
+    size_t count = NX__APART_FDS;
+    long n = nx__descriptors_receive(own.control, &part, 1, fds, &count, NULL, MSG_DONTWAIT);
+    if (n != (long)sizeof own.order || own.order.magic != NX__APART_MAGIC ||
+        own.order.kind != NX__APART_START || count != NX__APART_FDS)
         return false;
-    memcpy(fds, CMSG_DATA(header), NX__APART_FDS * sizeof *fds);
     own.order.name[sizeof own.order.name - 1] = '\0';
     return true;
 }

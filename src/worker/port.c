@@ -2,6 +2,7 @@
  * before anything is made of it, and what has come of one is kept until the rest has. */
 #include "worker/port.h"
 
+#include "base/descriptors.h"
 #include "loop/files.h"
 #include <errno.h>
 #include <stdio.h>
@@ -111,24 +112,14 @@ static nx_err spoil(nx_port *port)
 /* Receives into the place, with a descriptor where there is room for one: bytes, or -errno. */
 static int64_t receive_once(nx_port *port, void *at, size_t len, int *came)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control;
-    struct iovec part = {at, len};
-    /* The exact length: with its padding there would be room for a second one. */
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = came ? &control : NULL,
-                             .msg_controllen = came ? CMSG_LEN(sizeof(int)) : 0};
-    ssize_t n = recvmsg(port->fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
-    if (n < 0) return errno == ECONNRESET ? 0 : -errno;
-    const struct cmsghdr *header = came ? CMSG_FIRSTHDR(&message) : NULL;
-    if (header && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS &&
-        header->cmsg_len == CMSG_LEN(sizeof *came)) {
-        if (*came >= 0) (void)close(*came); /* of the same frame: it is none of ours */
-        memcpy(came, CMSG_DATA(header), sizeof *came);
-    }
+    const struct iovec part = {at, len};
+    int fd = -1;
+    size_t count = came ? 1 : 0;
+    long n = nx__descriptors_receive(port->fd, &part, 1, &fd, &count, NULL, MSG_DONTWAIT);
+    if (n < 0) return n == -ECONNRESET ? 0 : n;
+    if (!count) return n;
+    if (*came >= 0) (void)close(*came); /* of the same frame: it is none of ours */
+    *came = fd;
     return n;
 }
 
@@ -293,22 +284,10 @@ struct sending {
 
 static int64_t send_once(const nx_port *port, struct sending *s)
 {
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof(int))];
-    } control = {.header = {.cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS,
-                            .cmsg_len = CMSG_LEN(sizeof(int))}};
     struct iovec parts[2] = {s->parts[0], s->parts[1]};
     if (parts[1].iov_len > PIECE_MOST) parts[1].iov_len = PIECE_MOST;
-    struct msghdr message = {.msg_iov = parts, .msg_iovlen = 2};
-    if (s->fd >= 0) {
-        memcpy(CMSG_DATA(&control.header), &s->fd, sizeof s->fd);
-        message.msg_control = &control;
-        message.msg_controllen = sizeof control;
-    }
-    ssize_t n = sendmsg(port->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (n < 0) return -errno;
+    long n = nx__descriptors_send(port->fd, parts, 2, &s->fd, s->fd >= 0, MSG_DONTWAIT);
+    if (n < 0) return n;
     size_t left = (size_t)n;
     for (int i = 0; i < 2; i++) {
         size_t part = left < s->parts[i].iov_len ? left : s->parts[i].iov_len;

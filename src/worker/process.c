@@ -3,6 +3,7 @@
 #include "worker/apart.h"
 #include "worker/port.h"
 
+#include "base/descriptors.h"
 #include "loop/fiber.h"
 #include "permission/permission.h"
 #include <dlfcn.h>
@@ -154,20 +155,9 @@ static nx_err place_of(nx_port_fn fn, const char *name, int64_t *out)
 static nx_err order(const struct worker *worker, const struct nx__apart_order *what, int port)
 {
     const int fds[NX__APART_FDS] = {port, STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO};
-    union {
-        struct cmsghdr header;
-        char space[CMSG_SPACE(sizeof fds)];
-    } control = {.header = {.cmsg_level = SOL_SOCKET,
-                            .cmsg_type = SCM_RIGHTS,
-                            .cmsg_len = CMSG_LEN(sizeof fds)}};
-    memcpy(CMSG_DATA(&control.header), fds, sizeof fds);
-    struct iovec part = {.iov_base = (void *)(uintptr_t)what, .iov_len = sizeof *what};
-    struct msghdr message = {.msg_iov = &part,
-                             .msg_iovlen = 1,
-                             .msg_control = &control,
-                             .msg_controllen = sizeof control};
-    ssize_t n = sendmsg(worker->control, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
-    return n == (ssize_t)sizeof *what ? NX_OK : failed(worker, errno);
+    const struct iovec part = {.iov_base = (void *)(uintptr_t)what, .iov_len = sizeof *what};
+    long n = nx__descriptors_send(worker->control, &part, 1, fds, NX__APART_FDS, MSG_DONTWAIT);
+    return n == (long)sizeof *what ? NX_OK : failed(worker, n < 0 ? (int)-n : EIO);
 }
 
 /* The process; its ends of what connects it are closed here. */

@@ -522,9 +522,8 @@ int main(int argc, char **argv)
         self.server()
         path = os.path.join(self.dir, "s")
         app = self.start("run", "app.c", "0", f"unix:{path}", f"--allow-net=unix:{path}")
-        wait_for(lambda: os.path.exists(path))
         with socket.socket(socket.AF_UNIX) as s:
-            s.connect(path)
+            wait_for(lambda: s.connect_ex(path) == 0)
             s.sendall(b"GET / HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
             answer = b""
             while piece := s.recv(4096):

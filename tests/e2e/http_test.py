@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -192,13 +193,10 @@ class UnixSocket(unittest.TestCase):
         path = os.path.join(folder, "s")
         app = App("http.c", "long", path, wait=False)
         try:
-            import socket
-            for _ in range(500):
-                if os.path.exists(path):
-                    break
-                time.sleep(0.01)
+            end = time.monotonic() + 20
             with socket.socket(socket.AF_UNIX) as s:
-                s.connect(path)
+                while s.connect_ex(path) and time.monotonic() < end:
+                    time.sleep(0.01)
                 s.sendall(b"GET /items/x HTTP/1.1\r\nhost: a\r\n\r\n")
                 self.assertEqual(json.loads(read_response(s.makefile("rb")).body)["peer"], "unix")
             self.assertEqual(app.stop(), 0)

@@ -71,11 +71,29 @@ class Examples(Base):
         finally:
             app.kill()
 
+    def test_listeners_side_by_side(self):
+        """The launcher holds both, over a restart too."""
+        app = App("reuse.c")
+        self.addCleanup(app.kill)
+        for restarts in range(2):
+            said = []
+            for _ in range(200):
+                with app.connect() as s:
+                    said.append(b"".join(iter(lambda: s.recv(100), b"")))
+            self.assertEqual(set(said), {b"first", b"second"})
+            if not restarts:
+                app.process.send_signal(signal.SIGHUP)
+                end = time.time() + 60
+                while ": restarted, " not in app.output() and time.time() < end:
+                    time.sleep(0.02)
+        self.assertEqual(app.stop(), 0, app.output())
+
     def test_udp_time(self):
         address = f"127.0.0.1:{free_port()}"
         server = subprocess.Popen([NEXUS, "run", f"--allow-net={address}", example("udp-time"), "--", "serve", address])
         try:
-            for _ in range(10):  # the first may come before it listens
+            end = time.time() + 60
+            while time.time() < end:  # the first may come before it listens
                 asked = self.nexus("run", f"--allow-net={address}", example("udp-time"), "--", "ask", address)
                 if asked.returncode == 0:
                     break

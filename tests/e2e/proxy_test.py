@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import socket
+import ssl
 import struct
 import subprocess
+import tempfile
 import threading
 import time
 import unittest
 
 import http2_wire as wire
+from certificates import Authority
 from support import App, free_port
 
 EXAMPLE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../examples/proxy/app.c"))
@@ -21,7 +24,7 @@ EXAMPLE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../example
 class Upstream:
     """A server that says who it is, and what it was asked."""
 
-    def __init__(self, name, port=0):
+    def __init__(self, name, port=0, tls=None):
         self.well, self.connections = True, []
         upstream = self
 
@@ -59,6 +62,9 @@ class Upstream:
         self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
         self.port = self.server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
+        if tls:
+            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
+            self.url = f"https://localhost:{self.port}"
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self):
@@ -74,10 +80,10 @@ class Upstream:
 class Raw(threading.Thread):
     """An upstream of bytes: each connection gets fn(socket, head), once a head is there."""
 
-    def __init__(self, fn):
+    def __init__(self, fn, tls=None):
         super().__init__(daemon=True)
-        self.fn, self.listener = fn, socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.fn, self.tls, self.listener = fn, tls, socket.create_server(("127.0.0.1", 0))
+        self.url = ("https://localhost:%d" if tls else "http://127.0.0.1:%d") % self.listener.getsockname()[1]
         self.start()
 
     def run(self):
@@ -89,6 +95,11 @@ class Raw(threading.Thread):
             threading.Thread(target=self.serve, args=(s,), daemon=True).start()
 
     def serve(self, s):
+        if self.tls:
+            try:
+                s = self.tls.wrap_socket(s, server_side=True)
+            except OSError:
+                return
         with s:
             head = b""
             try:
@@ -105,7 +116,7 @@ class Raw(threading.Thread):
         self.listener.close()
 
 
-class Proxy(unittest.TestCase):
+class Base(unittest.TestCase):
     def setUp(self):
         self.closing = []
 
@@ -113,13 +124,13 @@ class Proxy(unittest.TestCase):
         for thing in reversed(self.closing):
             thing()
 
-    def upstream(self, name, port=0):
-        u = Upstream(name, port)
+    def upstream(self, name, port=0, tls=None):
+        u = Upstream(name, port, tls)
         self.closing.append(u.close)
         return u
 
-    def raw(self, fn):
-        r = Raw(fn)
+    def raw(self, fn, tls=None):
+        r = Raw(fn, tls)
         self.closing.append(r.close)
         return r
 
@@ -141,6 +152,8 @@ class Proxy(unittest.TestCase):
         finally:
             c.close()
 
+
+class Proxy(Base):
     def test_through(self):
         u = self.upstream("one")
         app = self.proxy(u.url)
@@ -400,6 +413,149 @@ class Proxy(unittest.TestCase):
                 data += got
         self.assertTrue(data.startswith(b"HTTP/1.1 200"), data)
         self.assertIn(b"x-count: 5\r\n\r\n", data)
+
+
+class Tls(Base):
+    """Upstreams by https."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.authority = Authority(cls.folder.name)
+        cls.good = cls.authority.issue("localhost", ["DNS:localhost", "IP:127.0.0.1"])
+        cls.other = cls.authority.issue("other.example")
+        cls.old = cls.authority.issue("old", ["DNS:localhost"], dates=("20200101000000Z", "20210101000000Z"))
+        cls.strange = Authority(cls.folder.name, "Stranger").issue("strange", ["DNS:localhost"])
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def context(self, pair, *protocols):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(*pair)
+        if protocols:
+            context.set_alpn_protocols(protocols)
+        return context
+
+    def proxy(self, *urls, options=()):
+        """The example, with the authority that is trusted."""
+        port = free_port()
+        app = App(EXAMPLE, self.authority.cert, *options, f"127.0.0.1:{port}", *urls, port="-C", wait=False)
+        app.port = port
+        self.closing.append(app.kill)
+        app.wait_listening()
+        return app
+
+    def test_http1(self):
+        u = self.upstream("one", tls=self.context(self.good))
+        app = self.proxy(u.url)
+        for _ in range(5):
+            r, body = self.ask(app, "/a?b=c")
+            self.assertEqual((r.status, json.loads(body)["path"]), (200, "/a?b=c"))
+        self.assertEqual(json.loads(body)["headers"]["host"], f"localhost:{u.port}")
+        data = os.urandom(1 << 20)
+        self.assertEqual(self.ask(app, "/echo", "POST", data)[1], data)
+        self.assertLessEqual(len(u.connections), 2)  # they are kept
+
+    def test_http2(self):
+        upstream = App("https.c", *self.good)
+        self.closing.append(upstream.kill)
+        app = self.proxy(f"https://localhost:{upstream.port}")
+        said = json.loads(self.ask(app)[1])
+        self.assertEqual((said["protocol"], said["name"], said["scheme"]), ("h2", "localhost", "https"))
+        data = os.urandom(3 << 20)
+        self.assertEqual(self.ask(app, "/echo", "POST", data)[1], data)
+        self.assertEqual(len(self.ask(app, "/pieces")[1]), 4_000_000)
+        # A body without a length too, and many at once.
+        r, body = self.ask(app, "/upload", "POST", iter([b"a" * 1000] * 300))
+        self.assertEqual(json.loads(body)["bytes"], 300_000)
+        done = []
+        threads = [threading.Thread(target=lambda: done.append(self.ask(app, "/pieces")[0].status)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(done, [200] * 8)
+
+    def test_http2_without_tls(self):
+        upstream = App("http.c")
+        self.closing.append(upstream.kill)
+        app = self.proxy(f"http://127.0.0.1:{upstream.port}", options=("-2",))
+        self.assertEqual(self.ask(app)[0].status, 200)
+        # One that has it not.
+        app = self.proxy(self.upstream("one").url, options=("-2",))
+        self.assertEqual(self.ask(app)[0].status, 502)
+
+    def test_certificates_are_checked(self):
+        for pair, why in ((self.other, "localhost"), (self.old, "expired"), (self.strange, "")):
+            with self.subTest(os.path.basename(pair[0])):
+                u = self.upstream("one", tls=self.context(pair))
+                app = self.proxy(u.url)
+                self.assertEqual(self.ask(app)[0].status, 502)
+                self.assertIn("TLS: ", app.output())
+                self.assertIn(why, app.output())
+        # Authorities of the system's do not know this one.
+        u = self.upstream("one", tls=self.context(self.good))
+        port = free_port()
+        app = App(EXAMPLE, u.url, port=f"127.0.0.1:{port}", wait=False)
+        app.port = port
+        self.closing.append(app.kill)
+        app.wait_listening()
+        self.assertEqual(self.ask(app)[0].status, 502)
+        self.assertIn("TLS: ", app.output())
+
+    def test_another_name(self):
+        """What is asked for (SNI) and has to be proved may be another name than the host."""
+        asked = []
+        context = self.context(self.other)
+        context.sni_callback = lambda s, name, c: asked.append(name)
+        u = self.upstream("one", tls=context)
+        app = self.proxy(u.url, options=("-n", "other.example"))
+        r, body = self.ask(app)
+        self.assertEqual((r.status, json.loads(body)["headers"]["host"]), (200, f"localhost:{u.port}"))
+        self.assertEqual(set(asked), {"other.example"})
+
+    def test_health_checks(self):
+        well = self.upstream("well", tls=self.context(self.good))
+        ill = self.upstream("ill", tls=self.context(self.other))
+        app = self.proxy(well.url, ill.url, options=("-c",))
+        end = time.time() + 60
+        while f"{ill.url} fails its health check" not in app.output() and time.time() < end:
+            self.ask(app)
+            time.sleep(0.05)
+        for _ in range(6):
+            r, body = self.ask(app)
+            self.assertEqual((r.status, json.loads(body)["name"]), (200, "well"))
+        self.assertNotIn(f"{well.url} fails", app.output())
+
+    def test_upgrade(self):
+        """It goes over HTTP/1.1, also to one that could do HTTP/2."""
+        def echo(s, head):
+            s.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+            while True:
+                got = s.recv(65536)
+                if not got:
+                    return
+                s.sendall(got)
+        app = self.proxy(self.raw(echo, self.context(self.good, "h2", "http/1.1")).url)
+        with app.connect(30) as s:
+            s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello")
+            data = b""
+            while not data.endswith(b"hello"):
+                got = s.recv(65536)
+                self.assertTrue(got, data)
+                data += got
+            self.assertTrue(data.startswith(b"HTTP/1.1 101 "), data)
+
+    def test_cut_off(self):
+        """An answer that ends with its connection, which nobody has ended, is cut off."""
+        def cut(s, head):
+            s.sendall(b"HTTP/1.1 200 OK\r\n\r\nhalf")
+            os.close(s.detach())
+        app = self.proxy(self.raw(cut, self.context(self.good)).url)
+        with self.assertRaises((http.client.IncompleteRead, OSError)):
+            self.ask(app)
 
 
 if __name__ == "__main__":

@@ -332,6 +332,15 @@ class Https(unittest.TestCase):
         self.assertIn(b"200", get(self.connect(app), "/reload", "POST")[0])
         self.assertIn("live-1.example", names())
 
+    def test_ktls(self):
+        """Records are sealed here, not by the kernel, and docs/tls.md says why."""
+        with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as s:
+            try:
+                s.setsockopt(socket.IPPROTO_TCP, 31, b"tls")  # TCP_ULP
+            except OSError as error:
+                self.skipTest(f"this kernel has no kTLS (TCP_ULP \"tls\": {error.strerror})")
+        self.skipTest("this kernel has kTLS, and AWS-LC gives it nothing to work with: docs/tls.md")
+
     def test_key_log(self):
         path = os.path.join(Certificates.folder, "keys")
         self.ask(self.start("--key-log=" + path))

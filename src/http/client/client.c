@@ -78,6 +78,7 @@ nx_err nx_client_new_with(nx_client **out, const nx_client_options *options)
     *out = NULL;
     if (!client) return nx__error_set(NX_ENOMEM, "cannot make a client: out of memory");
     nx__client_pool_init(&client->pool);
+    nx__alternatives_init(&client->alternatives);
     client->pool.per_origin = o.max_per_host ? o.max_per_host : NX__CLIENT_POOL_PER_ORIGIN;
     client->pool.most = o.max_connections ? o.max_connections : NX__CLIENT_POOL_MOST;
     client->pool.idle_deadline = o.keep_alive ? o.keep_alive : KEEP_ALIVE;
@@ -103,6 +104,7 @@ void nx_client_free(nx_client *client)
 {
     if (!client) return;
     nx__client_pool_end(&client->pool);
+    nx__alternatives_free(&client->alternatives);
     nx__proxy_free(&client->http);
     nx__proxy_free(&client->https);
     free(client->no_proxy);

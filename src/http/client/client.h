@@ -2,8 +2,10 @@
 #ifndef NX__CLIENT_H
 #define NX__CLIENT_H
 
+#include "http/client/alternative.h"
 #include "http/client/jar.h"
 #include "http/client/pool.h"
+#include "http/client/upload.h"
 #include <nexus/fetch.h>
 #include <nexus/url.h>
 
@@ -21,6 +23,7 @@ struct nx_client {
     char *no_proxy;               /* NULL: none */
     char *user_agent;             /* NULL: none */
     nx_tls_connect_options tls;   /* its texts are its own */
+    struct nx__alternatives alternatives;
 };
 
 /* The thread's own: made at the first call, and gone with the thread. NULL when memory is out
@@ -39,6 +42,22 @@ void nx__proxy_free(struct nx__proxy *proxy);
 /* Whether a list such as "localhost,.example.com,10.0.0.0/8,host:8080" has the host: a name has
  * what is below it too, "*" has all. */
 bool nx__no_proxy_has(const char *list, nx_bytes host, uint16_t port);
+
+/* ---- way.c */
+
+/* The host of a URL, without brackets. */
+nx_bytes nx__url_host(const nx_url *url);
+
+/* Where a request for the URL goes; `safe`: it may go twice. NX_ENOTSUP, recorded. */
+NX_MUST_CHECK nx_err nx__way_make(struct nx__way *out, nx_client *client, const nx_url *url,
+                                  const nx_fetch_options *options, bool safe);
+
+/* What an answer of the URL says of alternative services is kept for the next requests. */
+void nx__way_told(const nx_fetched *answer, const nx_url *url);
+
+/* The alternative service of the URL's origin can't be used for a while; it has answered. */
+void nx__way_broken(nx_client *client, const nx_url *url);
+void nx__way_good(nx_client *client, const nx_url *url);
 
 /* ---- Bodies: form.c */
 
@@ -68,7 +87,8 @@ struct nx__decoding {
 
 struct nx_fetched {
     nx_client *client;
-    struct nx__exchange *x; /* NULL: closed, or there is nothing to read any more */
+    struct nx__exchange *x;    /* NULL: closed, or there is nothing to read any more */
+    struct nx__upload *upload; /* of the exchange: what sends the request's body; NULL: nothing */
     struct nx__answer answer;
     struct nx__fields trailers;
     struct nx__arena *arena; /* of the scope that it belongs to */
@@ -83,8 +103,13 @@ struct nx_fetched {
     struct nx__exchange *storage; /* NX__EXCHANGE_MOST bytes */
 };
 
-/* Ends the exchange and gives its connection back. */
+/* Ends the exchange and gives its connection back. Suspends where a body is still sent. */
 void nx__fetched_let(nx_fetched *res);
+
+/* All of the answer has been read: what the peer still wants of the request goes, then the exchange
+ * ends. Errors of the body's source, NX_ETIMEDOUT, NX_ECANCELED; then it has not ended. Suspends.
+ */
+NX_MUST_CHECK nx_err nx__fetched_over(nx_fetched *res);
 
 /* "cannot fetch "http://host/": " and what the last error says. Returns the code. */
 nx_err nx__fetch_failed(const nx_url *url, nx_err err);

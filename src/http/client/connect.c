@@ -96,16 +96,29 @@ static nx_err connect_hear(struct nx__wire *wire, const struct nx__way *way, nx_
 
 /* ---- TLS */
 
+enum { NAME = 256 };
+
+static void name_spell(const struct nx__way *way, char out[NAME])
+{
+    nx_bytes proves = way->tls_name.len ? way->tls_name : way->host;
+    /* "example.com." is the same host, and no certificate has the dot. */
+    if (proves.len && proves.data[proves.len - 1] == '.') proves.len--;
+    (void)snprintf(out, NAME, "%.*s", NX_FMT(proves));
+}
+
+/* What is offered by ALPN, the best first. */
+static const char *offers(nx_http_version version)
+{
+    return version == NX_HTTP_1 ? "http/1.1" : version == NX_HTTP_2 ? "h2" : "h2,http/1.1";
+}
+
 static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_duration deadline)
 {
-    char name[256], place[NX__PEER_MAX];
+    char name[NAME], place[NX__PEER_MAX];
     nx_tls_connect_options o = *way->tls;
-    size_t len = way->host.len;
-    /* "example.com." is the same host, and no certificate has the dot. */
-    if (len && way->host.data[len - 1] == '.') len--;
-    (void)snprintf(name, sizeof name, "%.*s", (int)len, way->host.data);
+    name_spell(way, name);
     place_spell(way, place);
-    o.protocols = nx__client_protocols;
+    o.protocols = offers(way->version);
     nx_err err = nx__wire_tls(wire, *wire, name, place, &o, deadline);
     if (!err) return NX_OK;
     struct nx__context *context = nx__context();
@@ -117,8 +130,26 @@ static nx_err tls_begin(struct nx__wire **wire, const struct nx__way *way, nx_du
     return err;
 }
 
-/* The protocols that are offered, the best first. */
-const char nx__client_protocols[] = "h2,http/1.1";
+/* Through a proxy, asks for the host; over TLS, greets it. */
+static nx_err wire_prepare(struct nx__wire **wire, const struct nx__way *way, nx_duration deadline)
+{
+    if (nx__way_tunnels(way)) {
+        char place[NX__PEER_MAX];
+        place_spell(way, place);
+        nx_err err = connect_ask(*wire, way, place, deadline);
+        if (!err) err = connect_hear(*wire, way, deadline);
+        if (err) {
+            (*wire)->type->close(*wire);
+            return err;
+        }
+    }
+    return way->tls ? tls_begin(wire, way, deadline) : NX_OK;
+}
+
+bool nx__way_tunnels(const struct nx__way *way)
+{
+    return way->proxy_host.len && (way->tls || way->version == NX_HTTP_2);
+}
 
 nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *way,
                           nx_duration deadline)
@@ -126,20 +157,20 @@ nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *wa
     int fd;
     struct nx__wire *wire;
     *out = NULL;
+    if (way->h3_port) {
+        char name[NAME];
+        name_spell(way, name);
+        return nx__client_h3(out, way, name, deadline);
+    }
     NX_TRY(dial(&fd, way, deadline));
     NX_TRY(nx__wire_socket(&wire, fd));
-    if (!way->tls) return nx__client_h1(out, wire);
-    if (way->proxy_host.len) {
-        char place[NX__PEER_MAX];
-        place_spell(way, place);
-        nx_err err = connect_ask(wire, way, place, deadline);
-        if (!err) err = connect_hear(wire, way, deadline);
-        if (err) {
-            wire->type->close(wire);
-            return err;
-        }
-    }
-    NX_TRY(tls_begin(&wire, way, deadline));
-    if (nx_bytes_is(nx__wire_tls_protocol(wire), "h2")) return nx__client_h2(out, wire);
-    return nx__client_h1(out, wire);
+    NX_TRY(wire_prepare(&wire, way, deadline));
+    bool agreed = way->tls && nx_bytes_is(nx__wire_tls_protocol(wire), "h2");
+    if (agreed || (way->version == NX_HTTP_2 && !way->tls)) return nx__client_h2(out, wire);
+    if (way->version != NX_HTTP_2) return nx__client_h1(out, wire);
+    char place[NX__PEER_MAX];
+    place_spell(way, place);
+    wire->type->close(wire);
+    return nx__error_set(NX_EPROTO, "cannot connect to \"%s\": it does not speak HTTP/2 (ALPN)",
+                         place);
 }

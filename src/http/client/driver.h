@@ -42,12 +42,12 @@ struct nx__answer {
 struct nx__client_driver;
 struct nx__origin;
 
-/* A connection, of which the driver has its own structure that begins with this. A driver that
- * wants to hear of its wire while nobody reads sets `wire->wake`; else the pool closes an idle
- * connection by which something comes. */
+/* A connection, of which the driver has its own structure that begins with this. The driver hears
+ * of its wire while nobody reads (`wire->wake`), and closes an idle connection by which something
+ * comes that has no place there (nx__client_pool_settle). */
 struct nx__client_conn {
     const struct nx__client_driver *driver;
-    struct nx__wire *wire;
+    struct nx__wire *wire; /* NULL: what it goes over is the driver's */
     struct nx__origin *origin;
     struct nx__list link; /* in origin->free while it has room for an exchange */
     struct nx__list idle; /* in the pool's list while it has no exchange, oldest first */
@@ -69,15 +69,20 @@ struct nx__exchange {
     /* Told of 1xx answers but 100 and 101; may be NULL. */
     void (*informed)(void *arg, const struct nx__answer *answer);
     void *informed_arg;
-    bool begun;                 /* some of the request may have reached the peer */
-    bool answering;             /* some of the answer has come */
-    bool done;                  /* all of the answer has */
-    bool sent;                  /* all of the request has gone */
-    struct nx__fields trailers; /* of the answer, once it is done */
+    bool begun;        /* some of the request may have reached the peer */
+    bool answering;    /* some of the answer has come */
+    bool done;         /* all of the answer has */
+    bool sent;         /* all of the request has gone */
+    bool apart;        /* its body is sent by another fiber than reads the answer */
+    bool enough;       /* the peer wants no more of the request */
+    nx_duration moved; /* when the peer has taken some of it last; where it is `apart` */
+    const struct nx__context *unsent; /* why that other fiber has not sent it all; NULL */
+    struct nx__fields trailers;       /* of the answer, once it is done */
 };
 
-/* All run in the exchange's fiber and may suspend unless they say otherwise. Errors are recorded,
- * without saying what was asked. After one, `end` is all that is left. */
+/* All run in the exchange's fiber (`write` and `finish` in another where it is `apart`) and may
+ * suspend unless they say otherwise. Errors are recorded, without saying what was asked. After one,
+ * `end` is all that is left. */
 struct nx__client_driver {
     const char *name;
     size_t exchange_size; /* of its own structure, which begins with a struct nx__exchange */
@@ -90,6 +95,9 @@ struct nx__client_driver {
     nx_err (*head)(struct nx__exchange *x, struct nx__answer *out);
     /* The next piece of the body, empty at its end; it stays until the next call. */
     nx_err (*read)(struct nx__exchange *x, nx_bytes *piece);
+    /* Of an exchange that is `apart`: it has been sent, or not. Who waits for the answer goes by
+     * that. NULL: this driver reads no answer before all has been sent. Does not suspend. */
+    void (*told)(struct nx__exchange *x);
     /* The exchange is over, be it done or given up; it stays the caller's memory. Says by
      * conn->broken whether the connection goes on. Does not suspend. */
     void (*end)(struct nx__exchange *x);
@@ -101,14 +109,28 @@ struct nx__client_driver {
     void (*close)(struct nx__client_conn *conn);
 };
 
+/* Records why an exchange that is `apart` has not been sent, where it has not; else NX_OK. */
+static inline nx_err nx__exchange_unsent(const struct nx__exchange *x)
+{
+    return x->unsent ? nx__error_take(x->unsent, x->unsent->error.code) : NX_OK;
+}
+
+/* Whether a wait for the answer that has ended so may go on, since the peer takes the request. */
+static inline bool nx__exchange_moves(const struct nx__exchange *x, nx_err err)
+{
+    nx_duration now = nx__deadline(0);
+    return err == NX_ETIMEDOUT && x->apart && !x->sent && now < x->deadline &&
+           x->idle_deadline != NX_FOREVER && x->moved + x->idle_deadline > now;
+}
+
 /* HTTP/1.1 over the wire, which it takes over, also on failure. NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire *wire);
 
-/* The same for HTTP/2, which has been agreed on. */
+/* The same for HTTP/2, which has been agreed on, or which the peer is known to speak. */
 NX_MUST_CHECK nx_err nx__client_h2(struct nx__client_conn **out, struct nx__wire *wire);
 
 enum {
-    NX__EXCHANGE_MOST = 512, /* bytes of the largest driver's exchange */
+    NX__EXCHANGE_MOST = 640, /* bytes of the largest driver's exchange */
 };
 
 #endif

@@ -14,11 +14,12 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#define CONNECT_DEADLINE NX_S(10)
-#define HEAD_DEADLINE    NX_S(60)
-#define IDLE_DEADLINE    NX_S(60)
-#define RETRY_DELAY      NX_MS(200)
-#define RETRY_DELAY_MAX  NX_S(10)
+#define CONNECT_DEADLINE     NX_S(10)
+#define ALTERNATIVE_DEADLINE NX_S(3) /* for a connection to one, since there is another way */
+#define HEAD_DEADLINE        NX_S(60)
+#define IDLE_DEADLINE        NX_S(60)
+#define RETRY_DELAY          NX_MS(200)
+#define RETRY_DELAY_MAX      NX_S(10)
 
 enum {
     REDIRECTS = 20,
@@ -45,6 +46,7 @@ struct asking {
     nx_bytes authorization; /* of the URL */
     nx_duration deadline;   /* absolute */
     uint32_t redirects, retries;
+    bool alternative; /* the last try went to an alternative service */
     bool left_origin; /* a redirect has led elsewhere: what is secret was for the first */
     bool source_used;
 };
@@ -102,6 +104,14 @@ static bool may_repeat(nx_bytes method)
     for (size_t i = 0; i < sizeof safe / sizeof *safe; i++)
         if (nx_bytes_is(method, safe[i])) return true;
     return false;
+}
+
+/* What may go by 0-RTT, and so twice (RFC 8470 4): methods that are safe (RFC 9110 9.2.1). */
+static bool is_safe(const struct asking *a)
+{
+    return a->body.length == NX__LENGTH_NONE &&
+           (nx_bytes_is(a->method, "GET") || nx_bytes_is(a->method, "HEAD") ||
+            nx_bytes_is(a->method, "OPTIONS"));
 }
 
 static nx_err method_check(struct asking *a, const char *url)
@@ -202,31 +212,9 @@ static nx_err url_take(struct asking *a, bool secret)
     return a->url.fragment.data ? nx_url_set(&a->url, NX_URL_FRAGMENT, nx_str("")) : NX_OK;
 }
 
-static nx_bytes bare_host(const nx_url *url)
-{
-    nx_bytes host = url->host;
-    return url->host_kind == NX_URL_IPV6 ? nx_slice(host.data + 1, host.len - 2) : host;
-}
-
-static void way_make(const struct asking *a, struct nx__way *way)
-{
-    bool tls = nx_bytes_is(a->url.scheme, "https");
-    const struct nx__proxy *proxy = tls ? &a->client->https : &a->client->http;
-    *way = (struct nx__way){
-        .tls = tls ? &a->client->tls : NULL, .host = bare_host(&a->url), .port = a->url.port};
-    if (a->o.unix_socket) {
-        way->unix_path = nx_str(a->o.unix_socket);
-    } else if (proxy->host && !(a->client->no_proxy &&
-                                nx__no_proxy_has(a->client->no_proxy, way->host, way->port))) {
-        way->proxy_host = nx_str(proxy->host);
-        way->proxy_port = proxy->port;
-        way->proxy_authorization = nx_str(proxy->authorization);
-    }
-}
-
 static void place_make(const nx_url *url, struct nx__cookie_place *place)
 {
-    *place = (struct nx__cookie_place){.host = bare_host(url),
+    *place = (struct nx__cookie_place){.host = nx__url_host(url),
                                        .path = url->path,
                                        .secure = nx_bytes_is(url->scheme, "https"),
                                        .is_address = url->host_kind != NX_URL_NAME};
@@ -239,7 +227,7 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
     if (a->url.query.data) /* both stand side by side in the URL */
         target.len = (size_t)(a->url.query.data + a->url.query.len - target.data);
     size_t count = 0;
-    bool proxied = way->proxy_host.len && !way->tls;
+    bool proxied = way->proxy_host.len && !nx__way_tunnels(way);
     /* A proxy goes where the absolute-form of the target leads, and that is what was granted; the
      * Host field says the same (RFC 9112 3.2.2). */
     bool own_host = a->host.len && !a->left_origin && !proxied;
@@ -262,6 +250,11 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
         if (!cookies.data) return nx__error_set(NX_ENOMEM, "out of memory");
         if (cookies.len) fields[count++] = (struct nx__field){nx_str("cookie"), cookies, false};
     }
+    if (way->alternative) {
+        const char *used = nx_format("%.*s:%u", NX_FMT(a->url.host), way->h3_port);
+        if (!used) return nx__error_set(NX_ENOMEM, "out of memory");
+        fields[count++] = (struct nx__field){nx_str("alt-used"), nx_str(used), false};
+    }
     *ask = (struct nx__ask){.method = a->method,
                             .scheme = a->url.scheme,
                             .authority = own_host ? a->host : a->url.host_port,
@@ -276,33 +269,80 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
 
 /* ---- One try */
 
-static nx_err upload(struct asking *a, struct nx__exchange *x)
+/* By a driver that reads no answer before it has sent all. */
+static nx_err upload_first(struct nx__exchange *x, nx_stream *source)
 {
     const struct nx__client_driver *driver = x->conn->driver;
     char *data = nx_alloc(UPLOAD_PIECE);
     size_t len = 0;
     nx_err err = data ? NX_OK : NX_ENOMEM;
-    a->source_used = true;
     while (!err) {
-        err = nx_stream_read(a->body.source, data, UPLOAD_PIECE, &len);
+        err = nx_stream_read(source, data, UPLOAD_PIECE, &len);
         if (err || !len) break;
         err = driver->write(x, nx_slice(data, len));
     }
-    return err ? err : driver->finish(x);
+    if (!err) err = driver->finish(x);
+    struct nx__context kept;
+    memcpy(&kept, nx__context(), sizeof kept);
+    nx_stream_close(source);
+    if (err) memcpy(nx__context(), &kept, sizeof kept);
+    return err == NX_ECLOSED ? NX_OK : err; /* it has answered before it took all */
+}
+
+static nx_err upload(struct asking *a, struct nx__exchange *x)
+{
+    nx_stream *source = a->body.source;
+    a->body.source = NULL;
+    a->source_used = true;
+    if (x->conn->driver->told) return nx__upload_begin(&a->res->upload, x, source);
+    return upload_first(x, source);
+}
+
+/* There is an answer, and some of the request may not have gone yet. */
+static nx_err answered(const struct asking *a, struct nx__exchange *x)
+{
+    nx_fetched *res = a->res;
+    if (!res->upload) return NX_OK;
+    if (x->enough) {
+        nx__upload_end(res->upload);
+        res->upload = NULL;
+        return NX_OK;
+    }
+    /* Parts of a form are the caller's memory, and last until now. */
+    return a->o.source ? NX_OK : nx__upload_wait(res->upload);
+}
+
+/* A connection, and what is asked over it. Where an alternative service can't be reached, the
+ * origin itself is asked. */
+static nx_err conn_take(struct asking *a, struct nx__client_conn **conn, struct nx__ask *ask,
+                        bool fresh, bool *reused)
+{
+    struct nx__way way;
+    struct nx__field *fields = nx_alloc((a->field_count + OWN_FIELDS) * sizeof *fields);
+    if (!fields) return nx__fetch_failed(&a->url, NX_ENOMEM);
+    NX_TRY(nx__way_make(&way, a->client, &a->url, &a->o, is_safe(a)));
+    for (;;) {
+        nx_duration span = a->o.connect_deadline;
+        if (way.alternative && span > ALTERNATIVE_DEADLINE) span = ALTERNATIVE_DEADLINE;
+        a->alternative = way.alternative;
+        NX_TRY(ask_make(a, &way, ask, fields));
+        nx_err err =
+            nx__client_pool_take(&a->client->pool, conn, &way, fresh, span, a->deadline, reused);
+        bool own = err == NX_ECANCELED || err == NX_ENOMEM || err == NX_ELIMIT ||
+                   nx__deadline(0) >= a->deadline;
+        if (!err || !way.alternative || own) return err;
+        nx__way_broken(a->client, &a->url);
+        way.alternative = false;
+        way.h3_port = 0;
+    }
 }
 
 static nx_err exchange(struct asking *a, bool fresh, bool *reused)
 {
     nx_fetched *res = a->res;
     struct nx__client_conn *conn;
-    struct nx__way way;
     struct nx__ask ask;
-    struct nx__field *fields = nx_alloc((a->field_count + OWN_FIELDS) * sizeof *fields);
-    if (!fields) return nx__fetch_failed(&a->url, NX_ENOMEM);
-    way_make(a, &way);
-    NX_TRY(ask_make(a, &way, &ask, fields));
-    nx_err err = nx__client_pool_take(&a->client->pool, &conn, &way, fresh, a->o.connect_deadline,
-                                      a->deadline, reused);
+    nx_err err = conn_take(a, &conn, &ask, fresh, reused);
     if (err) return err;
     struct nx__exchange *x = res->storage;
     memset(x, 0, conn->driver->exchange_size);
@@ -318,6 +358,8 @@ static nx_err exchange(struct asking *a, bool fresh, bool *reused)
     if (!err && a->body.source && a->body.length != NX__LENGTH_NONE) err = upload(a, x);
     if (err == NX_ECLOSED) err = NX_OK; /* it has answered before it took all */
     if (!err) err = conn->driver->head(x, &res->answer);
+    if (!err && a->alternative) nx__way_good(a->client, &a->url);
+    if (!err) err = answered(a, x);
     if (!err) return NX_OK;
     conn->broken = true;
     return nx__fetch_failed(&a->url, err);
@@ -335,7 +377,7 @@ static void given_up(nx_fetched *res)
 
 static bool body_repeats(const struct asking *a)
 {
-    return a->body.length == NX__LENGTH_NONE || !a->body.source || !a->source_used;
+    return a->body.length == NX__LENGTH_NONE || !a->source_used;
 }
 
 /* From a field of Retry-After: seconds or a date (RFC 9110 10.2.3). -1: it says nothing. */
@@ -414,6 +456,12 @@ static nx_err answer_get(struct asking *a)
     for (;;) {
         bool reused = false, goes;
         nx_err err = exchange(a, fresh, &reused);
+        /* RFC 9110 15.5.20: the alternative does not serve this origin. */
+        if (!err && a->alternative && a->res->answer.status == 421 && body_repeats(a)) {
+            nx__way_broken(a->client, &a->url);
+            answer_drop(a->res);
+            continue;
+        }
         if (!err) {
             if (!a->o.retries || !status_repeats(a->res->answer.status)) return NX_OK;
             NX_TRY(again(a, retry_after(a->res), &goes));
@@ -426,9 +474,11 @@ static nx_err answer_get(struct asking *a)
         /* The peer has said that nothing was done for it, or it never went. */
         bool untouched = x && !x->begun;
         given_up(a->res);
+        bool astray = a->alternative && !reused && (err == NX_ERESET || err == NX_EPROTO);
+        if (astray) nx__way_broken(a->client, &a->url);
         /* The peer has closed a connection while it was idle, and nobody has known. */
-        if (!revived && !answering && err == NX_ERESET && body_repeats(a) &&
-            (untouched || (reused && may_repeat(a->method)))) {
+        if (!revived && !answering && (err == NX_ERESET || astray) && body_repeats(a) &&
+            (untouched || ((reused || astray) && may_repeat(a->method)))) {
             revived = fresh = true;
             continue;
         }
@@ -555,6 +605,7 @@ static nx_err fetch(struct asking *a, const char *url)
 {
     nx_err err = nx_url_parse(nx_str(url), &a->url);
     if (err) return err;
+    if (a->o.version > NX_HTTP_2) return invalid(url, "there is no such version of HTTP");
     NX_TRY(url_take(a, true));
     NX_TRY(method_check(a, url));
     NX_TRY(fields_make(a, url));
@@ -563,13 +614,15 @@ static nx_err fetch(struct asking *a, const char *url)
     for (;;) {
         NX_TRY(answer_get(a));
         cookies_take(a);
+        nx__way_told(a->res, &a->url);
         if (!redirects(a)) break;
         NX_TRY(redirect(a));
     }
     a->res->url = a->url;
     a->res->redirects = a->redirects;
-    if (a->res->answer.empty) nx__fetched_let(a->res);
-    return NX_OK;
+    if (!a->res->answer.empty) return NX_OK;
+    err = nx__fetched_over(a->res);
+    return err ? nx__fetch_failed(&a->url, err) : NX_OK;
 }
 
 nx_err nx_fetch_with(nx_fetched **out, const char *url, const nx_fetch_options *options)

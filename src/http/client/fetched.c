@@ -86,9 +86,24 @@ void nx__fetched_let(nx_fetched *res)
     struct nx__exchange *x = res->x;
     if (!x) return;
     res->x = NULL;
+    nx__upload_end(res->upload);
+    res->upload = NULL;
     if (x->done) res->trailers = x->trailers;
     x->conn->driver->end(x);
     nx__client_pool_give(&res->client->pool, x->conn);
+}
+
+nx_err nx__fetched_over(nx_fetched *res)
+{
+    const struct nx__exchange *x = res->x;
+    if (!x) return NX_OK;
+    if (res->upload && !x->enough) {
+        NX_TRY(nx__upload_wait(res->upload));
+        /* A peer that has answered and gone has had what it wanted. */
+        if (x->unsent && x->unsent->error.code != NX_ERESET) return nx__exchange_unsent(x);
+    }
+    nx__fetched_let(res);
+    return NX_OK;
 }
 
 void nx_fetched_close(nx_fetched *res)
@@ -117,8 +132,7 @@ static nx_err raw_read(nx_fetched *res, nx_bytes *piece)
     if (!res->x) return NX_OK;
     nx_err err = res->x->conn->driver->read(res->x, piece);
     if (err) return err;
-    if (!piece->len) nx__fetched_let(res);
-    return NX_OK;
+    return piece->len ? NX_OK : nx__fetched_over(res);
 }
 
 /* ---- Decoded */

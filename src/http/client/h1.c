@@ -1,9 +1,10 @@
 /* HTTP/1.1 as a client speaks it: one exchange at a time over a connection. */
 #include "base/buffer.h"
 #include "http/client/answer.h"
-#include "http/client/driver.h"
+#include "http/client/pool.h"
 #include "http/h1/chunked.h"
 #include "http/h1/syntax.h"
+#include "net/fd.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -18,6 +19,7 @@ enum {
 struct conn {
     struct nx__client_conn base;
     struct nx__exchange *x; /* that it has now */
+    struct nx__op *waiter;  /* who waits for its answer while another fiber sends */
     char *in;
     size_t in_capacity, at, len; /* `in` has not been taken from `at` to `len` */
     struct nx__buffer out;
@@ -119,6 +121,7 @@ static nx_err wire_write(struct exchange *x, nx_bytes bytes)
         x->base.begun = true;
         nx_err err = wire->type->write(wire, nx_slice(bytes.data, len), idle_until(x));
         if (err) return late(x, err, "the peer took nothing more", "idle_deadline");
+        x->base.moved = nx__deadline(0);
         bytes = nx_slice(bytes.data + len, bytes.len - len);
     }
     return NX_OK;
@@ -147,7 +150,7 @@ static nx_err answer_look(struct exchange *x);
 static nx_err or_answered(struct exchange *x, nx_err err)
 {
     struct nx__context kept;
-    if (err != NX_ERESET) return err;
+    if (err != NX_ERESET || x->base.apart) return err; /* it is being looked at */
     memcpy(&kept, nx__context(), sizeof kept);
     while (!x->headed && x->base.conn->wire->type->heard(x->base.conn->wire, true))
         if (answer_look(x)) return nx__error_take(&kept, err);
@@ -197,8 +200,9 @@ static nx_err write_piece(struct nx__exchange *base, nx_bytes piece)
     struct nx__wire *wire = base->conn->wire;
     if (!piece.len) return NX_OK;
     if (x->body == NX__ANSWER_TUNNEL) return wire_write(x, piece);
-    while (!x->headed && wire->type->heard(wire, false)) NX_TRY(answer_look(x));
-    if (x->headed && (x->head.status >= 300 || !x->head.keep_alive))
+    while (!base->apart && !x->headed && wire->type->heard(wire, false)) NX_TRY(answer_look(x));
+    if (x->headed &&
+        (x->head.status >= 300 || (!x->head.keep_alive && (!base->apart || base->done))))
         return broken(NX_ECLOSED, "the peer has answered before the body was sent");
     nx_err err;
     if (x->to_send == NX__LENGTH_UNKNOWN) {
@@ -326,25 +330,78 @@ static nx_err answer_look(struct exchange *x)
     return head_parse(x);
 }
 
+/* ---- While another fiber sends: nobody waits in the wire then, but to be told */
+
+static void wake(struct conn *c)
+{
+    struct nx__op *op = c->waiter;
+    c->waiter = NULL;
+    if (op) nx__op_complete(op, 0);
+}
+
+static void heard(void *arg)
+{
+    struct conn *c = arg;
+    if (c->x) {
+        wake(c);
+        return;
+    }
+    /* Something has come while nobody has asked: the end, or what has no place here. */
+    c->base.broken = true;
+    nx__client_pool_settle(&c->base);
+}
+
+static void told(struct nx__exchange *base)
+{
+    wake(conn_of((struct exchange *)base));
+}
+
+/* Nothing has come, and the request has not gone yet. */
+static bool must_be_told(const struct exchange *x)
+{
+    struct nx__wire *wire = x->base.conn->wire;
+    /* Who refuses a body may have said so before the connection broke. */
+    bool ask = x->base.unsent != NULL;
+    return x->base.apart && !x->base.sent && !wire->type->heard(wire, ask);
+}
+
+static nx_err told_wait(struct exchange *x, nx_duration deadline)
+{
+    struct conn *c = conn_of(x);
+    struct nx__timed_op op = {0};
+    c->waiter = &op.op;
+    int64_t result = nx__net_wait(&op, nx__loop(), deadline);
+    c->waiter = NULL;
+    return nx__net_wait_error(result);
+}
+
+static nx_err head_wait(struct exchange *x)
+{
+    size_t got;
+    if (must_be_told(x)) {
+        NX_TRY(nx__exchange_unsent(&x->base));
+        nx_err err = told_wait(x, x->base.deadline);
+        return late(x, err, "no answer came", "deadline");
+    }
+    nx_err err = fill(x, x->base.sent ? x->head_until : x->base.deadline, x->base.max_head, &got);
+    if (err) return late(x, err, "no answer came", "head_deadline");
+    if (!got)
+        return broken(NX_ERESET, x->base.answering
+                                     ? "the peer has closed the connection amid its answer"
+                                     : "the peer has closed the connection without an answer");
+    return head_parse(x);
+}
+
 static nx_err head(struct nx__exchange *base, struct nx__answer *out)
 {
     struct exchange *x = (struct exchange *)base;
     struct conn *c = conn_of(x);
-    if (!base->sent) { /* what is left of it is not wanted */
+    if (!base->sent && !base->apart) { /* what is left of it is not wanted */
         sent(x);
         base->conn->broken = true;
     }
     NX_TRY(head_parse(x));
-    while (!x->headed) {
-        size_t got;
-        nx_err err = fill(x, x->head_until, base->max_head, &got);
-        if (err) return late(x, err, "no answer came", "head_deadline");
-        if (!got)
-            return broken(NX_ERESET, base->answering
-                                         ? "the peer has closed the connection amid its answer"
-                                         : "the peer has closed the connection without an answer");
-        NX_TRY(head_parse(x));
-    }
+    while (!x->headed) NX_TRY(head_wait(x));
     NX_TRY(head_fields(x, out));
     c->at += x->head.head_len;
     x->body = nx__answer_body(&x->head, x->to_head, x->to_connect);
@@ -352,6 +409,8 @@ static nx_err head(struct nx__exchange *base, struct nx__answer *out)
     out->length = x->head.has_length ? x->head.length : NX__LENGTH_UNKNOWN;
     out->empty = base->done = x->body == NX__ANSWER_EMPTY;
     out->tunnel = x->body == NX__ANSWER_TUNNEL;
+    /* RFC 9112 9.3: a connection that goes on has to carry all of the request. */
+    base->enough = x->head.status >= 300 || (base->done && !x->head.keep_alive);
     if (out->empty && !x->to_head) out->length = 0;
     if (x->body == NX__ANSWER_CHUNKED) {
         if (!c->trailer) c->trailer = malloc(NX__H1_DEFAULT_MAX_TRAILER);
@@ -424,13 +483,21 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     while (!base->done) {
         size_t got = 0;
         NX_TRY(take(x, piece));
+        if (base->done) base->enough |= !x->head.keep_alive;
         if (piece->len || base->done) return NX_OK;
+        if (must_be_told(x)) {
+            NX_TRY(nx__exchange_unsent(base));
+            nx_err err = told_wait(x, idle_until(x));
+            if (err && !nx__exchange_moves(base, err))
+                return late(x, err, "nothing more came of the answer", "idle_deadline");
+            continue;
+        }
         nx_err err = fill(x, idle_until(x), IN_FIRST, &got);
         if (err) return late(x, err, "nothing more came of the answer", "idle_deadline");
         if (got) continue;
         if (x->body != NX__ANSWER_CLOSE && x->body != NX__ANSWER_TUNNEL)
             return broken(NX_EPROTO, "the peer has closed the connection amid the answer's body");
-        base->done = true;
+        base->done = base->enough = true;
         base->conn->broken = true;
     }
     return NX_OK;
@@ -488,6 +555,7 @@ nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire *wire)
                                                     .finish = finish,
                                                     .head = head,
                                                     .read = read_piece,
+                                                    .told = told,
                                                     .end = end,
                                                     .room = room,
                                                     .alive = alive,
@@ -506,6 +574,8 @@ nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire *wire)
     c->base.wire = wire;
     c->in = in;
     c->in_capacity = IN_FIRST;
+    wire->wake = heard;
+    wire->wake_arg = c;
     *out = &c->base;
     return NX_OK;
 }

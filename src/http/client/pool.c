@@ -18,9 +18,10 @@ struct waiter {
 
 static void key_make(const struct nx__way *way, char *out, size_t size, size_t *len)
 {
-    int n = snprintf(out, size, "%c%.*s:%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
-                     NX_FMT(way->host), way->port, NX_FMT(way->unix_path), NX_FMT(way->proxy_host),
-                     way->proxy_port, NX_FMT(way->proxy_authorization));
+    int n = snprintf(out, size, "%c%d %llu|%.*s|%.*s:%u|%u|%.*s|%.*s:%u|%.*s", way->tls ? 's' : 'p',
+                     (int)way->version, (unsigned long long)way->trust, NX_FMT(way->tls_name),
+                     NX_FMT(way->host), way->port, way->h3_port, NX_FMT(way->unix_path),
+                     NX_FMT(way->proxy_host), way->proxy_port, NX_FMT(way->proxy_authorization));
     *len = n < 0 ? 0 : (size_t)n;
 }
 
@@ -152,15 +153,6 @@ static void timer_fire(struct nx__timer *timer)
     timer_settle(pool);
 }
 
-/* Something has come while nobody reads: the end, or what nobody has asked for. */
-static void wake(void *arg)
-{
-    struct nx__client_conn *conn = arg;
-    if (conn->exchanges) return;
-    conn->broken = true;
-    nx__client_pool_settle(conn);
-}
-
 void nx__client_pool_settle(struct nx__client_conn *conn)
 {
     struct nx__client_pool *pool = conn->origin->pool;
@@ -276,10 +268,6 @@ static nx_err make(struct nx__client_pool *pool, struct nx__origin *origin,
     conn->origin = origin;
     nx__list_init(&conn->link);
     nx__list_init(&conn->idle);
-    if (!conn->wire->wake) {
-        conn->wire->wake_arg = conn;
-        conn->wire->wake = wake;
-    }
     conn->promised = 1; /* to who makes it */
     room_share(pool, conn);
     conn->promised--;

@@ -3,6 +3,7 @@
 #define NX__CLIENT_POOL_H
 
 #include "http/client/driver.h"
+#include <nexus/fetch.h>
 
 enum {
     NX__CLIENT_POOL_PER_ORIGIN = 64, /* what nx_client_options has by default */
@@ -13,12 +14,18 @@ enum {
 /* Where a request goes. */
 struct nx__way {
     const nx_tls_connect_options *tls; /* NULL: plain */
-    nx_bytes host; /* without brackets; for TLS the name that the peer has to have */
+    uint64_t trust;                    /* tells such options apart, in a pool that has several */
+    nx_bytes tls_name;                 /* that the peer has to have; empty: its host */
+    nx_http_version version;
+    nx_bytes host; /* without brackets */
     uint16_t port;
     nx_bytes unix_path; /* connects to this socket instead; empty: none */
     /* A proxy between; its host is empty where there is none. */
     nx_bytes proxy_host, proxy_authorization;
     uint16_t proxy_port;
+    uint16_t h3_port; /* of UDP: HTTP/3 alone is spoken, there; 0: none of it is */
+    bool alternative; /* for the origin has said so (RFC 7838) */
+    bool early;       /* by 0-RTT, where that may be: a request may go that can go twice */
 };
 
 struct nx__origin {
@@ -70,11 +77,15 @@ void nx__client_pool_settle(struct nx__client_conn *conn);
 
 /* ---- connect.c */
 
+/* Whether a proxy lets bytes through to the host (CONNECT), and does not pass requests on. */
+bool nx__way_tunnels(const struct nx__way *way);
+
 /* Makes a connection, all grants checked. Errors as nx__dial. Suspends. */
 NX_MUST_CHECK nx_err nx__client_connect(struct nx__client_conn **out, const struct nx__way *way,
                                         nx_duration deadline);
 
-/* What is offered by ALPN, the best first. */
-extern const char nx__client_protocols[];
+/* The same for HTTP/3 (http/h3/client.c). `name` is what the peer has to prove. */
+NX_MUST_CHECK nx_err nx__client_h3(struct nx__client_conn **out, const struct nx__way *way,
+                                   const char *name, nx_duration deadline);
 
 #endif

@@ -49,16 +49,28 @@ static bool in_memory(const struct turn *t)
     return true;
 }
 
+/* Does the turn; -EBUSY where it would wait for the disk. */
+static int64_t turn_now(struct turn *t)
+{
+    if (!t->copy) return in_memory(t) ? turn_run(t) : -EBUSY;
+    struct iovec iov = {t->copy, t->len};
+    ssize_t n = preadv2(t->from, &iov, 1, t->at, RWF_NOWAIT);
+    if (n >= 0) return n;
+    return errno == EAGAIN ? -EBUSY : turn_run(t); /* it can't be told: as before this was asked */
+}
+
 static nx_err send_range(struct nx__h1_conn *conn, int fd, uint64_t offset, uint64_t len,
                          char **copy)
 {
     while (len) {
         size_t most = *copy ? COPY_MOST : TURN;
         struct turn t = {conn->io.fd, fd, (off_t)offset, len < most ? (size_t)len : most, *copy};
-        bool at_once = nx__likely(in_memory(&t));
-        /* Others use the shared output while the disk is waited for. */
-        if (*copy && !at_once) NX_TRY(nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0}));
-        int64_t n = at_once ? turn_run(&t) : nx__file_blocking(turn_run, &t);
+        int64_t n = turn_now(&t);
+        if (nx__unlikely(n == -EBUSY)) {
+            /* Others use the shared output while the disk is waited for. */
+            if (*copy) NX_TRY(nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0}));
+            n = nx__file_blocking(turn_run, &t);
+        }
         if (n == -EAGAIN) {
             NX_TRY(nx__h1_wait_writable(conn));
             continue;

@@ -2,6 +2,7 @@
  * of those that wait for it one reads for all, and what is to be sent goes in one piece at the end
  * of the loop's turn. */
 #include "base/buffer.h"
+#include "http/client/coming.h"
 #include "http/client/pool.h"
 #include "http/h1/parser.h"
 #include "loop/fiber.h"
@@ -19,7 +20,6 @@ enum {
     STREAMS_MOST = 100,   /* exchanges at once, where the peer allows more */
     WINDOW = 1024 * 1024, /* bytes of a body that nobody has read */
     CONN_WINDOW = 4 * 1024 * 1024,
-    INFORMED_MOST = 32, /* answers of 1xx before the one that counts */
     OWN_FIELDS = 5,
     CONTINUATIONS = 8,
     SETTINGS_ENTRIES = 32,
@@ -37,6 +37,7 @@ struct conn {
     struct nx__post post;
     nx_err failed; /* why it is broken; its text is `why` */
     char why[128];
+    bool spoken;  /* the peer has said something */
     bool reading; /* somebody reads */
     bool writing; /* a fiber sends what there is */
     bool posted;
@@ -46,23 +47,20 @@ struct conn {
 
 struct exchange {
     struct nx__exchange base;
-    struct nx__list link; /* in conn->exchanges */
-    int32_t id;           /* 0: none yet */
-    struct nx__timed_op *waiter;
-    nx_bytes out; /* to be sent next, the caller's */
-    char *kept;   /* or what is left of it, once there is an answer */
+    struct nx__list link;        /* in conn->exchanges */
+    int32_t id;                  /* 0: none yet */
+    struct nx__timed_op *waiter; /* for the answer */
+    struct nx__timed_op *sender; /* that the peer takes what is sent */
+    nx_bytes out;                /* to be sent next, the caller's */
+    char *kept;                  /* or what is left of it, once there is an answer */
     bool out_end, deferred, out_sent;
     bool to_head, whole;
-    bool headed, taken; /* the head of the answer is there; and with its reader */
-    bool closed;        /* the session does not know it any more */
-    bool in_end;        /* the answer has come to its end */
-    uint32_t code;      /* that it was reset with */
+    bool closed;   /* the session does not know it any more */
+    bool in_end;   /* the answer has come to its end */
+    uint32_t code; /* that it was reset with */
     uint64_t to_send;
-    uint64_t length;
     nx_duration head_until;
-    struct nx__answer answer;
-    uint32_t capacity, head_size, informed;
-    bool too_large;
+    struct nx__coming coming;
     struct nx__buffer in, piece; /* of the body: come; with its reader */
 };
 
@@ -76,21 +74,12 @@ static nx_err broken(nx_err err, const char *why)
     return nx__error_set(err, "%s", why);
 }
 
-static nx_duration earlier(nx_duration a, nx_duration b)
-{
-    return a < b ? a : b;
-}
-
-static nx_duration span_until(const struct exchange *x, nx_duration span)
-{
-    return span == NX_FOREVER ? x->base.deadline : earlier(x->base.deadline, nx__deadline(span));
-}
-
 static void wake(struct exchange *x)
 {
-    struct nx__timed_op *wait = x->waiter;
-    x->waiter = NULL;
-    if (wait) nx__op_complete(&wait->op, 0);
+    struct nx__timed_op *waiter = x->waiter, *sender = x->sender;
+    x->waiter = x->sender = NULL;
+    if (waiter) nx__op_complete(&waiter->op, 0);
+    if (sender) nx__op_complete(&sender->op, 0);
 }
 
 /* ---- The end of a connection */
@@ -193,7 +182,8 @@ static nghttp2_ssize data_read(nghttp2_session *session, int32_t id, uint8_t *bu
         x->out = nx_slice(x->out.data + n, x->out.len - n);
     }
     if (x->whole)
-        x->head_until = span_until(x, x->out.len ? x->base.idle_deadline : x->base.head_deadline);
+        x->head_until = nx__exchange_until(&x->base, x->out.len ? x->base.idle_deadline
+                                                                : x->base.head_deadline);
     if (!x->out.len) {
         if (x->out_end) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
@@ -211,36 +201,8 @@ static int on_begin_headers(nghttp2_session *session, const nghttp2_frame *frame
     (void)user_data;
     struct exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!x) return 0;
-    x->base.answering = true;
-    x->head_size = 0;
-    if (!x->headed) x->answer.field_count = 0;
+    nx__coming_begin(&x->base, &x->coming);
     return 0;
-}
-
-static bool field_add(struct exchange *x, nx_bytes name, nx_bytes value)
-{
-    struct nx__arena *arena = x->base.arena;
-    struct nx__fields *trailers = &x->base.trailers;
-    struct nx__field **items = x->headed ? &trailers->items : &x->answer.fields;
-    uint32_t *count = x->headed ? &trailers->count : &x->answer.field_count;
-    uint32_t *capacity = x->headed ? &trailers->capacity : &x->capacity;
-    if (*count == *capacity) {
-        uint32_t more = *capacity ? *capacity * 2 : 16;
-        struct nx__field *grown = nx__arena_alloc(arena, more * sizeof *grown);
-        if (!grown) return false;
-        if (*count) memcpy(grown, *items, *count * sizeof *grown);
-        *items = grown;
-        *capacity = more;
-    }
-    char *text = nx__arena_alloc(arena, name.len + value.len + 2);
-    if (!text) return false;
-    memcpy(text, name.data, name.len);
-    text[name.len] = '\0';
-    memcpy(text + name.len + 1, value.data, value.len);
-    text[name.len + 1 + value.len] = '\0';
-    (*items)[(*count)++] = (struct nx__field){nx_slice(text, name.len),
-                                              nx_slice(text + name.len + 1, value.len), false};
-    return true;
 }
 
 static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghttp2_rcbuf *name,
@@ -250,41 +212,16 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     struct exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
     if (!x) return 0;
-    nx_bytes key = nx_slice((const char *)n.base, n.len),
-             text = nx_slice((const char *)v.base, v.len);
-    if (nx_bytes_is(key, ":status")) { /* three digits: nghttp2 has looked */
-        x->answer.status =
-            (text.data[0] - '0') * 100 + (text.data[1] - '0') * 10 + (text.data[2] - '0');
-        return 0;
-    }
-    x->head_size += (uint32_t)(n.len + v.len + 4);
-    const uint32_t count = x->headed ? x->base.trailers.count : x->answer.field_count;
-    if (x->head_size > x->base.max_head || count >= x->base.max_headers) {
-        x->too_large = true;
-        return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
-    }
-    if (nx_bytes_is(key, "content-length")) {
-        x->length = 0;
-        for (size_t i = 0; i < text.len; i++)
-            x->length = x->length * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    return field_add(x, key, text) ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+    bool taken =
+        nx__coming_field(&x->base, &x->coming, nx_slice((const char *)n.base, n.len),
+                         nx_slice((const char *)v.base, v.len)); /* nghttp2 has looked at them */
+    return taken ? 0 : NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
 }
 
 static void head_come(struct exchange *x)
 {
-    if (x->answer.status >= 200) {
-        x->headed = true;
-        return;
-    }
-    x->length = NX__LENGTH_UNKNOWN;
-    if (++x->informed > INFORMED_MOST) {
+    if (!nx__coming_head(&x->base, &x->coming, "HTTP/2"))
         NX_IGNORE(nghttp2_submit_rst_stream(conn_of(x)->session, 0, x->id, NGHTTP2_CANCEL));
-        return;
-    }
-    x->answer.protocol = nx_str("HTTP/2");
-    if (x->base.informed && x->answer.status != 100)
-        x->base.informed(x->base.informed_arg, &x->answer);
 }
 
 static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, void *user_data)
@@ -297,7 +234,7 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
     struct exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     if (!x) return 0;
-    if (frame->hd.type == NGHTTP2_HEADERS && !x->headed) head_come(x);
+    if (frame->hd.type == NGHTTP2_HEADERS && !x->coming.headed) head_come(x);
     if (frame->hd.flags & NGHTTP2_FLAG_END_STREAM) x->in_end = true;
     wake(x);
     return 0;
@@ -344,6 +281,14 @@ static void random_bytes(uint8_t *to, size_t len)
 
 static nx_err take(struct conn *c, size_t len)
 {
+    static const char other[] = "HTTP/1."; /* no frame begins so: it would be too large */
+    bool is_other =
+        !c->spoken && len >= sizeof other - 1 && memcmp(c->in.data, other, sizeof other - 1) == 0;
+    c->spoken = true;
+    if (is_other) {
+        conn_fail(c, NX_EPROTO, "the peer speaks HTTP/1.1, not HTTP/2");
+        return NX_OK;
+    }
     nghttp2_ssize n = nghttp2_session_mem_recv2(c->session, (const uint8_t *)c->in.data, len);
     if (n < 0) {
         bool memory = n == NGHTTP2_ERR_NOMEM || n == NGHTTP2_ERR_CALLBACK_FAILURE;
@@ -386,46 +331,53 @@ static void pass_on(struct conn *c)
     if (c->reading) return;
     for (struct nx__list *link = c->exchanges.next; link != &c->exchanges; link = link->next) {
         struct exchange *x = nx__container_of(link, struct exchange, link);
-        if (!x->waiter) continue;
+        if (!x->waiter && !x->sender) continue;
         wake(x);
         return;
     }
 }
 
-static nx_err late(const struct exchange *x, nx_err err, const char *what, const char *option)
-{
-    if (err != NX_ETIMEDOUT) return err;
-    bool whole = nx__deadline(0) >= x->base.deadline;
-    return nx__error_set(NX_ETIMEDOUT, "%s (%s)", what, whole ? "deadline" : option);
-}
-
 /* Waits until something has come for the exchange, or has gone. */
-static nx_err told_wait(struct exchange *x, nx_duration deadline)
+static nx_err told_wait(struct nx__timed_op **who, nx_duration deadline)
 {
     struct nx__timed_op op = {0};
-    x->waiter = &op;
+    *who = &op;
     int64_t result = nx__net_wait(&op, nx__loop(), deadline);
-    x->waiter = NULL;
+    *who = NULL;
     return nx__net_wait_error(result);
 }
 
-/* Waits once, for whatever may be of interest. */
-static nx_err wait_once(struct exchange *x, nx_duration deadline)
+/* Waits once, for whatever may be of interest; `who` is the exchange's waiter or its sender. */
+static nx_err wait_once(struct conn *c, struct nx__timed_op **who, nx_duration deadline)
 {
-    struct conn *c = conn_of(x);
     if (!c->reading) {
         nx_err err = read_some(c, deadline);
         if (err != NX_ECLOSED) pass_on(c);
         return err;
     }
-    return told_wait(x, deadline);
+    return told_wait(who, deadline);
+}
+
+/* The same for who has other things to hear of than what comes: nobody reads for it then, since
+ * that may be nothing. What comes meanwhile the wire tells. */
+static nx_err look_once(struct conn *c, struct nx__timed_op **who, nx_duration deadline)
+{
+    bool come = !c->reading && c->base.wire->type->heard(c->base.wire, true);
+    return come ? wait_once(c, who, deadline) : told_wait(who, deadline);
+}
+
+/* Waits once for the answer. */
+static nx_err answer_wait(struct exchange *x, nx_duration deadline)
+{
+    if (!x->base.apart || x->base.sent) return wait_once(conn_of(x), &x->waiter, deadline);
+    return look_once(conn_of(x), &x->waiter, deadline);
 }
 
 /* Whether the exchange can't go on. */
 static nx_err check(struct exchange *x)
 {
     struct conn *c = conn_of(x);
-    if (x->too_large) return broken(NX_ETOOBIG, "the answer's head is too large");
+    if (x->coming.too_large) return broken(NX_ETOOBIG, "the answer's head is too large");
     if (x->closed && x->code == NGHTTP2_REFUSED_STREAM) {
         x->base.begun = false; /* RFC 9113 8.7: nothing has been done for it */
         return broken(NX_ERESET, "the peer has refused the request");
@@ -481,7 +433,7 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     size_t count = 0;
     nx__list_insert(&c->exchanges, &x->link);
     c->base.exchanges++;
-    x->length = NX__LENGTH_UNKNOWN;
+    x->coming.length = NX__LENGTH_UNKNOWN;
     if (!fields) return broken(NX_ENOMEM, "out of memory");
     if (ask->upgrade || ask->connect)
         return broken(NX_ENOTSUP, "a connection of HTTP/2 does not change its protocol so");
@@ -513,19 +465,11 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     }
     if (x->whole) {
         base->sent = true;
-        x->head_until = span_until(x, x->out.len ? base->idle_deadline : base->head_deadline);
+        x->head_until =
+            nx__exchange_until(&x->base, x->out.len ? base->idle_deadline : base->head_deadline);
     }
     dirty(c);
     return NX_OK;
-}
-
-/* Waits once, until the peer has taken something. That may be without an answer, so nobody reads
- * for it: what comes meanwhile the wire tells. */
-static nx_err out_wait_once(struct exchange *x, nx_duration deadline)
-{
-    const struct conn *c = conn_of(x);
-    bool come = !c->reading && c->base.wire->type->heard(c->base.wire, true);
-    return come ? wait_once(x, deadline) : told_wait(x, deadline);
 }
 
 /* Waits until what is to be sent has gone. */
@@ -533,14 +477,17 @@ static nx_err out_wait(struct exchange *x)
 {
     while (x->out.len || (x->out_end && !x->out_sent)) {
         nx_err err = check(x);
-        if (!err && x->headed && (x->answer.status >= 300 || x->in_end))
+        if (!err && x->coming.headed && (x->coming.answer.status >= 300 || x->in_end))
             err = broken(NX_ECLOSED, "the peer has answered before the body was sent");
-        if (!err) err = out_wait_once(x, span_until(x, x->base.idle_deadline));
+        if (!err)
+            err = look_once(conn_of(x), &x->sender,
+                            nx__exchange_until(&x->base, x->base.idle_deadline));
         if (err) {
             x->out = (nx_bytes){0}; /* it is the caller's */
-            return late(x, err, "the peer took nothing more", "idle_deadline");
+            return nx__exchange_late(&x->base, err, "the peer took nothing more", "idle_deadline");
         }
     }
+    x->base.moved = nx__deadline(0);
     return NX_OK;
 }
 
@@ -577,7 +524,7 @@ static nx_err finish(struct nx__exchange *base)
         return broken(NX_EINVAL, "its body has fewer bytes than were announced");
     NX_TRY(out_put(x, (nx_bytes){0}, true));
     base->sent = true;
-    x->head_until = span_until(x, base->head_deadline);
+    x->head_until = nx__exchange_until(&x->base, base->head_deadline);
     return NX_OK;
 }
 
@@ -586,7 +533,7 @@ static nx_err finish(struct nx__exchange *base)
 static nx_err out_keep(struct exchange *x)
 {
     nx_bytes rest = x->out;
-    if (!rest.len) return NX_OK;
+    if (!rest.len || x->base.apart) return NX_OK; /* or the sender's */
     x->out = (nx_bytes){0};
     x->kept = malloc(rest.len);
     if (!x->kept) return broken(NX_ENOMEM, "out of memory");
@@ -600,22 +547,26 @@ static nx_err out_keep(struct exchange *x)
 static nx_err head(struct nx__exchange *base, struct nx__answer *out)
 {
     struct exchange *x = (struct exchange *)base;
-    if (!base->sent) x->head_until = span_until(x, base->head_deadline);
-    while (!x->headed) {
+    if (!base->sent)
+        x->head_until =
+            base->apart ? base->deadline : nx__exchange_until(&x->base, base->head_deadline);
+    while (!x->coming.headed) {
         NX_TRY(check(x));
+        NX_TRY(nx__exchange_unsent(base));
         if (x->closed) return broken(NX_EPROTO, "the request was ended without an answer");
-        nx_err err = wait_once(x, x->head_until);
+        nx_err err = answer_wait(x, x->head_until);
         /* Meanwhile the peer has taken more of the body. */
         if (err == NX_ETIMEDOUT && nx__deadline(0) < x->head_until) continue;
-        if (err && x->out.len) return late(x, err, "the peer took nothing more", "idle_deadline");
-        if (err) return late(x, err, "no answer came", "head_deadline");
+        if (err && x->out.len && !base->apart)
+            return nx__exchange_late(&x->base, err, "the peer took nothing more", "idle_deadline");
+        if (err) return nx__exchange_late(&x->base, err, "no answer came", "head_deadline");
     }
-    *out = x->answer;
-    out->protocol = nx_str("HTTP/2");
-    out->length = x->length;
+    *out = x->coming.answer;
+    out->length = x->coming.length;
     out->empty = base->done =
         x->to_head || (x->in_end && !x->in.len) || out->status == 204 || out->status == 304;
     if (out->empty && !x->to_head) out->length = 0;
+    base->enough = out->status >= 300 || x->in_end;
     return out_keep(x);
 }
 
@@ -626,9 +577,12 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     *piece = (nx_bytes){0};
     while (!x->in.len && !x->in_end && !base->done) {
         NX_TRY(check(x));
+        NX_TRY(nx__exchange_unsent(base));
         if (x->closed) return broken(NX_EPROTO, "the peer has ended amid the answer's body");
-        nx_err err = wait_once(x, span_until(x, base->idle_deadline));
-        if (err) return late(x, err, "nothing more came of the answer", "idle_deadline");
+        nx_err err = answer_wait(x, nx__exchange_until(&x->base, base->idle_deadline));
+        if (err && !nx__exchange_moves(base, err))
+            return nx__exchange_late(&x->base, err, "nothing more came of the answer",
+                                     "idle_deadline");
     }
     struct nx__buffer come = x->in;
     x->in = x->piece;
@@ -643,8 +597,13 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
         }
         return NX_OK;
     }
-    base->done = true;
+    base->done = base->enough = true;
     return NX_OK;
+}
+
+static void told(struct nx__exchange *base)
+{
+    wake((struct exchange *)base);
 }
 
 /* ---- The end */
@@ -737,6 +696,7 @@ nx_err nx__client_h2(struct nx__client_conn **out, struct nx__wire *wire)
                                                     .finish = finish,
                                                     .head = head,
                                                     .read = read_piece,
+                                                    .told = told,
                                                     .end = end,
                                                     .room = room,
                                                     .alive = alive,

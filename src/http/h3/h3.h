@@ -4,32 +4,16 @@
 
 #include "base/buffer.h"
 #include "http/h1/parser.h"
+#include "http/h3/ends.h"
 #include "http/h3/server.h"
 #include "http/server.h"
-#include "quic/quic.h"
-#include <nghttp3/nghttp3.h>
 
-/* Caps of all that a peer can make grow, beside those of QUIC (quic/quic.h) and of the server's
- * options. */
+/* Caps of all that a peer can make grow, beside those of both ends (http/h3/ends.h) and of the
+ * server's options. */
 enum {
-    NX__H3_TABLE = 4096,               /* bytes of QPACK's table, each way */
-    NX__H3_BLOCKED = 16,               /* streams that may wait for it */
-    NX__H3_EXPANDED_MOST = 256 * 1024, /* bytes of a field section as it is decoded, of which most
-                                          was refused; past it the connection is closed */
-    NX__H3_OUT_MOST = 256 * 1024,      /* of a stream, that the peer has not acknowledged */
-    NX__H3_SESSION_OUT_MOST = 1024 * 1024, /* of all streams of a connection; but each may have: */
-    NX__H3_PIECE = 16 * 1024,
     NX__H3_EVENTS_OUT_MOST = 32 * 1024, /* of a stream of events without a fiber */
     NX__H3_BROKEN_MOST = 100, /* requests that the peer has broken off, beyond those answered; past
                                  it the connection is closed */
-};
-
-/* A run of bytes of an answer, until the peer has them. */
-struct nx__h3_chunk {
-    struct nx__h3_chunk *next;
-    size_t len;
-    size_t acked;
-    char data[];
 };
 
 struct nx__h3_request;
@@ -59,9 +43,7 @@ struct nx__h3_stream {
     struct nx__buffer in, given; /* not yet read; what nx_request_read has given out */
     struct nx__op *reader;
     /* The answer on its way out. */
-    struct nx__h3_chunk *out, *out_end, *pulled;
-    size_t pulled_at; /* of `pulled` */
-    size_t out_len;
+    struct nx__h3_out out;
     struct nx__op *writer;
     nx_duration progressed;    /* when the peer took some of it last */
     struct nx__stream *held;   /* of events, without a fiber */
@@ -101,7 +83,7 @@ struct nx__h3_wire {
 };
 
 struct nx__h3_session {
-    nghttp3_conn *h3;
+    nghttp3_conn *h3; /* first, as in struct nx__h3_end */
     nx_http_server *server;
     const struct nx__h3_wire *ops;
     void *wire;
@@ -154,7 +136,6 @@ void nx__h3_session_expire(struct nx__h3_session *session);
 /* What the connection below has to say; 0 or the code to close with. */
 uint64_t nx__h3_received(struct nx__h3_session *session, int64_t stream, const uint8_t *data,
                          size_t len, bool end, bool early);
-uint64_t nx__h3_acked(struct nx__h3_session *session, int64_t stream, uint64_t len);
 uint64_t nx__h3_reset(struct nx__h3_session *session, int64_t stream, uint64_t code);
 uint64_t nx__h3_stopped(struct nx__h3_session *session, int64_t stream, uint64_t code);
 uint64_t nx__h3_closed(struct nx__h3_session *session, int64_t stream, uint64_t code);

@@ -81,30 +81,17 @@ static uint64_t app_ready(struct nx__quic_conn *conn)
     if (!session) return NGHTTP3_H3_INTERNAL_ERROR;
     conn->session = session;
     nx__list_insert(&h3->sessions, &session->link);
-    int64_t control = nx__quic_open_uni(conn), encoder = nx__quic_open_uni(conn);
-    int64_t decoder = nx__quic_open_uni(conn);
-    if (control < 0 || encoder < 0 || decoder < 0 ||
-        nghttp3_conn_bind_control_stream(session->h3, control) ||
-        nghttp3_conn_bind_qpack_streams(session->h3, encoder, decoder))
-        return NGHTTP3_H3_STREAM_CREATION_ERROR;
+    uint64_t code = nx__h3_wire_bind(conn);
+    if (code) return code;
     if (conn->endpoint->over) nx__h3_session_drain(session);
     return 0;
 }
 
-static uint64_t app_opened(struct nx__quic_conn *conn, int64_t stream)
-{
-    (void)conn, (void)stream;
-    return 0;
-}
 static uint64_t app_received(struct nx__quic_conn *conn, int64_t stream, const uint8_t *data,
                              size_t len, bool end, bool early)
 {
     if (!conn->session) return NGHTTP3_H3_INTERNAL_ERROR;
     return nx__h3_received(conn->session, stream, data, len, end, early);
-}
-static uint64_t app_acked(struct nx__quic_conn *conn, int64_t stream, uint64_t len)
-{
-    return conn->session ? nx__h3_acked(conn->session, stream, len) : 0;
 }
 static uint64_t app_reset(struct nx__quic_conn *conn, int64_t stream, uint64_t code)
 {
@@ -119,43 +106,6 @@ static uint64_t app_closed(struct nx__quic_conn *conn, int64_t stream, uint64_t 
     return conn->session ? nx__h3_closed(conn->session, stream, code) : 0;
 }
 
-static nghttp3_conn *h3_of(const struct nx__quic_conn *conn)
-{
-    return ((const struct nx__h3_session *)conn->session)->h3;
-}
-
-static uint64_t app_unblocked(struct nx__quic_conn *conn, int64_t stream)
-{
-    if (conn->session && nghttp3_conn_unblock_stream(h3_of(conn), stream))
-        return NGHTTP3_H3_INTERNAL_ERROR;
-    return 0;
-}
-
-static int app_pull(struct nx__quic_conn *conn, int64_t *stream, bool *end,
-                    struct nx__quic_piece pieces[NX__QUIC_PIECES])
-{
-    nghttp3_vec vectors[NX__QUIC_PIECES];
-    int fin = 0;
-    nghttp3_ssize n =
-        nghttp3_conn_writev_stream(h3_of(conn), stream, &fin, vectors, NX__QUIC_PIECES);
-    *end = fin;
-    for (nghttp3_ssize i = 0; i < n; i++)
-        pieces[i] = (struct nx__quic_piece){vectors[i].base, vectors[i].len};
-    return n < 0 ? -1 : (int)n;
-}
-
-static uint64_t app_pushed(struct nx__quic_conn *conn, int64_t stream, size_t len)
-{
-    return nghttp3_conn_add_write_offset(h3_of(conn), stream, len) ? NGHTTP3_H3_INTERNAL_ERROR : 0;
-}
-static void app_blocked(struct nx__quic_conn *conn, int64_t stream)
-{
-    nghttp3_conn_block_stream(h3_of(conn), stream);
-}
-static void app_shut(struct nx__quic_conn *conn, int64_t stream)
-{
-    nghttp3_conn_shutdown_stream_write(h3_of(conn), stream);
-}
 static void app_served(struct nx__quic_conn *conn)
 {
     nx__h3_session_turn(conn->session);
@@ -167,17 +117,17 @@ static void app_gone(struct nx__quic_conn *conn)
 
 static const struct nx__quic_app app = {
     .ready = app_ready,
-    .opened = app_opened,
+    .opened = nx__h3_wire_opened,
     .received = app_received,
-    .acked = app_acked,
+    .acked = nx__h3_wire_acked,
     .reset = app_reset,
     .stopped = app_stopped,
     .closed = app_closed,
-    .unblocked = app_unblocked,
-    .pull = app_pull,
-    .pushed = app_pushed,
-    .blocked = app_blocked,
-    .shut = app_shut,
+    .unblocked = nx__h3_wire_unblocked,
+    .pull = nx__h3_wire_pull,
+    .pushed = nx__h3_wire_pushed,
+    .blocked = nx__h3_wire_blocked,
+    .shut = nx__h3_wire_shut,
     .served = app_served,
     .gone = app_gone,
 };

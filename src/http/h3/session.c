@@ -361,12 +361,6 @@ static const nghttp3_callbacks callbacks = {
 
 /* ---- What the connection says */
 
-static uint64_t code_of(const struct nx__h3_session *session, nghttp3_ssize err)
-{
-    (void)session;
-    return err < 0 ? nghttp3_err_infer_quic_app_error_code((int)err) : 0;
-}
-
 uint64_t nx__h3_received(struct nx__h3_session *session, int64_t id, const uint8_t *data,
                          size_t len, bool end, bool early)
 {
@@ -375,12 +369,7 @@ uint64_t nx__h3_received(struct nx__h3_session *session, int64_t id, const uint8
     nghttp3_ssize n = nghttp3_conn_read_stream2(session->h3, id, data, len, end,
                                                 (nghttp3_tstamp)nx__clock_monotonic());
     if (n > 0) session->ops->consumed(session->wire, id, (uint64_t)n);
-    return code_of(session, n);
-}
-
-uint64_t nx__h3_acked(struct nx__h3_session *session, int64_t id, uint64_t len)
-{
-    return code_of(session, nghttp3_conn_add_ack_offset(session->h3, id, len));
+    return nx__h3_code(n);
 }
 
 /* Those that a peer breaks off cost it little and us a handler (CVE-2023-44487 in HTTP/3's form).
@@ -402,7 +391,7 @@ uint64_t nx__h3_reset(struct nx__h3_session *session, int64_t id, uint64_t code)
 {
     (void)code;
     struct nx__h3_stream *stream = nx__h3_find(session, id);
-    uint64_t why = code_of(session, nghttp3_conn_shutdown_stream_read(session->h3, id));
+    uint64_t why = nx__h3_code(nghttp3_conn_shutdown_stream_read(session->h3, id));
     /* One that we have asked to stop is answered. */
     if (why || (stream && stream->stopped)) return why;
     if (stream) nx__h3_cut(stream, NGHTTP3_H3_REQUEST_CANCELLED);
@@ -423,7 +412,7 @@ uint64_t nx__h3_closed(struct nx__h3_session *session, int64_t id, uint64_t code
         if (ngtcp2_is_bidi_stream(id)) another_stream(session);
         return 0;
     }
-    return code_of(session, err);
+    return nx__h3_code(err);
 }
 
 /* ---- Turns */
@@ -519,11 +508,7 @@ struct nx__h3_session *nx__h3_session_new(nx_http_server *server, const struct n
     struct nx__h3_session *session = calloc(1, sizeof *session);
     if (!session) return NULL;
     nghttp3_settings settings;
-    nghttp3_settings_default(&settings);
-    settings.max_field_section_size = server->options.max_head;
-    settings.qpack_max_dtable_capacity = NX__H3_TABLE;
-    settings.qpack_encoder_max_dtable_capacity = NX__H3_TABLE;
-    settings.qpack_blocked_streams = NX__H3_BLOCKED;
+    nx__h3_settings(&settings, server->options.max_head);
     settings.enable_connect_protocol = 1;
     session->server = server;
     session->ops = ops;

@@ -67,9 +67,9 @@ long nx__h3_stream_send(struct nx__stream *held, const nx_bytes *pieces, size_t 
     if (nx__h3_broken(stream)) return -EPIPE;
     for (size_t i = 0; i < count; i++) {
         size_t len = pieces[i].len;
-        if (stream->out_len >= NX__H3_EVENTS_OUT_MOST) break;
-        if (len > NX__H3_EVENTS_OUT_MOST - stream->out_len)
-            len = NX__H3_EVENTS_OUT_MOST - stream->out_len;
+        if (stream->out.len >= NX__H3_EVENTS_OUT_MOST) break;
+        if (len > NX__H3_EVENTS_OUT_MOST - stream->out.len)
+            len = NX__H3_EVENTS_OUT_MOST - stream->out.len;
         if (!nx__h3_out_add(stream, nx_slice(pieces[i].data, len))) return -ENOMEM;
         sent += (long)len;
     }
@@ -111,7 +111,7 @@ void nx__h3_stream_due(struct nx__h3_stream *stream)
         return;
     }
     /* Not where what is sent does not leave anyway. */
-    if (!stream->out_len && nx__h3_out_add(stream, nx_str(":\n\n"))) nx__h3_resume(stream);
+    if (!stream->out.len && nx__h3_out_add(stream, nx_str(":\n\n"))) nx__h3_resume(stream);
     silent_from_now(stream);
 }
 

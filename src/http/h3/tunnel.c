@@ -35,7 +35,7 @@ static long tunnel_send(struct nx__tunnel *tunnel, const nx_bytes *pieces, size_
     for (size_t i = 0; i < count; i++) {
         size_t most =
             stream->session->out_len < NX__H3_SESSION_OUT_MOST ? NX__H3_OUT_MOST : NX__H3_PIECE;
-        size_t room = stream->out_len < most ? most - stream->out_len : 0;
+        size_t room = stream->out.len < most ? most - stream->out.len : 0;
         size_t len = pieces[i].len < room ? pieces[i].len : room;
         total += pieces[i].len;
         if (!len) continue;
@@ -108,7 +108,7 @@ void nx__h3_tunnel_turn(struct nx__h3_stream *stream)
         stream->tunnel->user->entered(stream->tunnel);
         if (!stream->tunnel) return;
     }
-    if (stream->room_wanted && stream->out_len <= ROOM_LEAST) {
+    if (stream->room_wanted && stream->out.len <= ROOM_LEAST) {
         stream->room_wanted = false;
         events |= NX__WRITABLE;
     }

@@ -30,20 +30,7 @@ static nx_err reset(void)
 
 bool nx__h3_out_add(struct nx__h3_stream *stream, nx_bytes bytes)
 {
-    struct nx__h3_chunk *chunk = malloc(sizeof *chunk + bytes.len);
-    if (!chunk) return false;
-    *chunk = (struct nx__h3_chunk){.len = bytes.len};
-    if (bytes.data) memcpy(chunk->data, bytes.data, bytes.len);
-    if (stream->out)
-        stream->out_end->next = chunk;
-    else
-        stream->out = chunk;
-    stream->out_end = chunk;
-    if (!stream->pulled) {
-        stream->pulled = chunk;
-        stream->pulled_at = 0;
-    }
-    stream->out_len += bytes.len;
+    if (!nx__h3_out_put(&stream->out, bytes)) return false;
     stream->session->out_len += bytes.len;
     return true;
 }
@@ -69,17 +56,9 @@ nghttp3_ssize nx__h3_pull(nghttp3_conn *h3, int64_t id, nghttp3_vec *vec, size_t
                           uint32_t *flags, void *session, void *arg)
 {
     struct nx__h3_stream *stream = arg;
-    size_t count = 0;
     (void)h3, (void)id, (void)session;
-    while (stream->pulled && count < most) {
-        struct nx__h3_chunk *chunk = stream->pulled;
-        if (chunk->len > stream->pulled_at)
-            vec[count++] = (nghttp3_vec){(uint8_t *)chunk->data + stream->pulled_at,
-                                         chunk->len - stream->pulled_at};
-        stream->pulled = chunk->next;
-        stream->pulled_at = 0;
-    }
-    if (stream->pulled) return (nghttp3_ssize)count;
+    size_t count = nx__h3_out_pull(&stream->out, vec, most);
+    if (stream->out.pulled) return (nghttp3_ssize)count;
     if (stream->out_over) {
         *flags |= NGHTTP3_DATA_FLAG_EOF;
         if (stream->trailers) *flags |= NGHTTP3_DATA_FLAG_NO_END_STREAM;
@@ -90,46 +69,24 @@ nghttp3_ssize nx__h3_pull(nghttp3_conn *h3, int64_t id, nghttp3_vec *vec, size_t
     return (nghttp3_ssize)count;
 }
 
-/* What was added without a byte has nothing to be acknowledged. */
-static bool is_empty(const struct nx__h3_stream *stream)
-{
-    return stream->out != stream->pulled && stream->out->acked == stream->out->len;
-}
-
 void nx__h3_out_acked(struct nx__h3_stream *stream, uint64_t len)
 {
-    stream->out_len -= (size_t)len;
+    nx__h3_out_done(&stream->out, len);
     stream->session->out_len -= (size_t)len;
     stream->progressed = stream->server->loop->now;
-    while (stream->out && (len || is_empty(stream))) {
-        struct nx__h3_chunk *chunk = stream->out;
-        size_t n = chunk->len - chunk->acked < len ? chunk->len - chunk->acked : (size_t)len;
-        chunk->acked += n;
-        len -= n;
-        if (chunk->acked < chunk->len) break;
-        stream->out = chunk->next;
-        if (!stream->out) stream->out_end = NULL;
-        free(chunk);
-    }
     nx__h3_wake(&stream->writer);
     if (stream->room_wanted) nx__h3_turn(stream);
 }
 
 void nx__h3_out_free(struct nx__h3_stream *stream)
 {
-    for (struct nx__h3_chunk *chunk = stream->out, *next; chunk; chunk = next) {
-        next = chunk->next;
-        free(chunk);
-    }
-    if (stream->session) stream->session->out_len -= stream->out_len;
-    stream->out = stream->out_end = stream->pulled = NULL;
-    stream->out_len = 0;
+    if (stream->session) stream->session->out_len -= stream->out.len;
+    nx__h3_out_clear(&stream->out);
 }
 
 static bool has_room(const struct nx__h3_stream *stream)
 {
-    return stream->out_len < NX__H3_PIECE || (stream->out_len < NX__H3_OUT_MOST &&
-                                              stream->session->out_len < NX__H3_SESSION_OUT_MOST);
+    return nx__h3_out_has_room(&stream->out, stream->session->out_len);
 }
 
 /* Waits until more may be added. */
@@ -176,18 +133,13 @@ static nx_err put(struct nx__h3_stream *stream, nx_bytes bytes)
 
 /* ---- Heads */
 
-static nghttp3_nv nv(nx_bytes name, nx_bytes value)
-{
-    return (nghttp3_nv){(const uint8_t *)name.data, (const uint8_t *)value.data, name.len,
-                        value.len, NGHTTP3_NV_FLAG_NONE};
-}
-
 /* "name: value" of a line with its end. */
 static nghttp3_nv nv_line(const struct nx__line *line)
 {
     const char *colon = memchr(line->text, ':', line->len);
     size_t name = (size_t)(colon - line->text);
-    return nv(nx_slice(line->text, name), nx_slice(colon + 2, (size_t)line->len - name - 2 - 2));
+    return nx__h3_nv(nx_slice(line->text, name),
+                     nx_slice(colon + 2, (size_t)line->len - name - 2 - 2));
 }
 
 /* Of one connection, which HTTP/3 has other means for (RFC 9114 4.2). */
@@ -222,7 +174,7 @@ static nx_err fields_put(nx_response *res, const struct nx__fields *fields, nght
         nx_bytes name = lower(res, field->name);
         if (!name.data) return nx__error_set(NX_ENOMEM, "cannot answer: out of memory");
         size += name.len + field->value.len + 4;
-        if (!is_of_connection(name)) out[(*count)++] = nv(name, field->value);
+        if (!is_of_connection(name)) out[(*count)++] = nx__h3_nv(name, field->value);
     }
     if (size > HEAD_MOST)
         return nx__error_set(NX_ETOOBIG, "cannot answer: the head is larger than %d bytes",
@@ -274,13 +226,13 @@ static nx_err submit(nx_response *res, uint64_t length, bool *body)
         res->state = NX__RESPONSE_DONE; /* nobody is there for an error page */
         return reset();
     }
-    fields[count++] = nv(nx_str(":status"), digits((uint64_t)res->status, status));
+    fields[count++] = nx__h3_nv(nx_str(":status"), digits((uint64_t)res->status, status));
     if (length && res->content_type && !nx__response_has(res, "content-type", res->fields.count))
         fields[count++] = nv_line(res->content_type);
     if (!nx__response_has(res, "date", res->fields.count))
         fields[count++] = nv_line(nx__date_line(stream->server->loop, &until));
     if (!none && length != UINT64_MAX)
-        fields[count++] = nv(nx_str("content-length"), digits(length, length_text));
+        fields[count++] = nx__h3_nv(nx_str("content-length"), digits(length, length_text));
     NX_TRY(fields_put(res, &res->fields, fields, &count));
     *body = !none && !head && length;
     return submit_fields(stream, fields, count, *body);
@@ -299,7 +251,8 @@ nx_err nx__h3_inform(struct nx__h3_stream *stream, const nghttp3_nv *fields, siz
 
 nx_err nx__h3_early(nx_response *res, nx_bytes link)
 {
-    const nghttp3_nv fields[] = {nv(nx_str(":status"), nx_str("103")), nv(nx_str("link"), link)};
+    const nghttp3_nv fields[] = {nx__h3_nv(nx_str(":status"), nx_str("103")),
+                                 nx__h3_nv(nx_str("link"), link)};
     return nx__h3_inform(of(res), fields, 2);
 }
 
@@ -382,10 +335,11 @@ void nx__h3_refuse(struct nx__h3_stream *stream, int status, const char *reason)
                     : snprintf(body, sizeof body, "{\"error\":\"%.*s\",\"message\":\"%s\"}",
                                NX_FMT(text), reason);
     nx_duration until;
-    const nghttp3_nv fields[] = {nv(nx_str(":status"), digits((uint64_t)status, status_text)),
-                                 nv_line(plain ? &nx__type_text : &nx__type_json),
-                                 nv_line(nx__date_line(server->loop, &until)),
-                                 nv(nx_str("content-length"), digits((uint64_t)len, length))};
+    const nghttp3_nv fields[] = {
+        nx__h3_nv(nx_str(":status"), digits((uint64_t)status, status_text)),
+        nv_line(plain ? &nx__type_text : &nx__type_json),
+        nv_line(nx__date_line(server->loop, &until)),
+        nx__h3_nv(nx_str("content-length"), digits((uint64_t)len, length))};
     nx__buffer_free(&stream->text);
     stream->refused = (uint16_t)status;
     nx__h3_body_drop(stream);

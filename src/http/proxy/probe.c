@@ -12,9 +12,10 @@ struct watcher {
     struct nx_loop *loop;
     struct nx__timer timer;
     struct nx__service service;
-    nx_fiber *fiber; /* that asks now */
-    bool asks;       /* it does, or is about to; the loop's end waits for it */
-    bool stopped;    /* with the loop: no more is asked */
+    nx_fiber *fiber;     /* that asks now */
+    struct nx__op *ends; /* who waits for its end, and frees the watcher then */
+    bool asks;           /* it does, or is about to; the loop's end waits for it */
+    bool stopped;        /* with the loop: no more is asked */
 };
 
 struct nx__prober {
@@ -49,6 +50,17 @@ static void shutdown(struct nx__service *service)
     watcher_stop(nx__container_of(service, struct watcher, service));
 }
 
+/* What is asked by is the proxying's, which goes now. */
+static void round_end(struct watcher *w)
+{
+    if (!nx_fiber_current()) return;
+    while (w->asks) {
+        struct nx__op op = {.call = "for the end of a health check"};
+        w->ends = &op;
+        (void)nx__op_wait_uncanceled(&op);
+    }
+}
+
 /* The loops that have asked have ended, and with them what they asked, but for the calling
  * thread's. */
 void nx__prober_free(struct nx__prober *p)
@@ -59,6 +71,7 @@ void nx__prober_free(struct nx__prober *p)
         if (w->loop == nx__loop_current) {
             nx__list_remove(&w->service.link);
             watcher_stop(w);
+            round_end(w);
         }
         w->prober = NULL; /* its fiber frees it */
         if (!w->asks) watcher_free(w);
@@ -76,36 +89,31 @@ static void said(struct nx__upstream *u, bool well)
             well ? "passes" : "fails", well ? "" : ": ", well ? "" : nx__error_last()->message);
 }
 
-static nx_err ask_one(const struct nx__proxying *of, const struct nx__upstream *u)
+static void ask_one(struct watcher *w, struct nx__upstream *u)
 {
-    nx_fetched *answer;
-    nx_client *client = nx__client_proxying();
-    if (!client) return NX_ENOMEM;
-    const char *url = nx_format("http://%s%s%s", u->authority, u->base, of->health_path);
-    if (!url) return NX_ENOMEM;
-    NX_TRY(nx_fetch(&answer, url, .client = client, .unix_socket = u->unix_path,
-                    .deadline = of->o.health_deadline, .redirects = NX_FETCH_NO_REDIRECTS));
-    int status = nx_fetched_status(answer);
-    if (status < 400) return NX_OK;
-    return nx__error_set(NX_EFAILED, "%s answers %d", url, status);
+    const struct nx__proxying *of = w->prober->of;
+    nx_scope *scope;
+    bool reused = false;
+    if (nx_scope_open(&scope)) return;
+    nx_err err = nx__upstream_probe(of, u, false, &reused);
+    /* A connection that was closed while it was idle says nothing of the upstream. */
+    if (err == NX_ERESET && reused && !w->stopped) err = nx__upstream_probe(of, u, true, &reused);
+    if (!w->stopped && err != NX_ENOMEM) said(u, !err);
+    NX_IGNORE(nx_scope_close(&scope));
 }
 
 static nx_err round_run(void *arg)
 {
     struct watcher *w = arg;
     w->fiber = nx_fiber_current();
-    for (uint32_t i = 0; !w->stopped && i < w->prober->of->upstreams.count; i++) {
-        struct nx__proxying *of = w->prober->of;
-        struct nx__upstream *u = &of->upstreams.items[i];
-        nx_scope *scope;
-        if (nx_scope_open(&scope)) break;
-        nx_err err = ask_one(of, u);
-        if (!w->stopped && err != NX_ENOMEM) said(u, !err);
-        NX_IGNORE(nx_scope_close(&scope));
-    }
+    for (uint32_t i = 0; !w->stopped && i < w->prober->of->upstreams.count; i++)
+        ask_one(w, &w->prober->of->upstreams.items[i]);
     w->fiber = NULL;
     w->asks = false;
-    if (!w->prober) watcher_free(w);
+    if (w->ends)
+        nx__op_complete(w->ends, 0);
+    else if (!w->prober)
+        watcher_free(w);
     return NX_OK;
 }
 

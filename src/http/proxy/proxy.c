@@ -19,7 +19,6 @@
 enum {
     RETRIES = 2,
     MAX_FAILS = 3,
-    MAX_HEADERS = NX_HTTP_MAX_RESPONSE_HEADERS,
 };
 
 #define REST_NAME "rest"
@@ -111,46 +110,16 @@ static nx_err upload(struct passing *p)
     return err ? err : driver->finish(p->x);
 }
 
-static nx_err connect(struct passing *p, bool fresh, bool *reused)
-{
-    const nx_proxy_options *o = &p->of->o;
-    struct nx__way way;
-    struct nx__client_conn *conn;
-    nx_client *client = nx__client_proxying();
-    if (!client) return NX_ENOMEM;
-    nx__upstream_way(p->upstream, &way);
-    NX_TRY(nx__client_pool_take(&client->pool, &conn, &way, fresh, o->connect_deadline, NX_FOREVER,
-                                reused));
-    memset(p->x, 0, conn->driver->exchange_size);
-    *p->x = (struct nx__exchange){.conn = conn,
-                                  .arena = nx__request_arena(p->req),
-                                  .deadline = NX_FOREVER,
-                                  .head_deadline = o->head_deadline,
-                                  .idle_deadline = o->idle_deadline,
-                                  .max_head = NX__H1_MAX_HEAD,
-                                  .max_headers = MAX_HEADERS};
-    return NX_OK;
-}
-
-static void let(struct passing *p)
-{
-    struct nx__client_conn *conn = p->x->conn;
-    nx_client *client = nx__client_proxying();
-    if (!conn || !client) return;
-    conn->driver->end(p->x);
-    p->x->conn = NULL;
-    nx__client_pool_give(&client->pool, conn);
-}
-
 static nx_err ask(struct passing *p, bool fresh, bool *reused)
 {
     nx_bytes target;
     uint64_t length;
     NX_TRY(target_make(p, &target));
     NX_TRY(body_length(p, &length));
-    NX_TRY(connect(p, fresh, reused));
+    NX_TRY(
+        nx__upstream_take(p->of, p->upstream, p->x, NX_FOREVER, p->upgrade.len > 0, fresh, reused));
     const struct nx__ask ask = {.method = nx_request_method(p->req),
-                                .scheme = nx_str("http"),
+                                .scheme = nx_str(p->upstream->tls ? "https" : "http"),
                                 .authority = p->of->o.keep_host ? nx__request_own_host(p->req)
                                                                 : nx_str(p->upstream->authority),
                                 .target = target,
@@ -207,7 +176,7 @@ static nx_err try(struct passing *p, bool *again)
     nx_err err = ask(p, false, &reused);
     if (err && reused && err == NX_ERESET && !p->x->answering && may_repeat(method) &&
         !p->body_touched) {
-        let(p);
+        nx__upstream_let(p->x);
         err = ask(p, true, &reused);
     }
     bool untouched = !p->x->conn || !p->x->begun;
@@ -240,7 +209,7 @@ static nx_err answer_get(struct passing *p)
         memcpy(&kept, nx__context(), sizeof kept);
         if (!p->peer_failed && is_upstreams_fault(err) && err != NX_EPERM)
             nx__upstream_failed(b, p->upstream, now);
-        let(p);
+        nx__upstream_let(p->x);
         atomic_fetch_sub_explicit(&p->upstream->active, 1, memory_order_relaxed);
         memcpy(nx__context(), &kept, sizeof kept);
         if (p->peer_failed) return err;
@@ -300,7 +269,7 @@ static nx_err pass(nx_request *req, nx_response *res)
     nx_err err = answer_pass(&p);
     struct nx__context kept;
     memcpy(&kept, nx__context(), sizeof kept);
-    let(&p);
+    nx__upstream_let(p.x);
     atomic_fetch_sub_explicit(&p.upstream->active, 1, memory_order_relaxed);
     if (err) memcpy(nx__context(), &kept, sizeof kept);
     return err;
@@ -343,7 +312,25 @@ static const char *options_check(const nx_proxy_options *o, const char *prefix)
     if (strlen(prefix) > NX__ROUTER_MAX_PATH - sizeof REST) return "the path is too long";
     if (o->balance > NX_PROXY_HASH) return "there is no such .balance";
     if (o->health_path && *o->health_path != '/') return ".health_path does not begin with /";
+    if (o->version > NX_HTTP_2) return "there is no such .version";
+    if (o->tls_name && !*o->tls_name) return ".tls_name is empty";
+    if (!o->cert != !o->key) return ".cert and .key belong together";
     return NULL;
+}
+
+/* For upstreams by TLS. False when memory is out. */
+static bool tls_keep(nx_http_router *router, struct nx__proxying *p, const nx_proxy_options *o)
+{
+    static _Atomic uint64_t count;
+    p->trust = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed) + 1;
+    p->tls_name = nx__router_keep_text(router, o->tls_name);
+    p->tls = (nx_tls_connect_options){.size = sizeof p->tls,
+                                      .ca = nx__router_keep_text(router, o->ca),
+                                      .cert = nx__router_keep_text(router, o->cert),
+                                      .key = nx__router_keep_text(router, o->key),
+                                      .insecure = o->insecure};
+    return !p->tls_name == !o->tls_name && !p->tls.ca == !o->ca && !p->tls.cert == !o->cert &&
+           !p->tls.key == !o->key;
 }
 
 static void defaults(nx_proxy_options *o)
@@ -379,7 +366,7 @@ void nx_http_proxy_with(nx_http_router *router, const char *prefix, const nx_pro
     }
     p->hash_header = nx__router_keep_text(router, o.hash_header);
     p->health_path = nx__router_keep_text(router, o.health_path);
-    if (p->health_path && !(p->prober = nx__prober_new(p))) {
+    if (!tls_keep(router, p, &o) || (p->health_path && !(p->prober = nx__prober_new(p)))) {
         mistake(router, prefix, "out of memory");
         return;
     }

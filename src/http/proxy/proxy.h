@@ -16,6 +16,7 @@ struct nx__upstream {
     char *unix_path; /* NULL: none */
     char *base;      /* "/path" without a slash at the end, or "" */
     uint16_t port;
+    bool tls;
     _Atomic uint32_t active;       /* requests under way */
     _Atomic uint32_t fails;        /* one after the other */
     _Atomic nx_duration down_till; /* monotonic; 0: it is up */
@@ -49,8 +50,10 @@ void nx__upstream_free(struct nx__upstream *upstream);
 struct nx__proxying {
     struct nx__balancer upstreams;
     nx_proxy_options o; /* with the defaults filled in; its texts are not its own but for: */
-    char *hash_header, *health_path;
-    struct nx__prober *prober; /* NULL: no health checks */
+    char *hash_header, *health_path, *tls_name; /* NULL: none */
+    nx_tls_connect_options tls;                 /* for upstreams by TLS */
+    uint64_t trust;                             /* tells these options from those of others */
+    struct nx__prober *prober;                  /* NULL: no health checks */
 };
 
 /* ---- probe.c: health checks */
@@ -85,7 +88,22 @@ NX_MUST_CHECK nx_err nx__proxy_request_fields(nx_request *req, const nx_proxy_op
 /* The fields of the answer, onto ours. */
 void nx__proxy_answer_fields(nx_response *res, const struct nx__answer *answer);
 
-/* Where an upstream is. */
-void nx__upstream_way(const struct nx__upstream *upstream, struct nx__way *way);
+/* ---- ask.c */
+
+/* An exchange with the upstream, over a connection of the calling thread's that is new where
+ * `fresh`; it has not begun. `deadline` is absolute. `alone`: a protocol with one exchange to a
+ * connection, which an upgrade takes. Errors as nx__client_pool_take; `x->conn` is NULL then.
+ * Suspends. */
+NX_MUST_CHECK nx_err nx__upstream_take(const struct nx__proxying *of, const struct nx__upstream *u,
+                                       struct nx__exchange *x, nx_duration deadline, bool alone,
+                                       bool fresh, bool *reused);
+
+/* Ends it, and gives the connection back; nothing where there is none. */
+void nx__upstream_let(struct nx__exchange *x);
+
+/* Asks its health_path: NX_OK for a status below 400. Errors recorded; `*reused` says that the
+ * connection was there already. Suspends. */
+NX_MUST_CHECK nx_err nx__upstream_probe(const struct nx__proxying *of, const struct nx__upstream *u,
+                                        bool fresh, bool *reused);
 
 #endif

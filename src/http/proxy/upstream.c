@@ -20,11 +20,15 @@ void nx__upstream_free(struct nx__upstream *u)
     *u = (struct nx__upstream){0};
 }
 
+static const char form[] =
+    "an upstream is \"http://host:port\", \"https://host:port\" or \"unix:/path\"";
+
 static const char *url_parse(struct nx__upstream *u, const char *text)
 {
     nx_url url;
-    if (nx_url_parse(nx_str(text), &url) || !nx_bytes_is(url.scheme, "http"))
-        return "an upstream is \"http://host:port\" or \"unix:/path\"";
+    if (nx_url_parse(nx_str(text), &url)) return form;
+    u->tls = nx_bytes_is(url.scheme, "https");
+    if (!u->tls && !nx_bytes_is(url.scheme, "http")) return form;
     if (url.query.data || url.fragment.data || url.username.len || url.password.len)
         return "an upstream has neither a query nor a user";
     nx_bytes base = url.path, host = url.host;
@@ -50,19 +54,13 @@ const char *nx__upstream_parse(struct nx__upstream *u, const char *text)
         if (!u->unix_path || !u->authority || !u->base)
             reason = "out of memory";
         else if (!*u->unix_path)
-            reason = "an upstream is \"http://host:port\" or \"unix:/path\"";
+            reason = form;
     } else {
         reason = url_parse(u, text);
     }
     if (!reason && !u->name) reason = "out of memory";
     if (reason) nx__upstream_free(u);
     return reason;
-}
-
-void nx__upstream_way(const struct nx__upstream *u, struct nx__way *way)
-{
-    *way = (struct nx__way){
-        .host = nx_str(u->host), .port = u->port, .unix_path = nx_str(u->unix_path)};
 }
 
 /* ---- Whose turn it is */

@@ -1,5 +1,5 @@
 // A client of HTTP/3 over quic-go. Each argument is a request, {"Method": ..., "URL": ..., "Size": bytes of the body}; each answer is a
-// line of JSON. All go over one connection.
+// line of JSON. All go over one connection. Or a server: "serve", an address, a certificate and its key.
 package main
 
 import (
@@ -43,7 +43,24 @@ func ask(client *http.Client, text string) map[string]any {
 		"sha256": hex.EncodeToString(hash.Sum(nil)), "header": answer.Header, "trailer": answer.Trailer}
 }
 
+func serve(address, cert, key string) error {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/echo", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Trailer", "X-Sum")
+		_, err := io.Copy(w, r.Body)
+		w.Header().Set("X-Sum", fmt.Sprint(err == nil))
+	})
+	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprintf(w, "hello %s", r.Proto) })
+	mux.HandleFunc("/big", func(w http.ResponseWriter, r *http.Request) { w.Write(make([]byte, 20000000)) })
+	fmt.Println("serves")
+	return http3.ListenAndServeQUIC(address, cert, key, mux)
+}
+
 func main() {
+	if len(os.Args) == 5 && os.Args[1] == "serve" {
+		fmt.Println(serve(os.Args[2], os.Args[3], os.Args[4]))
+		return
+	}
 	transport := &http3.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}
 	defer transport.Close()
 	for _, text := range os.Args[1:] {

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nexus/fiber.h>
@@ -543,6 +545,192 @@ NX_TEST("a server can be cancelled")
     nx_listener_close(s.listener);
 }
 
+/* ---- Link-local addresses */
+
+/* One of this machine's, with its zone; NULL: there is none. */
+static const char *link_local(void)
+{
+    struct ifaddrs *all = NULL;
+    const char *found = NULL;
+    if (getifaddrs(&all) != 0) return NULL;
+    for (const struct ifaddrs *it = all; it && !found; it = it->ifa_next) {
+        if (!it->ifa_addr || it->ifa_addr->sa_family != AF_INET6) continue;
+        nx_address a = {.kind = NX_ADDRESS_V6};
+        struct sockaddr_in6 own;
+        memcpy(&own, it->ifa_addr, sizeof own);
+        if (!IN6_IS_ADDR_LINKLOCAL(&own.sin6_addr)) continue;
+        memcpy(a.ip, &own.sin6_addr, sizeof a.ip);
+        a.scope = own.sin6_scope_id;
+        found = nx_address_text(&a);
+    }
+    freeifaddrs(all);
+    return found;
+}
+
+NX_TEST("a link-local address is connected to on its link, by the grant of that")
+{
+    const char *host = link_local();
+    if (!host) nx_skip("no interface here has a link-local IPv6 address");
+    nx_require(strchr(host, '%') != NULL);
+    struct pair p = pair_make(nx_format("[%s]:0", host));
+    nx_expect_ok(say(p.client, "on the link"));
+    nx_expect_ok(nx_stream_finish(nx_net_stream(p.client)));
+    nx_expect_eq(hear(p.server), "on the link");
+    nx_address peer = nx_net_peer(p.client);
+    nx_expect(peer.scope != 0);
+    nx_expect_eq(nx_address_text(&peer), nx_format("[%s]:%u", host, peer.port));
+    pair_end(&p);
+
+    NX_AUTO(nx_listener) *l = NULL;
+    struct nx__permissions granted;
+    grants_begin(&granted, (const char *const[]){nx_format("--allow-net=[%s]", host), NULL});
+    nx_expect_ok(nx_net_listen(&l, nx_format("[%s]:0", host)));
+    grants_end(&granted);
+    grants_begin(&granted, (const char *const[]){"--allow-net=[fe80::1%lo]", NULL});
+    nx_expect_err(NX_EPERM, nx_net_connect(&p.client, "[fe80::1%999999]:1"));
+    grants_end(&granted);
+}
+
+/* ---- Listeners side by side */
+
+struct acceptor {
+    nx_listener *listener;
+    nx_fiber *fiber;
+    int count;
+};
+
+static nx_err accept_all(void *arg)
+{
+    struct acceptor *a = arg;
+    nx_conn *conn;
+    while (nx_net_accept(a->listener, &conn) == NX_OK) {
+        a->count++;
+        nx_conn_close(conn);
+    }
+    return NX_OK;
+}
+
+NX_TEST("listeners that agree share an address, and each gets its part of the connections")
+{
+    enum { LISTENERS = 3, CONNECTIONS = 200 };
+    struct acceptor a[LISTENERS] = {0};
+    nx_listener *other;
+    nx_require_ok(nx_net_listen(&a[0].listener, "127.0.0.1:0", .reuse = true));
+    nx_address at = nx_listener_address(a[0].listener);
+    const char *where = nx_address_text(&at);
+    for (int i = 1; i < LISTENERS; i++)
+        nx_require_ok(nx_net_listen(&a[i].listener, where, .reuse = true));
+    nx_expect_err(NX_EADDRINUSE, nx_net_listen(&other, where));
+    for (int i = 0; i < LISTENERS; i++) nx_require_ok(nx_spawn(&a[i].fiber, accept_all, &a[i]));
+    for (int i = 0; i < CONNECTIONS; i++) {
+        nx_conn *conn = NULL;
+        nx_require_ok(nx_net_connect(&conn, where));
+        nx_conn_close(conn);
+    }
+    while (a[0].count + a[1].count + a[2].count < CONNECTIONS) nx_require_ok(nx_sleep(NX_MS(1)));
+    for (int i = 0; i < LISTENERS; i++) {
+        nx_expect(a[i].count > 0); /* 200 of 200 to others: once in 10^35 */
+        nx_listener_stop(a[i].listener);
+        nx_expect_ok(nx_join(a[i].fiber));
+        nx_listener_close(a[i].listener);
+    }
+}
+
+/* ---- Descriptors */
+
+NX_TEST("descriptors go with bytes over a Unix socket, and are the receiver's")
+{
+    struct pair p = pair_make(own_name());
+    int pipes[2], came[4];
+    char data[64];
+    size_t got, count = 4;
+    nx_require_eq(pipe(pipes), 0);
+    nx_require_ok(nx_net_send_fds(p.client, nx_str("a pipe"), pipes, 2));
+    nx_require_ok(nx_net_receive_fds(p.server, data, sizeof data, &got, came, &count));
+    nx_expect_eq(nx_slice(data, got), "a pipe");
+    nx_require_eq(count, (size_t)2);
+    nx_expect_eq(fcntl(came[0], F_GETFD), FD_CLOEXEC);
+    nx_expect_eq(write(came[1], "x", 1), (ssize_t)1);
+    nx_expect_eq(read(pipes[0], data, 1), (ssize_t)1);
+    (void)close(came[0]);
+    (void)close(came[1]);
+
+    /* Bytes alone; more than there is room for; what comes to a plain read. */
+    nx_require_ok(nx_stream_write(nx_net_stream(p.client), nx_str("plain")));
+    count = 4;
+    nx_require_ok(nx_net_receive_fds(p.server, data, sizeof data, &got, came, &count));
+    nx_expect_eq(nx_slice(data, got), "plain");
+    nx_expect_eq(count, (size_t)0);
+    nx_require_ok(nx_net_send_fds(p.client, nx_str("too many"), pipes, 2));
+    count = 1;
+    nx_expect_err(NX_ETOOBIG, nx_net_receive_fds(p.server, data, sizeof data, &got, came, &count));
+    nx_expect_eq(count, (size_t)0);
+    nx_expect_eq(got, (size_t)8);
+    nx_require_ok(nx_net_send_fds(p.client, nx_str("unasked"), &pipes[1], 1));
+    (void)close(pipes[1]);
+    nx_require_ok(nx_stream_read(nx_net_stream(p.server), data, sizeof data, &got));
+    nx_expect_eq(read(pipes[0], data, 1), (ssize_t)0); /* nobody has its other end */
+
+    /* What can't be. */
+    nx_expect_err(NX_EINVAL, nx_net_send_fds(p.client, nx_str(""), pipes, 1));
+    nx_expect_err(NX_EINVAL, nx_net_send_fds(p.client, nx_str("x"), pipes, 0));
+    nx_expect_err(NX_EINVAL, nx_net_send_fds(p.client, nx_str("x"), pipes, NX_NET_FDS_MOST + 1));
+    nx_expect(nx_net_send_fds(p.client, nx_str("x"), (int[]){-1}, 1) != NX_OK);
+    (void)close(pipes[0]);
+
+    /* The end, and after it. */
+    nx_expect_ok(nx_stream_finish(nx_net_stream(p.client)));
+    count = 1;
+    nx_require_ok(nx_net_receive_fds(p.server, data, sizeof data, &got, came, &count));
+    nx_expect_eq(got, (size_t)0);
+    nx_conn_stop(p.server);
+    count = 1;
+    nx_expect_err(NX_ECLOSED, nx_net_receive_fds(p.server, data, sizeof data, &got, came, &count));
+    nx_expect_err(NX_ECLOSED, nx_net_send_fds(p.server, nx_str("x"), (int[]){0}, 1));
+    pair_end(&p);
+
+    p = pair_make("127.0.0.1:0");
+    nx_expect_err(NX_EINVAL, nx_net_send_fds(p.client, nx_str("x"), (int[]){0}, 1));
+    nx_expect_contains(nx_error_last()->message, "Unix sockets only");
+    pair_end(&p);
+}
+
+struct large {
+    nx_conn *conn;
+    nx_bytes data;
+    int fd;
+};
+
+static nx_err large_send(void *arg)
+{
+    const struct large *l = arg;
+    return nx_net_send_fds(l->conn, l->data, &l->fd, 1);
+}
+
+NX_TEST("a large message with a descriptor waits for room, and brings it once")
+{
+    enum { LARGE = 4 << 20 };
+    struct pair p = pair_make(own_name());
+    struct large l = {p.client, nx_slice(nx_alloc_zero(1, LARGE), LARGE), STDERR_FILENO};
+    nx_fiber *fiber;
+    size_t total = 0, fds = 0;
+    char *data = nx_alloc(65536);
+    nx_require(l.data.data && data);
+    nx_require_ok(nx_spawn(&fiber, large_send, &l));
+    while (total < LARGE) {
+        int came[2];
+        size_t got, count = 2;
+        nx_require_ok(nx_net_receive_fds(p.server, data, 65536, &got, came, &count));
+        nx_require(got > 0);
+        total += got;
+        for (size_t i = 0; i < count; i++) (void)close(came[i]);
+        fds += count;
+    }
+    nx_expect_eq(fds, (size_t)1);
+    nx_expect_ok(nx_join(fiber));
+    pair_end(&p);
+}
+
 /* ---- Addresses */
 
 NX_TEST("addresses are read and spelled")
@@ -559,14 +747,20 @@ NX_TEST("addresses are read and spelled")
         {"unix:/tmp/a.sock", NULL},
         {"unix:@name", NULL},
         {"::ffff:1.2.3.4", NULL},
+        {"fe80::1%lo", NULL},
+        {"[fe80::1%lo]:80", NULL},
+        {"[FE80::1%1]:80", "[fe80::1%lo]:80"}, /* the first interface is lo in each namespace */
+        {"[ff02::fb%lo]:5353", NULL},
+        {"[fe80::1%999999]:80", NULL}, /* no such interface: there may be one */
     };
     nx_address a, b;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         nx_expect_ok(nx_address_parse(&a, rows[i].text));
         nx_expect_eq(nx_address_text(&a), rows[i].spelled ? rows[i].spelled : rows[i].text);
     }
-    static const char *const wrong[] = {"",      "example.com", ":80",  "127.0.0.1:x",
-                                        "1.2.3", "[::1",        "unix:"};
+    static const char *const wrong[] = {
+        "",      "example.com",  ":80",    "127.0.0.1:x",        "1.2.3",           "[::1",
+        "unix:", "[fe80::1%]:1", "::1%lo", "[fe80::1%nobody]:1", "[fe80::1%lo%lo]", "1.2.3.4%lo"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         nx_expect_err(NX_EINVAL, nx_address_parse(&a, wrong[i]));
         nx_expect_eq(a.kind, NX_ADDRESS_NONE);
@@ -578,6 +772,10 @@ NX_TEST("addresses are read and spelled")
     nx_require_ok(nx_address_parse(&b, "[::ffff:10.0.0.1]:2"));
     nx_expect(nx_address_same_host(&a, &b));
     nx_require_ok(nx_address_parse(&b, "10.0.0.2:1"));
+    nx_expect(!nx_address_same_host(&a, &b));
+    nx_require_ok(nx_address_parse(&a, "fe80::1%lo"));
+    nx_expect_eq(a.scope, (uint32_t)if_nametoindex("lo"));
+    nx_require_ok(nx_address_parse(&b, "fe80::1%999999"));
     nx_expect(!nx_address_same_host(&a, &b));
     nx_require_ok(nx_address_parse(&b, "unix:/a"));
     nx_expect(!nx_address_same_host(&a, &b));

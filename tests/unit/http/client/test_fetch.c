@@ -127,6 +127,23 @@ static nx_err slow(nx_request *req, nx_response *res)
     return nx_response_send(res, "late");
 }
 
+/* Says back what it hears, as it hears it. */
+static nx_err talk(nx_request *req, nx_response *res)
+{
+    nx_bytes piece;
+    do {
+        NX_TRY(nx_request_read(req, &piece));
+        NX_TRY(piece.len ? nx_response_write(res, piece) : nx_response_end(res));
+    } while (piece.len);
+    return NX_OK;
+}
+
+static nx_err refuse(nx_request *req, nx_response *res)
+{
+    (void)req, (void)res;
+    return nx_http_error(413, "too much");
+}
+
 static nx_err serve(void *arg)
 {
     return nx_http_listen(arg);
@@ -140,6 +157,8 @@ static const char *server_begin(void)
     nx_http_get(server, "/pieces", pieces);
     nx_http_route(server, "*", "/go", go);
     nx_http_get(server, "/slow", slow);
+    nx_http_route(server, "POST", "/talk", talk);
+    nx_http_route(server, "POST", "/refuse", refuse);
     nx_http_compress(server);
     nx_require_ok(nx_spawn(&server_fiber, serve, server));
     while (!nx_http_port(server)) nx_require_ok(nx_sleep(NX_MS(1)));
@@ -302,6 +321,216 @@ NX_TEST("bodies are read in pieces, decoded, or as they come; and connections ar
     }
     nx_http_stats_get(server, &after);
     nx_expect(after.accepted - before.accepted <= 1);
+    server_end();
+}
+
+NX_TEST("HTTP/2 without TLS, where it is known to be spoken")
+{
+    const char *at = nx_format("%s/echo", server_begin());
+    nx_fetched *res;
+    nx_http_stats before = {.size = sizeof before}, after = before;
+    nx_http_stats_get(server, &before);
+    for (int i = 0; i < 20; i++) {
+        nx_require_ok(nx_fetch(&res, at, .text = "over frames", .version = NX_HTTP_2));
+        nx_expect_eq(nx_fetched_protocol(res), "HTTP/2");
+        nx_expect_eq(body(res), "over frames");
+    }
+    nx_http_stats_get(server, &after);
+    nx_expect_eq(after.accepted - before.accepted, (uint64_t)1);
+    /* Its connections are its own. */
+    nx_require_ok(nx_fetch(&res, at, .text = "over lines"));
+    nx_expect_eq(nx_fetched_protocol(res), "HTTP/1.1");
+    nx_require_ok(nx_fetch(&res, at, .text = "over lines", .version = NX_HTTP_1));
+    nx_expect_eq(nx_fetched_protocol(res), "HTTP/1.1");
+    nx_expect_err(NX_EINVAL, nx_fetch(&res, at, .version = (nx_http_version)77));
+    server_end();
+
+    struct peer p = {0};
+    peer_begin(&p, ANSWERS("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"));
+    nx_expect_err(NX_EPROTO, nx_fetch(&res, peer_url(&p, "/"), .version = NX_HTTP_2));
+    nx_expect(strstr(nx_error_last()->message, "speaks HTTP/1.1, not HTTP/2") != NULL);
+    nx_expect_eq(p.connections, (size_t)1);
+    peer_end(&p);
+}
+
+/* ---- A source that gives what it is told to, when it is told to */
+
+struct said {
+    const char *text; /* is given next */
+    nx_err fails;
+    bool ends, closed;
+};
+
+static nx_err said_read(void *state, void *data, size_t len, size_t *got)
+{
+    struct said *s = state;
+    (void)len; /* there is room for a few words */
+    while (!s->text && !s->ends && !s->fails) NX_TRY(nx_sleep(NX_MS(1)));
+    *got = s->text ? strlen(s->text) : 0;
+    if (s->text) memcpy(data, s->text, *got);
+    nx_err err = s->text || !s->fails ? NX_OK : nx_fail(s->fails, "the words fail");
+    s->text = NULL;
+    return err;
+}
+
+static void said_close(void *state)
+{
+    ((struct said *)state)->closed = true;
+}
+
+static nx_stream *words(struct said *s, const char *first)
+{
+    static const nx_stream_type type = {
+        .size = sizeof type, .name = "words", .read = said_read, .close = said_close};
+    *s = (struct said){.text = first};
+    return nx_stream_new(&type, s);
+}
+
+static const nx_http_version versions[] = {NX_HTTP_1, NX_HTTP_2};
+enum { VERSIONS = 2 };
+
+NX_TEST("an answer is read while the request is still sent")
+{
+    const char *at = server_begin();
+    static const char *const more[] = {"two ", "three ", "four"};
+    for (int v = 0; v < VERSIONS; v++) {
+        nx_fetched *res;
+        struct said s;
+        nx_bytes piece;
+        nx_require_ok(nx_fetch(&res, nx_format("%s/talk", at), .source = words(&s, "one "),
+                               .version = versions[v]));
+        nx_require_ok(nx_fetched_read(res, &piece));
+        nx_expect_eq(piece, "one ");
+        for (int i = 0; i < 3; i++) {
+            s.text = more[i];
+            nx_require_ok(nx_fetched_read(res, &piece));
+            nx_expect_eq(piece, more[i]);
+        }
+        nx_expect(!s.closed);
+        s.ends = true;
+        nx_require_ok(nx_fetched_read(res, &piece));
+        nx_expect_eq(piece.len, (size_t)0);
+        nx_expect(s.closed);
+
+        /* As much as there is room for nowhere goes both ways at once. */
+        enum { LARGE = 8 << 20 };
+        char *large = malloc(LARGE);
+        for (size_t i = 0; large && i < LARGE; i++) large[i] = (char)(i * 7 + i / 1000);
+        nx_require_ok(nx_fetch(&res, nx_format("%s/talk", at), .version = versions[v],
+                               .source = nx_memory_reader(nx_slice(large, LARGE))));
+        nx_bytes all;
+        nx_require_ok(nx_fetched_body(res, &all));
+        nx_expect(nx_bytes_eq(all, nx_slice(large, LARGE)));
+        free(large);
+    }
+    /* Both connections have been kept. */
+    nx_http_stats stats = {.size = sizeof stats};
+    nx_http_stats_get(server, &stats);
+    nx_expect_eq(stats.accepted, (uint64_t)VERSIONS);
+    server_end();
+}
+
+NX_TEST("an answer that refuses a body comes before the body has been sent")
+{
+    const char *at = server_begin();
+    nx_fetched *res;
+    struct said s;
+    for (int v = 0; v < VERSIONS; v++) {
+        nx_require_ok(nx_fetch(&res, nx_format("%s/refuse", at), .source = words(&s, NULL),
+                               .version = versions[v]));
+        nx_expect_eq(nx_fetched_status(res), 413);
+        nx_expect(s.closed);
+        nx_expect(strstr(body(res), "too much") != NULL);
+        nx_require_ok(nx_fetch(&res, nx_format("%s/echo", at), .version = versions[v]));
+        nx_expect_eq(nx_fetched_status(res), 200);
+    }
+    server_end();
+
+    struct peer p = {0};
+    peer_begin(&p, ANSWERS("HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno",
+                           "HTTP/1.1 303 See\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+                           "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"));
+    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, "some")));
+    nx_expect_eq(nx_fetched_status(res), 413);
+    nx_expect(s.closed);
+    nx_expect_eq(body(res), "no");
+    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, NULL)));
+    nx_expect_eq(nx_fetched_status(res), 200);
+    nx_expect(s.closed);
+    nx_expect_eq(body(res), "yes");
+    nx_expect_eq(p.connections, (size_t)3);
+    peer_end(&p);
+}
+
+NX_TEST("what is still sent when all of an answer has come goes to its end where that may be")
+{
+    struct peer p = {.keeps = true};
+    struct said s;
+    nx_fetched *res;
+    nx_bytes piece;
+    peer_begin(&p, ANSWERS("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+                           "HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n",
+                           "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbye"));
+    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, NULL), .source_length = 5));
+    nx_require_ok(nx_fetched_read(res, &piece));
+    nx_expect_eq(piece, "ok");
+    nx_expect(!s.closed);
+    s.text = "hello";
+    s.ends = true;
+    nx_require_ok(nx_fetched_read(res, &piece));
+    nx_expect_eq(piece.len, (size_t)0);
+    nx_expect(s.closed);
+    /* The same connection, then. */
+    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = nx_memory_reader(nx_str("world")),
+                           .source_length = 5));
+    nx_expect(strncmp(p.asked, "helloPOST / HTTP/1.1\r\n", 22) == 0);
+    nx_expect_eq(nx_fetched_status(res), 201);
+    nx_expect_eq(p.connections, (size_t)1);
+    /* Who closes behind his answer has heard enough with it. */
+    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, NULL), .source_length = 5));
+    nx_expect(strncmp(p.asked, "worldPOST / HTTP/1.1\r\n", 22) == 0);
+    nx_expect_eq(body(res), "bye");
+    nx_expect(s.closed);
+    peer_end(&p);
+}
+
+NX_TEST("the deadline holds while a source is read, and its errors end the request")
+{
+    const char *host = server_begin();
+    for (int v = 0; v < VERSIONS; v++) {
+        const char *paths[] = {"/echo", "/talk"}; /* that answers at the end, and at once */
+        for (int i = 0; i < 2; i++) {
+            const char *at = nx_format("%s%s", host, paths[i]);
+            nx_fetched *res = NULL;
+            struct said s;
+            nx_bytes piece;
+            nx_err err = nx_fetch(&res, at, .source = words(&s, "one"), .version = versions[v],
+                                  .deadline = NX_MS(300));
+            if (!err && i) err = nx_fetched_read(res, &piece);
+            if (!err && i) err = nx_fetched_read(res, &piece);
+            nx_expect_err(NX_ETIMEDOUT, err);
+            nx_expect(strstr(nx_error_last()->message, "(deadline)") != NULL);
+            nx_expect(s.closed);
+
+            nx_stream *source = words(&s, "one");
+            s.fails = i ? NX_OK : NX_EFAILED;
+            err = nx_fetch(&res, at, .source = source, .version = versions[v]);
+            s.fails = NX_EFAILED;
+            while (!err && i) err = nx_fetched_read(res, &piece);
+            nx_expect_err(NX_EFAILED, err);
+            nx_expect(strstr(nx_error_last()->message, "the words fail") != NULL);
+            nx_expect(s.closed);
+        }
+        /* Who has heard enough closes the answer, and with it the source. */
+        nx_fetched *res;
+        struct said s;
+        nx_require_ok(nx_fetch(&res, nx_format("%s/talk", host), .source = words(&s, "one"),
+                               .version = versions[v]));
+        nx_expect(!s.closed);
+        nx_fetched_close(res);
+        nx_expect(s.closed);
+        nx_require_ok(nx_fetch(&res, nx_format("%s/echo", host), .version = versions[v]));
+    }
     server_end();
 }
 

@@ -27,7 +27,7 @@ NX_TEST("upstreams as they are named")
     } good[] = {
         {"http://a:8080", "a:8080", "", 8080},    {"http://a/", "a", "", 80},
         {"http://a/b/c/", "a", "/b/c", 80},       {"http://[::1]:1", "[::1]:1", "", 1},
-        {"unix:/run/x.sock", "localhost", "", 0},
+        {"unix:/run/x.sock", "localhost", "", 0}, {"https://a/", "a", "", 443},
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         nx_subtest ("%s", good[i].text) {
@@ -37,9 +37,10 @@ NX_TEST("upstreams as they are named")
             nx_expect_eq(u.authority, good[i].authority);
             nx_expect_eq(u.base, good[i].base);
             nx_expect_eq(u.port, good[i].port);
+            nx_expect_eq((bool)u.tls, good[i].port == 443);
             nx__upstream_free(&u);
         }
-    static const char *const bad[] = {"a:8080",       "https://a",        "http://a?b",
+    static const char *const bad[] = {"a:8080",       "ftp://a",          "http://a?b",
                                       "http://u@a",   "http://a#b",       "unix:",
                                       "http://a:b:c", "http://a:999999/", ""};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
