@@ -320,7 +320,7 @@ static struct iovec *pieces_copy(const void *data, size_t count, struct iovec *s
                        offsetof(nx_bytes, len) == offsetof(struct iovec, iov_len),
                    "they are the same to the system");
     struct iovec *pieces = count <= PIECES_ON_STACK ? small : malloc(count * sizeof *pieces);
-    if (pieces) memcpy(pieces, data, count * sizeof *pieces);
+    if (pieces && count) memcpy(pieces, data, count * sizeof *pieces);
     return pieces;
 }
 

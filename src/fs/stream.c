@@ -22,9 +22,11 @@ static nx_err file_read(void *state, void *data, size_t len, size_t *got)
     return nx__fs_result(n, "read", file->path);
 }
 
+/* A pipe that nobody has had open to write has no end yet. */
 static bool file_direct(void *state, struct nx__direct *out)
 {
     struct nx_file *file = state;
+    if (file->unheard) file->unheard = nx__fd_wait(file->fd, NX__READABLE) != 0;
     *out = (struct nx__direct){.fd = file->fd, .position = file->streams ? NULL : &file->position};
     return !file->unheard;
 }

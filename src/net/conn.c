@@ -227,9 +227,22 @@ static void stream_close(void *state)
     if (c->released && !c->users) free(c);
 }
 
+static bool is_open(void *owner)
+{
+    return ((const nx_conn *)owner)->socket.fd >= 0;
+}
+
+static nx_err stream_wait(void *owner, uint32_t event)
+{
+    return nx__conn_wait(owner, event, NX_FOREVER,
+                         event == NX__READABLE ? "read from" : "write to");
+}
+
 static bool stream_direct(void *state, struct nx__direct *out)
 {
-    *out = (struct nx__direct){.fd = ((nx_conn *)state)->socket.fd};
+    static const struct nx__direct_guard guard = {.is_open = is_open, .wait = stream_wait};
+    *out =
+        (struct nx__direct){.fd = ((nx_conn *)state)->socket.fd, .guard = &guard, .owner = state};
     return out->fd >= 0;
 }
 
@@ -268,7 +281,7 @@ void nx_conn_close(nx_conn *conn)
     if (!conn) return;
     conn->released = true;
     end(conn);
-    if (conn->stream && !conn->stream->split && !conn->users)
+    if (conn->stream && !conn->stream->split && !conn->stream->held && !conn->users)
         nx_stream_close(conn->stream);
     else if (!conn->stream && !conn->users)
         free(conn);

@@ -2,6 +2,7 @@
 #include "base/sigpipe.h"
 #include "loop/files.h"
 #include "process/process.h"
+#include "stream/stream.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -45,7 +46,7 @@ static void descriptor_close(struct nx__process_pipe *pipe)
 void nx__process_pipe_close(struct nx__process_pipe *pipe)
 {
     /* What a fiber is in stays that one's to close. */
-    if (!pipe->watch.waiter) nx_stream_close(pipe->stream);
+    if (!pipe->watch.waiter && !(pipe->stream && pipe->stream->held)) nx_stream_close(pipe->stream);
     descriptor_close(pipe);
 }
 
@@ -193,6 +194,26 @@ static void pipe_close(void *state)
     if (!last_words) descriptor_close(pipe);
 }
 
+static bool is_open(void *owner)
+{
+    return ((const struct nx__process_pipe *)owner)->fd >= 0;
+}
+
+static nx_err stream_wait(void *owner, uint32_t event)
+{
+    struct nx__process_pipe *pipe = owner;
+    return is_open(pipe) ? pipe_wait(pipe, event) : missing(pipe);
+}
+
+/* A terminal has more to it than its bytes. */
+static bool pipe_direct(void *state, struct nx__direct *out)
+{
+    static const struct nx__direct_guard guard = {.is_open = is_open, .wait = stream_wait};
+    const struct nx__process_pipe *pipe = state;
+    *out = (struct nx__direct){.fd = pipe->fd, .guard = &guard, .owner = state};
+    return pipe->fd >= 0 && pipe->process->terminal < 0;
+}
+
 static nx_stream *stream_of(nx_process *process, int which)
 {
     static const nx_stream_type sink = {.size = sizeof sink,
@@ -205,7 +226,10 @@ static nx_stream *stream_of(nx_process *process, int which)
                                           .read = pipe_read,
                                           .close = pipe_close};
     struct nx__process_pipe *pipe = &process->pipes[which];
-    if (!pipe->stream) pipe->stream = nx_stream_new(which == NX__IN ? &sink : &source, pipe);
+    if (!pipe->stream) {
+        pipe->stream = nx_stream_new(which == NX__IN ? &sink : &source, pipe);
+        (void)nx__stream_direct(pipe->stream, pipe_direct);
+    }
     return pipe->stream;
 }
 

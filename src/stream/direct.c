@@ -97,12 +97,38 @@ static bool ready(int fd, short events)
     return poll(&p, 1, 0) != 0;
 }
 
-/* Whichever end it is that is not ready. */
-static int64_t wait_ends(const struct move *m)
+/* Of what others may close the descriptor is a copy: nobody else's, whatever happens meanwhile. */
+static bool side_begin(struct nx__direct *s)
 {
-    if (!ready(m->from, POLLIN)) return nx__fd_wait(m->from, NX__READABLE);
-    if (!ready(m->to, POLLOUT)) return nx__fd_wait(m->to, NX__WRITABLE);
-    return nx_yield() ? -ECANCELED : 0;
+    if (s->guard) s->fd = s->guard->is_open(s->owner) ? fcntl(s->fd, F_DUPFD_CLOEXEC, 0) : -1;
+    return s->fd >= 0;
+}
+
+static void side_end(const struct nx__direct *s)
+{
+    if (s->guard && s->fd >= 0) (void)close(s->fd);
+}
+
+static bool side_is_open(const struct nx__direct *s)
+{
+    return !s->guard || s->guard->is_open(s->owner);
+}
+
+/* `*more` is false where another way may do. */
+static nx_err side_wait(const struct nx__direct *s, uint32_t event, bool *more)
+{
+    if (s->guard) return s->guard->wait(s->owner, event);
+    int64_t result = nx__fd_wait(s->fd, event);
+    *more = result == 0;
+    return result == -ECANCELED ? nx__error_set(NX_ECANCELED, "cancelled") : NX_OK;
+}
+
+/* Whichever end it is that is not ready. Nothing comes between the look and the wait. */
+static nx_err wait_ends(const struct nx__direct *source, const struct nx__direct *sink, bool *more)
+{
+    if (!ready(source->fd, POLLIN)) return side_wait(source, NX__READABLE, more);
+    if (!ready(sink->fd, POLLOUT)) return side_wait(sink, NX__WRITABLE, more);
+    return nx_yield();
 }
 
 static int64_t move_once(struct move *m)
@@ -110,6 +136,29 @@ static int64_t move_once(struct move *m)
     int64_t n = nx__file_turn(m->waits ? 0 : m->len);
     if (n < 0) return n;
     return m->waits ? nx__file_call(run, m) : run(m);
+}
+
+static nx_err move_all(const struct nx__direct *source, const struct nx__direct *sink)
+{
+    off_t from_at = source->position ? (off_t)*source->position : 0;
+    off_t to_at = sink->position ? (off_t)*sink->position : 0;
+    struct move m = {.from = source->fd,
+                     .to = sink->fd,
+                     .from_at = source->position ? &from_at : NULL,
+                     .to_at = sink->position ? &to_at : NULL};
+    if (!choose(&m)) return NX_OK;
+    nx__sigpipe_quiet();
+    for (bool more = true; more && side_is_open(source) && side_is_open(sink);) {
+        int64_t n = move_once(&m);
+        if (source->position) *source->position = (uint64_t)from_at;
+        if (sink->position) *sink->position = (uint64_t)to_at;
+        if (n == -ECANCELED) return nx__error_set(NX_ECANCELED, "cancelled");
+        if (n == -EAGAIN)
+            NX_TRY(wait_ends(source, sink, &more));
+        else
+            more = n > 0;
+    }
+    return NX_OK;
 }
 
 nx_stream *nx__stream_direct(nx_stream *stream, nx__direct_fn fn)
@@ -138,20 +187,9 @@ nx_err nx__direct_move(nx_stream *from, nx_stream *to, bool *all)
         !from->direct(from->state, &source) || !to->direct(to->state, &sink))
         return NX_OK;
     if (sink.send) return file_send(to, &source, &sink, all);
-    off_t from_at = source.position ? (off_t)*source.position : 0;
-    off_t to_at = sink.position ? (off_t)*sink.position : 0;
-    struct move m = {.from = source.fd,
-                     .to = sink.fd,
-                     .from_at = source.position ? &from_at : NULL,
-                     .to_at = sink.position ? &to_at : NULL};
-    if (!choose(&m)) return NX_OK;
-    nx__sigpipe_quiet();
-    int64_t n;
-    do {
-        n = move_once(&m);
-        if (source.position) *source.position = (uint64_t)from_at;
-        if (sink.position) *sink.position = (uint64_t)to_at;
-        if (n == -EAGAIN) n = wait_ends(&m) == 0 ? 1 : -ECANCELED;
-    } while (n > 0);
-    return n == -ECANCELED ? nx__error_set(NX_ECANCELED, "cancelled") : NX_OK;
+    bool begun = side_begin(&source);
+    nx_err err = begun && side_begin(&sink) ? move_all(&source, &sink) : NX_OK;
+    if (begun) side_end(&sink);
+    side_end(&source);
+    return err;
 }

@@ -24,6 +24,12 @@ static nx_err half_finish(void *state, nx_stream *next)
     return nx_stream_finish(((struct whole *)state)->stream);
 }
 
+static bool half_direct(void *state, struct nx__direct *out)
+{
+    nx_stream *stream = ((struct whole *)state)->stream;
+    return stream->direct && !nx__stream_ahead(stream).len && stream->direct(stream->state, out);
+}
+
 static void source_close(void *state)
 {
     struct whole *w = state;
@@ -71,7 +77,7 @@ nx_err nx_stream_split(nx_stream *duplex, nx_stream **source, nx_stream **sink)
         nx_stream_close(duplex);
         return nx__error_take(&why, err);
     }
-    *source = nx_stream_new(&reads, w);
-    *sink = nx_stream_new(&writes, w);
+    *source = nx__stream_direct(nx_stream_new(&reads, w), half_direct);
+    *sink = nx__stream_direct(nx_stream_new(&writes, w), half_direct);
     return NX_OK;
 }

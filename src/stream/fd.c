@@ -290,5 +290,5 @@ nx_stream *nx_fd_duplex_with(int fd, const nx_fd_options *options)
     b->to.keep = false;
     b->to.fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     if (failed(&b->to, b->to.fd < 0 ? -errno : 0, "use")) return refused(b);
-    return nx_stream_new(&type, b);
+    return nx__stream_direct(nx_stream_new(&type, b), reader_direct);
 }

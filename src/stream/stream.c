@@ -53,7 +53,10 @@ nx_stream **nx__streams_copy(nx_stream *const *streams, size_t count, const char
     while (none < count && streams[none]) none++;
     nx_stream **copy = none == count ? malloc((count ? count : 1) * sizeof *copy) : NULL;
     if (copy) {
-        if (count) memcpy(copy, streams, count * sizeof *copy);
+        for (size_t i = 0; i < count; i++) {
+            copy[i] = streams[i];
+            if (!copy[i]->error) copy[i]->held = true;
+        }
         return copy;
     }
     for (size_t i = 0; i < count; i++) nx_stream_close(streams[i]);

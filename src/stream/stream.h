@@ -27,6 +27,7 @@ struct nx_stream {
     struct nx__buffer ahead; /* of a source: what has been read, */
     size_t ahead_taken;      /* from where on it has not been given */
     bool finished;
+    bool held;   /* a pipe has it, and closes it */
     bool split;  /* its halves have it */
     bool enough; /* what comes before it need not go on */
 };

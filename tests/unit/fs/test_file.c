@@ -66,6 +66,9 @@ NX_TEST("places and pieces leave nothing out")
     for (int i = 0; i < 2000; i++) many[i] = nx_str("y");
     nx_expect_err(NX_ELIMIT, nx_file_writev(f, many, 2000));
     nx_expect_ok(nx_file_writev(f, many, NX_FILE_PIECES_MOST));
+    nx_expect_ok(nx_file_writev(f, NULL, 0));
+    nx_expect_ok(nx_file_readv(f, NULL, 0, &got));
+    nx_expect_eq(got, 0);
     nx_expect_ok(nx_file_close(f));
     nx_expect_eq(contents("a").len, 8 + NX_FILE_PIECES_MOST);
 }

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <nexus/fiber.h>
+#include <nexus/fs.h>
 #include <nexus/net.h>
 #include <nexus/runtime.h>
 #include <nexus/timer.h>
@@ -355,6 +356,38 @@ NX_TEST("who waits is sent out when another fiber stops the connection, or cance
     pair_end(&p);
 }
 
+struct sending {
+    const char *path;
+    nx_conn *conn;
+};
+
+static nx_err send_file(void *arg)
+{
+    const struct sending *s = arg;
+    return nx_pipe(nx_fs_reader(s->path), nx_net_stream(s->conn));
+}
+
+/* By the kernel, which knows neither. */
+NX_TEST("a file that is sent keeps to the deadline, and ends with the connection")
+{
+    struct pair p = pair_make("127.0.0.1:0");
+    struct sending sending = {nx_format("%s/large", nx_test_dir()), p.client};
+    nx_fiber *sender;
+    nx_require_ok(nx_fs_write_file(sending.path, nx_str("")));
+    nx_require_ok(nx_fs_truncate(sending.path, (uint64_t)256 << 20));
+    nx_net_deadlines(p.client, 0, NX_MS(10));
+    nx_expect_err(NX_ETIMEDOUT, send_file(&sending));
+    nx_expect_contains(nx_error_last()->message, "the peer took nothing before the deadline");
+    pair_end(&p);
+    p = pair_make("127.0.0.1:0");
+    sending.conn = p.client;
+    nx_require_ok(nx_spawn(&sender, send_file, &sending));
+    nx_require_ok(nx_sleep(NX_MS(20))); /* it waits by then, most times */
+    nx_conn_stop(p.client);
+    nx_expect_err(NX_ECLOSED, nx_join(sender));
+    pair_end(&p);
+}
+
 NX_TEST("the stream and the connection may be closed in any order")
 {
     nx_stream *source, *sink;
@@ -370,6 +403,12 @@ NX_TEST("the stream and the connection may be closed in any order")
     nx_stream_close(source);
     nx_stream_close(sink);
     pair_end(&p);
+    p = pair_make("127.0.0.1:0");
+    nx_stream *both = nx_concat(nx_net_stream(p.server), nx_memory_reader(nx_str("x")));
+    pair_end(&p);
+    char byte;
+    nx_expect_err(NX_ECLOSED, nx_stream_read_exact(both, &byte, 1));
+    nx_stream_close(both);
     nx_conn_close(NULL);
     nx_conn_reset(NULL);
     nx_listener_close(NULL);

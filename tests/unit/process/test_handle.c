@@ -125,6 +125,55 @@ NX_TEST("who waits for a pipe can be cancelled, and hears of its closing")
     nx_expect(no_zombie());
 }
 
+/* ---- Pipes whose program is closed by another fiber */
+
+/* One that has left the group, and has the pipe still: its end is not what a reader hears of. */
+static const char escape[] = "setsid sh -c 'echo $$; exec sleep 1000' &";
+static pid_t escaped;
+
+static nx_err hold_up(void *arg, nx_bytes bytes, nx_stream *next)
+{
+    (void)arg;
+    escaped = atoi(nx_copy(bytes));
+    NX_TRY(nx_sleep(NX_MS(20)));
+    return nx_stream_write(next, bytes);
+}
+
+static nx_err gather_slowly(void *arg)
+{
+    nx_bytes out;
+    return nx_pipe(nx_process_out(arg), nx_transform(hold_up, NULL), nx_memory_writer(&out, 100));
+}
+
+static nx_err save(void *arg)
+{
+    return nx_pipe(nx_process_out(arg), nx_fs_writer(at("saved")));
+}
+
+NX_TEST("a pipe hears of its program's closing wherever it is")
+{
+    nx_process *p;
+    nx_fiber *f;
+    nx_bytes saved = {0};
+    nx_require_ok(nx_process_start(&p, NX_SHELL(escape), .out = NX_IO_PIPE));
+    nx_require_ok(nx_spawn(&f, gather_slowly, p));
+    while (!escaped) nx_require_ok(nx_sleep(NX_MS(1)));
+    nx_process_close(p);
+    nx_expect_err(NX_ECLOSED, nx_join(f));
+    nx_expect_eq(kill(escaped, SIGKILL), 0);
+    nx_require_ok(nx_process_start(&p, NX_SHELL(escape), .out = NX_IO_PIPE));
+    nx_require_ok(nx_fs_write_file(at("saved"), nx_str("")));
+    nx_require_ok(nx_spawn(&f, save, p));
+    while (!saved.len) {
+        nx_require_ok(nx_sleep(NX_MS(1)));
+        nx_require_ok(nx_fs_read_file(at("saved"), &saved));
+    }
+    nx_process_close(p);
+    nx_expect_err(NX_ECLOSED, nx_join(f));
+    nx_expect_eq(kill(atoi(saved.data), SIGKILL), 0);
+    nx_expect(no_zombie());
+}
+
 static nx_err read_all(void *arg)
 {
     char text[16];

@@ -7,10 +7,12 @@
 #include <fcntl.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
+#include <nexus/process.h>
 #include <nexus/stream.h>
 #include <nexus/test.h>
 #include <stdio.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { SIZE = 40000 };
@@ -261,4 +263,176 @@ NX_TEST("a ring fails", .deadline = NX_S(110))
     if (nx__uring_probe() != 0) nx_skip("this kernel has no io_uring, or refuses it");
     if (!faults_ring()) nx_skip("operations of a ring fail at will from Linux 6.10 on");
     calls_fail();
+}
+
+/* ---- Who moves the bytes */
+
+enum end {
+    A_FILE,
+    AN_OPEN_FILE,
+    A_FIFO,
+    A_PIPE,
+    A_PROGRAM,
+    A_SOCKET,
+    A_HALF, /* of a socket's two directions */
+    ENDS
+};
+
+static bool is_file(enum end end)
+{
+    return end == A_FILE || end == AN_OPEN_FILE;
+}
+
+static bool is_socket(enum end end)
+{
+    return end == A_SOCKET || end == A_HALF;
+}
+
+/* What has the kernel move them, as docs/stream.md says, or "none". */
+static const char *mover(enum end from, enum end to)
+{
+    if (is_file(from) && is_file(to)) return "copy_file_range";
+    if (is_file(from) && is_socket(to)) return "sendfile";
+    bool pipe = !is_file(from) && !is_socket(from);
+    return pipe || (!is_file(to) && !is_socket(to)) ? "splice" : "none";
+}
+
+enum { WORDS = 1000 };
+
+/* One of the two streams of a pair and what is at its other end. */
+struct place {
+    nx_stream *stream, *other_half;
+    nx_process *program;
+    int peer; /* of a pipe or a socket; -1: none */
+};
+
+static void give_words(int fd)
+{
+    nx_require_eq(write(fd, text.data, WORDS), WORDS);
+    nx_require_eq(close(fd), 0);
+}
+
+static int socket_make(struct place *place)
+{
+    int two[2];
+    nx_require_eq(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, two), 0);
+    place->peer = two[1];
+    return two[0];
+}
+
+static struct place source_make(enum end end)
+{
+    struct place p = {.peer = -1};
+    const char *fifo = nx_format("%s/fifo", nx_test_dir());
+    int two[2];
+    switch (end) {
+    case A_FILE: p.stream = nx_fs_reader(file_in); break;
+    case AN_OPEN_FILE: p.stream = nx_fd_reader(open(file_in, O_RDONLY | O_CLOEXEC)); break;
+    case A_FIFO:
+        (void)unlink(fifo);
+        nx_require_eq(mkfifo(fifo, 0600), 0);
+        p.stream = nx_fs_reader(fifo);
+        give_words(open(fifo, O_WRONLY | O_CLOEXEC));
+        break;
+    case A_PROGRAM:
+        nx_require_ok(nx_process_start(&p.program, NX_ARGV("cat", file_in), .out = NX_IO_PIPE));
+        nx_require_ok(nx_process_wait(p.program, NULL));
+        p.stream = nx_process_out(p.program);
+        break;
+    case A_SOCKET:
+    case A_HALF:
+        p.stream = nx_fd_duplex(socket_make(&p));
+        if (end == A_HALF) nx_require_ok(nx_stream_split(p.stream, &p.stream, &p.other_half));
+        give_words(p.peer);
+        p.peer = -1;
+        break;
+    default:
+        nx_require_eq(pipe2(two, O_CLOEXEC), 0);
+        give_words(two[1]);
+        p.stream = nx_fd_reader(two[0]);
+        break;
+    }
+    return p;
+}
+
+static struct place sink_make(enum end end)
+{
+    struct place p = {.peer = -1};
+    int two[2];
+    switch (end) {
+    case A_FILE: p.stream = nx_fs_writer(file_out); break;
+    case AN_OPEN_FILE:
+        p.stream = nx_fd_writer(open(file_out, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+        break;
+    case A_PIPE:
+        nx_require_eq(pipe2(two, O_CLOEXEC), 0);
+        p.peer = two[0];
+        p.stream = nx_fd_writer(two[1]);
+        break;
+    case A_PROGRAM:
+        nx_require_ok(nx_process_start(&p.program, NX_ARGV("cat"), .in = NX_IO_PIPE,
+                                       .out = NX_IO_FILE(file_out)));
+        p.stream = nx_process_in(p.program);
+        break;
+    default:
+        p.stream = nx_fd_duplex(socket_make(&p));
+        if (end == A_HALF) nx_require_ok(nx_stream_split(p.stream, &p.other_half, &p.stream));
+        break;
+    }
+    return p;
+}
+
+/* What has come out of the other end, where it was no error. */
+static bool has_words(const struct place *p)
+{
+    if (p->program) nx_expect_ok(nx_process_wait(p->program, NULL));
+    if (p->peer < 0) {
+        nx_require_ok(nx_fs_read_file(file_out, &out));
+    } else {
+        char *data = nx_alloc(SIZE);
+        ssize_t n = read(p->peer, data, SIZE);
+        out = nx_slice(data, n > 0 ? (size_t)n : 0);
+    }
+    return nx_bytes_eq(out, nx_slice(text.data, WORDS));
+}
+
+static void place_end(struct place *p)
+{
+    nx_stream_close(p->other_half);
+    nx_process_close(p->program);
+    if (p->peer >= 0) (void)close(p->peer);
+}
+
+/* Whatever call fails in turn, the one that moves them is among them. */
+static const char *mover_met(enum end from, enum end to)
+{
+    static const char *const movers[] = {"copy_file_range", "sendfile", "splice"};
+    const char *failed = "";
+    for (unsigned long n = 1; failed; n++) {
+        nx_scope *scope;
+        nx_require_ok(nx_scope_open(&scope));
+        struct place source = source_make(from), sink = sink_make(to);
+        faults_begin(EIO, n);
+        nx_err err = nx_pipe(source.stream, sink.stream);
+        failed = faults_stop();
+        if (!err) nx_expect(has_words(&sink));
+        place_end(&source);
+        place_end(&sink);
+        nx_require_ok(nx_scope_close(&scope));
+        for (size_t i = 0; failed && i < sizeof movers / sizeof *movers; i++)
+            if (strcmp(failed, movers[i]) == 0) return failed;
+    }
+    return "none";
+}
+
+NX_TEST("the kernel moves what it can from end to end", .deadline = NX_S(110))
+{
+    nx__uring_refused = true;
+    begin();
+    nx_require_ok(nx_fs_write_file(file_in, nx_slice(text.data, WORDS)));
+    for (enum end from = A_FILE; from < ENDS; from++)
+        for (enum end to = A_FILE; to < ENDS; to++)
+            if (to != A_FIFO)
+                nx_subtest ("from %d to %d", (int)from, (int)to)
+                    nx_expect_eq(mover_met(from, to), mover(from, to));
 }
