@@ -96,7 +96,7 @@ struct nx__client_driver {
     /* The next piece of the body, empty at its end; it stays until the next call. */
     nx_err (*read)(struct nx__exchange *x, nx_bytes *piece);
     /* Of an exchange that is `apart`: it has been sent, or not. Who waits for the answer goes by
-     * that. NULL: this driver reads no answer before all has been sent. Does not suspend. */
+     * that. Does not suspend. */
     void (*told)(struct nx__exchange *x);
     /* The exchange is over, be it done or given up; it stays the caller's memory. Says by
      * conn->broken whether the connection goes on. Does not suspend. */

@@ -27,8 +27,7 @@ enum {
     MAX_HEADERS = 200,
     FIELDS_MOST = 200,        /* of a request */
     DRAINED_MOST = 64 * 1024, /* of a body that nobody wants, for the connection's sake */
-    UPLOAD_PIECE = 64 * 1024,
-    OWN_FIELDS = 4, /* that each try adds */
+    OWN_FIELDS = 4,           /* that each try adds */
 };
 #define MAX_BODY ((uint64_t)64 << 20)
 
@@ -269,33 +268,12 @@ static nx_err ask_make(struct asking *a, const struct nx__way *way, struct nx__a
 
 /* ---- One try */
 
-/* By a driver that reads no answer before it has sent all. */
-static nx_err upload_first(struct nx__exchange *x, nx_stream *source)
-{
-    const struct nx__client_driver *driver = x->conn->driver;
-    char *data = nx_alloc(UPLOAD_PIECE);
-    size_t len = 0;
-    nx_err err = data ? NX_OK : NX_ENOMEM;
-    while (!err) {
-        err = nx_stream_read(source, data, UPLOAD_PIECE, &len);
-        if (err || !len) break;
-        err = driver->write(x, nx_slice(data, len));
-    }
-    if (!err) err = driver->finish(x);
-    struct nx__context kept;
-    memcpy(&kept, nx__context(), sizeof kept);
-    nx_stream_close(source);
-    if (err) memcpy(nx__context(), &kept, sizeof kept);
-    return err == NX_ECLOSED ? NX_OK : err; /* it has answered before it took all */
-}
-
 static nx_err upload(struct asking *a, struct nx__exchange *x)
 {
     nx_stream *source = a->body.source;
     a->body.source = NULL;
     a->source_used = true;
-    if (x->conn->driver->told) return nx__upload_begin(&a->res->upload, x, source);
-    return upload_first(x, source);
+    return nx__upload_begin(&a->res->upload, x, source);
 }
 
 /* There is an answer, and some of the request may not have gone yet. */

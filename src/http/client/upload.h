@@ -7,8 +7,8 @@
 
 struct nx__upload;
 
-/* Begins to send what the source gives, which it closes, also on failure. The exchange has begun,
- * its driver has `told`. What it comes to is in the exchange: sent, unsent, or neither where the
+/* Begins to send what the source gives, which it closes, also on failure. The exchange has begun.
+ * What it comes to is in the exchange: sent, unsent, or neither where the
  * peer has enough. NX_ENOMEM, NX_ELIMIT, recorded. Does not suspend. */
 NX_MUST_CHECK nx_err nx__upload_begin(struct nx__upload **out, struct nx__exchange *x,
                                       nx_stream *source);
