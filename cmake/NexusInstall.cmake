@@ -7,6 +7,9 @@ install(TARGETS nexus RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES ${NEXUS_ARCHIVE} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 # The names that a program built without the command exports, for what it loads by nx_import.
 install(FILES ${CMAKE_BINARY_DIR}/src/cli/exports.list DESTINATION ${CMAKE_INSTALL_LIBDIR} RENAME nexus.exports)
+if(NEXUS_WASM)
+    install(PROGRAMS ${engine_files} DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endif()
 install(FILES ${CMAKE_BINARY_DIR}/nexus.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES ${CMAKE_SOURCE_DIR}/include/nexus.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/nexus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
@@ -18,6 +21,6 @@ add_custom_command(OUTPUT ${dist}/bin/nexus
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${dist}/include
     COMMAND ${CMAKE_COMMAND} --install ${CMAKE_BINARY_DIR} --prefix ${dist} --strip
     COMMAND ${CMAKE_COMMAND} -E touch ${dist}/bin/nexus
-    DEPENDS nexus nexus_archive ${NEXUS_ARCHIVE} ${CMAKE_BINARY_DIR}/nexus.pc ${CMAKE_SOURCE_DIR}/include/nexus.h ${headers}
+    DEPENDS nexus nexus_archive ${NEXUS_ARCHIVE} ${engine_files} ${CMAKE_BINARY_DIR}/nexus.pc ${CMAKE_SOURCE_DIR}/include/nexus.h ${headers}
     VERBATIM COMMENT "Making dist/")
 add_custom_target(dist DEPENDS ${dist}/bin/nexus)

@@ -38,6 +38,7 @@
 #include <nexus/tls.h>
 #include <nexus/toml.h>
 #include <nexus/url.h>
+#include <nexus/wasm.h>
 #include <nexus/websocket.h>
 #include <nexus/worker.h>
 

@@ -54,6 +54,8 @@ def absent(name):
         return f"{nexus_path} does not exist; build it with: make"
     if name == "aioquic":
         return f"{name} is not in build/peers; install it with: scripts/setup test"
+    if name in ("go", "quic-go"):
+        return f"{name} is not measured: there is no go in the path or /usr/local/go"
     return f"{name} is not installed; install it with: bench/setup"
 
 

@@ -69,6 +69,12 @@ def _log(name, wanted, quick):
     return {"log_line": json.loads(text)["line"]}
 
 
+def _wasm(name, wanted, quick):
+    command = peers.script_command(name, "wasm.mjs", "micro/wasm.c", "0.1" if quick else "1")
+    seen = json.loads(proc.output(command, 120, proc.cores()[0], env=peers.environment(), cwd=WORK))
+    return {f"wasm_{row}": seen[row] for row in ("call", "host", "instantiate")}
+
+
 GROUPS = [
     Group([
         Row("fiber_switch", "from a fiber's yield into the next fiber (peers: await)", "ns", "lower", "below 10",
@@ -90,6 +96,11 @@ GROUPS = [
     ], SCRIPTS, _worker, not_for="it runs no program"),
     Group([Row(f"timer_error_{ms}ms", f"error of a timer of {ms} ms, p99", "us", "lower", "at most 1,000", below(1000))
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
+    Group([
+        Row("wasm_call", "a call of a WebAssembly function, prepared", "ns", "lower", "at most 12", below(12)),
+        Row("wasm_host", "a call from WebAssembly into the program", "ns", "lower", "at most 3", below(3)),
+        Row("wasm_instantiate", "a guest of a module that is there, made and dropped", "us", "lower", "at most 5", below(5)),
+    ], RUNTIMES, _wasm, not_for="it runs no WebAssembly"),
     Group([
         Row("net_echo", "round trip of 64 bytes over TCP, both ends on one core", "us", "lower", "below node",
             lambda v: at_most(v, "node", 1)),

@@ -2,6 +2,7 @@
 #include "cli/launcher.h"
 
 #include "cli/cli.h"
+#include "cli/wasm_app.h"
 #include "console/log.h"
 #include "loop/crash.h"
 #include "loop/loop.h"
@@ -55,7 +56,10 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct
     nx__broker_connect(in->broker);
     nx__broker_worker(peer.index);
     NX_TRY(nx__crash_install(in->broker));
-    NX_TRY(nx__module_load_app(in->program, peer.generation->so_path, entry));
+    if (nx__is_wasm(l->run->file))
+        *entry = nx__wasm_app(l->run, in->program);
+    else
+        NX_TRY(nx__module_load_app(in->program, peer.generation->so_path, entry));
     nx__crash_modules_changed();
     nx__program_landmark = (uintptr_t)*entry;
     return l->run->inspect.on && !helps ? nx__inspect_enter(l) : NX_OK;

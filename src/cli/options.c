@@ -66,6 +66,11 @@ static const char *level_words(size_t index, const char **summary)
      .summary = "set variables that a file has", \
      .takes = NX__TAKES_VALUE, \
      .offer = NX__OFFER_PATHS}, \
+    {.name = "--dir", \
+     .summary = "let WebAssembly have a directory, HOST[::GUEST]", \
+     .takes = NX__TAKES_VALUE, \
+     .offer = NX__OFFER_PATHS}, \
+    {.name = "--env", .summary = "let WebAssembly have a variable, NAME=VALUE", .takes = NX__TAKES_VALUE}, \
     {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"}, \
     {.name = "--max-open-files", .summary = "at once", .takes = NX__TAKES_VALUE}, \
     {.name = "--max-memory", .summary = "bytes of data, such as 512M", .takes = NX__TAKES_VALUE}, \
@@ -151,6 +156,35 @@ static NX__COLD nx_err unknown(const struct nx__run *run, const char *argument)
     return nx__flag_unknown(flags_of(run), argument, otherwise);
 }
 
+/* One of a list of them. */
+static nx_err list_add(const char **list, size_t *count, size_t most, const char *flag,
+                       const char *value)
+{
+    if (*count == most) return nx__error_set(NX_EUSAGE, "%s may be given %zu times", flag, most);
+    list[(*count)++] = value;
+    return NX_OK;
+}
+
+/* What WebAssembly has; without a "=" its value is the next word, as other runtimes have it. */
+static bool is_wasm_flag(const char *argument)
+{
+    return strcmp(argument, "--dir") == 0 || strcmp(argument, "--env") == 0;
+}
+
+static nx_err wasm_flag_parse(struct nx__run *run, const char *flag, const char *value)
+{
+    if (strcmp(flag, "--env") == 0) {
+        if (!value || !strchr(value, '=') || *value == '=')
+            return nx__error_set(NX_EUSAGE, "--env needs a name and a value, as in --env LEVEL=5");
+        return list_add(run->env, &run->env_count, NX__ENV_MOST, flag, value);
+    }
+    if (!value || !*value || strncmp(value, "::", 2) == 0)
+        return nx__error_set(
+            NX_EUSAGE,
+            "--dir needs a directory, and may name it for the guest, as in --dir data::/data");
+    return list_add(run->dirs, &run->dirs_count, NX__DIRS_MOST, flag, value);
+}
+
 static nx_err flag_parse(struct nx__run *run, const char *argument)
 {
     const char *value;
@@ -202,10 +236,8 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
     if (is_flag(argument, "--env-file", &value)) {
         if (!value || !*value)
             return nx__error_set(NX_EUSAGE, "--env-file needs a file, as in --env-file=.env");
-        if (run->env_files_count == NX__ENV_FILES_MOST)
-            return nx__error_set(NX_EUSAGE, "--env-file may be given %d times", NX__ENV_FILES_MOST);
-        run->env_files[run->env_files_count++] = value;
-        return NX_OK;
+        return list_add(run->env_files, &run->env_files_count, NX__ENV_FILES_MOST, "--env-file",
+                        value);
     }
     if (is_flag(argument, "--log-level", &value)) {
         run->log_level = nx_log_level_named(value);
@@ -230,6 +262,8 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         if (!run->profile) run->profile = "";
         return NX_OK;
     }
+    if (is_flag(argument, "--dir", &value)) return wasm_flag_parse(run, "--dir", value);
+    if (is_flag(argument, "--env", &value)) return wasm_flag_parse(run, "--env", value);
     bool taken;
     NX_TRY(nx__permissions_parse(&run->permissions, argument, &taken));
     return taken ? NX_OK : unknown(run, argument);
@@ -333,6 +367,11 @@ nx_err nx__run_parse(struct nx__run *run, int argc, char **argv)
         if (strcmp(argv[i], "--") == 0) {
             for (i++; i < argc; i++) run->argv[run->argc++] = argv[i];
         } else if (argv[i][0] == '-' && argv[i][1]) {
+            if (is_wasm_flag(argv[i]) && i + 1 < argc) {
+                NX_TRY(wasm_flag_parse(run, argv[i], argv[i + 1]));
+                i++;
+                continue;
+            }
             NX_TRY(flag_parse(run, argv[i]));
             if (run->help) return NX_OK;
             NX_TRY(value_check(run, i, argc, argv));

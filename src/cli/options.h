@@ -6,7 +6,7 @@
 #include "permission/permission.h"
 #include <nexus/runtime.h>
 
-enum { NX__ENV_FILES_MOST = 16 };
+enum { NX__ENV_FILES_MOST = 16, NX__DIRS_MOST = 32, NX__ENV_MOST = 256 };
 
 struct nx__run {
     const char *file;        /* found by what was given; also the app's argv[0] */
@@ -20,6 +20,10 @@ struct nx__run {
     nx_duration restart_deadline;              /* for a new program to listen; 0: not given */
     const char *env_files[NX__ENV_FILES_MOST]; /* --env-file, as they were given */
     size_t env_files_count;
+    const char *dirs[NX__DIRS_MOST]; /* --dir, "HOST::GUEST", of WebAssembly */
+    size_t dirs_count;
+    const char *env[NX__ENV_MOST]; /* --env, "NAME=VALUE", of WebAssembly */
+    size_t env_count;
     bool watch, release, refresh, no_prompt, no_warnings, help;
     struct nx__inspect_options inspect;
     bool dev; /* nexus dev, which has the next three */

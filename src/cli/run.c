@@ -3,6 +3,7 @@
 #include "cli/launcher.h"
 #include "console/log.h"
 #include "env/env.h"
+#include "module/module.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -14,19 +15,16 @@ static nx_err check_file(const char *file)
     char clean[128];
     const char *extension = strrchr(file, '.');
     nx__printable(clean, sizeof clean, file);
-    if (extension && strcmp(extension, ".wasm") == 0)
-        return nx__error_set(
-            NX_ENOTSUP,
-            "cannot run \"%s\": WebAssembly comes in a later version; this one runs .c files",
-            clean);
     if (extension && strcmp(extension, ".zig") == 0)
         return nx__error_set(
             NX_ENOTSUP, "cannot run \"%s\": Zig comes in a later version; this one runs .c files",
             clean);
     if (access(file, R_OK) != 0) return nx__error_system(errno, "cannot read \"%s\"", clean);
-    if (!extension || strcmp(extension, ".c") != 0)
-        return nx__error_set(NX_EUSAGE, "cannot run \"%s\": the name of a C program ends in .c",
-                             clean);
+    if (!nx__is_wasm(file) && (!extension || strcmp(extension, ".c") != 0))
+        return nx__error_set(
+            NX_EUSAGE,
+            "cannot run \"%s\": the name of a C program ends in .c, that of WebAssembly in .wasm or .wat",
+            clean);
     return NX_OK;
 }
 
@@ -57,11 +55,11 @@ static int run(int argc, char **argv)
 
 const struct nx__command nx__command_run = {
     .name = "run",
-    .summary = "compile a C program and run it",
+    .summary = "compile a program and run it",
     .flags = nx__run_flags,
     .argument = NX__OFFER_SOURCES,
     .help =
-        "Usage: nexus run [FLAGS] [FILE.c|FOLDER] [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
+        "Usage: nexus run [FLAGS] [FILE.c|FILE.wasm|FOLDER] [FLAGS] [ARGUMENTS] [-- ARGUMENTS]\n"
         "\n"
         "A folder, or nothing, stands for the main that its nexus.toml names.\n"
         "The flags go before or after the file; what follows --, and every word that is no flag, goes to the program.\n"
@@ -84,6 +82,8 @@ const struct nx__command nx__command_run = {
         "  --allow-all              all of these\n"
         "  --deny-net[=LIST] ...    the same with deny: it wins over every allow\n"
         "  --env-file=FILE          set the variables of a .env file that are not set already; --allow-env grants them\n"
+        "  --dir HOST[::GUEST]      let WebAssembly have a directory, by its own name or GUEST\n"
+        "  --env NAME=VALUE         let WebAssembly have a variable\n"
         "  --no-prompt              refuse what is not allowed without asking on the terminal\n"
         "\n"
         "  --max-open-files=N       65536, or the system's limit\n"
@@ -107,6 +107,7 @@ const struct nx__command nx__command_run = {
         "  nexus run app.c\n"
         "  nexus run app.c --allow-net=127.0.0.1:3000 --watch\n"
         "  nexus run app.c --allow-read=/data --allow-write=/data/out input.txt\n"
-        "  nexus run --release app.c -- --port 8080\n",
+        "  nexus run --release app.c -- --port 8080\n"
+        "  nexus run --dir data::/data --env LEVEL=5 tool.wasm -- --all\n",
     .run = run,
 };

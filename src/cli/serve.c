@@ -162,7 +162,7 @@ static nx_err import(struct nx__launcher *l, const char *file, const char *name,
     const char *extension = strrchr(path, '.');
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
-    if (extension && strcmp(extension, ".c") == 0) {
+    if (nx__is_wasm(path) || (extension && strcmp(extension, ".c") == 0)) {
         imported_note(l, name, path);
         err = import_compile(l, path, &compiled);
         if (!err)
@@ -172,8 +172,8 @@ static nx_err import(struct nx__launcher *l, const char *file, const char *name,
         err = nx__permit(NX__PERMIT_FFI, path);
         if (!err) *fd = open(path, O_RDONLY | O_CLOEXEC);
     } else {
-        err = nx__error_set(NX_ENOTSUP,
-                            "cannot import \"%.150s\": it is neither a .c nor a .so file", path);
+        err = nx__error_set(NX_ENOTSUP, "cannot import \"%.150s\": it is no .c, .so or .wasm file",
+                            path);
     }
     if (!err && *fd < 0) err = nx__error_system(errno, "cannot open \"%.150s\"", path);
     nx__compiled_free(&compiled);

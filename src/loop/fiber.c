@@ -3,6 +3,7 @@
 
 #include "base/say.h"
 #include "loop/loop.h"
+#include "loop/pin.h"
 #include "loop/stack.h"
 #include "loop/switch.h"
 #include <errno.h>
@@ -506,6 +507,7 @@ nx_err nx_yield(void)
 {
     nx_fiber *fiber = nx__loop()->running;
     if (!fiber) return nx__error_set(NX_EWOULDSUSPEND, "cannot yield outside of a fiber");
+    if (nx__unlikely(nx__pins)) return nx__error_operations();
     nx__fiber_ready(fiber);
     nx__fiber_suspend();
     if (nx__unlikely(nx__fiber_canceled(fiber))) return nx__error_set(NX_ECANCELED, "cancelled");

@@ -8,6 +8,7 @@
 #include "loop/files.h"
 #include "loop/loops.h"
 #include "loop/notify.h"
+#include "loop/pin.h"
 #include "loop/profile.h"
 #include "loop/signals.h"
 #include "loop/stack.h"
@@ -55,6 +56,8 @@ void nx__op_complete(struct nx__op *op, int64_t result)
         op->done(op);
 }
 
+NX__THREAD_LOCAL uint32_t nx__pins;
+
 static int64_t wait(struct nx__op *op, bool cancelable)
 {
     struct nx_loop *loop = nx__loop_current;
@@ -81,8 +84,8 @@ static int64_t wait(struct nx__op *op, bool cancelable)
 int64_t nx__op_wait(struct nx__op *op)
 {
     struct nx_loop *loop = nx__loop_current;
-    if (nx__unlikely(loop->operations >= nx__limits.max_operations) && op->state != NX__OP_DONE &&
-        op->cancel) {
+    if (nx__unlikely(loop->operations >= nx__limits.max_operations || nx__pins) &&
+        op->state != NX__OP_DONE && op->cancel) {
         op->cancel(op); /* may only have asked the kernel to; then it has to be waited for, and may
                            succeed */
         int64_t result = wait(op, false);
@@ -237,6 +240,10 @@ int64_t nx__fd_wait(int fd, uint32_t events)
 
 nx_err nx__error_operations(void)
 {
+    if (nx__pins)
+        return nx__error_set(
+            NX_EWOULDSUSPEND,
+            "it would have to wait, and may not here: a WebAssembly guest is in the middle of a call");
     return nx__error_set(NX_ELIMIT, "too many operations in flight: %llu (see --max-operations)",
                          (unsigned long long)nx__limits.max_operations);
 }

@@ -86,6 +86,16 @@ static void inputs_known(const struct nx__job *job, const struct sources *source
 
 /* ---- Compiling */
 
+/* One file, whatever it is for. */
+static nx_err attempt_wasm(const struct nx__job *job, const struct nx__build *build,
+                           struct nx__manifest *m)
+{
+    struct nx__input input;
+    NX_TRY(nx__input_read(job->main_path, &input));
+    NX_TRY(nx__manifest_add(m, &input));
+    return nx__build_wasm(build, job->request->path);
+}
+
 /* Compiles with one compiler. NX_ECOMPILE when it says no; what it said is in `output`. */
 static nx_err attempt(struct nx__job *job, const struct nx__compiler *compiler, const char *staging,
                       int output, struct nx__manifest *m)
@@ -99,6 +109,7 @@ static nx_err attempt(struct nx__job *job, const struct nx__compiler *compiler, 
                               .staging = staging,
                               .flags = job->request->flags,
                               .output = output};
+    if (compiler->kind == NX__COMPILER_WASM) return attempt_wasm(job, &build, m);
     bool listing = compiler->kind == NX__COMPILER_TCC;
     /* One file is compiled and linked in one go; that the last time there were more is a sign that
      * there are again. Notes lie beside an object. */

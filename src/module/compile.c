@@ -72,6 +72,7 @@ static nx_err job_init(struct nx__job *job, const struct nx__compile_request *re
     if (access(job->main_path, R_OK) != 0)
         return nx__error_system(errno, "cannot read \"%.150s\"", request->path);
     nx__project_root(job->main_path, job->root);
+    job->wasm = nx__is_wasm(job->main_path);
     return NX_OK;
 }
 
@@ -182,6 +183,7 @@ static nx_err manifest_write(const struct nx__job *job, const struct nx__manifes
 static nx_err search(struct nx__job *job)
 {
     if (job->compilers.count) return NX_OK;
+    if (job->wasm) return nx__compilers_find_wasm(&job->compilers);
     return nx__compilers_find(&job->compilers, job->request->compiler, job->request->compiler_by,
                               nx__wanted(job->request));
 }
@@ -191,7 +193,7 @@ static nx_err search(struct nx__job *job)
 static nx_err compiler_same(struct nx__job *job, bool *touched)
 {
     struct nx__found *found = &job->old.found;
-    if (nx__found_again(found, job->request->compiler)) return NX_OK;
+    if (nx__found_again(found, job->wasm ? NULL : job->request->compiler)) return NX_OK;
     NX_TRY(search(job));
     if (!nx__found_among(found, &job->compilers)) return NX_EAGAIN;
     *touched = true;
@@ -354,7 +356,7 @@ static nx_err make(struct nx__job *job, struct nx__compiled *out)
         /* Only tcc knows too little C; what another refuses is the program's mistake. */
         last = compiler->kind != NX__COMPILER_TCC || i + 1 == job->compilers.count;
         bool refused = err == NX_ECOMPILE && last;
-        if (refused) nx__compile_hints(job->main_path, job->root, output);
+        if (refused && !job->wasm) nx__compile_hints(job->main_path, job->root, output);
         if ((!err && !job->request->no_warnings) || refused) say(output);
         if (refused) {
             say_to(job->request->said, output);

@@ -102,12 +102,26 @@ static void files_of_root(struct command *c)
     (void)closedir(dir);
 }
 
-static void start(struct command *c, const struct nx__build *b)
+static void begin(struct command *c, const struct nx__build *b)
 {
     c->count = c->used = c->readable_count = 0;
     c->listing = NULL;
     c->full = false;
     arg(c, b->compiler->path);
+}
+
+/* The files of the program's project. */
+static void project_files(struct command *c, const struct nx__build *b)
+{
+    if (strcmp(b->root, "/") != 0)
+        readable(c, b->root);
+    else
+        files_of_root(c);
+}
+
+static void start(struct command *c, const struct nx__build *b)
+{
+    begin(c, b);
     if (b->compiler->kind == NX__COMPILER_ZIG) arg(c, "cc");
     /* clang's DWARF 5 has forms that the valgrind of today's distributions gives up on. */
     bool llvm = b->compiler->kind == NX__COMPILER_CLANG || b->compiler->kind == NX__COMPILER_ZIG;
@@ -134,10 +148,7 @@ static void include_args(struct command *c, const struct nx__build *b)
     arg(c, "-I");
     arg(c, b->headers);
     readable(c, b->headers);
-    if (strcmp(b->root, "/") != 0)
-        readable(c, b->root);
-    else
-        files_of_root(c);
+    project_files(c, b);
     packages(c, b);
 }
 
@@ -234,6 +245,15 @@ nx_err nx__build_whole(const struct nx__build *b, const char *source)
     out_args(&command, b);
     arg(&command, source);
     arg(&command, "-lm");
+    return run(&command, b);
+}
+
+nx_err nx__build_wasm(const struct nx__build *b, const char *source)
+{
+    begin(&command, b);
+    project_files(&command, b);
+    arg(&command, source);
+    arg(&command, made(&command, "%s/out.so", b->staging));
     return run(&command, b);
 }
 

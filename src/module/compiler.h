@@ -35,6 +35,9 @@ NX_MUST_CHECK nx_err nx__build_object(const struct nx__build *build, const char 
                                       size_t number);
 NX_MUST_CHECK nx_err nx__build_link(const struct nx__build *build, size_t objects);
 
+/* WebAssembly: out.so, which depends on that file alone. */
+NX_MUST_CHECK nx_err nx__build_wasm(const struct nx__build *build, const char *source);
+
 /* What the compiler is told of the language and of where headers are, NULL at the end; valid until
  * the next call of any of these. NX_ELIMIT. */
 NX_MUST_CHECK nx_err nx__build_arguments(const struct nx__build *build, const char *const **out);

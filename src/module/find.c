@@ -148,6 +148,24 @@ nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
         "cannot find a C compiler; install one (Debian: apt install tcc gcc; Fedora: dnf install tcc gcc) or set CC");
 }
 
+nx_err nx__compilers_find_wasm(struct nx__compilers *compilers)
+{
+    static const char name[] = "nexus-wasmc";
+    char *path = NULL;
+    struct timespec now;
+    (void)clock_gettime(CLOCK_REALTIME_COARSE, &now);
+    *compilers = (struct nx__compilers){.searched_ns = nx__file_time(now)};
+    NX_TRY(nx__part_find(name, &path));
+    bool there = path && add(compilers, path);
+    free(path);
+    compilers->items[0].kind = NX__COMPILER_WASM;
+    if (there) return NX_OK;
+    return nx__error_set(
+        NX_ENOTSUP,
+        "cannot find %s, which compiles WebAssembly: it is installed in lib/ beside bin/nexus, or in the folder that NEXUS_LIBDIR names",
+        name);
+}
+
 /* ---- Its outcome, remembered */
 
 /* Hashes the PATH and what its first `count` folders are like. One that changed no earlier than

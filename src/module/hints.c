@@ -57,7 +57,7 @@ static void wasm_header_hint(const char *path, int output)
         memmem(text.data, text.len, ".wasm.h\"", 8))
         (void)dprintf(
             output,
-            "nexus: %s includes a .wasm.h header: WebAssembly modules come with a later version\n",
+            "nexus: %s includes a .wasm.h header: those come with a later version; nx_wasm_open calls any module\n",
             path);
     nx__buffer_free(&text);
 }

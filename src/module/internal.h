@@ -31,7 +31,13 @@ void nx__hash_bytes(const void *data, size_t len, char out[NX__HASH_TEXT]);
 int nx__hash_file(int fd, char out[NX__HASH_TEXT]);
 
 /* ---- find.c: the C compilers that there are. */
-enum nx__compiler_kind { NX__COMPILER_TCC, NX__COMPILER_GCC, NX__COMPILER_CLANG, NX__COMPILER_ZIG };
+enum nx__compiler_kind {
+    NX__COMPILER_TCC,
+    NX__COMPILER_GCC,
+    NX__COMPILER_CLANG,
+    NX__COMPILER_ZIG,
+    NX__COMPILER_WASM, /* nexus-wasmc, our own, for WebAssembly */
+};
 
 struct nx__compiler {
     enum nx__compiler_kind kind;
@@ -57,6 +63,9 @@ struct nx__compilers {
 enum nx__wanted { NX__WANTED_ANY, NX__WANTED_RELEASE, NX__WANTED_DEBUG };
 NX_MUST_CHECK nx_err nx__compilers_find(struct nx__compilers *compilers, const char *chosen,
                                         const char *chosen_by, enum nx__wanted wanted);
+
+/* The one for WebAssembly, which comes with Nexus. NX_ENOTSUP where it does not. */
+NX_MUST_CHECK nx_err nx__compilers_find_wasm(struct nx__compilers *compilers);
 
 /* What a request wants of the compiler. */
 static inline enum nx__wanted nx__wanted(const struct nx__compile_request *request)

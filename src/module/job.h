@@ -17,6 +17,7 @@ struct nx__job {
     struct nx__compilers compilers; /* empty before a search */
     struct nx__manifest old;        /* what is known from the last time */
     bool has_old, several;          /* several: it had more than one source */
+    bool wasm;                      /* the program is WebAssembly */
     char root[NX__JOB_PATH];        /* the project's folder */
 };
 

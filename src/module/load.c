@@ -108,6 +108,9 @@ static nx_err import(const char *name, void **handle)
         return nx__error_set(NX_ENOENT, "cannot import \"%.150s\": the runtime has no such part",
                              name);
     }
+    if (nx__is_wasm(name))
+        return nx__error_set(
+            NX_ENOTSUP, "cannot import \"%.100s\": WebAssembly is opened by nx_wasm_open", name);
     if (nx__is_library(name) && nx__broker_fd() < 0) {
         NX_TRY(nx__permit(NX__PERMIT_FFI, name));
         if (strchr(name, '/')) NX_TRY(check_path(name));

@@ -47,6 +47,13 @@ NX_MUST_CHECK nx_err nx__module_compile(const struct nx__compile_request *reques
                                         struct nx__compiled *out);
 void nx__compiled_free(struct nx__compiled *compiled);
 
+/* True for the name of WebAssembly: "x.wasm", "x.wat". nx__module_compile takes such a file too. */
+bool nx__is_wasm(const char *name);
+
+/* Finds a file that is installed with Nexus in its lib/: in $NEXUS_LIBDIR, or beside the folder of
+ * the running program. `*out` is NULL where there is none; the caller frees it. NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__part_find(const char *name, char **out);
+
 /* ---- Warnings: gcc and clang say them when they compile. tcc has none, so one of them is asked
  * later. */
 

@@ -59,9 +59,8 @@ bool nx__quic_tls_join(struct nx__quic_conn *conn)
 {
     if (!SSL_set_min_proto_version(conn->ssl, TLS1_3_VERSION) ||
         !SSL_set_max_proto_version(conn->ssl, TLS1_3_VERSION) ||
-        !SSL_set_quic_method(conn->ssl, &method))
+        !SSL_set_quic_method(conn->ssl, &method) || !SSL_set_app_data(conn->ssl, conn))
         return false;
-    SSL_set_app_data(conn->ssl, conn);
     ngtcp2_conn_set_tls_native_handle(conn->ngtcp2, conn->ssl);
     return true;
 }

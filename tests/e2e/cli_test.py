@@ -22,9 +22,9 @@ class Commands(Base):
         for args in (["help"], ["--help"], ["-h"]):
             result = self.nexus(*args)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
-            for command in ("run", "test", "init", "cert", "cache", "doctor", "completions", "version", "help"):
+            for command in ("run", "test", "init", "cert", "cache", "doctor", "wasm", "completions", "version", "help"):
                 self.assertIn(f"\n  {command}", result.stdout)
-        for command in ("run", "test", "init", "cert", "cache", "doctor", "completions", "version", "help"):
+        for command in ("run", "test", "init", "cert", "cache", "doctor", "wasm", "completions", "version", "help"):
             for args in ([command, "--help"], ["help", command]):
                 result = self.nexus(*args)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -61,7 +61,9 @@ class Commands(Base):
             (["run", "app.c", "--allow-read="], 2, "empty entry"),
             (["run", "nothing.c"], 8, 'cannot read "nothing.c": no such file'),
             (["nothing.c"], 8, "no such file"),
-            (["run", "app.wasm"], 19, "WebAssembly comes in a later version"),
+            (["run", "app.wasm"], 8, 'cannot read "app.wasm": no such file'),
+            (["run", "--dir"], 2, "--dir data::/data"),
+            (["run", "--env", "LEVEL", "app.c"], 2, "a name and a value"),
             (["run", "app.zig"], 19, "Zig comes in a later version"),
             (["init", "a", "b"], 2, "one directory"),
             (["cache", "clera"], 2, "clear"),

@@ -8,6 +8,8 @@ import subprocess
 import time
 import unittest
 
+import http2_wire as wire
+from http2_wire import Peer, frame
 from support import App, ServerTest, need
 
 
@@ -355,6 +357,18 @@ class Deadlines(EventsTest):
         self.assertGreater(self.stats()["timed_out"] + self.stats()["dropped"], before["timed_out"] + before["dropped"])
 
 
+@unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+class Http2Deadlines(EventsTest):
+    app_args = ("short",)
+
+    def test_heartbeats(self):
+        with Peer(self.app.connect) as p:
+            streams = [p.request(path=path) for path in ("/silence", "/topic")]
+            for stream in streams:
+                p.until(lambda s=stream: p.answer(s).body.count(b":\n\n") >= 4 or p.answer(s).ended)
+                self.assertGreaterEqual(p.answer(stream).body.count(b":\n\n"), 4)
+
+
 class Stopping(EventsTest):
     def test_graceful_stop_ends_the_streams(self):
         app = App("events.c")
@@ -381,6 +395,99 @@ class Stopping(EventsTest):
                 self.assertLess(time.time() - start, 9)
         finally:
             app.kill()
+
+
+@unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+class Http2(EventsTest):
+    """The same streams, many to a connection."""
+
+    def until(self, peer, stream, text):
+        answer = peer.answer(stream)
+        peer.until(lambda: text in answer.body or answer.ended or answer.reset is not None)
+        self.assertTrue(text in answer.body, f"{text} is not in {answer.body[-200:]}")
+
+    def test_a_handler_and_a_topic(self):
+        with Peer(self.app.connect) as p:
+            answer = p.ask(path="/parts", headers=[("last-event-id", "41")])
+            self.assertEqual((answer.status, answer.headers["content-type"]), (200, "text/event-stream"))
+            self.assertNotIn("content-length", answer.headers)
+            self.assertTrue(answer.body.startswith(b": hello\n: there\n\nevent: first\nid: 7\nretry: 1500\ndata: one\n"), answer.body[:100])
+            self.assertTrue(answer.body.endswith(b"data: 41\n\ndata: " + b"x" * 100000 + b"\n\n"))
+            welcome = p.request(path="/welcome")
+            self.until(p, welcome, b"event: joined\nid: ")
+            ticks, topics = p.request(path="/ticks/10"), [p.request(path="/topic") for _ in range(50)]
+            self.wait_stats(listeners=51, handlers=1)
+            self.send("to everybody")
+            for stream in [welcome, *topics]:
+                self.until(p, stream, b"data: to everybody\n\n")
+            self.until(p, ticks, b"data: 5\n\n")
+            # Who resets has left; the others stay.
+            left = self.stats()["left"]
+            for stream in [ticks, *topics[:20]]:
+                p.send(frame(wire.RST_STREAM, 0, stream, wire.CANCEL.to_bytes(4, "big")))
+            self.wait_stats(listeners=31, handlers=0, left=left + 20)
+            self.send("to some")
+            for stream in [welcome, *topics[20:]]:
+                self.until(p, stream, b"data: to some\n\n")
+            self.assertEqual(p.ask().status, 200)
+        self.wait_stats(listeners=0, left=left + 50, streams=0)
+
+    def test_recent_events(self):
+        with Peer(self.app.connect) as p:
+            first = p.request(path="/topic")
+            self.wait_stats(listeners=1)
+            for i in range(5):
+                self.send(f"recent {i}")
+            self.until(p, first, b"recent 4")
+            again = p.request(path="/topic?3")
+            self.until(p, again, b"recent 4")
+            self.assertEqual(p.answer(again).body.count(b"data: recent"), 3)
+
+    def test_a_window_that_is_shut(self):
+        """It holds its own stream back, and neither the connection nor the topic."""
+        before = self.stats()["dropped"]
+        with Peer(self.app.connect, settings=struct.pack(">HI", 4, 1000), window=False) as p:
+            shut, torrent, other = p.request(path="/topic"), p.request(path="/torrent"), Peer(self.app.connect)
+            with other:
+                open_ = other.request(path="/topic")
+                self.wait_stats(listeners=2)
+                for sent in range(2, 202, 2):  # who reads keeps up
+                    self.post("/flood/2/10000")
+                    other.until(lambda: other.answer(open_).body.count(b"\n\n") >= sent or other.answer(open_).ended)
+                    self.assertEqual(other.answer(open_).body.count(b"\n\n"), sent)
+                self.assertGreater(self.stats()["dropped"], before)
+            small = p.request(path="/")
+            p.until(lambda: p.answer(small).ended)
+            self.assertEqual(p.answer(small).status, 200)
+            self.assertLessEqual(len(p.answer(torrent).body), 1000)
+            self.assertLessEqual(len(p.answer(shut).body), 1000)
+
+    def test_a_stop_ends_them(self):
+        app = App("events.c")
+        self.addCleanup(app.kill)
+        with Peer(app.connect) as p:
+            streams = [p.request(path=path) for path in ("/silence", "/ticks/20", "/topic", "/welcome") for _ in range(10)]
+            self.wait_stats(app=app, listeners=20, handlers=20)
+            app.process.terminate()
+            p.wait(*streams)
+            for stream in streams:
+                self.assertTrue(p.answer(stream).ended and p.answer(stream).reset is None)
+            self.assertEqual(p.end(), wire.NO_ERROR)
+        self.assertEqual(app.process.wait(20), 0, app.output())
+
+    @need("curl")
+    def test_curl(self):
+        curl = subprocess.Popen(["curl", "-sN", "--http2-prior-knowledge", f"http://127.0.0.1:{self.app.port}/topic"], stdout=subprocess.PIPE)
+        try:
+            self.wait_stats(listeners=1)
+            self.send("to curl")
+            self.assertTrue(curl.stdout.readline().startswith(b"id: "))
+            self.assertEqual(curl.stdout.readline(), b"data: to curl\n")
+        finally:
+            curl.kill()
+            curl.wait()
+            curl.stdout.close()
+        self.wait_stats(listeners=0)
 
 
 class Clients(EventsTest):

@@ -190,6 +190,7 @@ class Http2(ServerTest):
         with self.peer(window=False) as p:
             stream = p.request(path="/big")
             other = p.request()
+            p.until(lambda: len(p.answer(stream).body) + len(p.answer(other).body) >= 65535)
             p.quiet()
             self.assertEqual(len(p.answer(stream).body) + len(p.answer(other).body), 65535)
             p.window = True
@@ -206,15 +207,19 @@ class Http2(ServerTest):
             urgent = p.request(path="/big", headers=[("priority", "u=0")])
             for s in (lazy, urgent):
                 p.send(frame(wire.WINDOW_UPDATE, 0, s, (1 << 24).to_bytes(4, "big")))
-            p.quiet()
+
+            def taken(bytes):
+                p.until(lambda: len(p.answer(lazy).body) + len(p.answer(urgent).body) >= bytes)
+
+            taken(65535)
             first = len(p.answer(lazy).body)
             p.send(frame(wire.WINDOW_UPDATE, 0, 0, (100_000).to_bytes(4, "big")))
-            p.quiet()
+            taken(165_535)
             self.assertEqual(len(p.answer(lazy).body), first)
             p.send(frame(wire.PRIORITY_UPDATE, 0, 0, lazy.to_bytes(4, "big") + b"u=0") +
                    frame(wire.PRIORITY_UPDATE, 0, 0, urgent.to_bytes(4, "big") + b"u=7"))
             p.send(frame(wire.WINDOW_UPDATE, 0, 0, (100_000).to_bytes(4, "big")))
-            p.quiet()
+            taken(265_535)
             self.assertEqual(len(p.answer(lazy).body), first + 100_000)
 
     def test_peer_resets(self):

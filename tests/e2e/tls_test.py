@@ -122,6 +122,7 @@ class Https(unittest.TestCase):
                               input=b"GET / HTTP/1.1\r\nHost: localhost\r\nconnection: close\r\n\r\n", capture_output=True, timeout=60)
         self.assertIn(b"Verify return code: 0 (ok)", done.stdout)
         self.assertIn(b"HTTP/1.1 200 OK", done.stdout)
+        self.assertEqual(done.stdout.count(b"New Session Ticket arrived"), 1)
 
     @unittest.skipUnless(shutil.which("node"), "Node is not installed")
     def test_node(self):

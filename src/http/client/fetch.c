@@ -605,7 +605,7 @@ static nx_err fetch(struct asking *a, const char *url)
 {
     nx_err err = nx_url_parse(nx_str(url), &a->url);
     if (err) return err;
-    if (a->o.version > NX_HTTP_2) return invalid(url, "there is no such version of HTTP");
+    if (a->o.version > NX_HTTP_3) return invalid(url, "there is no such version of HTTP");
     NX_TRY(url_take(a, true));
     NX_TRY(method_check(a, url));
     NX_TRY(fields_make(a, url));

@@ -18,7 +18,7 @@ int nx__h2_body_come(struct nx__h2_stream *stream, const uint8_t *data, size_t l
     struct nx__h2_conn *conn = stream->conn;
     if ((!stream->req && !stream->tunnel) || stream->reset) { /* nobody reads it any more */
         stream->discarded += (uint32_t)len;
-        NX_IGNORE(nghttp2_session_consume(conn->session, stream->id, len));
+        nx__h2_said(conn, nghttp2_session_consume(conn->session, stream->id, len));
         if (stream->discarded > NX__H2_DISCARD_MOST && stream->out_done)
             nx__h2_reset(stream, NGHTTP2_NO_ERROR);
         return 0;
@@ -100,10 +100,8 @@ static nx_err too_large(struct nx__h2_request *req)
 void nx__h2_consumed(struct nx__h2_stream *stream, size_t len)
 {
     nghttp2_session *session = stream->conn->session;
-    if (stream->closed)
-        NX_IGNORE(nghttp2_session_consume_connection(session, len));
-    else
-        NX_IGNORE(nghttp2_session_consume(session, stream->id, len));
+    nx__h2_said(stream->conn, stream->closed ? nghttp2_session_consume_connection(session, len)
+                                             : nghttp2_session_consume(session, stream->id, len));
     nx__h2_dirty(stream->conn);
 }
 

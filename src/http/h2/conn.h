@@ -329,6 +329,13 @@ void nx__h2_stream_enter(struct nx__h2_stream *stream);
 /* It is no stream of events any more. */
 void nx__h2_stream_over(struct nx__h2_stream *stream);
 
+/* What a call of the session's has come to: without memory the connection can't go on, since what
+ * it would have said, a window or a reset, is lost. */
+static inline void nx__h2_said(struct nx__h2_conn *conn, int result)
+{
+    if (nx__unlikely(result == NGHTTP2_ERR_NOMEM)) conn->broken = true;
+}
+
 /* Serves those of the connection that can take more. */
 void nx__h2_streams_serve(struct nx__h2_conn *conn);
 

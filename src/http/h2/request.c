@@ -15,9 +15,9 @@ static void body_drop(struct nx__h2_stream *stream)
     nghttp2_session *session = stream->conn->session;
     size_t len = stream->in.len;
     if (len && stream->closed)
-        NX_IGNORE(nghttp2_session_consume_connection(session, len));
+        nx__h2_said(stream->conn, nghttp2_session_consume_connection(session, len));
     else if (len)
-        NX_IGNORE(nghttp2_session_consume(session, stream->id, len));
+        nx__h2_said(stream->conn, nghttp2_session_consume(session, stream->id, len));
     if (len) nx__h2_dirty(stream->conn);
     nx__buffer_free(&stream->in);
 }
@@ -161,6 +161,7 @@ static NX__HOT nx_err request_main(void *arg)
     }
     nx__list_remove(&stream->base.link);
     if (nx__unlikely(stream->closed)) {
+        nx__h2_stream_over(stream);
         nx__h2_stream_free(stream);
         return NX_OK;
     }
@@ -272,8 +273,8 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     conn->requests++;
     if (nx__unlikely(conn->handlers >= NX__H2_STREAMS || conn->open >= 2 * NX__H2_STREAMS)) {
         /* The peer has reset requests whose handlers, or tunnels, are still at it. */
-        NX_IGNORE(
-            nghttp2_submit_rst_stream(conn->session, 0, head->stream, NGHTTP2_REFUSED_STREAM));
+        nx__h2_said(conn, nghttp2_submit_rst_stream(conn->session, 0, head->stream,
+                                                    NGHTTP2_REFUSED_STREAM));
         return;
     }
     struct nx__h2_stream *stream = stream_new(conn, head->stream);
@@ -320,7 +321,8 @@ void nx__h2_request(struct nx__h2_conn *conn, const struct nx__h2_head *head)
     conn->handlers++;
     if (nx__unlikely(conn->requests >= server->options.max_requests && !conn->last)) {
         conn->last = true;
-        NX_IGNORE(nghttp2_submit_goaway(conn->session, 0, head->stream, NGHTTP2_NO_ERROR, NULL, 0));
+        nx__h2_said(
+            conn, nghttp2_submit_goaway(conn->session, 0, head->stream, NGHTTP2_NO_ERROR, NULL, 0));
     }
     nx__fiber_resume(base->fiber);
     /* It is there: the session closes no stream while it tells of its head. */

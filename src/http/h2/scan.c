@@ -95,7 +95,8 @@ static bool window_overflows(struct nx__h2_conn *conn, const struct frame *frame
     int32_t window = nghttp2_session_get_stream_remote_window_size(conn->session, frame->id);
     if (window < 0) return false;
     if ((number(frame->payload, 4) & INT32_MAX) <= (uint32_t)(WINDOW_MOST - window)) return false;
-    NX_IGNORE(nghttp2_submit_rst_stream(conn->session, 0, frame->id, NGHTTP2_FLOW_CONTROL_ERROR));
+    nx__h2_said(conn,
+                nghttp2_submit_rst_stream(conn->session, 0, frame->id, NGHTTP2_FLOW_CONTROL_ERROR));
     return true;
 }
 

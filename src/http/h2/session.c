@@ -291,9 +291,9 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
                conn->noticed && !conn->last) {
         /* Whatever it had sent before it knew that we stop has come by now (RFC 9113 6.8). */
         conn->last = true;
-        NX_IGNORE(nghttp2_submit_goaway(session, 0,
-                                        nghttp2_session_get_last_proc_stream_id(session),
-                                        NGHTTP2_NO_ERROR, NULL, 0));
+        nx__h2_said(conn, nghttp2_submit_goaway(session, 0,
+                                                nghttp2_session_get_last_proc_stream_id(session),
+                                                NGHTTP2_NO_ERROR, NULL, 0));
     }
     return 0;
 }
@@ -320,10 +320,10 @@ static int on_frame_send(nghttp2_session *session, const nghttp2_frame *frame, v
 static int on_data_chunk(nghttp2_session *session, uint8_t flags, int32_t id, const uint8_t *data,
                          size_t len, void *user_data)
 {
-    (void)flags, (void)user_data;
+    (void)flags;
     struct nx__h2_stream *stream = stream_of(session, id);
     if (!stream) { /* refused */
-        NX_IGNORE(nghttp2_session_consume_connection(session, len));
+        nx__h2_said(user_data, nghttp2_session_consume_connection(session, len));
         return 0;
     }
     return nx__h2_body_come(stream, data, len) ? NGHTTP2_ERR_CALLBACK_FAILURE : 0;

@@ -105,7 +105,7 @@ static nx_err over(const char *path, nx_ws_compress compress)
     char url[64];
     (void)snprintf(url, sizeof url, "ws://127.0.0.1:%u%s", nx_http_port(server), path);
     nx_err err = nx_ws_connect(&ws, url, .compress = compress, .protocols = "b",
-                               .heartbeat = NX_FOREVER, .close_deadline = NX_MS(100));
+                               .heartbeat = NX_FOREVER, .close_deadline = NX_S(2));
     if (!err) err = talk(ws);
     nx_ws_free(ws);
     settle();

@@ -70,7 +70,8 @@ static struct nx__alternative said_is(int port, int64_t seconds)
         .clear = port == 0, .h3_port = (uint16_t)port, .life = NX_S(seconds)};
 }
 
-NX_TEST("an alternative lasts as long as it was said to, and one that is broken is left for a while")
+NX_TEST(
+    "an alternative lasts as long as it was said to, and one that is broken is left for a while")
 {
     const nx_bytes host = nx_str("example.com");
     struct nx__alternatives all = {0};
@@ -89,7 +90,7 @@ NX_TEST("an alternative lasts as long as it was said to, and one that is broken 
     nx__alternatives_take(&all, host, 443, &said, 0, now);
     for (int i = 0; i < 3; i++, span *= 2) {
         nx__alternatives_broken(&all, host, 443, now);
-        nx__alternatives_broken(&all, host, 443, now); /* of the same time: counts once */
+        nx__alternatives_broken(&all, host, 443, now);         /* of the same time: counts once */
         nx__alternatives_take(&all, host, 443, &said, 0, now); /* which helps nothing */
         nx_expect_eq(nx__alternatives_port(&all, host, 443, now + span - 1), 0);
         now += span;
@@ -106,8 +107,8 @@ NX_TEST("an alternative lasts as long as it was said to, and one that is broken 
     nx__alternatives_take(&all, host, 443, &said, 0, now);
     for (int i = 0; i < 20; i++, now += NX__ALTERNATIVE_BROKEN_MOST) {
         nx__alternatives_broken(&all, host, 443, now);
-        nx_expect_eq(
-            nx__alternatives_port(&all, host, 443, now + NX__ALTERNATIVE_BROKEN_MOST), 8443);
+        nx_expect_eq(nx__alternatives_port(&all, host, 443, now + NX__ALTERNATIVE_BROKEN_MOST),
+                     8443);
     }
 
     said = said_is(9443, 1000000); /* another one has broken nothing yet */

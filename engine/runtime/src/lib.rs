@@ -1,0 +1,478 @@
+// What src/wasm/engine.h declares, over Wasmtime. Nothing here is called but through the table that nx__engine_api returns; each call's
+// contract is at its name in that header.
+//
+// A guest is a store with one instance in it. Its pointer is C's; so that a host function can call its guest again, no Rust reference to
+// a guest lives while guest code runs: the store is then reached through the innermost call's `Caller`.
+#![allow(clippy::missing_safety_doc)]
+use std::ffi::{CStr, c_char, c_void};
+use std::mem::MaybeUninit;
+use std::os::fd::FromRawFd;
+use std::ptr::null_mut;
+use wasmtime::*;
+
+mod describe;
+mod failure;
+#[path = "../../settings.rs"]
+mod settings;
+mod wasi;
+
+use failure::{Failure, Kind, fail, fail_text};
+
+/// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
+const VERSION: u32 = 1;
+
+/// What a guest may have, as the C structure says it.
+#[repr(C)]
+#[derive(Clone, Copy)]
+pub struct Limits {
+    max_memory: u64,
+    max_table_elements: u64,
+    /// Asked at each tick while the guest runs, if there: 0 lets it go on.
+    tick: Option<unsafe extern "C" fn(*mut c_void) -> u32>,
+}
+
+pub struct State {
+    host: *mut c_void,
+    guest: *mut Guest,
+    limits: Limits,
+    memory: u64,
+    elements: u64,
+    wasi: Option<wasi::Context>,
+}
+// A guest is used by one thread at a time, which is C's to see to.
+unsafe impl Send for State {}
+unsafe impl Sync for State {}
+
+impl ResourceLimiter for State {
+    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let memory = self.memory.saturating_add((desired - current) as u64);
+        if memory > self.limits.max_memory {
+            return Err(failure::Stop(Kind::Memory).into());
+        }
+        self.memory = memory;
+        Ok(true)
+    }
+    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
+        let elements = self.elements.saturating_add((desired - current) as u64);
+        if elements > self.limits.max_table_elements {
+            return Err(failure::Stop(Kind::Table).into());
+        }
+        self.elements = elements;
+        Ok(true)
+    }
+    fn instances(&self) -> usize {
+        1
+    }
+}
+
+pub struct Guest {
+    store: Store<State>,
+    /// The `StoreContextMut` of the host function that runs, null: none does.
+    inside: *mut c_void,
+    instance: Option<Instance>,
+}
+
+/// The way to the store from where the call comes from.
+fn context<'a>(guest: *mut Guest) -> StoreContextMut<'a, State> {
+    unsafe {
+        let inside = (*guest).inside as *mut StoreContextMut<'a, State>;
+        if inside.is_null() { (*guest).store.as_context_mut() } else { (*inside).as_context_mut() }
+    }
+}
+
+macro_rules! check {
+    ($result:expr, $failure:expr) => {
+        match $result {
+            Ok(value) => value,
+            Err(error) => return fail($failure, &error),
+        }
+    };
+}
+
+unsafe fn text<'a>(bytes: *const c_char, len: usize) -> &'a str {
+    if len == 0 {
+        return "";
+    }
+    std::str::from_utf8(unsafe { std::slice::from_raw_parts(bytes as *const u8, len) }).unwrap_or("\u{fffd}")
+}
+
+unsafe fn c_text<'a>(bytes: *const c_char) -> std::borrow::Cow<'a, str> {
+    unsafe { CStr::from_ptr(bytes) }.to_string_lossy()
+}
+
+unsafe extern "C" fn engine_new(out: *mut *mut Engine, failure: *mut Failure) -> u32 {
+    let mut config = settings::settings();
+    config.max_wasm_stack(STACK);
+    let engine = check!(Engine::new(&config), failure);
+    unsafe { *out = Box::into_raw(Box::new(engine)) };
+    0
+}
+/// Bytes of its stack that a guest may use; engine.h has the same.
+const STACK: usize = 512 << 10;
+
+unsafe extern "C" fn engine_free(engine: *mut Engine) {
+    drop(unsafe { Box::from_raw(engine) });
+}
+
+unsafe extern "C" fn engine_tick(engine: *const Engine) {
+    unsafe { (*engine).increment_epoch() }
+}
+
+unsafe extern "C" fn module_open(engine: *const Engine, fd: i32, out: *mut *mut Module, failure: *mut Failure) -> u32 {
+    let file = unsafe { std::fs::File::from_raw_fd(fd) };
+    match unsafe { Module::deserialize_open_file(&*engine, file) } {
+        Ok(module) => {
+            unsafe { *out = Box::into_raw(Box::new(module)) };
+            0
+        }
+        Err(error) => fail_text(failure, Kind::Artifact, &format!("{error:#}")),
+    }
+}
+
+unsafe extern "C" fn module_free(module: *mut Module) {
+    drop(unsafe { Box::from_raw(module) });
+}
+
+type HostFn = unsafe extern "C" fn(arg: *mut c_void, host: *mut c_void, values: *mut ValRaw) -> u32;
+
+struct Shared(*mut c_void);
+unsafe impl Send for Shared {}
+unsafe impl Sync for Shared {}
+
+unsafe extern "C" fn linker_new(engine: *const Engine) -> *mut Linker<State> {
+    let mut linker = Linker::new(unsafe { &*engine });
+    linker.allow_shadowing(true);
+    Box::into_raw(Box::new(linker))
+}
+
+unsafe extern "C" fn linker_free(linker: *mut Linker<State>) {
+    drop(unsafe { Box::from_raw(linker) });
+}
+
+#[repr(C)]
+pub struct Signature {
+    params: *const u8,
+    param_count: usize,
+    results: *const u8,
+    result_count: usize,
+}
+
+unsafe fn types(codes: *const u8, count: usize) -> Vec<ValType> {
+    (0..count).map(|i| describe::type_of_code(unsafe { *codes.add(i) })).collect()
+}
+
+unsafe extern "C" fn linker_func(
+    linker: *mut Linker<State>,
+    module: *const c_char,
+    name: *const c_char,
+    signature: *const Signature,
+    call: HostFn,
+    arg: *mut c_void,
+    failure: *mut Failure,
+) -> u32 {
+    let linker = unsafe { &mut *linker };
+    let s = unsafe { &*signature };
+    let ty = FuncType::new(linker.engine(), unsafe { types(s.params, s.param_count) }, unsafe { types(s.results, s.result_count) });
+    let arg = Shared(arg);
+    let body = move |mut caller: Caller<'_, State>, values: &mut [MaybeUninit<ValRaw>]| -> Result<()> {
+        let arg = &arg;
+        let (guest, host) = (caller.data().guest, caller.data().host);
+        let mut context = caller.as_context_mut();
+        let status = unsafe {
+            let outer = (*guest).inside;
+            (*guest).inside = &raw mut context as *mut c_void;
+            let status = call(arg.0, host, values.as_mut_ptr() as *mut ValRaw);
+            (*guest).inside = outer;
+            status
+        };
+        if status == 0 { Ok(()) } else { Err(failure::HostError(status).into()) }
+    };
+    check!(unsafe { linker.func_new_unchecked(&c_text(module), &c_text(name), ty, body) }, failure);
+    0
+}
+
+unsafe extern "C" fn linker_wasi(linker: *mut Linker<State>, failure: *mut Failure) -> u32 {
+    check!(wasi::link(unsafe { &mut *linker }), failure);
+    0
+}
+
+unsafe extern "C" fn linked_new(
+    linker: *mut Linker<State>,
+    module: *const Module,
+    out: *mut *mut InstancePre<State>,
+    failure: *mut Failure,
+) -> u32 {
+    match unsafe { (*linker).instantiate_pre(&*module) } {
+        Ok(linked) => {
+            unsafe { *out = Box::into_raw(Box::new(linked)) };
+            0
+        }
+        Err(error) => fail_text(failure, Kind::Import, &format!("{error:#}")),
+    }
+}
+
+unsafe extern "C" fn linked_free(linked: *mut InstancePre<State>) {
+    drop(unsafe { Box::from_raw(linked) });
+}
+
+unsafe extern "C" fn guest_new(
+    linked: *const InstancePre<State>,
+    limits: *const Limits,
+    wasi: *const wasi::Options,
+    host: *mut c_void,
+    out: *mut *mut Guest,
+    failure: *mut Failure,
+) -> u32 {
+    let linked = unsafe { &*linked };
+    let wasi = match unsafe { wasi.as_ref() } {
+        Some(options) => match unsafe { wasi::context(options) } {
+            Ok(context) => Some(context),
+            Err(error) => return fail_text(failure, Kind::Failed, &error),
+        },
+        None => None,
+    };
+    let limits = unsafe { *limits };
+    let state = State { host, guest: null_mut(), limits, memory: 0, elements: 0, wasi };
+    let mut store = Store::new(linked.module().engine(), state);
+    store.limiter(|state| state);
+    match limits.tick {
+        Some(tick) => {
+            store.set_epoch_deadline(1);
+            store.epoch_deadline_callback(move |context| match unsafe { tick(context.data().host) } {
+                0 => Ok(UpdateDeadline::Continue(1)),
+                1 => Err(failure::Stop(Kind::CpuTime).into()),
+                _ => Err(failure::Stop(Kind::Deadline).into()),
+            });
+        }
+        None => store.set_epoch_deadline(u64::MAX / 2),
+    }
+    let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None }));
+    // Its start function may call the host, which then has the guest already.
+    unsafe {
+        (*guest).store.data_mut().guest = guest;
+        *out = guest;
+    }
+    match linked.instantiate(unsafe { &mut (*guest).store }) {
+        Ok(instance) => {
+            unsafe { (*guest).instance = Some(instance) };
+            0
+        }
+        Err(error) => {
+            let kind = fail(failure, &error);
+            unsafe {
+                *out = null_mut();
+                drop(Box::from_raw(guest));
+            }
+            kind
+        }
+    }
+}
+
+unsafe extern "C" fn guest_free(guest: *mut Guest) {
+    drop(unsafe { Box::from_raw(guest) });
+}
+
+/// The ticks until the guest is asked next count from here.
+unsafe extern "C" fn guest_rearm(guest: *mut Guest) {
+    context(guest).set_epoch_deadline(1);
+}
+
+fn export(guest: *mut Guest, name: &str) -> Option<Extern> {
+    let instance = unsafe { (*guest).instance }?;
+    instance.get_export(context(guest), name)
+}
+
+unsafe extern "C" fn func_find(guest: *mut Guest, name: *const c_char, len: usize, out: *mut Func) -> u32 {
+    match export(guest, unsafe { text(name, len) }) {
+        Some(Extern::Func(func)) => {
+            unsafe { *out = func };
+            0
+        }
+        _ => Kind::Failed as u32,
+    }
+}
+
+/// Element of a table.
+unsafe extern "C" fn table_func(guest: *mut Guest, name: *const c_char, len: usize, index: u64, out: *mut Func) -> u32 {
+    let Some(Extern::Table(table)) = export(guest, unsafe { text(name, len) }) else { return Kind::Failed as u32 };
+    match table.get(context(guest), index) {
+        Some(Ref::Func(Some(func))) => {
+            unsafe { *out = func };
+            0
+        }
+        _ => Kind::Failed as u32,
+    }
+}
+
+unsafe extern "C" fn table_size(guest: *mut Guest, name: *const c_char, len: usize, out: *mut u64) -> u32 {
+    let Some(Extern::Table(table)) = export(guest, unsafe { text(name, len) }) else { return Kind::Failed as u32 };
+    unsafe { *out = table.size(context(guest)) };
+    0
+}
+
+/// Writes the codes of parameters and then of results, as far as there is room; `counts` gets how many there are of each.
+unsafe extern "C" fn func_type(guest: *mut Guest, func: *const Func, counts: *mut usize, codes: *mut u8, room: usize) {
+    let ty = unsafe { (*func).ty(context(guest)) };
+    unsafe {
+        *counts = ty.params().len();
+        *counts.add(1) = ty.results().len();
+    }
+    for (i, ty) in ty.params().chain(ty.results()).take(room).enumerate() {
+        unsafe { *codes.add(i) = describe::code_of_type(&ty) };
+    }
+}
+
+unsafe extern "C" fn call(guest: *mut Guest, func: *const Func, values: *mut ValRaw, count: usize, failure: *mut Failure) -> u32 {
+    let values = std::ptr::slice_from_raw_parts_mut(values, count);
+    let result = unsafe {
+        let inside = (*guest).inside as *mut StoreContextMut<'static, State>;
+        if inside.is_null() { (*func).call_unchecked(&mut (*guest).store, values) } else { (*func).call_unchecked(&mut *inside, values) }
+    };
+    match result {
+        Ok(()) => 0,
+        Err(error) => fail(failure, &error),
+    }
+}
+
+unsafe extern "C" fn memory_find(guest: *mut Guest, name: *const c_char, len: usize, out: *mut Memory) -> u32 {
+    match export(guest, unsafe { text(name, len) }) {
+        Some(Extern::Memory(memory)) => {
+            unsafe { *out = memory };
+            0
+        }
+        _ => Kind::Failed as u32,
+    }
+}
+
+unsafe extern "C" fn memory_data(guest: *mut Guest, memory: *const Memory, data: *mut *mut u8, len: *mut usize) {
+    let memory = unsafe { *memory };
+    let context = context(guest);
+    unsafe {
+        *data = memory.data_ptr(&context);
+        *len = memory.data_size(&context);
+    }
+}
+
+unsafe extern "C" fn memory_grow(guest: *mut Guest, memory: *const Memory, pages: u64, failure: *mut Failure) -> u32 {
+    check!(unsafe { (*memory).grow(context(guest), pages) }, failure);
+    0
+}
+
+unsafe extern "C" fn global_get(guest: *mut Guest, name: *const c_char, len: usize, code: *mut u8, value: *mut ValRaw) -> u32 {
+    let Some(Extern::Global(global)) = export(guest, unsafe { text(name, len) }) else { return Kind::Failed as u32 };
+    let (code_out, raw) = match global.get(context(guest)) {
+        Val::I32(v) => (1, ValRaw::i32(v)),
+        Val::I64(v) => (2, ValRaw::i64(v)),
+        Val::F32(v) => (3, ValRaw::f32(v)),
+        Val::F64(v) => (4, ValRaw::f64(v)),
+        Val::V128(v) => (5, ValRaw::v128(v.as_u128())),
+        _ => (8, ValRaw::i64(0)),
+    };
+    unsafe {
+        *code = code_out;
+        *value = raw;
+    }
+    0
+}
+
+unsafe extern "C" fn global_set(guest: *mut Guest, name: *const c_char, len: usize, value: *const ValRaw, failure: *mut Failure) -> u32 {
+    let Some(Extern::Global(global)) = export(guest, unsafe { text(name, len) }) else { return Kind::Failed as u32 };
+    let raw = unsafe { *value };
+    let value = match describe::code_of_type(global.ty(context(guest)).content()) {
+        1 => Val::I32(raw.get_i32()),
+        2 => Val::I64(raw.get_i64()),
+        3 => Val::F32(raw.get_f32()),
+        4 => Val::F64(raw.get_f64()),
+        5 => Val::V128(raw.get_v128().into()),
+        _ => return fail_text(failure, Kind::Failed, "a reference can't be set from outside"),
+    };
+    check!(global.set(context(guest), value), failure);
+    0
+}
+
+/// The functions on the guest's stack, innermost first, for a host function that runs.
+unsafe extern "C" fn guest_backtrace(guest: *mut Guest, out: *mut c_char, size: usize) {
+    let trace = WasmBacktrace::force_capture(context(guest));
+    unsafe { failure::copy(&failure::frames(&trace), out as *mut u8, size) };
+}
+
+#[repr(C)]
+pub struct Api {
+    version: u32,
+    value_size: u32,
+    engine_new: unsafe extern "C" fn(*mut *mut Engine, *mut Failure) -> u32,
+    engine_free: unsafe extern "C" fn(*mut Engine),
+    engine_tick: unsafe extern "C" fn(*const Engine),
+    module_open: unsafe extern "C" fn(*const Engine, i32, *mut *mut Module, *mut Failure) -> u32,
+    module_free: unsafe extern "C" fn(*mut Module),
+    module_describe: unsafe extern "C" fn(*const Module) -> *mut describe::Description,
+    description_free: unsafe extern "C" fn(*mut describe::Description),
+    linker_new: unsafe extern "C" fn(*const Engine) -> *mut Linker<State>,
+    linker_free: unsafe extern "C" fn(*mut Linker<State>),
+    linker_func:
+        unsafe extern "C" fn(*mut Linker<State>, *const c_char, *const c_char, *const Signature, HostFn, *mut c_void, *mut Failure) -> u32,
+    linker_wasi: unsafe extern "C" fn(*mut Linker<State>, *mut Failure) -> u32,
+    linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Module, *mut *mut InstancePre<State>, *mut Failure) -> u32,
+    linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
+    guest_new: unsafe extern "C" fn(
+        *const InstancePre<State>,
+        *const Limits,
+        *const wasi::Options,
+        *mut c_void,
+        *mut *mut Guest,
+        *mut Failure,
+    ) -> u32,
+    guest_free: unsafe extern "C" fn(*mut Guest),
+    guest_rearm: unsafe extern "C" fn(*mut Guest),
+    guest_backtrace: unsafe extern "C" fn(*mut Guest, *mut c_char, usize),
+    func_find: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *mut Func) -> u32,
+    func_type: unsafe extern "C" fn(*mut Guest, *const Func, *mut usize, *mut u8, usize),
+    call: unsafe extern "C" fn(*mut Guest, *const Func, *mut ValRaw, usize, *mut Failure) -> u32,
+    table_func: unsafe extern "C" fn(*mut Guest, *const c_char, usize, u64, *mut Func) -> u32,
+    table_size: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *mut u64) -> u32,
+    memory_find: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *mut Memory) -> u32,
+    memory_data: unsafe extern "C" fn(*mut Guest, *const Memory, *mut *mut u8, *mut usize),
+    memory_grow: unsafe extern "C" fn(*mut Guest, *const Memory, u64, *mut Failure) -> u32,
+    global_get: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *mut u8, *mut ValRaw) -> u32,
+    global_set: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *const ValRaw, *mut Failure) -> u32,
+}
+
+// C keeps them in so much.
+const _: () = assert!(size_of::<Func>() <= 16 && size_of::<Memory>() <= 24 && size_of::<ValRaw>() == 16);
+
+static API: Api = Api {
+    version: VERSION,
+    value_size: size_of::<ValRaw>() as u32,
+    engine_new,
+    engine_free,
+    engine_tick,
+    module_open,
+    module_free,
+    module_describe: describe::module_describe,
+    description_free: describe::description_free,
+    linker_new,
+    linker_free,
+    linker_func,
+    linker_wasi,
+    linked_new,
+    linked_free,
+    guest_new,
+    guest_free,
+    guest_rearm,
+    guest_backtrace,
+    func_find,
+    func_type,
+    call,
+    table_func,
+    table_size,
+    memory_find,
+    memory_data,
+    memory_grow,
+    global_get,
+    global_set,
+};
+
+#[unsafe(no_mangle)]
+pub extern "C" fn nx__engine_api() -> *const Api {
+    &API
+}

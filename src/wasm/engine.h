@@ -1,0 +1,167 @@
+/* The WebAssembly engine: a library of its own, loaded when a program first has to do with
+ * WebAssembly. engine/runtime implements what is declared here, field by field. */
+#ifndef NX__WASM_ENGINE_H
+#define NX__WASM_ENGINE_H
+
+#include <nexus/wasm.h>
+
+enum {
+    /* Grows with every change of this header. */
+    NX__ENGINE_VERSION = 1,
+    /* Grows with every change of engine/settings.rs: part of the cache key of machine code. */
+    NX__ENGINE_SETTINGS = 1,
+    NX__ENGINE_STACK = 512 << 10, /* bytes of its stack that guest code may use */
+    NX__ENGINE_TRACE = 2048,
+};
+
+/* Wasmtime's own. */
+struct nx__engine;      /* for all threads, one a process */
+struct nx__engine_code; /* a module's machine code, for all threads */
+struct nx__linker;      /* functions by name */
+struct nx__linked;      /* a module with the functions that it imports; for all threads */
+struct nx__guest;       /* an instance with its store; one thread at a time */
+
+enum nx__failure_kind {
+    NX__FAILURE_NONE,
+    NX__FAILURE_OTHER,
+    NX__FAILURE_ARTIFACT, /* machine code of another version or processor, or none at all */
+    NX__FAILURE_IMPORT,   /* it imports what is not there, or is of another type */
+    NX__FAILURE_TRAP,
+    NX__FAILURE_HOST,   /* a host function has returned `status` */
+    NX__FAILURE_MEMORY, /* limits, from here on */
+    NX__FAILURE_TABLE,
+    NX__FAILURE_CPU_TIME,
+    NX__FAILURE_DEADLINE,
+    NX__FAILURE_STACK,
+    NX__FAILURE_EXIT, /* no failure: it has ended itself, with `status` */
+};
+
+/* What went wrong; filled by calls that return another kind than NX__FAILURE_NONE. */
+struct nx__failure {
+    uint32_t kind, status;
+    char message[512];            /* may be empty */
+    char trace[NX__ENGINE_TRACE]; /* guest functions, a line each, innermost first; may be empty */
+};
+
+struct nx__engine_limits {
+    uint64_t max_memory, max_table_elements;
+    /* Asked at each tick while guest code runs: 0 goes on, 1 ends it for NX__FAILURE_CPU_TIME, 2
+     * for NX__FAILURE_DEADLINE. NULL: no tick matters. */
+    uint32_t (*tick)(void *host);
+};
+
+/* Parameters and results, an nx_wasm_type each. */
+struct nx__engine_type {
+    const uint8_t *params;
+    size_t param_count;
+    const uint8_t *results;
+    size_t result_count;
+};
+
+struct nx__engine_items {
+    const nx_wasm_item *imports;
+    size_t import_count;
+    const nx_wasm_item *exports;
+    size_t export_count;
+};
+
+/* What a WASI guest gets. Directories are opened, and all is copied, before the guest is made. */
+struct nx__wasi_directory {
+    const char *host, *guest;
+    bool read_only;
+};
+struct nx__wasi_options {
+    const char *const *args;
+    size_t arg_count;
+    const char *const *env; /* NAME=VALUE */
+    size_t env_count;
+    const struct nx__wasi_directory *directories;
+    size_t directory_count;
+};
+
+/* A host function: as nx_wasm_fn, with what guest_new was given for the guest. */
+typedef uint32_t (*nx__engine_fn)(void *arg, void *host, nx_wasm_value *values);
+
+/* Each returns an nx__failure_kind. Texts are UTF-8; what a call gets is its caller's again when it
+ * has returned. */
+struct nx__engine_api {
+    uint32_t version, value_size;
+
+    uint32_t (*engine_new)(struct nx__engine **out, struct nx__failure *failure);
+    void (*engine_free)(struct nx__engine *engine);
+    /* One tick more for all guests. Any thread. */
+    void (*engine_tick)(const struct nx__engine *engine);
+
+    /* Maps machine code, which has been checked to be what the compiler has made: what it says is
+     * run. Takes the descriptor. */
+    uint32_t (*module_open)(const struct nx__engine *engine, int fd, struct nx__engine_code **out,
+                            struct nx__failure *failure);
+    void (*module_free)(struct nx__engine_code *code);
+    struct nx__engine_items *(*module_describe)(const struct nx__engine_code *code);
+    void (*description_free)(struct nx__engine_items *items);
+
+    struct nx__linker *(*linker_new)(const struct nx__engine *engine);
+    void (*linker_free)(struct nx__linker *linker);
+    uint32_t (*linker_func)(struct nx__linker *linker, const char *module, const char *name,
+                            const struct nx__engine_type *type, nx__engine_fn fn, void *arg,
+                            struct nx__failure *failure);
+    /* Adds all of WASI 0.1; its guests are made with options for it. */
+    uint32_t (*linker_wasi)(struct nx__linker *linker, struct nx__failure *failure);
+
+    uint32_t (*linked_new)(struct nx__linker *linker, const struct nx__engine_code *code,
+                           struct nx__linked **out, struct nx__failure *failure);
+    void (*linked_free)(struct nx__linked *linked);
+
+    /* Makes an instance and runs its start function. `wasi` may be NULL. `host` is what host
+     * functions and `tick` get. */
+    uint32_t (*guest_new)(const struct nx__linked *linked, const struct nx__engine_limits *limits,
+                          const struct nx__wasi_options *wasi, void *host, struct nx__guest **out,
+                          struct nx__failure *failure);
+    void (*guest_free)(struct nx__guest *guest);
+    /* The next tick asks again, whatever has been before. */
+    void (*guest_rearm)(struct nx__guest *guest);
+    /* As a failure's trace, for a host function that runs. */
+    void (*guest_backtrace)(struct nx__guest *guest, char *out, size_t size);
+
+    /* An exported function, NX__FAILURE_OTHER: none such. The handle is two words. */
+    uint32_t (*func_find)(struct nx__guest *guest, const char *name, size_t len, uint64_t *handle);
+    /* Stores how many parameters and results it has, and their types one behind the other as far as
+     * there is room. */
+    void (*func_type)(struct nx__guest *guest, const uint64_t *handle, size_t counts[2],
+                      uint8_t *types, size_t room);
+    /* `values` has arguments, then results; `count` is the more of both. Nobody checks types. */
+    uint32_t (*call)(struct nx__guest *guest, const uint64_t *handle, nx_wasm_value *values,
+                     size_t count, struct nx__failure *failure);
+
+    uint32_t (*table_func)(struct nx__guest *guest, const char *name, size_t len, uint64_t index,
+                           uint64_t *handle);
+    uint32_t (*table_size)(struct nx__guest *guest, const char *name, size_t len, uint64_t *out);
+
+    /* The handle is three words. */
+    uint32_t (*memory_find)(struct nx__guest *guest, const char *name, size_t len,
+                            uint64_t *handle);
+    void (*memory_data)(struct nx__guest *guest, const uint64_t *handle, char **data, size_t *len);
+    uint32_t (*memory_grow)(struct nx__guest *guest, const uint64_t *handle, uint64_t pages,
+                            struct nx__failure *failure);
+
+    uint32_t (*global_get)(struct nx__guest *guest, const char *name, size_t len, uint8_t *type,
+                           nx_wasm_value *out);
+    uint32_t (*global_set)(struct nx__guest *guest, const char *name, size_t len,
+                           const nx_wasm_value *value, struct nx__failure *failure);
+};
+
+/* What the library exports. */
+const struct nx__engine_api *nx__engine_api(void);
+
+/* ---- engine.c */
+
+/* The engine that was loaded; valid once nx__engine_open has succeeded, and until the program ends.
+ */
+extern const struct nx__engine_api *nx__engine;
+extern struct nx__engine *nx__engine_handle;
+
+/* Loads the library, the first time. NX_ENOTSUP (built without, or it is not there: the message
+ * says where it was looked for), NX_EFAILED, NX_ENOMEM. Any thread. */
+NX_MUST_CHECK nx_err nx__engine_open(void);
+
+#endif

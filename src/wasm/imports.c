@@ -1,0 +1,248 @@
+/* Functions of the program's that guests call. */
+#include "wasm/internal.h"
+
+#include "base/utf8.h"
+#include "loop/pin.h"
+#include <stdio.h>
+#include <stdlib.h>
+
+enum {
+    IMPORTS_MOST = 10000,
+    LINKS_MOST = 8, /* that a module keeps; those with yet other imports belong to their guests */
+};
+
+struct import {
+    struct import *next;
+    nx_wasm_fn fn;
+    void *arg;
+    struct nx__wasm_signature *signature; /* NULL: nothing to be turned into views */
+    struct nx__engine_type type;          /* as the engine has it */
+    const char *module, *name;
+    uint8_t types[]; /* what `type` points into */
+};
+
+struct nx_wasm_imports {
+    uint64_t id;               /* from 1: no other has or had it */
+    struct nx__linker *linker; /* made with the first function */
+    struct import *first;
+    size_t count;
+    nx_err error; /* the first that was made */
+    char message[NX__ERROR_MESSAGE_MAX];
+};
+
+nx_wasm_imports *nx_wasm_imports_new(void)
+{
+    static _Atomic uint64_t last;
+    nx_wasm_imports *imports = calloc(1, sizeof *imports);
+    if (imports)
+        imports->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    else
+        NX_IGNORE(nx__error_set(NX_ENOMEM, "cannot make imports for WebAssembly: out of memory"));
+    return imports;
+}
+
+void nx_wasm_imports_free(nx_wasm_imports *imports)
+{
+    if (!imports) return;
+    if (imports->linker) nx__engine->linker_free(imports->linker);
+    for (struct import *i; (i = imports->first);) {
+        imports->first = i->next;
+        free(i->signature);
+        free(i);
+    }
+    free(imports);
+}
+
+/* ---- A call from a guest */
+
+static nx_err view(nx_wasm *w, const struct import *i, size_t param, uint32_t at, uint32_t len,
+                   bool text, nx_bytes *out)
+{
+    nx_wasm_memory memory;
+    NX_TRY(nx_wasm_memory_find(&memory, w, NULL));
+    if (nx_wasm_memory_slice(&memory, at, len, out))
+        return nx__error_set(
+            NX_EINVAL,
+            "%.60s.%.60s was called with a pointer out of memory: parameter %zu is %u bytes at 0x%x",
+            i->module, i->name, param + 1, len, at);
+    const char *end = out->data + out->len, *p = out->data;
+    for (size_t n; text && p < end; p += n)
+        if (!(n = nx__utf8_sequence(p, end)))
+            return nx__error_set(
+                NX_EINVAL, "%.60s.%.60s was called with text that is not UTF-8: parameter %zu",
+                i->module, i->name, param + 1);
+    return NX_OK;
+}
+
+/* Views instead of pointers and lengths. */
+static nx_err call_with_views(nx_wasm *w, const struct import *i, nx_wasm_value *values)
+{
+    enum { SOME = 16 };
+    const struct nx__wasm_signature *s = i->signature;
+    size_t room = s->param_count > s->result_count ? s->param_count : s->result_count;
+    nx_wasm_value some[SOME], *given = room > SOME ? malloc(room * sizeof *given) : some;
+    if (!given) return nx__error_set(NX_ENOMEM, "cannot call %.60s: out of memory", i->name);
+    nx_err err = NX_OK;
+    for (size_t p = 0, from = 0; p < s->param_count && !err; p++) {
+        if (s->params[p] < NX__WASM_STR) {
+            given[p] = values[from++];
+            continue;
+        }
+        err = view(w, i, p, values[from].u32, values[from + 1].u32, s->params[p] == NX__WASM_STR,
+                   &given[p].bytes);
+        from += 2;
+    }
+    if (!err) err = i->fn(w, i->arg, given);
+    if (!err) memcpy(values, given, s->result_count * sizeof *given);
+    if (given != some) free(given);
+    return err;
+}
+
+static uint32_t called(void *arg, void *host, nx_wasm_value *values)
+{
+    const struct import *i = arg;
+    nx_wasm *w = host;
+    /* The engine keeps count of calls by the thread: no other fiber may run until this one is
+     * over. */
+    nx__pins++;
+    if (!w->inside++) w->frame = __builtin_frame_address(0);
+    nx_err err = i->signature ? call_with_views(w, i, values) : i->fn(w, i->arg, values);
+    w->inside--;
+    nx__pins--;
+    if (nx__likely(!err)) return 0;
+    w->host_error = err;
+    const nx_error *last = nx__error_last();
+    (void)snprintf(w->host_message, sizeof w->host_message, "%s",
+                   last->code == err ? last->message : nx_err_text(err));
+    return (uint32_t)err;
+}
+
+/* ---- Adding one */
+
+static nx_err linker(nx_wasm_imports *imports)
+{
+    NX_TRY(nx__engine_open());
+    if (!imports->linker) imports->linker = nx__engine->linker_new(nx__engine_handle);
+    return NX_OK;
+}
+
+/* Pointers and lengths instead of views. */
+static size_t lower(const struct nx__wasm_signature *s, uint8_t *types)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < s->param_count; i++) {
+        bool is_view = s->params[i] >= NX__WASM_STR;
+        types[count++] = is_view ? NX_WASM_I32 : s->params[i];
+        if (is_view) types[count++] = NX_WASM_I32;
+    }
+    memcpy(types + count, s->results, s->result_count);
+    return count;
+}
+
+static nx_err add(nx_wasm_imports *imports, struct import *i, const char *type)
+{
+    struct nx__failure failure;
+    NX_TRY(nx__wasm_type_parse(type, true, i->signature));
+    if (imports->count == IMPORTS_MOST)
+        return nx__error_set(NX_ELIMIT, "a guest may import %d functions at most", IMPORTS_MOST);
+    NX_TRY(linker(imports));
+    size_t params = lower(i->signature, i->types);
+    i->type =
+        (struct nx__engine_type){i->types, params, i->types + params, i->signature->result_count};
+    if (params == i->signature->param_count) {
+        free(i->signature);
+        i->signature = NULL;
+    }
+    if (nx__engine->linker_func(imports->linker, i->module, i->name, &i->type, called, i, &failure))
+        return nx__error_set(NX_EINVAL, "%.150s", failure.message);
+    return NX_OK;
+}
+
+void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *name,
+                    const char *type, nx_wasm_fn fn, void *arg)
+{
+    if (!imports || imports->error) return;
+    struct import *i = calloc(1, sizeof *i + 3 * NX__WASM_VALUES_MOST);
+    nx_err err = NX_ENOMEM;
+    if (i) {
+        i->fn = fn;
+        i->arg = arg;
+        i->module = module;
+        i->name = name;
+        i->signature = malloc(sizeof *i->signature);
+    }
+    if (i && i->signature)
+        err = add(imports, i, type);
+    else
+        NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
+    if (!err) {
+        i->next = imports->first;
+        imports->first = i;
+        imports->count++;
+        return;
+    }
+    imports->error = err;
+    (void)snprintf(imports->message, sizeof imports->message,
+                   "cannot let a guest call %.40s.%.40s: %.110s", module, name,
+                   nx__error_last()->message);
+    if (i) free(i->signature);
+    free(i);
+}
+
+/* ---- Linking */
+
+static nx_err link_new(const nx_wasm_module *m, const nx_wasm_imports *imports,
+                       struct nx__linked **out)
+{
+    struct nx__failure failure;
+    struct nx__linker *own = NULL, *with = imports ? imports->linker : NULL;
+    if (!with) with = own = nx__engine->linker_new(nx__engine_handle);
+    uint32_t kind = nx__engine->linked_new(with, m->code, out, &failure);
+    if (own) nx__engine->linker_free(own);
+    if (!kind) return NX_OK;
+    bool type = strstr(failure.message, "incompatible import type") != NULL;
+    return nx__error_set(type ? NX_ETYPE : NX_ENOENT, "cannot use \"%.60s\": %.160s", m->name,
+                         failure.message);
+}
+
+void nx__wasm_link_free(struct nx__link *link)
+{
+    nx__engine->linked_free(link->linked);
+    free(link);
+}
+
+static nx_err link_make(nx_wasm_module *m, const nx_wasm_imports *imports, size_t known,
+                        struct nx__link **out)
+{
+    struct nx__link *link = calloc(1, sizeof *link);
+    if (!link) return nx__error_set(NX_ENOMEM, "cannot use \"%.150s\": out of memory", m->name);
+    nx_err err = link_new(m, imports, &link->linked);
+    if (err) {
+        free(link);
+        return err;
+    }
+    link->imports = imports ? imports->id : 0;
+    link->imports_count = imports ? imports->count : 0;
+    link->kept = known < LINKS_MOST;
+    if (link->kept) {
+        link->next = m->links;
+        m->links = link;
+    }
+    *out = link;
+    return NX_OK;
+}
+
+nx_err nx__wasm_link(nx_wasm_module *m, const nx_wasm_imports *imports, struct nx__link **out)
+{
+    uint64_t id = imports ? imports->id : 0;
+    size_t count = imports ? imports->count : 0, known = 0;
+    if (imports && imports->error) return nx__error_set(imports->error, "%s", imports->message);
+    (void)pthread_mutex_lock(&m->lock);
+    struct nx__link *link = m->links;
+    for (; link && (link->imports != id || link->imports_count != count); link = link->next)
+        known++;
+    nx_err err = link ? NX_OK : link_make(m, imports, known, &link);
+    (void)pthread_mutex_unlock(&m->lock);
+    *out = link;
+    return err;
+}

@@ -1,0 +1,106 @@
+/* Modules: their machine code, and what they import and export. */
+#include "wasm/internal.h"
+
+#include "module/module.h"
+#include "permission/broker.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Compiles it in this process, for a program without a launcher; one at a time. */
+static nx_err compile(const char *path, bool refresh, int *fd)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    struct nx__compile_request request = {.path = path, .refresh = refresh};
+    struct nx__compiled compiled;
+    (void)pthread_mutex_lock(&lock);
+    nx_err err = nx__module_compile(&request, &compiled);
+    if (!err && (*fd = fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)) < 0)
+        err = nx__error_system(errno, "cannot load \"%.150s\"", path);
+    nx__compiled_free(&compiled);
+    (void)pthread_mutex_unlock(&lock);
+    return err;
+}
+
+static nx_err code_open(const char *path, bool refresh, int *fd)
+{
+    return nx__broker_fd() >= 0 ? nx__broker_import(path, fd) : compile(path, refresh, fd);
+}
+
+nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
+                           struct nx__failure *failure)
+{
+    size_t len = strlen(name);
+    nx_wasm_module *m = calloc(1, sizeof *m + len + 1);
+    if (!m) {
+        (void)close(fd);
+        return nx__error_set(NX_ENOMEM, "cannot load \"%.150s\": out of memory", name);
+    }
+    atomic_init(&m->users, 1);
+    memcpy(m->name, name, len + 1);
+    (void)pthread_mutex_init(&m->lock, NULL);
+    if (nx__engine->module_open(nx__engine_handle, fd, &m->code, failure)) {
+        nx_wasm_module_free(m);
+        return nx__error_set(NX_EINVAL, "cannot load \"%.80s\": %.140s", name, failure->message);
+    }
+    *out = m;
+    return NX_OK;
+}
+
+nx_err nx_wasm_load(nx_wasm_module **out, const char *path)
+{
+    struct nx__failure failure = {0};
+    int fd = -1;
+    *out = NULL;
+    if (!path || !nx__is_wasm(path))
+        return nx__error_set(
+            NX_EINVAL, "cannot load \"%.150s\": the name of WebAssembly ends in .wasm or .wat",
+            path ? path : "");
+    NX_TRY(nx__engine_open());
+    NX_TRY(code_open(path, false, &fd));
+    nx_err err = nx__wasm_module_new(out, path, fd, &failure);
+    /* A cache that machines share may have what is for another processor. */
+    if (err && failure.kind == NX__FAILURE_ARTIFACT && nx__broker_fd() < 0) {
+        NX_TRY(code_open(path, true, &fd));
+        err = nx__wasm_module_new(out, path, fd, &failure);
+    }
+    return err;
+}
+
+void nx_wasm_module_free(nx_wasm_module *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->users, 1, memory_order_acq_rel) != 1) return;
+    if (m->items) nx__engine->description_free(m->items);
+    for (struct nx__link *link; (link = m->links);) {
+        m->links = link->next;
+        nx__wasm_link_free(link);
+    }
+    if (m->code) nx__engine->module_free(m->code);
+    (void)pthread_mutex_destroy(&m->lock);
+    free(m);
+}
+
+static const struct nx__engine_items *items(nx_wasm_module *m)
+{
+    (void)pthread_mutex_lock(&m->lock);
+    if (!m->items) m->items = nx__engine->module_describe(m->code);
+    (void)pthread_mutex_unlock(&m->lock);
+    return m->items;
+}
+
+nx_err nx_wasm_module_imports(nx_wasm_module *module, const nx_wasm_item **out, size_t *count)
+{
+    const struct nx__engine_items *all = items(module);
+    *out = all->imports;
+    *count = all->import_count;
+    return NX_OK;
+}
+
+nx_err nx_wasm_module_exports(nx_wasm_module *module, const nx_wasm_item **out, size_t *count)
+{
+    const struct nx__engine_items *all = items(module);
+    *out = all->exports;
+    *count = all->export_count;
+    return NX_OK;
+}

@@ -1,0 +1,83 @@
+/* Limits on a guest's time: a thread that ticks while a call with one is under way. */
+#include "wasm/internal.h"
+
+#include "base/clock.h"
+#include <signal.h>
+#include <time.h>
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t begun;
+    size_t calls; /* under way */
+    bool runs;
+} ticker = {.lock = PTHREAD_MUTEX_INITIALIZER, .begun = PTHREAD_COND_INITIALIZER};
+
+static nx_duration thread_cpu(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (nx_duration)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static void *tick(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        (void)pthread_mutex_lock(&ticker.lock);
+        while (!ticker.calls) (void)pthread_cond_wait(&ticker.begun, &ticker.lock);
+        (void)pthread_mutex_unlock(&ticker.lock);
+        const struct timespec span = {.tv_nsec = NX_WASM_TICK};
+        (void)nanosleep(&span, NULL);
+        nx__engine->engine_tick(nx__engine_handle);
+    }
+    return NULL;
+}
+
+static nx_err start(void)
+{
+    pthread_attr_t attributes;
+    pthread_t thread;
+    sigset_t all, mask;
+    (void)sigfillset(&all);
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &mask); /* signals are for the others */
+    int error = pthread_create(&thread, &attributes, tick, NULL);
+    (void)pthread_sigmask(SIG_SETMASK, &mask, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    if (error) return nx__error_system(error, "cannot watch the time of WebAssembly");
+    ticker.runs = true;
+    return NX_OK;
+}
+
+nx_err nx__wasm_time_begin(nx_wasm *w)
+{
+    if (!w->timed || w->depth++) return NX_OK;
+    w->cpu_until = w->max_cpu_time ? thread_cpu() + w->max_cpu_time : NX_FOREVER;
+    w->wall_until = w->deadline ? nx__clock_monotonic() + w->deadline : NX_FOREVER;
+    nx_err err = NX_OK;
+    (void)pthread_mutex_lock(&ticker.lock);
+    if (!ticker.runs) err = start();
+    if (!err && !ticker.calls++) (void)pthread_cond_signal(&ticker.begun);
+    (void)pthread_mutex_unlock(&ticker.lock);
+    if (err)
+        w->depth--;
+    else if (w->guest)
+        nx__engine->guest_rearm(w->guest);
+    return err;
+}
+
+void nx__wasm_time_end(nx_wasm *w)
+{
+    if (!w->timed || --w->depth) return;
+    (void)pthread_mutex_lock(&ticker.lock);
+    ticker.calls--;
+    (void)pthread_mutex_unlock(&ticker.lock);
+}
+
+uint32_t nx__wasm_tick(void *wasm)
+{
+    const nx_wasm *w = wasm;
+    if (w->wall_until != NX_FOREVER && nx__clock_monotonic() >= w->wall_until) return 2;
+    return w->cpu_until != NX_FOREVER && thread_cpu() >= w->cpu_until;
+}

@@ -1,0 +1,104 @@
+/* Function types in words. */
+#include "wasm/internal.h"
+
+#include <stdio.h>
+
+static const char *const names[] = {
+    [NX_WASM_NONE] = "nothing",    [NX_WASM_I32] = "i32",
+    [NX_WASM_I64] = "i64",         [NX_WASM_F32] = "f32",
+    [NX_WASM_F64] = "f64",         [NX_WASM_V128] = "v128",
+    [NX_WASM_FUNCREF] = "funcref", [NX_WASM_EXTERNREF] = "externref",
+    [NX_WASM_ANYREF] = "anyref"};
+
+/* ---- Reading */
+
+static void spaces_skip(const char **at)
+{
+    while (**at == ' ') ++*at;
+}
+
+static uint8_t word_type(const char *word, size_t len, bool host)
+{
+    for (unsigned type = NX_WASM_I32; type <= NX_WASM_V128; type++)
+        if (strlen(names[type]) == len && memcmp(names[type], word, len) == 0) return (uint8_t)type;
+    if (host && len == 3 && memcmp(word, "str", 3) == 0) return NX__WASM_STR;
+    if (host && len == 5 && memcmp(word, "bytes", 5) == 0) return NX__WASM_BYTES;
+    return NX_WASM_NONE;
+}
+
+/* Words with commas between them, as many as there are. False where something else stands. */
+static bool list(const char **at, bool host, uint8_t types[NX__WASM_VALUES_MOST], size_t *count)
+{
+    *count = 0;
+    for (;;) {
+        spaces_skip(at);
+        size_t len = strspn(*at, "abcdefghijklmnopqrstuvwxyz0123456789");
+        if (!len) return *count == 0;
+        uint8_t type = word_type(*at, len, host);
+        if (!type || *count == NX__WASM_VALUES_MOST) return false;
+        types[(*count)++] = type;
+        *at += len;
+        spaces_skip(at);
+        if (**at != ',') return true;
+        ++*at;
+    }
+}
+
+nx_err nx__wasm_type_parse(const char *text, bool host, struct nx__wasm_signature *out)
+{
+    const char *at = text;
+    bool good = list(&at, host, out->params, &out->param_count) && at[0] == '-' && at[1] == '>';
+    if (good) at += 2;
+    good = good && list(&at, false, out->results, &out->result_count) && !*at;
+    if (good) return NX_OK;
+    return nx__error_set(
+        NX_EINVAL,
+        "\"%.80s\" is no type of a function, at \"%.20s\": it looks like \"i32, f64 -> i64\", with %s",
+        text, at, host ? "i32, i64, f32, f64, v128, str, bytes" : "i32, i64, f32, f64, v128");
+}
+
+/* ---- Writing */
+
+const char *nx__wasm_type_name(uint8_t type)
+{
+    return type <= NX_WASM_ANYREF ? names[type] : "?";
+}
+
+static size_t put(char *out, size_t at, size_t size, const char *text)
+{
+    if (at >= size) return at;
+    int n = snprintf(out + at, size - at, "%s", text);
+    return at + (n > 0 ? (size_t)n : 0);
+}
+
+static size_t put_list(char *out, size_t at, size_t size, const uint8_t *types, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (i) at = put(out, at, size, ", ");
+        at = put(out, at, size, nx__wasm_type_name(types[i]));
+    }
+    return at;
+}
+
+static size_t print(const uint8_t *params, size_t param_count, const uint8_t *results,
+                    size_t result_count, char *out, size_t size)
+{
+    size_t at = put_list(out, 0, size, params, param_count);
+    at = put(out, at, size, param_count ? " ->" : "->");
+    if (result_count) at = put(out, at, size, " ");
+    return put_list(out, at, size, results, result_count);
+}
+
+void nx__wasm_type_print(const uint8_t *params, size_t param_count, const uint8_t *results,
+                         size_t result_count, char out[NX__WASM_TYPE_TEXT])
+{
+    (void)print(params, param_count, results, result_count, out, NX__WASM_TYPE_TEXT);
+}
+
+char *nx_wasm_type_text(const nx_wasm_item *f)
+{
+    size_t size = (f->param_count + f->result_count) * sizeof ", externref" + sizeof " -> ";
+    char *out = nx_alloc(size);
+    if (out) (void)print(f->params, f->param_count, f->results, f->result_count, out, size);
+    return out;
+}

@@ -1,0 +1,14 @@
+/* Programs that are WebAssembly: WASI 0.1. */
+#ifndef NX__WASI_H
+#define NX__WASI_H
+
+#include "wasm/engine.h"
+
+/* Runs the `_start` of machine code that has been checked; takes the descriptor. `name` is for
+ * messages. `*code` is what it exits with. NX_ENOTSUP (no program, a component, no engine),
+ * NX_ENOENT (it imports what WASI has not, or a directory is not there), NX_ECRASHED (the guest's
+ * stack is on stderr), NX_ELIMIT, NX_ENOMEM. Blocks until it ends. */
+NX_MUST_CHECK nx_err nx__wasi_run(int fd, const char *name, const struct nx__wasi_options *options,
+                                  int *code);
+
+#endif
