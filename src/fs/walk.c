@@ -16,10 +16,9 @@
 
 enum {
     /* Bytes of entries that are read before the fiber gets them: few at first, for who wants few,
-     * and four times as many each time, so that a large tree takes few trips to the pool: on a busy
-     * machine each waits for a processor, and again on its way back. */
+     * and twice as many each time, so that a large tree takes few trips to the pool. */
     AHEAD_FIRST = 16 * 1024,
-    AHEAD_LAST = 1024 * 1024,
+    AHEAD_LAST = 256 * 1024,
     KERNEL = 32 * 1024, /* bytes asked of the kernel at once */
 };
 #define AHEAD_MOST ((size_t)64 << 20) /* a whole answer of the kernel's with its paths has room */
@@ -289,7 +288,7 @@ static int64_t ahead_take(struct nx_walk *w)
     if (w->skips && --w->skips == 0) w->skipped.len = 0;
     w->result = result < 0 ? result : 0;
     w->ended = result == 0;
-    if (w->amount < AHEAD_LAST) w->amount *= 4;
+    if (w->amount < AHEAD_LAST) w->amount *= 2;
     if (result > 0) (void)ahead_begin(w);
     return 0;
 }
