@@ -98,6 +98,12 @@ static void tls_wake(void *arg)
     if (w->base.wake && tls_heard(&w->base, false)) w->base.wake(w->base.wake_arg);
 }
 
+static void tls_end(struct nx__wire *wire)
+{
+    struct tls_wire *w = (struct tls_wire *)wire;
+    w->below->type->end(w->below);
+}
+
 static void tls_close(struct nx__wire *wire)
 {
     struct tls_wire *w = (struct tls_wire *)wire;
@@ -127,7 +133,7 @@ nx_bytes nx__wire_tls_protocol(const struct nx__wire *wire)
 nx_err nx__wire_tls(struct nx__wire **out, struct nx__wire *below, const char *name,
                     const char *peer, const nx_tls_connect_options *options, nx_duration deadline)
 {
-    static const struct nx__wire_type type = {tls_read, tls_write, tls_heard, tls_close};
+    static const struct nx__wire_type type = {tls_read, tls_write, tls_heard, tls_end, tls_close};
     size_t len = strlen(peer);
     struct tls_wire *w = calloc(1, sizeof *w + len + 1);
     *out = NULL;

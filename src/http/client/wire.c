@@ -103,6 +103,11 @@ static bool socket_heard(struct nx__wire *wire, bool ask)
     return true;
 }
 
+static void socket_end(struct nx__wire *wire)
+{
+    (void)shutdown(((struct socket_wire *)wire)->watch.fd, SHUT_RDWR);
+}
+
 static void socket_close(struct nx__wire *wire)
 {
     struct socket_wire *w = (struct socket_wire *)wire;
@@ -148,7 +153,7 @@ nx_err nx__wire_socket_wait(struct nx__wire *wire, nx_duration deadline)
 
 nx_err nx__wire_socket(struct nx__wire **out, int fd)
 {
-    static const struct nx__wire_type type = {socket_read, socket_write, socket_heard,
+    static const struct nx__wire_type type = {socket_read, socket_write, socket_heard, socket_end,
                                               socket_close};
     struct socket_wire *w = calloc(1, sizeof *w);
     *out = NULL;

@@ -18,6 +18,8 @@ struct nx__wire_type {
     /* Something has come that has not been read, be it the end. With `ask` the system is asked;
      * else what the loop has heard counts. Does not suspend. */
     bool (*heard)(struct nx__wire *wire, bool ask);
+    /* Ends it both ways, so that who waits in it goes on. Does not suspend. */
+    void (*end)(struct nx__wire *wire);
     /* Closes and frees it. Does not suspend. */
     void (*close)(struct nx__wire *wire);
 };

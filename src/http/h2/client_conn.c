@@ -40,6 +40,8 @@ void nx__h2_client_fail(struct nx__h2_client *c, nx_err err, const char *why)
     c->failed = err;
     (void)snprintf(c->why, sizeof c->why, "%s", why);
     c->base.broken = true;
+    /* Who reads for all would hear of it when the peer says something. */
+    if (c->reading) c->base.wire->type->end(c->base.wire);
     for (struct nx__list *link = c->exchanges.next; link != &c->exchanges; link = link->next)
         nx__h2_client_wake(nx__container_of(link, struct nx__h2_exchange, link));
 }
