@@ -6,7 +6,7 @@ ONLY ?=
 QUICK ?=
 
 .DEFAULT_GOAL := all
-.PHONY: all setup demo test check bench fuzz format install clean help
+.PHONY: all wasm setup demo test check bench fuzz format install clean help
 
 all: ## Build a release tree in dist/
 	@scripts/setup --check build
@@ -14,6 +14,11 @@ all: ## Build a release tree in dist/
 	@test -f build/release/build.ninja || cmake --preset release
 	@cmake --build build/release --target dist
 	@echo "dist/bin/nexus: $$(stat -c %s dist/bin/nexus) bytes"
+
+wasm: ## The same with the WebAssembly engine, which takes a quarter of an hour on two cores, once
+	@scripts/setup build wasm
+	@cmake --preset release -DNEXUS_WASM=ON >/dev/null
+	@$(MAKE) --no-print-directory all
 
 setup: ## Install what is missing (Debian: by apt-get)
 	@scripts/setup build test

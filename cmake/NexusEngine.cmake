@@ -13,10 +13,10 @@ endif()
 
 find_program(NEXUS_CARGO cargo)
 if(NOT NEXUS_CARGO)
-    message(FATAL_ERROR "cargo is missing. Install it with: make setup; or build without WebAssembly: -DNEXUS_WASM=OFF")
+    message(FATAL_ERROR "cargo is missing. Install it with: scripts/setup wasm; or build without WebAssembly: -DNEXUS_WASM=OFF")
 endif()
 if(NOT EXISTS ${CMAKE_SOURCE_DIR}/engine/vendor)
-    message(FATAL_ERROR "engine/vendor is missing. Fetch it with: make setup; or build without WebAssembly: -DNEXUS_WASM=OFF")
+    message(FATAL_ERROR "engine/vendor is missing. Fetch it with: scripts/setup wasm; or build without WebAssembly: -DNEXUS_WASM=OFF")
 endif()
 
 set(engine ${CMAKE_SOURCE_DIR}/engine)
