@@ -27,6 +27,7 @@ class Group:
     measure: Callable
     rounds: int = 0  # 0: as asked for
     not_for: str = ""  # why the other peers have no value
+    lacks: Callable = None  # gives why this Nexus was built without it, or ""
 
 
 def at_most(values, other, limit):

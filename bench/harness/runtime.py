@@ -69,6 +69,11 @@ def _log(name, wanted, quick):
     return {"log_line": json.loads(text)["line"]}
 
 
+def _wasm_lacks():
+    there = (peers.nexus_path.parent / "../lib/libnexus-engine.so").exists()
+    return "" if there else 'it was built without WebAssembly; build it with: make wasm'
+
+
 def _wasm(name, wanted, quick):
     command = peers.script_command(name, "wasm.mjs", "micro/wasm.c", "0.1" if quick else "1")
     seen = json.loads(proc.output(command, 120, proc.cores()[0], env=peers.environment(), cwd=WORK))
@@ -100,7 +105,7 @@ GROUPS = [
         Row("wasm_call", "a call of a WebAssembly function, prepared", "ns", "lower", "at most 12", below(12)),
         Row("wasm_host", "a call from WebAssembly into the program", "ns", "lower", "at most 3", below(3)),
         Row("wasm_instantiate", "a guest of a module that is there, made and dropped", "us", "lower", "at most 5", below(5)),
-    ], RUNTIMES, _wasm, not_for="it runs no WebAssembly"),
+    ], RUNTIMES, _wasm, not_for="it runs no WebAssembly", lacks=_wasm_lacks),
     Group([
         Row("net_echo", "round trip of 64 bytes over TCP, both ends on one core", "us", "lower", "below node",
             lambda v: at_most(v, "node", 1)),
