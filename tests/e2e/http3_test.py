@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import unittest
@@ -45,6 +46,11 @@ class Http3Test(unittest.TestCase):
         cls.folder = tempfile.TemporaryDirectory()
         cls.cert, cls.key, cls.spki = certificate(cls.folder.name)
         cls.app = App("http3.c", cls.cert, cls.key, *cls.ARGS)
+        # Its TCP port is there before it runs, its UDP port before it answers.
+        context = ssl.create_default_context(cafile=cls.cert)
+        with socket.create_connection(("127.0.0.1", cls.app.port), 60) as s, context.wrap_socket(s, server_hostname="localhost") as tls:
+            tls.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            assert tls.recv(1000)
 
     @classmethod
     def tearDownClass(cls):
