@@ -62,7 +62,8 @@ nx_err nx__engine_open(void)
 
 nx_err nx__engine_open(void)
 {
-    return nx__error_set(NX_ENOTSUP, "this Nexus was built without WebAssembly; \"make wasm\" builds one with it");
+    return nx__error_set(
+        NX_ENOTSUP, "this Nexus was built without WebAssembly; \"make wasm\" builds one with it");
 }
 
 #endif
