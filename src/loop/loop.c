@@ -295,7 +295,8 @@ static NX__HOT void loop_run(void)
         if (nx__unlikely(loop->ended != NULL)) nx__fibers_trim(loop, false);
 
         nx_duration ended = nx__clock_monotonic(), span = 0;
-        if (!loop->ready_head) {
+        /* What has become due while other late things ran must not wait for an event. */
+        if (!loop->ready_head && nx__likely(nx__list_empty(&loop->late))) {
             nx_duration next = nx__timers_next(&loop->timers);
             span = next == NX_FOREVER ? NX_FOREVER : next > ended ? next - ended : 0;
             if (nx__unlikely(span == NX_FOREVER)) nx__waits_endless(loop);

@@ -318,11 +318,12 @@ static nx_err conn_take(struct asking *a, struct nx__client_conn **conn, struct 
 static nx_err exchange(struct asking *a, bool fresh, bool *reused)
 {
     nx_fetched *res = a->res;
-    struct nx__client_conn *conn;
+    struct nx__client_conn *conn = NULL;
     struct nx__ask ask;
     nx_err err = conn_take(a, &conn, &ask, fresh, reused);
     if (err) return err;
     struct nx__exchange *x = res->storage;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is one */
     memset(x, 0, conn->driver->exchange_size);
     *x = (struct nx__exchange){.conn = conn,
                                .arena = res->arena,

@@ -192,3 +192,29 @@ NX_TEST("a post wakes a sleeping loop")
     nx_expect_eq(pthread_join(thread, &result), 0);
     nx_expect(result != NULL);
 }
+
+/* ---- What is due before the loop polls again */
+
+struct late_test {
+    struct nx__late late;
+    struct nx__op op;
+    int rounds;
+};
+
+static void late_again(struct nx__late *late)
+{
+    struct late_test *test = nx__container_of(late, struct late_test, late);
+    if (++test->rounds < 5)
+        nx__loop_late(nx__loop(), late);
+    else
+        nx__op_complete(&test->op, 0);
+}
+
+NX_TEST("what becomes due late while late things run is not slept over", .deadline = NX_S(10))
+{
+    struct late_test test = {.late.fn = late_again};
+    nx__list_init(&test.late.link);
+    nx__loop_late(nx__loop(), &test.late);
+    nx_expect_eq(nx__op_wait_uncanceled(&test.op), 0);
+    nx_expect_eq(test.rounds, 5);
+}
