@@ -123,6 +123,7 @@ nx_err nx__quic_connect(struct nx__quic_conn **out, struct nx__quic_endpoint *en
         memcpy(nx__context(), &kept, sizeof kept);
         return err;
     }
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is one, else there was an error */
     conn->session = session;
     conn->proved = true;
     nx__list_insert(&endpoint->conns, &conn->link);

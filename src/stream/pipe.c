@@ -70,6 +70,7 @@ nx_err nx_pipe_with(nx_stream *const *streams, size_t count)
     for (size_t i = 0; i < count && !err; i++)
         if (!streams[i]) err = nx__error_set(NX_EINVAL, "stream %zu of a pipe is none", i + 1);
     for (size_t i = 0; i < count && !err; i++)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): there is a stream */
         if (!streams[i]->error) streams[i]->held = true;
     if (!err) err = run(streams, count);
     /* Closing may fail at something, but what it was for is the first. */
