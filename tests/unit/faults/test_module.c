@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -168,11 +169,13 @@ NX_TEST("a tool that never ends is killed", .deadline = NX_S(30))
         POLL = 2 /* the second call that fails here; there it opens /usr, which is named again */
     };
     char *argv[] = {name_sleep, for_long, NULL};
+    int handle = (int)syscall(SYS_pidfd_open, getpid(), 0); /* there is none under valgrind */
     for (int looking = 0; looking < 2; looking++) {
         int status = -1;
         const char *failed;
         nx_expect_ok(tool_run(argv, 1, looking ? POLL : 0, &status, &failed));
         nx_expect(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
-        nx_expect_eq(failed ? failed : "nothing", looking ? "poll" : "nothing");
+        nx_expect_eq(failed ? failed : "nothing", looking && handle >= 0 ? "poll" : "nothing");
     }
+    if (handle >= 0) (void)close(handle);
 }
