@@ -117,7 +117,7 @@ static int64_t receive_once(nx_port *port, void *at, size_t len, int *came)
     size_t count = came ? 1 : 0;
     long n = nx__descriptors_receive(port->fd, &part, 1, &fd, &count, NULL, MSG_DONTWAIT);
     if (n < 0) return n == -ECONNRESET ? 0 : n;
-    if (!count) return n;
+    if (!came || !count) return n;
     if (*came >= 0) (void)close(*came); /* of the same frame: it is none of ours */
     *came = fd;
     return n;
