@@ -18,10 +18,9 @@
  * One counter for all threads: what a scenario does on several is no longer in a fixed order, and
  * a round then fails at another place than the last time. Of a ring it is the making that fails,
  * the handing over, and the operation itself; nx__uring_refused leaves all that to the pool. The
- * calls that src/base/syscall.h makes in place (recv, send) fail where that goes
- * through libc: in builds for debugging and with sanitizers. What a loop waits
- * in, what wakes it, and what tells a test's
- * result, never fails.
+ * calls that src/base/syscall.h makes in place (recv, send) fail where that goes through libc: in
+ * builds for debugging and with sanitizers. What a loop waits in, what wakes it, and what tells a
+ * test's result, never fails.
  */
 #ifndef FAULTS_H
 #define FAULTS_H
@@ -48,6 +47,9 @@ struct faults_scenario {
     const void *arg; /* the caller's */
     nx_err instead;  /* an error that may stand for NX_ENOMEM where memory runs out */
 };
+
+/* For `after`: nothing fails here, so the scenario runs as ever. */
+void faults_again(const struct faults_scenario *scenario, nx_err err, const char *failed);
 
 /* Runs each scenario as a subtest: once as it is, so that what is made at first use is there, and
  * then round after round. */

@@ -122,16 +122,9 @@ static nx_err by_callbacks(void)
     return over("/callbacks", NX_WS_FRESH);
 }
 
-/* Nothing fails here, so that it is served as ever. */
-static void again(const struct faults_scenario *scenario, nx_err err, const char *failed)
-{
-    (void)err, (void)failed;
-    nx_expect_ok(scenario->run());
-}
-
 static const struct faults_scenario talking[] = {
-    {.name = "loop", .run = by_loop, .after = again, .instead = NX_ECLOSED},
-    {.name = "callbacks", .run = by_callbacks, .after = again, .instead = NX_ECLOSED}};
+    {.name = "loop", .run = by_loop, .after = faults_again, .instead = NX_ECLOSED},
+    {.name = "callbacks", .run = by_callbacks, .after = faults_again, .instead = NX_ECLOSED}};
 
 NX_TEST("one allocation fails", .deadline = NX_S(60))
 {
