@@ -117,7 +117,7 @@ static void stop(struct nx__launcher *l, int signo, bool forward)
     /* The app has its own; when it closes them nobody listens any more, rather than nobody answers.
      */
     nx__held_sweep(l, true);
-    if (!nx__generation_runs(&l->current)) l->code = 128 + signo;
+    if (!l->ending && !nx__generation_runs(&l->current)) l->code = 128 + signo;
     /* The old ones first: what they would hand over yet has to arrive while it is still taken. */
     if (forward)
         for (size_t i = NX__GENERATIONS; i-- > 0;)

@@ -49,8 +49,9 @@ static struct {
     nx_duration stopped_at;
 } signals;
 
-static atomic_bool replaced;      /* cf. nx__signals_replaced */
-static atomic_bool came_replaced; /* the last SIGTERM was the launcher's word for it */
+static atomic_bool replaced;           /* cf. nx__signals_replaced */
+static atomic_bool came_replaced;      /* the last SIGTERM was the launcher's word for it */
+static _Atomic nx_duration ends_since; /* cf. came_late */
 static _Atomic uint64_t came;
 static struct nx__post post;
 static atomic_bool posted;
@@ -218,6 +219,22 @@ static void channel_closed(nx_channel *channel)
     wanted_count();
 }
 
+/* The one that stopped the program may come by another way yet while the process ends, and must not
+ * change its exit status. */
+static void came_late(int signo)
+{
+    if (nx__clock_monotonic() - atomic_load(&ends_since) < SAME_SIGNAL) return;
+    (void)signal(signo, SIG_DFL);
+    (void)raise(signo);
+}
+
+static void restore_stop(int signo)
+{
+    struct sigaction action = {.sa_handler = came_late, .sa_flags = SA_RESTART};
+    if (signals.before[signo].sa_handler == SIG_DFL) signals.before[signo] = action;
+    restore(signo);
+}
+
 void nx__signals_free(struct nx_loop *loop)
 {
     if (signals.loop != loop) return;
@@ -227,8 +244,15 @@ void nx__signals_free(struct nx_loop *loop)
         free(s);
     }
     signals.channels = NULL;
-    for (int signo = 1; signo < SIGNALS; signo++)
-        if (signals.handled & bit(signo)) restore(signo);
+    bool stopped = signals.state == STOPS;
+    atomic_store(&ends_since, signals.stopped_at);
+    for (int signo = 1; signo < SIGNALS; signo++) {
+        if (!(signals.handled & bit(signo))) continue;
+        if (stopped && (signo == SIGTERM || signo == SIGINT))
+            restore_stop(signo);
+        else
+            restore(signo);
+    }
     signals.waited = signals.wanted = signals.pending = 0;
     signals.stops = signals.serves = false;
     signals.state = RUNS;

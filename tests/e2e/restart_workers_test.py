@@ -1,4 +1,5 @@
 """Processes as workers, and restarts of programs that have them, or threads."""
+import contextlib
 import os
 import re
 import signal
@@ -304,7 +305,8 @@ class Threads(Workers):
         self.restart()
         time.sleep(0.4)
         for pid in self.processes():
-            os.kill(pid, signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):  # the old one may be done
+                os.kill(pid, signal.SIGTERM)
         self.assertEqual(self.stop(), 0, self.output())
         for client in slow:
             self.assertEqual(client.read().status, 200)

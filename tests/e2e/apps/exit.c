@@ -31,6 +31,11 @@ static nx_err signals_until_term(void)
     return NX_OK;
 }
 
+static void asked_again(void)
+{
+    (void)raise(SIGTERM);
+}
+
 static nx_err serve(int port)
 {
     nx_http_server *server = nx_http_server_new(.port = (uint16_t)port);
@@ -42,10 +47,10 @@ static nx_err serve(int port)
 
 int main(int argc, char **argv)
 {
-    (void)argc;
     const char *how = argv[1];
     NX_TRY(nx_at_exit(closes, "the first"));
     NX_TRY(nx_at_exit(closes, "the second"));
+    if (argc > 2 && !strcmp(argv[2], "asked again")) atexit(asked_again);
     if (!strcmp(how, "cut")) NX_TRY(nx_at_exit(hangs, NULL, .within = NX_MS(10)));
     if (!strcmp(how, "hang")) NX_TRY(nx_at_exit(hangs, NULL, .within = NX_FOREVER));
     if (!strcmp(how, "exit")) nx_exit(7);
