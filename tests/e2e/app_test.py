@@ -616,7 +616,7 @@ class Health(unittest.TestCase):
         time.sleep(0.15)
         self.assertEqual((ask("/healthz"), ask("/readyz")), ((200, b'{"status":"ok"}'), (503, b'{"status":"stopping"}')))
         self.assertEqual(ask("/"), (200, b"ok"))  # new connections are still taken
-        self.assertEqual(app.process.wait(20), 0)
+        self.assertEqual(app.process.wait(60), 0)
         app.kill()
 
     def test_stop_from_within(self):
@@ -626,7 +626,7 @@ class Health(unittest.TestCase):
             self.assertEqual(read_response(f).body, b"stopping")
             s.sendall(b"GET /readyz HTTP/1.1\r\nhost: a\r\n\r\n")
             self.assertEqual(read_response(f).status, 503)
-        self.assertEqual(app.process.wait(20), 0)
+        self.assertEqual(app.process.wait(60), 0)
         app.kill()
 
     def test_sick(self):
@@ -648,7 +648,7 @@ class Curl(AppTest):
     @need("curl")
     def test_curl(self):
         def curl(*args):
-            return subprocess.run(["curl", "-s", *args], capture_output=True, timeout=20, check=False).stdout.decode()
+            return subprocess.run(["curl", "-s", *args], capture_output=True, timeout=120, check=False).stdout.decode()
         base = f"http://127.0.0.1:{self.app.port}"
         code = ("-o", os.devnull, "-w", "%{http_code}")
         self.assertEqual(curl(*code, base + "/basic/who"), "401")

@@ -57,7 +57,7 @@ class Terminal:
     def seen(self):
         return re.sub(r"\x1b\[[0-9;]*[mK]", "", self.raw.decode(errors="replace")).replace("\r\n", "\n")
 
-    def said(self, text, seconds=20):
+    def said(self, text, seconds=60):
         end = time.monotonic() + seconds * SLOW
         while text not in self.seen:
             if not self.read(0.05) or time.monotonic() > end:
@@ -132,7 +132,7 @@ class Start(Words):
                                  ("::1", free_port(), "http://[::1]:%d (started in "), (f"unix:{path}", 0, f"nexus: unix:{path} (started in "),
                                  ("127.0.0.1", 0, None)):
             with self.start("run", "app.c", str(port), host, "--allow-net", "--watch") as app:
-                app.said("started in", 15)
+                app.said("started in")
                 if said:
                     self.assertIn(said % port if "%d" in said else said, app.errors)
                 else:
@@ -180,10 +180,10 @@ class Warnings(Words):
     def test_watch(self):
         self.write("app.c", DROPS % 100000)
         with self.start("run", "app.c", "--watch", env={**os.environ, **self.env}) as app:
-            app.said("app.c:4:5: warning: ignoring", 15)
+            app.said("app.c:4:5: warning: ignoring")
             self.assertNotIn("\x1b", app.errors)
             self.write("app.c", DROPS % 100001)
-            wait_for(lambda: self.warned(app.errors) == 2, 15)
+            wait_for(lambda: self.warned(app.errors) == 2)
             self.write("app.c", DROPS % 100001)
             self.write("app.c", "#include <nexus.h>\nint main(void) { NX_TRY(nx_sleep(NX_S(100))); return 0; }")
             wait_for(lambda: app.errors.count("started anew") == 2)
@@ -293,9 +293,9 @@ class Hangs(Words):
                            (["x"], 'still waiting for 1 timer and fibers "main", "w1", "w2"; a second signal ends it\n')):
             port = free_port()
             with self.start("run", "app.c", str(port), *args, "--allow-net") as app:
-                wait_for(lambda: self.accepts(port), 15)
+                wait_for(lambda: self.accepts(port))
                 app.process.send_signal(signal.SIGTERM)
-                app.said(text, 5)
+                app.said(text)
                 self.assertEqual(app.stop(), 143)
                 self.assertEqual(app.errors.count("still waiting"), 1)
 

@@ -49,7 +49,7 @@ int main(int argc, char **argv)
 """
 
 
-def get(port, path="/", timeout=5):
+def get(port, path="/", timeout=120):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout * SLOW)
     try:
         connection.request("GET", path)
@@ -58,7 +58,7 @@ def get(port, path="/", timeout=5):
         connection.close()
 
 
-def wait_for(what, seconds=20.0):
+def wait_for(what, seconds=60.0):
     end = time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         result = what()
@@ -114,10 +114,10 @@ class Running:
                 return False
             return text is None or answer == text
 
-        wait_for(answers, 15)
+        wait_for(answers)
         return self
 
-    def said(self, text, seconds=20):
+    def said(self, text, seconds=60):
         try:
             wait_for(lambda: text in self.errors, seconds)
         except AssertionError:
@@ -128,7 +128,7 @@ class Running:
             self.process.send_signal(signo)
         return self.wait()
 
-    def wait(self, timeout=20):
+    def wait(self, timeout=120):
         code = self.process.wait(timeout * SLOW)
         self.reader.join()
         self.process.stdout.close()

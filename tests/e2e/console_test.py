@@ -267,7 +267,7 @@ class Questions(OnTerminal):
         self.assertIn('cannot ask "Password": the standard input is no terminal', r.stderr)
         master, slave = pty.openpty()
         try:
-            r = subprocess.run([NEXUS, "run", APP, "--", "line"], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=30)
+            r = subprocess.run([NEXUS, "run", APP, "--", "line"], stdin=slave, stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=120)
         finally:
             os.close(master)
             os.close(slave)

@@ -70,7 +70,7 @@ class AttackTest(Http3Test):
                 self.assertEqual((await c.request("GET", "/")).status, 200)
         run(go())
 
-    def calm(self, connections=1, seconds=15):
+    def calm(self, connections=1, seconds=60):
         """The server has no connections but the one that asks."""
         async def go():
             async with client(self.app.port) as c:
@@ -229,7 +229,7 @@ class Retry(AttackTest):
 class Floods(AttackTest):
     ARGS = ("early",)
 
-    async def ended(self, c, code=None, seconds=15):
+    async def ended(self, c, code=None, seconds=60):
         end = time.time() + seconds
         while not c.ended and time.time() < end:
             await asyncio.sleep(0.05)

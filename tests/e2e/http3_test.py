@@ -191,7 +191,7 @@ class Requests(Http3Test):
     def test_advertised(self):
         for version in ("--http1.1", "--http2"):
             head = subprocess.run(["curl", "-skI", version, f"https://127.0.0.1:{self.app.port}/"], check=True, capture_output=True,
-                                  timeout=20).stdout.decode()
+                                  timeout=120).stdout.decode()
             self.assertRegex(head, f'(?m)^alt-svc: h3=":{self.app.port}"; ma=86400\r?$', version)
             self.assertEqual(head.split()[0], {"--http1.1": "HTTP/1.1", "--http2": "HTTP/2"}[version])
 
@@ -400,7 +400,7 @@ class Ends(unittest.TestCase):
                 await c.answer(events)
                 await until(lambda: c.ended, "the end of the connection")
                 self.assertEqual(c.ended.error_code, 0x100)
-            self.assertEqual(app.process.wait(10), 0)
+            self.assertEqual(app.process.wait(60), 0)
         run(go())
 
     @unittest.skipIf(quic.MISSING, quic.MISSING)
@@ -417,7 +417,7 @@ class Ends(unittest.TestCase):
                 s.sendto(half_open.datagrams_to_send(now=0.0)[0][0], ("127.0.0.1", app.port))
                 await asyncio.sleep(0.2)
                 app.process.send_signal(signal.SIGTERM)
-                self.assertEqual(app.process.wait(10), 0)
+                self.assertEqual(app.process.wait(60), 0)
             self.assertEqual(app.output(), "")
         run(go())
 
@@ -437,7 +437,7 @@ class Ends(unittest.TestCase):
 
     def test_bad_options(self):
         app = App("http3.c", "/nowhere/cert.pem", "/nowhere/key.pem", wait=False)
-        self.assertNotEqual(app.process.wait(15), 0)
+        self.assertNotEqual(app.process.wait(60), 0)
         self.assertIn("/nowhere/cert.pem", app.output())
 
 

@@ -619,8 +619,8 @@ class Run(Common, Base):
     def test_under_dev(self):
         with Running("dev", "app.c", "--", "touches", cwd=self.dir) as running:
             if not sanitized():
-                running.said('worker "thumbnails" crashed in fiber "thumbnails"', 20)
-            running.said("ended", 20)
+                running.said('worker "thumbnails" crashed in fiber "thumbnails"')
+            running.said("ended")
             running.stop()
 
 
@@ -673,11 +673,11 @@ class Servers(Base):
             self.assertEqual(version, "one")
             self.begin("two")
             running.process.send_signal(signal.SIGHUP)
-            running.said("restarted", 20)
+            running.said("restarted")
             wait_for(lambda: self.answer(port)[0] == "two")
             second = self.answer(port)[1]
             self.assertNotEqual(first, second)
-            wait_for(lambda: not alive(first), 15)
+            wait_for(lambda: not alive(first))
             self.assertTrue(alive(second))
             running.stop()
             wait_for(lambda: not alive(second))
@@ -707,7 +707,7 @@ class Servers(Base):
                 get(port, "/crash")
             except OSError:
                 pass
-            running.said("starting it again", 15)
+            running.said("starting it again")
             wait_for(lambda: not alive(first))
             running.serving(port)
             self.assertNotEqual(self.answer(port)[1], first)

@@ -368,7 +368,7 @@ class Life(unittest.TestCase):
             path = os.path.join(d, "w.sock")
             app = self.app("4", "unix", path, wait=False)
 
-            def connect(timeout=30):
+            def connect(timeout=120):
                 s = socket.socket(socket.AF_UNIX)
                 s.settimeout(timeout)
                 s.connect(path)
