@@ -9,6 +9,8 @@ import threading
 import time
 import unittest
 
+import support  # noqa: F401: signals have the effect that a shell gives them
+
 NEXUS = os.path.abspath(os.environ.get("NEXUS", "build/bin/nexus"))
 SLOW = 10 if os.environ.get("NEXUS_SLOW") else 1  # under sanitizers or an emulator
 # A crash is to end the program as it would without a sanitizer.
@@ -24,7 +26,15 @@ static nx_err root(nx_request *req, nx_response *res) { (void)req; return nx_res
 static nx_err slow(nx_request *req, nx_response *res)
 {
     (void)req;
+    fprintf(stderr, "slow begins\n");
     NX_TRY(nx_sleep(NX_MS(500)));
+    return nx_response_send(res, ANSWER);
+}
+static nx_err held(nx_request *req, nx_response *res)
+{
+    (void)req;
+    fprintf(stderr, "held begins\n");
+    NX_TRY(nx_sleep(NX_S(600)));
     return nx_response_send(res, ANSWER);
 }
 static nx_err crash(nx_request *req, nx_response *res) { (void)req; (void)res; *(volatile int *)8 = 1; return NX_OK; }
@@ -39,6 +49,7 @@ int main(int argc, char **argv)
     nx_http_server *server = nx_http_server_new(.host = argc > 2 ? argv[2] : "127.0.0.1", .port = (uint16_t)atoi(port));
     nx_http_route(server, "GET", "/", root);
     nx_http_route(server, "GET", "/slow", slow);
+    nx_http_route(server, "GET", "/held", held);
     nx_http_route(server, "GET", "/crash", crash);
     nx_http_route(server, "GET", "/pid", pid);
     nx_err err = nx_http_listen(server);

@@ -13,6 +13,9 @@ import unittest
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 GIVEN, RANDOM = set(), random.SystemRandom()
+# Who starts tests in the background may have these ignored, and so would every program.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 NEXUS = os.environ.get("NEXUS") or os.path.join(HERE, "../../dist/bin/nexus")
 
 
