@@ -190,7 +190,7 @@ int main(void)
 }""")
         for flags, limit, told in (([], "100", True), (["--watchdog=20"], "20", True), (["--watchdog=0"], "-1", False),
                                    (["--watchdog=60000"], "60000", False)):
-            result = self.nexus("run", "app.c", *flags)
+            result = self.nexus("run", "app.c", *flags, watchdog=True)
             self.assertEqual(result.stdout, f"{limit} {int(told)}\n", result.stderr)
             self.assertEqual(f"has blocked the loop for {limit} ms" in result.stderr, told, result.stderr)
 

@@ -9,7 +9,7 @@ import threading
 import time
 import unittest
 
-import support  # noqa: F401: signals have the effect that a shell gives them
+from support import without_reports
 
 NEXUS = os.path.abspath(os.environ.get("NEXUS", "build/bin/nexus"))
 SLOW = 10 if os.environ.get("NEXUS_SLOW") else 1  # under sanitizers or an emulator
@@ -172,10 +172,13 @@ class Base(unittest.TestCase):
     def server(self, answer="one", name="app.c"):
         return self.write(name, SERVER % {"answer": answer})
 
-    def nexus(self, *args, env=None, **options):
+    def nexus(self, *args, env=None, watchdog=False, **options):
         full = dict(os.environ, **(env or {}))
-        return subprocess.run([NEXUS, *args], cwd=self.dir, capture_output=True, text=True, errors="replace", timeout=60 * SLOW,
-                              stdin=subprocess.DEVNULL, env=full, **options)
+        result = subprocess.run([NEXUS, *args], cwd=self.dir, capture_output=True, text=True, errors="replace", timeout=200 * SLOW,
+                                stdin=subprocess.DEVNULL, env=full, **options)
+        if not watchdog:
+            result.stderr = without_reports(result.stderr)
+        return result
 
     def start(self, *args, **options):
         running = Running(*args, cwd=self.dir, **options)

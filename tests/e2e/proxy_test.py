@@ -115,6 +115,8 @@ class Raw(threading.Thread):
                 pass
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # while one waits in accept(), close() alone ends nothing
+        self.join()
         self.listener.close()
 
 

@@ -10,7 +10,7 @@ import threading
 import unittest
 
 from command import NEXUS, SLOW, Base, Running, alive, children, get, sanitized, wait_for
-from support import free_port
+from support import free_port, without_reports
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 EXAMPLES = os.path.join(HERE, "../../examples")
@@ -479,9 +479,7 @@ class Common:
 
     def lines(self, what, *flags):
         result = self.run_it(what, *flags)
-        # A machine that is busy with other things blocks loops.
-        blocked = r"nexus: fiber .* has blocked the loop .*\n(?:    .*\n)*"
-        self.assertEqual(re.sub(blocked, "", result.stderr), "")
+        self.assertEqual(without_reports(result.stderr), "")
         return result.stdout.splitlines()
 
     def test_a_result_with_its_message(self):
