@@ -58,8 +58,8 @@ typedef struct nx_proxy_options {
 #define NX_PROXY_NO_RETRIES     UINT32_MAX
 
 /* Lets others answer what is below the prefix, whatever the method; `at` is a server or a router.
- * Bodies go through in both directions as they come, none is held as a whole, and an upgrade to
- * another protocol (WebSocket) is passed on. Fields that are of
+ * Bodies go through in both directions as they come, at once, none is held as a whole, trailers
+ * behind them, and an upgrade to another protocol (WebSocket) is passed on. Fields that are of
  * the connection alone go no further (RFC 9110 7.6.1), X-Forwarded-For, -Host and -Proto say who
  * has asked: what the client claims there is dropped, unless it is a proxy that the server trusts
  * (nx_http_trust_proxies). An upstream that can't be reached, or answers no good HTTP, is 502, none

@@ -33,6 +33,11 @@ nghttp2_ssize nx__h2_client_data(nghttp2_session *session, int32_t id, uint8_t *
     if (!x->out.len) {
         if (x->out_end) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
+            if (x->trailers) {
+                *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+                if (nghttp2_submit_trailer(session, id, x->trailers, x->base.sends_count))
+                    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+            }
             x->out_sent = true;
         }
         nx__h2_client_wake(x);
