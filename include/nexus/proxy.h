@@ -44,8 +44,9 @@ typedef struct nx_proxy_options {
     const char *health_path;     /* asked by GET whether it is up: 2xx and 3xx; none */
     nx_duration health_every;    /* 5 s */
     nx_duration health_deadline; /* 2 s */
-    nx_http_version version;     /* spoken to the upstreams: NX_HTTP_ANY, which is no HTTP/3 here.
-                                    An upgrade is HTTP/1.1 always */
+    nx_http_version version;     /* spoken to the upstreams: NX_HTTP_ANY, which is no HTTP/3 here;
+                                    NX_HTTP_3 to those by "https:" alone. An upgrade is HTTP/1.1
+                                    always */
     const char *ca; /* authorities that sign for "https:" upstreams, instead of the system's: a
                        file, or PEM */
     const char *cert, *key; /* shown to one that asks for a certificate */

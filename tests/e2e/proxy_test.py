@@ -16,7 +16,7 @@ import unittest
 import http2_wire as wire
 from certificates import Authority
 from proxied import EXAMPLE, Base
-from support import App, free_port
+from support import NEXUS, App, free_port
 
 
 class Proxy(Base):
@@ -337,6 +337,53 @@ class Tls(Base):
         for thread in threads:
             thread.join()
         self.assertEqual(done, [200] * 8)
+
+    def test_http3(self):
+        upstream = App("http3.c", *self.good)
+        self.closing.append(upstream.kill)
+        app = self.proxy(f"https://localhost:{upstream.port}", options=("-3",))
+        r, body = self.ask(app, "/about?a=b", headers={"Cookie": "c=d"})
+        said = json.loads(body)
+        self.assertEqual((said["path"], said["query"], said["cookie"], said["host"]), ("/about", "a=b", "c=d", f"localhost:{upstream.port}"))
+        self.assertIsNone(r.getheader("alt-svc"))  # it would lead past the proxy
+        data = os.urandom(3 << 20)
+        self.assertEqual(self.ask(app, "/echo", "POST", data)[1], data)
+        self.assertEqual(len(self.ask(app, "/big?n=4000000")[1]), 4_000_000)
+        r, body = self.ask(app, "/", "HEAD")
+        self.assertEqual((r.status, body), (200, b""))
+        self.assertEqual(r.getheader("content-length"), str(len(self.ask(app)[1])))
+        # A conversation, with trailers both ways.
+        with app.connect(60) as s, s.makefile("rb") as f:
+            s.sendall(b"POST /through HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for i, word in enumerate((b"one", b"three")):
+                s.sendall(b"%x\r\n%s\r\n" % (len(word), word))
+                if i == 0:
+                    self.assertTrue(f.readline().startswith(b"HTTP/1.1 200"))
+                    list(iter(f.readline, b"\r\n"))
+                self.assertEqual((f.readline(), f.readline()), (b"%x\r\n" % len(word), word + b"\r\n"))
+            s.sendall(b"0\r\nX-Sum: 8\r\n\r\n")
+            self.assertEqual([f.readline().lower() for _ in range(3)], [b"0\r\n", b"x-sum: 8\r\n", b"\r\n"])
+        done = []
+        threads = [threading.Thread(target=lambda: done.append(self.ask(app, "/slow")[1])) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(done, [b"slow"] * 8)
+        # A body that is refused in the middle, without a length: the connection goes on for others.
+        with app.connect(60) as s, s.makefile("rb") as f:
+            s.sendall(b"POST /nothing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            self.assertTrue(f.readline().startswith(b"HTTP/1.1 404"))
+        self.assertEqual(self.ask(app)[0].status, 200)
+        self.assertEqual(json.loads(self.ask(app, "/stats")[1])["connections"], 1)
+        upstream.stop()
+        self.assertEqual(self.ask(app)[0].status, 502)
+
+    def test_http3_takes_tls(self):
+        run = subprocess.run([os.path.abspath(NEXUS), "run", "--allow-all", EXAMPLE, "--", "-3", f"127.0.0.1:{free_port()}", "http://127.0.0.1:1"],
+                             capture_output=True, text=True, timeout=60)
+        self.assertIn("HTTP/3 (.version) is spoken to \"https:\" upstreams", run.stderr)
+        self.assertNotEqual(run.returncode, 0)
 
     def test_http2_without_tls(self):
         upstream = App("http.c")

@@ -143,9 +143,10 @@ nx_err nx__proxy_request_trailers(nx_request *req, struct nx__fields *out)
     return NX_OK;
 }
 
+/* What goes no further. Where else the upstream is (RFC 7838) is nothing to a client of ours. */
 static bool of_connection(const struct nx__answer *answer, nx_bytes name)
 {
-    if (nx__hop_by_hop(name, (nx_bytes){0})) return true;
+    if (nx__hop_by_hop(name, (nx_bytes){0}) || nx__text_ieq(name, "alt-svc")) return true;
     for (uint32_t i = 0; i < answer->field_count; i++)
         if (nx__text_ieq(answer->fields[i].name, "connection") &&
             nx__hop_by_hop(name, answer->fields[i].value))

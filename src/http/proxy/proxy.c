@@ -344,6 +344,8 @@ static const char *upstreams_make(struct nx__proxying *p)
         const char *reason = nx__upstream_parse(&p->upstreams.items[i], p->o.upstreams[i]);
         if (reason) return reason;
         p->upstreams.count++;
+        if (p->o.version == NX_HTTP_3 && !p->upstreams.items[i].tls)
+            return "HTTP/3 (.version) is spoken to \"https:\" upstreams";
     }
     if (getrandom(p->upstreams.secret, sizeof p->upstreams.secret, 0) != sizeof p->upstreams.secret)
         return "there are no random numbers";
@@ -359,7 +361,7 @@ static const char *options_check(const nx_proxy_options *o, const char *prefix)
     if (strlen(prefix) > NX__ROUTER_MAX_PATH - sizeof REST) return "the path is too long";
     if (o->balance > NX_PROXY_HASH) return "there is no such .balance";
     if (o->health_path && *o->health_path != '/') return ".health_path does not begin with /";
-    if (o->version > NX_HTTP_2) return "there is no such .version";
+    if (o->version > NX_HTTP_3) return "there is no such .version";
     if (o->tls_name && !*o->tls_name) return ".tls_name is empty";
     if (!o->cert != !o->key) return ".cert and .key belong together";
     return NULL;
