@@ -143,6 +143,8 @@ int main(int argc, char **argv)
 
     def test_descriptors_and_state_of_the_app(self):
         self.write("app.c", r"""
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <signal.h>
@@ -155,8 +157,14 @@ int main(void)
     for (int i = 1; i < 32; i++) if (sigismember(&set, i)) printf("blocked %d ", i);
     printf("nnp %d ", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
     int signo = 0; prctl(PR_GET_PDEATHSIG, &signo); printf("death %d\n", signo);
-    fflush(stdout);
-    return system("ls -l /proc/$PPID/fd") != 0;
+    DIR *open = opendir("/proc/self/fd");
+    for (struct dirent *entry; (entry = readdir(open));) {
+        char link[PATH_MAX] = "", path[300];
+        snprintf(path, sizeof path, "/proc/self/fd/%s", entry->d_name);
+        if (entry->d_name[0] == '.' || atoi(entry->d_name) == dirfd(open) || readlink(path, link, sizeof link - 1) < 0) continue;
+        printf(" %s -> %s\n", entry->d_name, link);
+    }
+    return 0;
 }""")
         reader, writer = os.pipe()
         self.addCleanup(os.close, reader)

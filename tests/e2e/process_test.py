@@ -22,6 +22,18 @@ def ask(app, path):
             return read_response(f)
 
 
+def listening(port):
+    """A connection, once somebody listens there."""
+    end = time.time() + 60
+    while True:
+        try:
+            return socket.create_connection(("127.0.0.1", port))
+        except OSError:
+            if time.time() > end:
+                raise
+            time.sleep(0.02)
+
+
 class Stopping(unittest.TestCase):
     def setUp(self):
         self.app = App("http.c")
@@ -67,7 +79,7 @@ class Stopping(unittest.TestCase):
         second = free_port()
         app = App("two.c", str(second))
         self.addCleanup(app.kill)
-        with socket.create_connection(("127.0.0.1", second)) as kept:
+        with listening(second) as kept:
             kept.sendall(GET)
             with kept.makefile("rb") as f:
                 self.assertEqual(read_response(f).body, b"hello")
@@ -250,9 +262,10 @@ class Refusals(unittest.TestCase):
         time.sleep(0.5)
         for s in sockets:
             s.close()
-        time.sleep(0.5)
         self.assertEqual(ask(app, "/").status, 200)
-        time.sleep(0.3)
+        end = time.time() + 60
+        while app.descriptors() > before + 1 and time.time() < end:
+            time.sleep(0.05)
         self.assertLessEqual(app.descriptors(), before + 1)
         self.assertEqual(app.stop(), 0)
 
