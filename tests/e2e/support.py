@@ -122,8 +122,9 @@ class App:
         raise AssertionError("the app does not listen:\n" + self.output())
 
     def output(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        # Where the program writes is a place that all who have this descriptor share.
+        with open(f"/proc/self/fd/{self.log.fileno()}", "rb") as log:
+            return log.read().decode(errors="replace")
 
     def connect(self, timeout=30):
         s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
@@ -170,6 +171,18 @@ class App:
 class Response:
     def __init__(self, status, headers, body):
         self.status, self.headers, self.body = status, headers, body
+
+
+def eventually(check, seconds=60):
+    """Until what it asserts holds; what it returns then. What a server writes of an answer may come a little behind it."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return check()
+        except (AssertionError, LookupError, StopIteration, ValueError):
+            if time.monotonic() > end:
+                raise
+        time.sleep(0.02)
 
 
 def without_reports(text):
@@ -223,10 +236,11 @@ class ServerTest(unittest.TestCase):
     app_source = "http.c"
     app_args = ()
     app_flags = ("--allow-all",)
+    app_env = None
 
     @classmethod
     def setUpClass(cls):
-        cls.app = App(cls.app_source, *cls.app_args, flags=cls.app_flags)
+        cls.app = App(cls.app_source, *cls.app_args, flags=cls.app_flags, env=cls.app_env)
 
     @classmethod
     def tearDownClass(cls):
