@@ -1,9 +1,8 @@
 /* What the hostile programs share. Each tries one way to what it was not granted, by system calls
  * of its own: none of Nexus's checks is in its way. It prints "in" when it got there, else the name
- * of the error. The lines that begin with a word and a colon in its first comment are read by
- * tests/e2e/held_test.py: stands for: the CVE, or the class grant:      what it would need: read,
- * write, net, run, or all with:       a flag of nexus run, where it takes one held:       by the
- * kernel alone, yes or no: docs/security/guarantees.md says the same */
+ * of the error. tests/e2e/held_test.py reads its first comment: which CVE or class it "stands for",
+ * which "grant" it would need (read, write, net, run, or all of them), and whether it is "held" by
+ * the kernel alone, as docs/security/guarantees.md says. */
 #ifndef ATTACK_H
 #define ATTACK_H
 

@@ -1,8 +1,7 @@
 /* Before main begins.
  * stands for: code that runs while a library is loaded
  * grant: read
- * held: yes
- * with: --compiler=gcc, since tcc has no constructors */
+ * held: yes */
 #include "attack.h"
 
 static long result = -1;
