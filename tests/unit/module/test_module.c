@@ -249,11 +249,12 @@ NX_TEST("what is to run before main needs a compiler that knows it")
     };
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
         nx_subtest (sources[i].text) {
-            char text[256];
+            char name[32], text[256];
+            (void)snprintf(name, sizeof name, "k/%zu.c", i);
             (void)snprintf(text, sizeof text, "%s\nint main(void) { return 0; }\n",
                            sources[i].text);
             struct nx__compiled out;
-            nx_expect_ok(compile(put("k/app.c", text), NULL, &out));
+            nx_expect_ok(compile(put(name, text), NULL, &out));
             nx_expect_eq(out.compiler && strstr(out.compiler, "tcc") != NULL, sources[i].by_tcc);
             nx__compiled_free(&out);
         }
