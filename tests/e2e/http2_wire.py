@@ -37,7 +37,7 @@ class Answer:
 class Peer:
     """A client's end of a connection."""
 
-    def __init__(self, connect, settings=b"", preface=PREFACE, window=True, timeout=10):
+    def __init__(self, connect, settings=b"", preface=PREFACE, window=True, timeout=60):
         self.socket = connect()
         self.socket.settimeout(timeout)
         self.window = window  # gives back what has come

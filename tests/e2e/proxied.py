@@ -19,12 +19,14 @@ class Upstream:
         self.well, self.connections = True, []
         upstream = self
 
+        class Server(http.server.ThreadingHTTPServer):
+            def get_request(self):  # before there is a thread that may be late
+                got = super().get_request()
+                upstream.connections.append(got[0])
+                return got
+
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
-
-            def setup(self):
-                super().setup()
-                upstream.connections.append(self.connection)
 
             def log_message(self, *args):
                 pass
@@ -50,7 +52,7 @@ class Upstream:
 
             do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.server = Server(("127.0.0.1", port), Handler)
         self.port = self.server.server_port
         self.url = f"http://127.0.0.1:{self.port}"
         if tls:
@@ -104,6 +106,8 @@ class Raw(threading.Thread):
                 pass
 
     def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)  # while one waits in accept(), close() alone ends nothing
+        self.join()
         self.listener.close()
 
 
@@ -144,7 +148,7 @@ class Base(unittest.TestCase):
         return app
 
     def ask(self, app, path="/", method="GET", body=None, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", app.port, timeout=20)
+        c = http.client.HTTPConnection("127.0.0.1", app.port, timeout=60)
         try:
             c.request(method, path, body, headers or {})
             r = c.getresponse()

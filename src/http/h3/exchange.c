@@ -147,6 +147,9 @@ bool nx__h3_exchange_submit(struct nx__h3_exchange *x)
     if (nghttp3_conn_submit_request(c->end.h3, s->id, x->fields, x->field_count,
                                     x->body ? &reader : NULL, s)) {
         x->base.begun = false;
+        /* Without memory it may know the stream all the same. */
+        NX_IGNORE(nghttp3_conn_set_stream_user_data(c->end.h3, s->id, NULL));
+        nghttp3_conn_shutdown_stream_write(c->end.h3, s->id);
         nx__quic_reset(c->quic, s->id, NGHTTP3_H3_REQUEST_CANCELLED);
         nx__quic_stop_sending(c->quic, s->id, NGHTTP3_H3_REQUEST_CANCELLED);
         nx__h3_asked_free(s);
