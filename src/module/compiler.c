@@ -252,6 +252,7 @@ nx_err nx__build_wasm(const struct nx__build *b, const char *source)
 {
     begin(&command, b);
     project_files(&command, b);
+    for (const char *const *flag = b->flags; flag && *flag; flag++) arg(&command, *flag);
     arg(&command, source);
     arg(&command, made(&command, "%s/out.so", b->staging));
     return run(&command, b);

@@ -252,7 +252,7 @@ static nx_err make_and_call(void)
     nx_wasm *wasm;
     nx_wasm_func add;
     nx_wasm_value v[2] = {{.i32 = 1}, {.i32 = 2}};
-    NX_TRY(nx_wasm_new(&wasm, shared, .max_cpu_time = NX_S(60)));
+    NX_TRY(nx_wasm_new(&wasm, shared, .policy.max_cpu_time = NX_S(60)));
     nx_err err = nx_wasm_find(&add, wasm, "add", "i32, i32 -> i32");
     if (!err) err = nx_wasm_invoke(&add, v);
     nx_wasm_close(wasm);
