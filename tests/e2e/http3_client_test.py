@@ -35,6 +35,7 @@ class Server(QuicConnectionProtocol):
 
     def __init__(self, *args, peer, **kwargs):
         super().__init__(*args, **kwargs)
+        self.heard = lambda: None  # a test's own, told of each piece of a body
         self.http, self.peer, self.bodies, self.asked, self.whole = H3Connection(self._quic), peer, {}, {}, False
         peer.servers.append(self)
 
@@ -52,6 +53,7 @@ class Server(QuicConnectionProtocol):
                     self.peer.at_head(self, e.stream_id, self.asked[e.stream_id])
             if isinstance(e, h3_events.DataReceived):
                 self.bodies[e.stream_id] = self.bodies.get(e.stream_id, b"") + e.data
+                self.heard()
             if getattr(e, "stream_ended", False) and self.peer.act:
                 self.peer.requests.append(self.asked[e.stream_id])
                 self.peer.act(self, e.stream_id, self.asked[e.stream_id])

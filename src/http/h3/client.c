@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "http/client/through.h"
 #include "http/h1/parser.h"
 #include "net/dial.h"
 #include <nexus/crypto.h>
@@ -58,7 +59,8 @@ static int recv_header(nghttp3_conn *h3, int64_t id, int32_t token, nghttp3_rcbu
     s->expanded += n.len + v.len;
     /* Nobody has to decode for ever what was refused long ago. */
     if (s->expanded > NX__H3_EXPANDED_MOST) return NGHTTP3_ERR_CALLBACK_FAILURE;
-    if (!x || x->failed || nx__coming_field(&x->base, &x->coming, n, v)) return 0;
+    if (!x || x->failed || x->base.through || nx__coming_field(&x->base, &x->coming, n, v))
+        return 0;
     if (x->coming.too_large)
         nx__h3_exchange_fail(x, NX_ETOOBIG, "the answer's head is too large");
     else
@@ -132,6 +134,10 @@ static int acked_data(nghttp3_conn *h3, int64_t id, uint64_t len, void *user, vo
     nx__h3_out_done(&s->out, len);
     s->conn->out_len -= (size_t)len;
     if (!x) return 0;
+    if (x->base.through) {
+        nx__through_tell(x->base.through, NX__WRITABLE);
+        return 0;
+    }
     x->base.moved = nx__deadline(0);
     if (x->whole)
         x->head_until = nx__exchange_until(
@@ -173,6 +179,16 @@ static int going_away(nghttp3_conn *h3, int64_t id, void *user)
     return 0;
 }
 
+static int recv_settings(nghttp3_conn *h3, const nghttp3_proto_settings *settings, void *user)
+{
+    struct nx__h3_conn *c = user;
+    (void)h3;
+    c->settled = true;
+    c->connects = settings->enable_connect_protocol;
+    nx__h3_conn_wake(c);
+    return 0;
+}
+
 static void random_bytes(uint8_t *out, size_t len)
 {
     nx_random(out, len);
@@ -193,6 +209,7 @@ static const nghttp3_callbacks callbacks = {
     .reset_stream = reset_stream,
     .shutdown = going_away,
     .rand = random_bytes,
+    .recv_settings2 = recv_settings,
 };
 
 /* ---- What the connection says */
@@ -224,6 +241,7 @@ static void session_free(struct nx__h3_conn *c)
         nx__h3_asked_free(nx__container_of(c->streams.next, struct nx__h3_asked, link));
     nghttp3_conn_del(c->end.h3);
     c->end.h3 = NULL;
+    c->settled = c->connects = false;
 }
 
 /* What has gone by 0-RTT has not; the requests are asked again. */
