@@ -148,6 +148,11 @@ static void include_args(struct command *c, const struct nx__build *b)
     arg(c, "-I");
     arg(c, b->headers);
     readable(c, b->headers);
+    if (b->typed) {
+        arg(c, "-I");
+        arg(c, b->typed);
+        readable(c, b->typed);
+    }
     project_files(c, b);
     packages(c, b);
 }

@@ -353,6 +353,77 @@ class Wasm(Base):
             self.assertEqual((result.returncode, result.stdout), (2, ""), result.stderr)
             self.assertIn(said, result.stderr)
 
+    def test_a_header_of_a_module(self):
+        # (func (export "add") (param i32 i32) (result i32)), "scale" (i64 f32 f64) -> f64, "swap!" (i32 i32) -> i32 i32, "ref" (funcref),
+        # "open" (), "9" () -> i64
+        def section(number, content):
+            return bytes([number, len(content)]) + content
+
+        def names(*items):
+            return bytes([len(items)]) + b"".join(items)
+
+        def export(name, index):
+            return bytes([len(name)]) + name + b"\0" + bytes([index])
+
+        def body(code):
+            return bytes([len(code) + 2, 0]) + code + b"\x0b"
+
+        def module(constant):
+            return (b"\0asm\1\0\0\0" + section(1, names(b"\x60\2\x7f\x7f\1\x7f", b"\x60\3\x7e\x7d\x7c\1\x7c", b"\x60\2\x7f\x7f\2\x7f\x7f",
+                                                       b"\x60\1\x70\0", b"\x60\0\0", b"\x60\0\1\x7e"))
+                    + section(3, names(b"\0", b"\1", b"\2", b"\3", b"\4", b"\5"))
+                    + section(7, names(export(b"add", 0), export(b"scale", 1), export(b"swap!", 2), export(b"ref", 3), export(b"open", 4),
+                                       export(b"9", 5)))
+                    + section(10, names(body(b"\x20\0\x20\1\x6a"), body(b"\x20\0\xb9\x20\1\xbb\xa0\x20\2\xa0"), body(b"\x20\1\x20\0"), body(b""),
+                                        body(b""), body(b"\x42" + bytes([constant])))))
+
+        app = """#include "./lib/my-math.wasm.h"
+#include <stdio.h>
+int main(void)
+{
+    my_math m;
+    int32_t n, a, b;
+    double d;
+    int64_t nine;
+    NX_TRY(my_math_open(&m, .policy.max_memory = 1 << 20));
+    NX_TRY(my_math_add(&m, &n, 40, 2));
+    NX_TRY(my_math_scale(&m, &d, 1, 0.5F, 0.25));
+    NX_TRY(my_math_swap_(&m, &a, &b, 1, 2));
+    NX_TRY(my_math_9(&m, &nine));
+    printf("%d %g %d %d %d\\n", (int)n, d, (int)a, (int)b, (int)nine);
+    my_math_close(&m);
+    return NX_OK;
+}
+"""
+        os.mkdir(os.path.join(self.dir, "lib"))
+        self.write("app.c", app)
+
+        def write(content):
+            with open(os.path.join(self.dir, "lib/my-math.wasm"), "wb") as file:
+                file.write(content)
+
+        for flags in ([], ["--compiler=gcc"]):
+            for constant in (9, 9, 5):
+                write(module(constant))
+                result = self.nexus("run", *flags, "app.c")
+                self.assertEqual((result.returncode, result.stdout), (0, f"42 1.75 2 1 {constant}\n"), result.stderr)
+        # The types are the module's own.
+        self.write("app.c", app.replace("my_math_9(&m, &nine)", "my_math_9(&m, &d)"))
+        self.assertIn("incompatible pointer type", self.nexus("run", "--compiler=gcc", "app.c").stderr)
+        self.write("app.c", app.replace("my_math_add", "my_math_ad"))
+        self.assertEqual(self.nexus("run", "app.c").returncode, 18)
+        self.write("app.c", app)
+        write(b"\0asm\1\0\0\0\7\5\1")
+        result = self.nexus("run", "app.c")
+        self.assertEqual(result.returncode, 18)
+        self.assertIn("is no WebAssembly module", result.stderr)
+        os.unlink(os.path.join(self.dir, "lib/my-math.wasm"))
+        result = self.nexus("run", "app.c")
+        self.assertEqual(result.returncode, 18)
+        self.assertIn("lib/my-math.wasm to make a header of", result.stderr)
+        write(module(7))
+        self.assertEqual(self.nexus("run", "app.c").stdout, "42 1.75 2 1 7\n")
+
     def test_inspect(self):
         self.write("m.wat", r'''(module (import "env" "f" (func (param i32 f64) (result i64))) (import "env" "g" (global i64))
             (memory (export "memory") 1 16) (table (export "table") 5 funcref) (global (export "v") (mut v128) (v128.const i64x2 0 0))
