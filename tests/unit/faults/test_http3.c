@@ -184,7 +184,7 @@ static void end(void)
     nx__buffer_free(&key);
 }
 
-NX_TEST("one allocation fails", .deadline = NX_S(280))
+NX_TEST("one allocation fails", .deadline = NX_S(1000))
 {
     begin(NX_S(10));
     faults_run(FAULTS_MEMORY, &scenario, 1);
@@ -192,7 +192,7 @@ NX_TEST("one allocation fails", .deadline = NX_S(280))
 }
 
 /* The client waits then for a server that can't answer: not for each allocation. */
-NX_TEST("memory runs out", .deadline = NX_S(280))
+NX_TEST("memory runs out", .deadline = NX_S(1000))
 {
     enum { STEP = 29 };
     const char *failed = "";
@@ -210,7 +210,7 @@ NX_TEST("memory runs out", .deadline = NX_S(280))
     end();
 }
 
-NX_TEST("system calls fail", .deadline = NX_S(280))
+NX_TEST("system calls fail", .deadline = NX_S(1000))
 {
     static const int all[] = {EIO, EMFILE, ECONNREFUSED};
     begin(NX_S(10));
