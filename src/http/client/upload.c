@@ -75,10 +75,13 @@ static nx_err stream_next(void *arg, nx_bytes *piece)
 nx_err nx__upload_stream(struct nx__upload **out, struct nx__exchange *x, nx_stream *source)
 {
     char *data = malloc(PIECE);
+    nx_err err = NX_ENOMEM;
     *out = NULL;
-    nx_err err = data ? nx__upload_begin(out, x, stream_next, NULL)
-                      : nx__error_set(NX_ENOMEM, "out of memory");
-    if (err) {
+    if (data)
+        err = nx__upload_begin(out, x, stream_next, NULL);
+    else
+        NX_IGNORE(nx__error_set(err, "out of memory"));
+    if (!*out) {
         free(data);
         nx_stream_close(source);
         return err;
