@@ -106,7 +106,7 @@ NX_TEST("prepared functions")
 /* More than two whole batches of the engine's. */
 enum { MANY = 37 };
 
-NX_TEST("many calls at once")
+NX_TEST("many calls at once", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest(BATCHES);
     nx_wasm_func add, next, keep, five, four, swap, div, element;
@@ -190,7 +190,7 @@ NX_TEST("many calls at once")
     for (size_t i = 0; i < MANY; i++) nx_expect_eq(v[i].i32, (int32_t)i);
 }
 
-NX_TEST("many calls of a module with all that a module may have")
+NX_TEST("many calls of a module with all that a module may have", .deadline = NX_S(60))
 {
     /* What is imported and what types there are moves the numbers of the engine's own functions. */
     nx_wasm_imports *imports = nx_wasm_imports_new();

@@ -38,7 +38,7 @@ static int32_t freed(nx_wasm *wasm)
     return value.i32;
 }
 
-NX_TEST("texts and bytes into guests, and out of them")
+NX_TEST("texts and bytes into guests, and out of them", .deadline = NX_S(60))
 {
     static const char *const both[] = {BY_REALLOC, BY_MALLOC};
     for (size_t i = 0; i < 2; i++)
@@ -131,7 +131,7 @@ static nx_err crooked(nx_wasm *wasm, void *arg, nx_wasm_value *v)
     return NX_OK;
 }
 
-NX_TEST("lists, and results that are texts or lists")
+NX_TEST("lists, and results that are texts or lists", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_imports) *i = imports();
     nx_wasm_import(i, "env", "upper", "str -> str", upper, NULL);

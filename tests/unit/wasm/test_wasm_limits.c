@@ -103,7 +103,7 @@ NX_TEST("the stack, in a loop of two functions")
     }
 }
 
-NX_TEST("fuel, the same each time")
+NX_TEST("fuel, the same each time", .deadline = NX_S(60))
 {
     const char *counter =
         "(func (export \"count\") (param i32) (result i32) (local i32)"
@@ -138,7 +138,7 @@ NX_TEST("fuel, the same each time")
     nx_wasm_close(none);
 }
 
-NX_TEST("a smaller stack")
+NX_TEST("a smaller stack", .deadline = NX_S(60))
 {
     const char *deep = "(func $a (export \"a\") call $a)";
     nx_wasm *wasm = guest(deep, .policy.max_stack = 50 << 10);
@@ -156,7 +156,7 @@ NX_TEST("a smaller stack")
     nx_wasm_close(none);
 }
 
-NX_TEST("instances of a module")
+NX_TEST("instances of a module", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_module) *module = NULL;
     nx_require_ok(nx_wasm_load(&module, guest_file(SPINNER)));
