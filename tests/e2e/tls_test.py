@@ -285,6 +285,26 @@ class Https(unittest.TestCase):
             self.connect(app, ctx=context(maximum_version=ssl.TLSVersion.TLSv1_2))
         self.still_serves(app)
 
+    def test_what_is_weak_is_refused(self):
+        """Ciphers without forward secrecy or authenticated encryption, and curves that are too small."""
+        app = self.start()
+
+        def greet(*options):
+            return subprocess.run(["openssl", "s_client", "-connect", f"localhost:{app.port}", "-tls1_2", *options], input=b"",
+                                  capture_output=True, timeout=60)
+        for cipher in ("AES128-GCM-SHA256:AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-CCM",
+                       "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-NULL-SHA"):
+            with self.subTest(cipher):
+                done = greet("-cipher", cipher + ":@SECLEVEL=0")
+                self.assertIn(b"alert handshake failure", done.stderr)
+        for group in ("secp224r1", "sect163k1", "secp160r1"):
+            with self.subTest(group):
+                done = greet("-groups", group, "-cipher", "ECDHE:@SECLEVEL=0")
+                self.assertIn(b"alert handshake failure", done.stderr)
+        done = greet("-groups", "P-256", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")  # which is not: the questions are right
+        self.assertIn(b"ECDHE-ECDSA-AES128-GCM-SHA256", done.stdout)
+        self.still_serves(app)
+
     def test_client_certificates(self):
         app = self.start("--client-ca=" + Certificates.authority.cert)
         said = self.ask(app, ctx=context(cert=Certificates.alice))

@@ -6,9 +6,7 @@
 #include "base/error.h"
 #include "http/client/through.h"
 #include "http/h1/parser.h"
-#include "net/dial.h"
 #include <nexus/crypto.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define HANDSHAKE_DEADLINE NX_S(30)
@@ -394,19 +392,7 @@ void nx__h3_conn_close(struct nx__client_conn *conn)
     nx__quic_close(&c->endpoint);
 }
 
-static nx_err opened_wait(struct nx__h3_conn *c, bool early, nx_duration deadline)
-{
-    while (!c->failed && !(c->quic->handshaken || (early && c->end.h3))) {
-        nx_err err = nx__h3_conn_wait(&c->opener, deadline);
-        if (err == NX_ETIMEDOUT) return nx__error_set(err, "no answer came in time");
-        if (err) return err;
-    }
-    return c->failed ? nx__error_set(c->failed, "%s", c->why) : NX_OK;
-}
-
-/* Tries one address. */
-static nx_err connect_to(struct nx__client_conn **out, const struct nx__quic_target *target,
-                         bool early, nx_duration deadline)
+nx_err nx__h3_conn_begin(struct nx__h3_conn **out, const struct nx__quic_target *target, bool early)
 {
     const struct nx__quic_how how = {.app = &app,
                                      .protocol = "h3",
@@ -434,41 +420,6 @@ static nx_err connect_to(struct nx__client_conn **out, const struct nx__quic_tar
         free(c);
         return err;
     }
-    err = opened_wait(c, early, deadline);
-    if (!err) {
-        *out = &c->base;
-        return NX_OK;
-    }
-    struct nx__context kept;
-    memcpy(&kept, nx__context(), sizeof kept);
-    nx__h3_conn_close(&c->base);
-    memcpy(nx__context(), &kept, sizeof kept);
-    return err;
-}
-
-nx_err nx__client_h3(struct nx__client_conn **out, const struct nx__way *way, const char *name,
-                     nx_duration deadline)
-{
-    struct nx__addresses addresses;
-    char peer[NX__PEER_MAX], why[NX__ERROR_MESSAGE_MAX] = "";
-    nx_tls_connect_options tls = *way->tls;
-    *out = NULL;
-    tls.protocols = "h3";
-    NX_TRY(nx__dial_addresses(&addresses, way->host, way->h3_port, deadline, peer));
-    nx_err err = NX_EREFUSED;
-    for (unsigned i = 0; i < addresses.count; i++) {
-        const struct nx__quic_target target = {&addresses.items[i], name, peer, &tls};
-        /* The last has what is left, the others their part of it. */
-        nx_duration now = nx__deadline(0), until = deadline;
-        if (deadline != NX_FOREVER && deadline > now)
-            until = now + (deadline - now) / (addresses.count - i);
-        nx_err one = connect_to(out, &target, way->early, until);
-        if (!one) return NX_OK;
-        /* That nobody listens at one says least. */
-        if (i && one == NX_EREFUSED) continue;
-        err = one;
-        (void)snprintf(why, sizeof why, "%s", nx__error_last()->message);
-        if (err == NX_ECANCELED || err == NX_ENOMEM || err == NX_EPROTO) break;
-    }
-    return nx__error_set(err, "cannot connect to \"%s\" by HTTP/3: %s", peer, why);
+    *out = c;
+    return NX_OK;
 }

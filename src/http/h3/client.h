@@ -19,7 +19,7 @@ struct nx__h3_conn {
     struct nx__quic_conn *quic; /* NULL: it has gone */
     struct nx__list exchanges;
     struct nx__list streams;
-    struct nx__timed_op *opener; /* who makes it */
+    struct nx__timed_op **opener; /* the slot of who makes it, perhaps beside others; or NULL */
     struct nx__post post;
     size_t out_len; /* of all streams */
     nx_err failed;  /* why it is over; its text is `why` */
@@ -109,6 +109,9 @@ bool nx__h3_client_over(const struct nx__exchange *x);
 
 /* ---- client.c */
 
+/* Begins one; nobody knows yet who answers. Errors as nx__quic_connect. Does not suspend. */
+NX_MUST_CHECK nx_err nx__h3_conn_begin(struct nx__h3_conn **out,
+                                       const struct nx__quic_target *target, bool early);
 /* Closes the connection; it is freed when nothing below refers to it. */
 void nx__h3_conn_close(struct nx__client_conn *conn);
 

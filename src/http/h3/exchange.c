@@ -37,7 +37,7 @@ void nx__h3_exchange_wake(struct nx__h3_exchange *x)
 
 void nx__h3_conn_wake(struct nx__h3_conn *c)
 {
-    op_wake(&c->opener);
+    if (c->opener) op_wake(c->opener);
     for (struct nx__list *link = c->exchanges.next; link != &c->exchanges; link = link->next)
         nx__h3_exchange_wake(nx__container_of(link, struct nx__h3_exchange, link));
 }
