@@ -53,7 +53,7 @@ NX_TEST("a start function that spins", .deadline = NX_S(60))
     nx_expect(!wasm);
 }
 
-NX_TEST("memory")
+NX_TEST("memory", .deadline = NX_S(60))
 {
     const char *grower =
         "(memory (export \"memory\") 1)"
@@ -76,7 +76,7 @@ NX_TEST("memory")
     nx_expect(!none);
 }
 
-NX_TEST("table elements")
+NX_TEST("table elements", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest("(table (export \"t\") 10 funcref)"
                           "(func (export \"grow\") (param i32) (result i32)"
@@ -91,7 +91,7 @@ NX_TEST("table elements")
     nx_expect_err(NX_ELIMIT, nx_wasm_open(&none, guest_file("(table 100000000 funcref)")));
 }
 
-NX_TEST("the stack, in a loop of two functions")
+NX_TEST("the stack, in a loop of two functions", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest("(func $a (export \"a\") call $b) (func $b call $a)"
                           "(func (export \"one\") (result i32) i32.const 1)");
