@@ -1,19 +1,21 @@
 """The HTTP client."""
 import json
 
-from . import peers, proc, tls
+from . import http3, peers, proc, tls
 from .peers import Server, WORK
 from .proc import Failed
 from .row import Group, Row, at_least, every
 
 
-def _command(name, server, url, count, ca):
-    """How a peer's client is started; with `ca`, the authority's certificate, it goes by HTTP/2."""
-    more = [str(ca)] if ca else []
+def _command(name, server, url, count, ca, h3):
+    """How a peer's client is started; with `ca`, the authority's certificate, it goes by HTTP/2, and with `h3` by that."""
+    more = [str(ca), *(["h3"] if h3 else [])] if ca else []
     script = [str(peers.BENCH / "peers" / "client.mjs"), url, str(count)]
     if name == "nexus":
         grants = [f"--allow-net={'localhost' if ca else '127.0.0.1'}:{server.port}", *([f"--allow-read={ca}"] if ca else [])]
         return [peers.program(name), "run", "--release", *grants, str(peers.BENCH / "micro" / "client.c"), "--", url, str(count), *more]
+    if name == "quic-go":
+        return [http3.built("h3_client"), url, str(count), *more]
     if name == "go":
         built = WORK / "client-go"
         proc.output([peers.program(name), "build", "-o", str(built), str(peers.BENCH / "peers" / "client.go")], 300,
@@ -28,9 +30,9 @@ def _command(name, server, url, count, ca):
     return [peers.program(name), *grants, *script, "", *more]
 
 
-def _rate(name, server, url, count, ca=None):
+def _rate(name, server, url, count, ca=None, h3=False):
     """The server has the first core, as ever, and the client what the load generator else has."""
-    command = _command(name, server, url, count, ca)
+    command = _command(name, server, url, count, ca, h3)
     return json.loads(proc.output(command, 120, proc.cores()[1], env=peers.environment(), cwd=WORK))["rate"]
 
 
@@ -44,6 +46,11 @@ def _client(name, wanted, quick):
         with Server("nexus", lambda port: peers.tls_command("nexus", port, folder), tls=True) as server:
             url = f"https://localhost:{server.port}/"
             values["client_h2"] = _rate(name, server, url, 10_000, WORK / "nexus" / "authority.crt")
+    if "client_h3" in wanted:
+        folder = tls.folder()
+        with http3.Http3Server("nexus", http3.command("nexus", folder)) as server:
+            url = f"https://localhost:{server.port}/"
+            values["client_h3"] = _rate(name, server, url, 10_000, WORK / "nexus" / "authority.crt", h3=True)
     return values
 
 
@@ -60,4 +67,7 @@ GROUPS = [
     Group([Row("client_h2", "10,000 requests by HTTP/2 over TLS, 64 at a time on a connection (node: undici.request)", "requests/s", "higher",
                "above all", _first)],
           ["nexus", "node", "bun", "deno", "go"], _client, not_for="it is no client"),
+    Group([Row("client_h3", "10,000 requests by HTTP/3, 64 at a time on a connection (quic-go: http3.Transport)", "requests/s", "higher",
+               "above all", _first)],
+          ["nexus", "quic-go"], _client, not_for="it has no client of HTTP/3"),
 ]

@@ -12,7 +12,16 @@ from .row import Group, Row, at_least, every
 FILE = 1 << 20
 
 
-def _command(name, folder):
+def built(name):
+    """A program on quic-go, made of peers/NAME.go."""
+    path = WORK / name.replace("h3", "h3-go", 1)
+    proc.output([peers.program("quic-go"), "build", "-o", str(path), str(BENCH / "peers" / f"{name}.go")], 300,
+                env=dict(peers.environment(), GOCACHE=str(WORK / "go"), GOFLAGS="-mod=mod"), cwd=ROOT / "tests" / "peers" / "quic-go")
+    return str(path)
+
+
+def command(name, folder):
+    """How the server of a peer is started at a port."""
     def of(port):
         arguments = peers.tls_arguments(port, folder)
         if name == "nexus":
@@ -24,10 +33,7 @@ def _command(name, folder):
             if "http_v3_module" not in said:
                 raise Failed(f"this {said.split()[2]} is built without HTTP/3")
             return peers.nginx_tls(port, folder, "h3")
-        built = WORK / "h3-go"
-        proc.output([peers.program(name), "build", "-o", str(built), str(BENCH / "peers" / "h3.go")], 300,
-                    env=dict(peers.environment(), GOCACHE=str(WORK / "go"), GOFLAGS="-mod=mod"), cwd=ROOT / "tests" / "peers" / "quic-go")
-        return [str(built), *arguments]
+        return [built("h3"), *arguments]
     return of
 
 
@@ -59,7 +65,7 @@ def _http3(name, wanted, quick):
     folder = tls.folder()
     values = {}
     env = dict(peers.environment(), PYTHONPATH=str(peers.PYTHON)) if name == "aioquic" else None
-    with Http3Server(name, _command(name, folder), env=env) as server:
+    with Http3Server(name, command(name, folder), env=env) as server:
         for row, options in (("http3_requests", ["--expect", BODY.decode()]),
                              ("http3_bulk", ["--connections", "1", "--streams", "4", "--path", "/files/1m.bin"])):
             if row not in wanted:

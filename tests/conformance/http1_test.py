@@ -23,21 +23,29 @@ class Cases(unittest.TestCase):
             self.assertRegex(section, r"^911[0-3] ([0-9]+|[A-C])(\.[0-9]+)*$", name)
             self.assertRegex(wanted, r"^([1-5]\d\d )*(keep|close|waits)$", name)
 
+    def like(self, address, raw, wanted, outcome=None):
+        """What comes of it; where the machine may have been busy, once more with more time."""
+        for times in (4, 10):
+            if outcome != wanted:
+                outcome = observe(address, raw, times * QUIET)
+        return outcome
+
+    def serves(self, address):
+        self.assertEqual(self.like(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", "200 keep"), "200 keep")
+
     def test_each(self):
         app = App(os.path.join(HERE, "http1.c"))
         self.addCleanup(app.kill)
         address = ("127.0.0.1", app.port)
-        self.assertEqual(observe(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", QUIET), "200 keep")
+        self.serves(address)
         descriptors = app.descriptors()
         with concurrent.futures.ThreadPoolExecutor(16) as pool:
             found = list(pool.map(lambda case: observe(address, case[2], QUIET), CASES))
         for (name, section, raw, wanted), outcome in zip(CASES, found):
             with self.subTest(name, section=section):
-                if outcome != wanted:  # once more, alone: the machine may have been busy
-                    outcome = observe(address, raw, 4 * QUIET)
-                self.assertEqual(outcome, wanted, raw[:200])
-        self.assertEqual(observe(address, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", QUIET), "200 keep")
-        end = time.time() + 5
+                self.assertEqual(self.like(address, raw, wanted, outcome), wanted, raw[:200])
+        self.serves(address)
+        end = time.time() + 60
         while app.descriptors() > descriptors and time.time() < end:
             time.sleep(0.1)
         self.assertLessEqual(app.descriptors(), descriptors)

@@ -12,7 +12,7 @@ class Reader:
     def __init__(self, sock, quiet):
         self.sock, self.quiet, self.data, self.closed = sock, quiet, b"", False
 
-    def read(self, enough=lambda data: False, most=5):
+    def read(self, enough=lambda data: False, most=20):
         end = time.time() + most
         while not self.closed and not enough(self.data) and time.time() < end:
             self.sock.settimeout(self.quiet)

@@ -20,7 +20,7 @@ H2SPEC = os.path.join(HERE, "../../build/peers/bin/h2spec")
 class H2spec(unittest.TestCase):
     def h2spec(self, app, *args):
         run = subprocess.run([H2SPEC, "--host", "127.0.0.1", "-p", str(app.port), "-o", "5", *args], capture_output=True, text=True,
-                             timeout=200)
+                             timeout=600)
         found = re.search(r"(\d+) tests, (\d+) passed, (\d+) skipped, (\d+) failed", run.stdout)
         self.assertTrue(found, run.stdout + run.stderr)
         failures = run.stdout.partition("Failures:")[2]

@@ -90,7 +90,7 @@ class Client(unittest.TestCase):
                 except (Unlike, EOFError, OSError) as e:
                     found[number] = f"{type(e).__name__}: {e}"
         listener.close()
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
         self.assertEqual({number: wrong for number, wrong in found.items() if wrong}, {})
         self.assertEqual(process.returncode, 0, out)
         print(f"client, {words}: {len(found)} cases")

@@ -7,7 +7,7 @@ import time
 
 
 class Client:
-    def __init__(self, port, host="127.0.0.1", timeout=10):
+    def __init__(self, port, host="127.0.0.1", timeout=60):
         end = time.time() + timeout
         while True:
             try:
@@ -58,7 +58,7 @@ class Client:
         self.send_raw(b"Content-Length: %d\r\n\r\n%s" % (len(text.encode()), text.encode()))
         return self.number
 
-    def answer(self, number, seconds=20):
+    def answer(self, number, seconds=60):
         with self.arrived:
             self.arrived.wait_for(lambda: number in self.responses or self.closed, seconds)
             if number not in self.responses:
@@ -76,7 +76,7 @@ class Client:
             raise AssertionError(f"{command}: {response}")
         return response.get("body")
 
-    def event(self, name, seconds=20):
+    def event(self, name, seconds=60):
         """The body of the next event of that name; others are passed over."""
         end = time.time() + seconds
         seen = []
@@ -89,7 +89,7 @@ class Client:
                 return message.get("body", {})
             seen.append(message["event"])
 
-    def wait_closed(self, seconds=10):
+    def wait_closed(self, seconds=60):
         with self.arrived:
             return self.arrived.wait_for(lambda: self.closed, seconds)
 

@@ -22,10 +22,10 @@ MANY = os.path.join(os.path.dirname(EXAMPLE), "../../tests/e2e/apps/fetch_many.c
 
 
 def wait_for(port, process=None):
-    end = time.time() + 30
+    end = time.time() + 60
     while time.time() < end:
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
             return
         except OSError:
             if process and process.poll() is not None:

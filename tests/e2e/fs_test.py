@@ -2,6 +2,7 @@
 """Files from outside: NEXUS=path/to/nexus python3 tests/e2e/fs_test.py [-k name]."""
 import os
 import random
+import select
 import shutil
 import signal
 import subprocess
@@ -23,7 +24,13 @@ class Watch(Base):
         self.addCleanup(process.kill)
         self.addCleanup(process.communicate)
         self.assertEqual(process.stdout.readline(), '{"a": 1}\n')
-        time.sleep(0.2 * SLOW)  # until it watches, which it does not say
+        # It watches when it tells of one, and then of each.
+        probes = 0
+        while not select.select([process.stdout], [], [], 0.1)[0]:
+            probes += 1
+            os.mkdir(os.path.join(self.dir, f"src/probe{probes}"))
+        while process.stdout.readline() != f"create: ./src/probe{probes}\n":
+            pass
         os.makedirs(os.path.join(self.dir, "src/deep/er"))
         with open(os.path.join(self.dir, "src/deep/er/a.c"), "w") as f:
             f.write("int a;")

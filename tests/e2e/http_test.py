@@ -193,7 +193,7 @@ class UnixSocket(unittest.TestCase):
         path = os.path.join(folder, "s")
         app = App("http.c", "long", path, wait=False)
         try:
-            end = time.monotonic() + 20
+            end = time.monotonic() + 60
             with socket.socket(socket.AF_UNIX) as s:
                 while s.connect_ex(path) and time.monotonic() < end:
                     time.sleep(0.01)

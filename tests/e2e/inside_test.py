@@ -13,7 +13,7 @@ import unittest
 import warnings
 import xml.etree.ElementTree as ElementTree
 
-from support import HERE, NEXUS, App, free_port, read_response
+from support import HERE, NEXUS, App, eventually, free_port, read_response
 
 
 def ask(app, path):
@@ -33,7 +33,7 @@ def line_of(text):
 
 
 def nexus(*args, **kwargs):
-    return subprocess.run([NEXUS, *args], capture_output=True, text=True, timeout=60, **kwargs)
+    return subprocess.run([NEXUS, *args], capture_output=True, text=True, timeout=200, **kwargs)
 
 
 def dump(pid):
@@ -92,13 +92,19 @@ class Dump(unittest.TestCase):
             with self.subTest(compiler):
                 app = started(self, flags=(f"--compiler={compiler}",))
                 Asker(app, "/wait?q=1")
-                time.sleep(0.3)
+
+                def settled():
+                    found = fibers(app.process.pid)
+                    self.assertEqual(functions(self.one(found, "http"))[-1], "wait_here")
+                    return found
+                eventually(settled)
+                time.sleep(0.2)
                 found = fibers(app.process.pid)
                 main, slow = self.one(found, "main"), self.one(found, "slow")
                 self.assertIn("main", functions(main))
                 self.assertEqual((slow["state"], slow["what"], slow["scope_of"]), ("waiting", "sleeping", "main"))
-                self.assertTrue(980e9 < slow["left_ns"] < 1000e9, slow)
-                self.assertTrue(0.2e9 < slow["since_ns"] < 20e9, slow)
+                self.assertTrue(800e9 < slow["left_ns"] < 1000e9, slow)
+                self.assertTrue(0.2e9 < slow["since_ns"] < 200e9, slow)
                 frame = next(f for f in slow["frames"] if f["function"] == "sleeper")
                 self.assertTrue(frame["file"].endswith("apps/inside.c"), frame)
                 self.assertEqual(frame["line"], line_of("return nx_sleep(NX_S(1000));"))
@@ -119,7 +125,7 @@ class Dump(unittest.TestCase):
     def test_handler_that_blocks(self):
         app = started(self)
         asker = Asker(app, "/block")
-        time.sleep(0.4)
+        eventually(lambda: self.assertTrue([f for f in fibers(app.process.pid) if f["state"] == "running"]))
         for _ in range(3):
             result = dump(app.process.pid)
             running = [f for f in result["loops"][0]["fibers"] if f["state"] == "running"]
@@ -128,7 +134,7 @@ class Dump(unittest.TestCase):
             self.assertIn(running[0]["system_call"], ("nanosleep", "clock_nanosleep", "restart_syscall"))
             self.assertIn("block", functions(running[0]))
             self.assertLess(result["looked_ns"], 1e9)
-        asker.join(15)
+        asker.join(100)
         # The system call was not cut short.
         self.assertIn('{"failed":0}', asker.answer)
 
@@ -138,11 +144,11 @@ class Dump(unittest.TestCase):
                 app = started(self, flags=(f"--compiler={compiler}",))
                 asker = Asker(app, "/spin")
                 time.sleep(0.3)
-                running = [f for f in fibers(app.process.pid) if f["state"] == "running"]
+                running = eventually(lambda: [next(f for f in fibers(app.process.pid) if f["state"] == "running")])
                 self.assertEqual([f["request"] for f in running], ["GET /spin"])
                 self.assertIn("spin", functions(running[0]))
-                self.assertTrue(0.1e9 < running[0]["since_ns"] < 5e9)
-                asker.join(10)
+                self.assertTrue(0.1e9 < running[0]["since_ns"] < 20e9)
+                asker.join(100)
                 self.assertIn("spun", asker.answer)
                 app.kill()
 
@@ -159,10 +165,10 @@ class Dump(unittest.TestCase):
 
     def test_under_load_no_client_notices(self):
         app = started(self, "200")
-        failures, answers, stop = [], [0], time.time() + 3
+        failures, answers, stop = [], [0], threading.Event()
 
         def client():
-            while time.time() < stop:
+            while not stop.is_set():
                 answer = ask(app, "/")
                 answers[0] += 1
                 if answer.status != 200 or answer.body != b"hello":
@@ -171,12 +177,13 @@ class Dump(unittest.TestCase):
         clients = [threading.Thread(target=client) for _ in range(4)]
         for c in clients:
             c.start()
-        dumps = 0
-        while time.time() < stop:
+        dumps, begun = 0, time.time()
+        while time.time() < begun + 3 or (dumps <= 3 or answers[0] <= 100) and time.time() < begun + 100:
             for loop in dump(app.process.pid)["loops"]:
                 self.assertTrue(loop["complete"])
                 self.assertGreater(len(loop["fibers"]), 200)
             dumps += 1
+        stop.set()
         for c in clients:
             c.join()
         self.assertEqual(failures, [])
@@ -205,12 +212,13 @@ class Dump(unittest.TestCase):
                 f.write(source)
             process = subprocess.Popen([NEXUS, "run", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                time.sleep(1.5)
-                found = fibers(process.pid)
-                for name in ("left", "right"):
-                    fiber = self.one(found, name)
-                    self.assertIn("in nx_recv on channel", fiber["what"])
-                    self.assertEqual(functions(fiber)[-1], name)
+                def both():
+                    found = fibers(process.pid)
+                    for name in ("left", "right"):
+                        fiber = self.one(found, name)
+                        self.assertIn("in nx_recv on channel", fiber["what"])
+                        self.assertEqual(functions(fiber)[-1], name)
+                eventually(both)
             finally:
                 process.kill()
                 process.wait()
@@ -231,9 +239,11 @@ class Dump(unittest.TestCase):
                     process = subprocess.Popen([program, str(free_port())], stdout=subprocess.DEVNULL,
                                                stderr=subprocess.DEVNULL)
                     try:
-                        time.sleep(0.5)
-                        found = fibers(process.pid)
-                        self.assertEqual(self.one(found, "slow")["what"], "sleeping")
+                        def sleeps():
+                            found = fibers(process.pid)
+                            self.assertEqual(self.one(found, "slow")["what"], "sleeping")
+                            return found
+                        found = eventually(sleeps)
                         if "-s" not in flags: # at -O2 the sleeper's last call leaves no frame
                             self.assertIn("receiver", functions(self.one(found, "receiver")))
                         if "-s" not in flags and "-O2" not in flags:
@@ -245,11 +255,11 @@ class Dump(unittest.TestCase):
     def test_test_run(self):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "slow_test.c"), "w") as f:
-                f.write('#include <nexus/test.h>\n#include <nexus/timer.h>\nNX_TEST("takes its time")\n'
-                        "{\n    nx_expect_ok(nx_sleep(NX_S(5)));\n}\n")
+                f.write('#include <nexus/test.h>\n#include <nexus/timer.h>\nNX_TEST("takes its time", .deadline = NX_FOREVER)\n'
+                        "{\n    nx_expect_ok(nx_sleep(NX_S(60)));\n}\n")
             process = subprocess.Popen([NEXUS, "test"], cwd=folder, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
             try:
-                end, text = time.time() + 10, ""
+                end, text = time.time() + 60, ""
                 while "slow_test.c:5" not in text and time.time() < end:
                     time.sleep(0.2)
                     text = nexus("dump", str(process.pid)).stdout
@@ -285,7 +295,7 @@ class Dump(unittest.TestCase):
         self.addCleanup(other.kill)
         zombie = subprocess.Popen(["true"])
         self.addCleanup(zombie.wait)
-        time.sleep(0.2)
+        os.waitid(os.P_PID, zombie.pid, os.WEXITED | os.WNOWAIT)
         for args, code, said in (([str(gone.pid)], 8, f"there is no process {gone.pid}"),
                                  ([str(other.pid)], None, f"process {other.pid} (sleep) is no Nexus program"),
                                  ([str(zombie.pid)], 8, f"process {zombie.pid} has ended"),
@@ -366,7 +376,8 @@ class Dump(unittest.TestCase):
         if not shutil.which("strace"):
             self.skipTest("there is no strace here")
         tracer = subprocess.Popen(["strace", "-p", str(app.app_pid())], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(0.5)
+        with open(f"/proc/{app.app_pid()}/status") as status:
+            eventually(lambda: status.seek(0) or self.assertIn(f"TracerPid:\t{tracer.pid}\n", status.read()))
         result = nexus("dump", str(app.app_pid()))
         tracer.kill()
         tracer.wait()
@@ -376,7 +387,7 @@ class Dump(unittest.TestCase):
     def test_quit_writes_it_to_stderr(self):
         app = started(self)
         app.process.send_signal(signal.SIGQUIT)
-        end = time.time() + 10
+        end = time.time() + 60
         while "sleeper" not in app.output() and time.time() < end:
             time.sleep(0.1)
         self.assertRegex(app.output(), r'fibers? .*"slow".*: sleeping')
@@ -393,7 +404,7 @@ class Dump(unittest.TestCase):
                 uintptr_t kept[2] = {frame[0], frame[1]};
                 (void)arg;
                 frame[0] = 0x4141414141414141; /* what a wild write leaves */
-                nx_err err = nx_sleep(NX_S(3));
+                nx_err err = nx_sleep(NX_S(10));
                 frame[0] = kept[0];
                 frame[1] = kept[1];
                 return err;
@@ -404,7 +415,7 @@ class Dump(unittest.TestCase):
             with open(path, "w") as f:
                 f.write(source)
             process = subprocess.Popen([NEXUS, "run", "--compiler=gcc", path], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            found, end = [], time.time() + 15
+            found, end = [], time.time() + 60
             while not any(f["name"] == "broken" for f in found) and time.time() < end:
                 time.sleep(0.1)
                 result = nexus("dump", "--json", str(process.pid))
@@ -480,8 +491,8 @@ class Profile(unittest.TestCase):
     def test_crash_keeps_what_was_sampled(self):
         path = self.path("crash.folded")
         app = started(self, "-1", flags=(f"--profile={path}",))
-        Asker(app, "/crash").join(20)
-        end = time.time() + 20
+        Asker(app, "/crash").join(100)
+        end = time.time() + 60
         while not os.path.exists(path) and time.time() < end:
             time.sleep(0.1)
         before = sum(count for stack, count in self.stacks(path) if stack[0] == "GET /crash")

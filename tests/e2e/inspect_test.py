@@ -67,7 +67,7 @@ class Inspected(App):
                     return pid
         raise AssertionError("there is no app")
 
-    def wait_output(self, text, seconds=15):
+    def wait_output(self, text, seconds=60):
         end = time.time() + seconds
         while text not in self.output():
             if time.time() > end:
@@ -559,9 +559,9 @@ class SessionTest(InspectCase):
                     f.write("/* more */\n")
                 app.wait_output("changed: started anew")
                 begun = time.time()
-                app.wait_listening(20)
+                app.wait_listening()
                 self.assertEqual(app.get("/").status, 200)
-                self.assertLess(time.time() - begun, 15)
+                self.assertLess(time.time() - begun, 40)
             self.assert_stops(app)
 
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "it takes root and setpriv to be another user")
@@ -597,7 +597,7 @@ class FloodTest(InspectCase):
         app = self.start()
         text = b'{"seq":1,"type":"request","command":"threads"}'
         requests = b"Content-Length: %d\r\n\r\n%s" % (len(text), text) * 10000
-        with socket.create_connection(("127.0.0.1", app.debug), timeout=120) as s:
+        with socket.create_connection(("127.0.0.1", app.debug), timeout=5) as s:
             with self.assertRaises(TimeoutError):
                 for _ in range(60):  # 40 MB, and five times as much to be answered
                     s.sendall(requests)

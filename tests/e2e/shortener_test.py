@@ -12,7 +12,7 @@ import time
 import unittest
 import urllib.parse
 
-from support import HERE, NEXUS, App, read_response
+from support import HERE, NEXUS, App, eventually, read_response
 
 SHORTENER = os.path.abspath(os.path.join(HERE, "../../examples/shortener"))
 AUTH = {"authorization": "Bearer s3cret"}
@@ -135,11 +135,11 @@ class Shortener(unittest.TestCase):
                 with open(site.file, "ab") as f:
                     f.write(b"+ torn 1 0 0 0 https://exam")  # as a power cut would leave it
                 site = self.site("--rate=1000000")
+            eventually(lambda: self.assertGreater(len(confirmed), 50))
         finally:
             stopping.set()
             for t in threads:
                 t.join()
-        self.assertGreater(len(confirmed), 50)
         c = site.client()
         for code, url in confirmed.items():
             self.assertEqual(c.target(code), url)
@@ -147,11 +147,14 @@ class Shortener(unittest.TestCase):
         self.assertIn("not whole and is cut off", site.output())
 
         code = next(iter(confirmed))
-        before = json.loads(c.ask("GET", f"/api/links/{code}", headers=AUTH)[2])["hits"]
-        time.sleep(1.5)
-        os.kill(site.app_pid(), signal.SIGKILL)
-        site.wait_listening()
-        after = json.loads(site.client().ask("GET", f"/api/links/{code}", headers=AUTH)[2])["hits"]
+        for seconds in (1.5, 6, 20):  # in the end it is written down, however slow the machine
+            before = json.loads(site.client().ask("GET", f"/api/links/{code}", headers=AUTH)[2])["hits"]
+            time.sleep(seconds)
+            os.kill(site.app_pid(), signal.SIGKILL)
+            site.wait_listening()
+            after = json.loads(site.client().ask("GET", f"/api/links/{code}", headers=AUTH)[2])["hits"]
+            if after == before:
+                break
         self.assertEqual(after, before)
         self.stop(site)
 
@@ -180,7 +183,7 @@ class Shortener(unittest.TestCase):
                 time.sleep(0.3)
                 with open(os.path.join(copy, "page.c"), "a") as f:
                     f.write(f"/* {i} */\nint again{i};\n")
-                end = time.time() + 30
+                end = time.time() + 60
                 while site.output().count("started anew") <= i:
                     self.assertLess(time.time(), end, site.output())
                     time.sleep(0.02)
@@ -296,8 +299,7 @@ class Shortener(unittest.TestCase):
         self.assertEqual(sorted(l["code"] for l in links["links"]), ["good", "xss"])
         self.assertEqual(c.target("good"), "https://example.com")
         del c
-        time.sleep(0.2)
-        self.assertLessEqual(site.descriptors(), descriptors + 2)
+        eventually(lambda: self.assertLessEqual(site.descriptors(), descriptors + 2))
         self.stop(site)
 
     def test_rate_limit(self):

@@ -138,7 +138,11 @@ class App:
             return []
 
     def app_pid(self):
-        return self.children()[0]
+        """The program's number, when it runs; after a crash that takes a moment."""
+        end = time.monotonic() + 60
+        while not (children := self.children()) and self.process.poll() is None and time.monotonic() < end:
+            time.sleep(0.01)
+        return children[0]
 
     def descriptors(self):
         return len(os.listdir(f"/proc/{self.app_pid()}/fd"))

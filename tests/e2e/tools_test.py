@@ -347,7 +347,7 @@ class CompileCommands(Base):
         self.write("p/plugin.c", "int plugin(void) { return 7; }\n")
         self.write("p/app.c", '#include <nexus.h>\nint main(void) { nx_module *m; return nx_import(&m, "./plugin.c"); }\n')
         self.good("run", "app.c", folder="p")
-        for _ in range(100):  # the launcher writes when the program runs already
+        for _ in range(3000):  # the launcher writes when the program runs already
             if "plugin.c" in self.entries():
                 break
             time.sleep(0.02)
@@ -497,7 +497,7 @@ class Templates(Base):
                                    cwd=self.path(folder), env=self.env, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
 
         def ask(method, path, body=None, kind="application/json"):
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10 * SLOW)
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60 * SLOW)
             try:
                 connection.request(method, path, body, {"content-type": kind} if body else {})
                 response = connection.getresponse()
@@ -505,7 +505,7 @@ class Templates(Base):
             finally:
                 connection.close()
 
-        end = time.time() + 20 * SLOW
+        end = time.time() + 60 * SLOW
         while True:
             try:
                 ask("GET", "/")

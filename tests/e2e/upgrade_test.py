@@ -47,7 +47,7 @@ class Upgrade(Base):
         for generation in (2, 3):
             descriptors = len(os.listdir(f"/proc/{self.process.pid}/fd"))
             slow.send(b"GET /slow/500 HTTP/1.1\r\nhost: a\r\n\r\n")
-            time.sleep(0.05)
+            self.all_read()
             self.write(generation)
             self.put()
             self.assertFalse(self.runs_new())
@@ -58,12 +58,12 @@ class Upgrade(Base):
             self.assertEqual(json.loads(slow.read().body)["generation"], generation - 1)
             self.moves(slow, generation)
             wait_for(lambda: len(self.processes()) == 1)
-            self.assertEqual(len(os.listdir(f"/proc/{self.process.pid}/fd")), descriptors)
+            wait_for(lambda: len(os.listdir(f"/proc/{self.process.pid}/fd")) == descriptors, why="descriptors are left")
             self.assertEqual(idle.json("/stats")["told"], 0, "the program does not see how it came about")
         # What was handed over is held as ever: crashes, another restart, the stop.
         idle.send(b"GET /crash HTTP/1.1\r\nhost: a\r\n\r\n")
         self.said("crashed (Segmentation fault): starting it again")
-        wait_for(lambda: self.listens() and self.client().json()["generation"] == 3)
+        self.serves(3)
         self.restart()
         self.assertEqual(self.stop(), 0, self.output())
         self.assert_refused()

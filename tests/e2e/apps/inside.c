@@ -71,7 +71,7 @@ static nx_err wait_here(nx_request *req, nx_response *res)
 static nx_err block(nx_request *req, nx_response *res)
 {
     (void)req;
-    struct timespec span = {.tv_sec = 4};
+    struct timespec span = {.tv_sec = 8};
     int failed = nanosleep(&span, NULL);
     return nx_response_json(res, nx_obj("failed", failed));
 }
@@ -79,7 +79,7 @@ static nx_err block(nx_request *req, nx_response *res)
 static nx_err spin(nx_request *req, nx_response *res)
 {
     (void)req;
-    time_t until = time(NULL) + 3;
+    time_t until = time(NULL) + 6;
     while (time(NULL) < until) (void)hot_function(1000);
     return nx_response_send(res, "spun");
 }

@@ -233,21 +233,21 @@ static void some_rounds(int what, unsigned long step, nx_duration waits)
     }
 }
 
-NX_TEST("one allocation fails", .deadline = NX_S(280))
+NX_TEST("one allocation fails", .deadline = NX_S(1000))
 {
     begin(ask);
     faults_run(FAULTS_MEMORY, &scenario, 1);
     end();
 }
 
-NX_TEST("memory runs out", .deadline = NX_S(280))
+NX_TEST("memory runs out", .deadline = NX_S(1000))
 {
     begin(ask);
     some_rounds(FAULTS_NO_MEMORY, 29, NX_MS(500));
     end();
 }
 
-NX_TEST("system calls fail", .deadline = NX_S(280))
+NX_TEST("system calls fail", .deadline = NX_S(1000))
 {
     static const int all[] = {EIO, EMFILE, ECONNREFUSED};
     begin(ask);
@@ -255,14 +255,14 @@ NX_TEST("system calls fail", .deadline = NX_S(280))
     end();
 }
 
-NX_TEST("a WebSocket's allocations fail", .deadline = NX_S(280))
+NX_TEST("a WebSocket's allocations fail", .deadline = NX_S(1000))
 {
     begin(talk_all);
     some_rounds(FAULTS_MEMORY, 5, NX_S(10));
     end();
 }
 
-NX_TEST("a WebSocket's system calls fail", .deadline = NX_S(280))
+NX_TEST("a WebSocket's system calls fail", .deadline = NX_S(1000))
 {
     begin(talk_all);
     some_rounds(EIO, 1, NX_S(10));
