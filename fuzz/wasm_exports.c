@@ -1,5 +1,7 @@
-/* The exports of a module: whatever the bytes are, what is listed lies in them and is a number. */
+/* The exports of a module: whatever the bytes are, what is listed lies in them and is a number, and
+ * the header that is made of them has nothing of theirs outside of its strings. */
 #include "module/exports.h"
+#include "module/typed.h"
 
 #include "memory.h"
 
@@ -21,6 +23,22 @@ static nx_err use(void *arg, const struct nx__export *function)
     return ++seen->count == 1000 ? NX_ELIMIT : NX_OK;
 }
 
+/* All of it is what C is written in, and each line's quotes come in pairs. */
+static void header_check(nx_bytes module)
+{
+    struct nx__buffer text = {0};
+    nx_err err = nx__typed_text(module, "stem", "./x.wasm", &text);
+    check(err == NX_OK || err == NX_EINVAL || err == NX_ETOOBIG);
+    unsigned quotes = 0;
+    for (size_t i = 0; !err && i < text.len; i++) {
+        unsigned char c = (unsigned char)text.data[i];
+        check(c == '\n' || (c >= ' ' && c < 0x7f));
+        quotes += c == '"';
+        check(c != '\n' || quotes % 2 == 0);
+    }
+    nx__buffer_free(&text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     memory_begin();
@@ -30,6 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct seen seen = {.begin = bytes, .end = bytes + size};
     nx_err err = nx__exports_each(nx_slice(bytes, size), use, &seen);
     check(err == NX_OK || err == NX_EINVAL || (err == NX_ELIMIT && seen.count == 1000));
+    header_check(nx_slice(bytes, size));
     free(bytes);
     memory_end();
     return 0;

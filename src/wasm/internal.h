@@ -102,8 +102,8 @@ uint32_t nx__wasm_tick(void *wasm);
 /* What a call may take of the processor while it blocks a loop, where the policy does not say. */
 extern nx_duration nx__wasm_cpu_most;
 
-/* Calls `end`, on another thread, when it is that late; what waits in a system call is reached by
- * no tick. Once a process. NX_ENOMEM and others. */
+/* Calls `end`, on another thread, half a second after that time: what waits in a system call is
+ * reached by no tick. Once a process. NX_ENOMEM and others. */
 NX_MUST_CHECK nx_err nx__wasm_time_end_at(nx_duration at, void (*end)(void));
 
 /* ---- type.c */

@@ -85,13 +85,12 @@ static void end_late(void)
 /* The start and the program itself share one limit on time. */
 static nx_err run_timed(struct program *p)
 {
-    static const nx_duration grace = NX_MS(200); /* for a tick to do it, and say where it was */
     nx_wasm *w = &p->wasm;
     if (w->policy.deadline) {
         (void)snprintf(late_message, sizeof late_message,
                        "nexus: running \"%.100s\": it was not done by its deadline of %lld ms\n",
                        w->module->name, (long long)(w->policy.deadline / NX_MS(1)));
-        NX_TRY(nx__wasm_time_end_at(nx__clock_monotonic() + w->policy.deadline + grace, end_late));
+        NX_TRY(nx__wasm_time_end_at(nx__clock_monotonic() + w->policy.deadline, end_late));
     }
     NX_TRY(nx__wasm_time_begin(w));
     w->calls++;

@@ -109,6 +109,14 @@ BADF = 8  # errors of WASI; the others are loop, notdir, perm, notcapable
 REFUSALS = (32, 54, 63, 76)
 
 
+def section(number, content):
+    return bytes([number, len(content)]) + content
+
+
+def body(code):
+    return bytes([len(code) + 2, 0]) + code + b"\x0b"
+
+
 class Wasm(Base):
     def setUp(self):
         super().setUp()
@@ -356,17 +364,11 @@ class Wasm(Base):
     def test_a_header_of_a_module(self):
         # (func (export "add") (param i32 i32) (result i32)), "scale" (i64 f32 f64) -> f64, "swap!" (i32 i32) -> i32 i32, "ref" (funcref),
         # "open" (), "9" () -> i64
-        def section(number, content):
-            return bytes([number, len(content)]) + content
-
         def names(*items):
             return bytes([len(items)]) + b"".join(items)
 
         def export(name, index):
             return bytes([len(name)]) + name + b"\0" + bytes([index])
-
-        def body(code):
-            return bytes([len(code) + 2, 0]) + code + b"\x0b"
 
         def module(constant):
             return (b"\0asm\1\0\0\0" + section(1, names(b"\x60\2\x7f\x7f\1\x7f", b"\x60\3\x7e\x7d\x7c\1\x7c", b"\x60\2\x7f\x7f\2\x7f\x7f",
@@ -423,6 +425,27 @@ int main(void)
         self.assertIn("lib/my-math.wasm to make a header of", result.stderr)
         write(module(7))
         self.assertEqual(self.nexus("run", "app.c").stdout, "42 1.75 2 1 7\n")
+
+    def test_modules_that_are_cut_or_changed(self):
+        # A memory, a table with an element, data, and a program that calls through the table.
+        good = (b"\0asm\1\0\0\0" + section(1, b"\2\x60\1\x7f\1\x7f\x60\0\0") + section(3, b"\2\0\1") + section(4, b"\1\x70\0\2") + section(5, b"\1\0\1")
+                + section(7, b"\2\6memory\2\0\6_start\0\1") + section(9, b"\1\0\x41\0\x0b\1\0")
+                + section(10, b"\2" + body(b"\x20\0\x41\1\x6a") + body(b"\x41\5\x41\0\x11\0\0\x1a")) + section(11, b"\1\0\x41\x08\x0b\2hi"))
+        with open(os.path.join(self.dir, "good.wasm"), "wb") as file:
+            file.write(good)
+        self.assertEqual(self.nexus("run", "good.wasm").returncode, 0)
+        cases = [good[:n] for n in range(0, len(good), 5)]
+        cases += [good[:i] + bytes([good[i] ^ (1 << i % 8)]) + good[i + 1:] for i in range(0, len(good), 2)]
+        for i, content in enumerate(cases):
+            name = f"bad{i}.wasm"
+            with open(os.path.join(self.dir, name), "wb") as file:
+                file.write(content)
+            result = self.nexus("run", "--deadline=10s", "--max-memory=64M", name)
+            # It runs, is no program, lacks something, is refused, or ends by a limit or a trap: it never takes the runtime with it.
+            self.assertIn(result.returncode, (0, 4, 6, 8, 13, 18, 19, 30), (content.hex(), result.stderr))
+            self.assertNotIn("signal", result.stderr)
+            if len(content) < len(good):
+                self.assertNotEqual(result.returncode, 0, content.hex())
 
     def test_inspect(self):
         self.write("m.wat", r'''(module (import "env" "f" (func (param i32 f64) (result i64))) (import "env" "g" (global i64))

@@ -12,7 +12,7 @@
     "(func (export \"swap\") (param i32 i64) (result i64 i32) local.get 1 local.get 0)"            \
     "(func (export \"splat\") (param i32) (result v128) local.get 0 i32x4.splat)"
 
-NX_TEST("calls with C values")
+NX_TEST("calls with C values", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest(ARITHMETIC);
     int32_t i = 0;
@@ -35,7 +35,7 @@ NX_TEST("calls with C values")
     nx_expect_ok(nx_wasm_call(wasm, "nothing", NULL));
 }
 
-NX_TEST("what does not fit is refused before the call")
+NX_TEST("what does not fit is refused before the call", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest(ARITHMETIC);
     int32_t i = 7;
@@ -58,7 +58,7 @@ NX_TEST("what does not fit is refused before the call")
     nx_expect_eq(l, 7);
 }
 
-NX_TEST("prepared functions")
+NX_TEST("prepared functions", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest(ARITHMETIC);
     nx_wasm_func add, swap, splat;
@@ -106,7 +106,7 @@ NX_TEST("prepared functions")
 /* More than two whole batches of the engine's. */
 enum { MANY = 37 };
 
-NX_TEST("many calls at once")
+NX_TEST("many calls at once", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest(BATCHES);
     nx_wasm_func add, next, keep, five, four, swap, div, element;
@@ -190,7 +190,7 @@ NX_TEST("many calls at once")
     for (size_t i = 0; i < MANY; i++) nx_expect_eq(v[i].i32, (int32_t)i);
 }
 
-NX_TEST("many calls of a module with all that a module may have")
+NX_TEST("many calls of a module with all that a module may have", .deadline = NX_S(60))
 {
     /* What is imported and what types there are moves the numbers of the engine's own functions. */
     nx_wasm_imports *imports = nx_wasm_imports_new();
@@ -216,7 +216,7 @@ NX_TEST("many calls of a module with all that a module may have")
     nx_wasm_imports_free(imports);
 }
 
-NX_TEST("a trap says why and where, and the guest goes on")
+NX_TEST("a trap says why and where, and the guest goes on", .deadline = NX_S(60))
 {
     nx_wasm *wasm =
         guest("(func $divide (param i32 i32) (result i32) local.get 0 local.get 1 i32.div_s)"
@@ -244,7 +244,7 @@ NX_TEST("a trap says why and where, and the guest goes on")
     "(func (export \"grow\") (param i32) (result i32) local.get 0 memory.grow)"                    \
     "(func (export \"load\") (param i32) (result i32) local.get 0 i32.load8_u)"
 
-NX_TEST("memory")
+NX_TEST("memory", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest(MEMORY);
     nx_wasm_memory memory;
@@ -286,7 +286,7 @@ NX_TEST("memory")
     nx_expect_contains(nx_error_last()->message, "out of bounds memory access");
 }
 
-NX_TEST("globals and tables")
+NX_TEST("globals and tables", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest("(global (export \"count\") (mut i32) (i32.const 5))"
                           "(global (export \"fixed\") f64 (f64.const 2.5))"
@@ -334,7 +334,7 @@ static nx_err dive(void *wasm)
     return NX_OK;
 }
 
-NX_TEST("a guest has its whole stack on the thread's and on a fiber's")
+NX_TEST("a guest has its whole stack on the thread's and on a fiber's", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest(DEEP);
     nx_expect_ok(dive(wasm));

@@ -38,7 +38,7 @@ static int32_t freed(nx_wasm *wasm)
     return value.i32;
 }
 
-NX_TEST("texts and bytes into guests, and out of them")
+NX_TEST("texts and bytes into guests, and out of them", .deadline = NX_S(60))
 {
     static const char *const both[] = {BY_REALLOC, BY_MALLOC};
     for (size_t i = 0; i < 2; i++)
@@ -131,7 +131,7 @@ static nx_err crooked(nx_wasm *wasm, void *arg, nx_wasm_value *v)
     return NX_OK;
 }
 
-NX_TEST("lists, and results that are texts or lists")
+NX_TEST("lists, and results that are texts or lists", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_imports) *i = imports();
     nx_wasm_import(i, "env", "upper", "str -> str", upper, NULL);
@@ -182,7 +182,7 @@ static nx_err add_to(nx_wasm *wasm, void *sum, nx_wasm_value *v)
     return NX_OK;
 }
 
-NX_TEST("numbers both ways")
+NX_TEST("numbers both ways", .deadline = NX_S(60))
 {
     int64_t sum = 0;
     NX_AUTO(nx_wasm_imports) *i = imports();
@@ -219,7 +219,7 @@ static nx_err keep(nx_wasm *wasm, void *arg, nx_wasm_value *v)
     "(func (export \"run\") (param i32 i32 i32 i32 i32) (result i32)"                              \
     "  local.get 0 local.get 1 local.get 2 local.get 3 local.get 4 call $keep)"
 
-NX_TEST("texts and bytes are views, and are checked")
+NX_TEST("texts and bytes are views, and are checked", .deadline = NX_S(60))
 {
     nx_bytes kept[2];
     NX_AUTO(nx_wasm_imports) *i = imports();
@@ -254,7 +254,7 @@ static nx_err refuse(nx_wasm *wasm, void *arg, nx_wasm_value *v)
     return v[0].i32 ? nx_fail(NX_EPERM, "no more than %d", v[0].i32) : NX_OK;
 }
 
-NX_TEST("errors cross the guest with their text")
+NX_TEST("errors cross the guest with their text", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_imports) *i = imports();
     nx_wasm_import(i, "env", "refuse", "i32 ->", refuse, NULL);
@@ -291,7 +291,7 @@ static nx_err run_reentrant(void *wasm)
     return NX_OK;
 }
 
-NX_TEST("a host function may call its guest again")
+NX_TEST("a host function may call its guest again", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_imports) *i = imports();
     nx_wasm_import(i, "env", "again", "i32 -> i32", again, NULL);
@@ -327,7 +327,7 @@ static nx_err run_pair(void *arg)
     return NX_OK;
 }
 
-NX_TEST("two guests that call each other")
+NX_TEST("two guests that call each other", .deadline = NX_S(60))
 {
     struct pair pair = {NULL, NULL};
     NX_AUTO(nx_wasm_imports) *i = imports();
@@ -357,7 +357,7 @@ static nx_err sleepy(nx_wasm *wasm, void *arg, nx_wasm_value *v)
     return nx_sleep(NX_MS(1));
 }
 
-NX_TEST("a host function can't suspend")
+NX_TEST("a host function can't suspend", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_imports) *i = imports();
     nx_wasm_import(i, "env", "sleep", "->", sleepy, NULL);
@@ -380,7 +380,7 @@ static nx_err started(nx_wasm *wasm, void *count, nx_wasm_value *v)
     return NX_OK;
 }
 
-NX_TEST("what is missing, of another type, or wrong is named")
+NX_TEST("what is missing, of another type, or wrong is named", .deadline = NX_S(60))
 {
     const char *path = guest_file("(import \"env\" \"f\" (func $f (param i32))) (start $g)"
                                   "(func $g i32.const 1 call $f) (memory (export \"memory\") 1)");
@@ -443,7 +443,7 @@ static void load_shared(void)
                                          "  local.get 0 local.get 1 i32.add)")));
 }
 
-NX_TEST("memory that runs out is an error, and leaves nothing behind")
+NX_TEST("memory that runs out is an error, and leaves nothing behind", .deadline = NX_S(60))
 {
     static const struct faults_scenario scenarios[] = {{.name = "a guest", .run = make_and_call},
                                                        {.name = "imports", .run = make_imports}};

@@ -53,7 +53,7 @@ NX_TEST("a start function that spins", .deadline = NX_S(60))
     nx_expect(!wasm);
 }
 
-NX_TEST("memory")
+NX_TEST("memory", .deadline = NX_S(60))
 {
     const char *grower =
         "(memory (export \"memory\") 1)"
@@ -76,7 +76,7 @@ NX_TEST("memory")
     nx_expect(!none);
 }
 
-NX_TEST("table elements")
+NX_TEST("table elements", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest("(table (export \"t\") 10 funcref)"
                           "(func (export \"grow\") (param i32) (result i32)"
@@ -91,7 +91,7 @@ NX_TEST("table elements")
     nx_expect_err(NX_ELIMIT, nx_wasm_open(&none, guest_file("(table 100000000 funcref)")));
 }
 
-NX_TEST("the stack, in a loop of two functions")
+NX_TEST("the stack, in a loop of two functions", .deadline = NX_S(60))
 {
     nx_wasm *wasm = guest("(func $a (export \"a\") call $b) (func $b call $a)"
                           "(func (export \"one\") (result i32) i32.const 1)");
@@ -103,7 +103,7 @@ NX_TEST("the stack, in a loop of two functions")
     }
 }
 
-NX_TEST("fuel, the same each time")
+NX_TEST("fuel, the same each time", .deadline = NX_S(60))
 {
     const char *counter =
         "(func (export \"count\") (param i32) (result i32) (local i32)"
@@ -138,7 +138,7 @@ NX_TEST("fuel, the same each time")
     nx_wasm_close(none);
 }
 
-NX_TEST("a smaller stack")
+NX_TEST("a smaller stack", .deadline = NX_S(60))
 {
     const char *deep = "(func $a (export \"a\") call $a)";
     nx_wasm *wasm = guest(deep, .policy.max_stack = 50 << 10);
@@ -156,7 +156,7 @@ NX_TEST("a smaller stack")
     nx_wasm_close(none);
 }
 
-NX_TEST("instances of a module")
+NX_TEST("instances of a module", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_module) *module = NULL;
     nx_require_ok(nx_wasm_load(&module, guest_file(SPINNER)));

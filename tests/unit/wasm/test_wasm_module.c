@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-NX_TEST("imports and exports")
+NX_TEST("imports and exports", .deadline = NX_S(60))
 {
     NX_AUTO(nx_wasm_module) *module = NULL;
     nx_require_ok(nx_wasm_load(
@@ -52,7 +52,7 @@ static nx_err load(nx_wasm_module **out, const char *path)
     return err;
 }
 
-NX_TEST("what is no module")
+NX_TEST("what is no module", .deadline = NX_S(60))
 {
     guest_prepare();
     nx_wasm_module *module;
@@ -100,7 +100,7 @@ static int32_t answer(const char *path)
     return n;
 }
 
-NX_TEST("machine code that has changed is made anew")
+NX_TEST("machine code that has changed is made anew", .deadline = NX_S(60))
 {
     const char *path = guest_file("(func (export \"answer\") (result i32) i32.const 42)");
     nx_expect_eq(answer(path), 42);
