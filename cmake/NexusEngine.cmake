@@ -11,12 +11,18 @@ if(NOT NEXUS_WASM)
     return()
 endif()
 
+set(without "or build without WebAssembly: -DNEXUS_WASM=OFF")
 find_program(NEXUS_CARGO cargo)
 if(NOT NEXUS_CARGO)
-    message(FATAL_ERROR "cargo is missing. Install it with: scripts/setup wasm; or build without WebAssembly: -DNEXUS_WASM=OFF")
+    message(FATAL_ERROR "cargo is missing. Install it with: scripts/setup wasm; ${without}")
+endif()
+execute_process(COMMAND ${NEXUS_CARGO} --version OUTPUT_VARIABLE cargo_version COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCH "[0-9]+[.][0-9]+[.][0-9]+" cargo_version "${cargo_version}")
+if(cargo_version VERSION_LESS 1.95)
+    message(FATAL_ERROR "${NEXUS_CARGO} is ${cargo_version}; the WebAssembly engine takes 1.95 or newer. Install one; ${without}")
 endif()
 if(NOT EXISTS ${CMAKE_SOURCE_DIR}/engine/vendor)
-    message(FATAL_ERROR "engine/vendor is missing. Fetch it with: scripts/setup wasm; or build without WebAssembly: -DNEXUS_WASM=OFF")
+    message(FATAL_ERROR "engine/vendor is missing. Fetch it with: scripts/setup wasm; ${without}")
 endif()
 
 set(engine ${CMAKE_SOURCE_DIR}/engine)
@@ -25,7 +31,7 @@ file(GLOB engine_sources CONFIGURE_DEPENDS ${engine}/settings.rs ${engine}/Cargo
 set(engine_lib ${CMAKE_BINARY_DIR}/lib)
 set(engine_files ${engine_lib}/libnexus-engine.so ${engine_lib}/nexus-wasmc)
 add_custom_command(OUTPUT ${engine_files}
-    COMMAND ${CMAKE_COMMAND} -D "ENGINE=${CMAKE_SOURCE_DIR}/engine" -D "CARGO=${NEXUS_CARGO}" -D "BUILD=${CMAKE_SOURCE_DIR}/build/deps"
+    COMMAND ${CMAKE_COMMAND} -D "ENGINE=${CMAKE_SOURCE_DIR}/engine" -D "CARGO=${NEXUS_CARGO}" -D "STRIP=${CMAKE_STRIP}" -D "BUILD=${CMAKE_SOURCE_DIR}/build/deps"
         -D "OUT=${engine_lib}" "-DSOURCES=${engine_sources}" -P ${CMAKE_SOURCE_DIR}/cmake/engine.cmake
     DEPENDS ${engine_sources} ${CMAKE_SOURCE_DIR}/cmake/engine.cmake
     VERBATIM USES_TERMINAL COMMENT "Building the WebAssembly engine, once")

@@ -1,4 +1,4 @@
-# Puts the engine's two files into OUT: -P engine.cmake with ENGINE (the sources' folder), SOURCES, CARGO, BUILD (where cargo works) and OUT.
+# Puts the engine's two files into OUT: -P engine.cmake with ENGINE (the sources' folder), SOURCES, CARGO, STRIP, BUILD (where cargo works) and OUT.
 # They are made where no folder has them yet that is named by all that they depend on: below $XDG_CACHE_HOME or ~/.cache, or else BUILD.
 set(files libnexus-engine.so nexus-wasmc)
 
@@ -25,6 +25,7 @@ file(MAKE_DIRECTORY ${BUILD} ${cache} ${OUT})
 file(LOCK ${BUILD}/engine.lock GUARD PROCESS)
 if(NOT EXISTS ${made})
     string(TIMESTAMP begin "%s")
+    # One after the other: together, both would have the features of both, and the engine a compiler.
     foreach(crate nexus-engine nexus-wasmc)
         set(profile release)
         if(crate STREQUAL nexus-wasmc)
@@ -39,15 +40,20 @@ if(NOT EXISTS ${made})
     string(RANDOM LENGTH 8 aside)
     set(aside ${made}.${aside})
     file(MAKE_DIRECTORY ${aside})
-    file(COPY_FILE ${BUILD}/engine/release/libnexus_engine.so ${aside}/libnexus-engine.so)
+    # rustc leaves the names in a library.
+    execute_process(COMMAND ${STRIP} -o ${aside}/libnexus-engine.so ${BUILD}/engine/release/libnexus_engine.so COMMAND_ERROR_IS_FATAL ANY)
     file(COPY_FILE ${BUILD}/engine/compiler/nexus-wasmc ${aside}/nexus-wasmc)
+    string(TIMESTAMP end "%s")
+    math(EXPR seconds "${end} - ${begin}")
+    file(WRITE ${aside}/seconds ${seconds})
     file(RENAME ${aside} ${made} RESULT renamed)
     if(NOT EXISTS ${made})
         message(FATAL_ERROR "cannot keep the engine in ${made}: ${renamed}")
     endif()
-    string(TIMESTAMP end "%s")
-    math(EXPR seconds "${end} - ${begin}")
     message("The WebAssembly engine was built in ${seconds} s")
+else()
+    file(READ ${made}/seconds seconds)
+    message("The WebAssembly engine is one that was built before, in ${seconds} s")
 endif()
 foreach(file ${files})
     file(COPY_FILE ${made}/${file} ${OUT}/${file} ONLY_IF_DIFFERENT)
