@@ -194,6 +194,20 @@ class Client(unittest.TestCase):
                 server.answer(stream)
         self.assertEqual(self.counts(self.fetch(self.serve(together), "many", 5, 1)), (5, 0))
 
+    def test_much_on_its_way_that_nobody_wants(self):
+        """What was sent before the peer heard that it is not wanted is no attack."""
+        def sends_on(server):
+            stream = server.request()
+            while server.frame()[0] != wire.RST_STREAM:
+                pass
+            server.send(frame(wire.HEADERS, 4, stream, server.encoder.encode([(":status", "200")])) +
+                        frame(wire.DATA, 0, stream, b"x") * 20_000)
+            for _ in range(3):
+                server.answer(server.request())
+        run = self.fetch(self.serve(sends_on), "slow", 1, 1)
+        self.assertEqual(self.counts(run), (3, 0), run.stdout)
+        self.assertTrue(run.stdout.startswith("late"), run.stdout)
+
     def test_late(self):
         def silent(server):
             server.request()

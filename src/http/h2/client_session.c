@@ -9,6 +9,10 @@ enum {
     CONTINUATIONS = 8,
     SETTINGS_ENTRIES = 32,
     ACKS = 256,
+    /* Frames that nobody can use: as many as there are bytes in the window may be on their way to an
+     * exchange that has been given up. And so many more a second. */
+    STRAY = WINDOW,
+    STRAY_RATE = 1000,
 };
 
 /* ---- What goes */
@@ -174,6 +178,7 @@ nx_err nx__h2_client_session(struct nx__h2_client *c)
         nghttp2_option_set_max_settings(option, SETTINGS_ENTRIES);
         nghttp2_option_set_max_outbound_ack(option, ACKS);
         nghttp2_option_set_max_continuations(option, CONTINUATIONS);
+        nghttp2_option_set_glitch_rate_limit(option, STRAY, STRAY_RATE);
         nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_ALTSVC);
         bad =
             nghttp2_session_client_new2(&c->session, callbacks, c, option) ||
