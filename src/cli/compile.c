@@ -124,7 +124,7 @@ static int run(int argc, char **argv)
 {
     struct options options = {.file = NULL};
     nx_err err = parse(&options, argc, argv);
-    if (!err) err = compile(&options);
+    if (!err && options.file) err = compile(&options);
     return err ? nx__cli_fail(err) : 0;
 }
 
