@@ -248,7 +248,7 @@ NX_TEST("what is to run before main needs a compiler that knows it")
         {"/* (constructor) and ((deconstructor)) */", true},
     };
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
-        nx_subtest (sources[i].text) {
+        nx_subtest ("%s", sources[i].text) {
             char name[32], text[256];
             (void)snprintf(name, sizeof name, "k/%zu.c", i);
             (void)snprintf(text, sizeof text, "%s\nint main(void) { return 0; }\n",
