@@ -164,6 +164,7 @@ nx_err nx__ws_connect_stream(nx_ws **out, const nx_url *url, const nx_ws_options
     struct asking asking;
     NX_TRY(asking_make(&asking, url, o));
     NX_TRY(connect_to(&conn, url, o, until));
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): what fails is an error, always */
     const struct nx__client_driver *driver = conn->driver;
     struct nx__exchange *x = calloc(1, driver->exchange_size);
     if (!x) {
