@@ -41,6 +41,7 @@ struct faults_scenario {
     const char *name;
     /* On a fiber, below a scope that ends with the round. */
     nx_err (*run)(void);
+    unsigned long step;   /* it is the first that fails, and each so many behind it; 0: each */
     void (*before)(void); /* prepares a round, in which nothing fails yet; or NULL */
     /* Looks at what is there afterwards; or NULL. `failed` names what did. */
     void (*after)(const struct faults_scenario *scenario, nx_err err, const char *failed);

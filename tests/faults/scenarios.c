@@ -94,8 +94,8 @@ void faults_run(int what, const struct faults_scenario *scenarios, size_t count)
             if (s->before) s->before();
             nx_require_ok(s->run());
             nx_require_ok(nx_scope_close(&scope));
-            unsigned long nth = 1;
-            while (nth < MAX_ROUNDS && round_again(s, what, nth)) nth++;
+            unsigned long nth = 1, step = s->step ? s->step : 1;
+            while (nth < MAX_ROUNDS && round_again(s, what, nth)) nth += step;
             nx_expect_lt(nth, MAX_ROUNDS);
             nx_expect(nth > 1 || what <= 0);
         }
