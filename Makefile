@@ -15,7 +15,7 @@ all: ## Build a release tree in dist/
 	@cmake --build build/release --target dist
 	@echo "dist/bin/nexus: $$(stat -c %s dist/bin/nexus) bytes"
 
-wasm: ## The same with the WebAssembly engine, which takes a quarter of an hour on two cores, once
+wasm: ## The same with the WebAssembly engine, which takes some ten minutes on two cores, once
 	@scripts/setup build wasm
 	@cmake --preset release -DNEXUS_WASM=ON >/dev/null
 	@$(MAKE) --no-print-directory all
