@@ -68,6 +68,8 @@ nx_err nx__wasm_type_parse(const char *text, bool host, struct nx__wasm_signatur
 
 const char *nx__wasm_type_name(uint8_t type)
 {
+    if (type >= NX__WASM_STR && type - NX__WASM_STR < (int)(sizeof views / sizeof *views))
+        return views[type - NX__WASM_STR];
     return type <= NX_WASM_ANYREF ? names[type] : "?";
 }
 
