@@ -9,8 +9,8 @@ enum {
     CONTINUATIONS = 8,
     SETTINGS_ENTRIES = 32,
     ACKS = 256,
-    /* Frames that nobody can use: as many as there are bytes in the window may be on their way to an
-     * exchange that has been given up. And so many more a second. */
+    /* Frames that nobody can use: as many as there are bytes in the window may be on their way to
+     * an exchange that has been given up. And so many more a second. */
     STRAY = WINDOW,
     STRAY_RATE = 1000,
 };
