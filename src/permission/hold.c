@@ -8,6 +8,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum { DNS_PORT = 53 };
@@ -90,18 +91,17 @@ static bool denied(const struct nx__rules *deny, const char *path)
 }
 
 /* A file may be there later, or be put in the place of the one that is there now (a certificate, a
- * configuration), and Landlock knows files and not names: its directory is what can be allowed. */
+ * configuration), and Landlock knows files and not names: its directory is what can be allowed. No
+ * other above it, or one that is mistyped would open all. */
 static void allow_entry(const struct nx__landlock *l, const char *path, uint64_t files)
 {
     char directory[NX__PATH_MAX];
-    size_t len = strlen(path);
-    memcpy(directory, path, len + 1);
+    const char *name = strrchr(path, '/');
+    size_t len = (size_t)(name - path);
     int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    /* Up to the one that is there. */
-    while (fd < 0 && len > 1) {
-        while (len > 1 && directory[len - 1] != '/') len--;
-        while (len > 1 && directory[len - 1] == '/') len--;
-        directory[len] = '\0';
+    if (fd < 0) {
+        memcpy(directory, path, len);
+        memcpy(directory + len, len ? "" : "/", len ? 1 : 2);
         fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     }
     if (fd < 0) return;
@@ -134,21 +134,33 @@ static void allow_own(const struct nx__landlock *l, const struct nx__hold_own *o
     if (own->cache) nx__landlock_allow(l, own->cache, NX__FILES_READ);
 }
 
+/* /dev/stdin and the like open again what these are, for what they are open for. */
+static void allow_standard(const struct nx__landlock *l, int fd)
+{
+    static const uint64_t files[] = {[O_RDONLY] = NX__FILES_READ,
+                                     [O_WRONLY] = NX__FILES_WRITE,
+                                     [O_RDWR] = NX__FILES_READ | NX__FILES_WRITE};
+    struct stat st;
+    int mode = fcntl(fd, F_GETFL);
+    if (mode < 0 || (mode & O_ACCMODE) > O_RDWR || fstat(fd, &st) != 0 || S_ISDIR(st.st_mode))
+        return;
+    nx__landlock_allow_open(l, fd, files[mode & O_ACCMODE]);
+}
+
 static void allow_base(const struct nx__landlock *l, const struct nx__hold_own *own)
 {
     for (size_t i = 0; i < sizeof base_reads / sizeof *base_reads; i++)
         nx__landlock_allow(l, base_reads[i], NX__FILES_READ);
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         nx__landlock_allow(l, devices[i], NX__FILES_READ | NX__FILES_WRITE);
-    /* /dev/stdin and the like open again what these are. */
-    for (int fd = 0; fd < 3; fd++) nx__landlock_allow_open(l, fd, NX__FILES_READ | NX__FILES_WRITE);
+    for (int fd = 0; fd < 3; fd++) allow_standard(l, fd);
     const char *authorities = getenv("SSL_CERT_FILE");
     if (authorities) nx__landlock_allow(l, authorities, NX__FILES_READ);
     /* It stays open: another look-up would find another directory of this name, which no rule
      * is for. */
     static int process = -1;
     if (process < 0) process = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (process >= 0) nx__landlock_allow_open(l, process, NX__FILES_READ | 1 << 1);
+    if (process >= 0) nx__landlock_allow_open(l, process, NX__FILES_READ | NX__FILES_WRITE);
     allow_own(l, own);
 }
 

@@ -37,22 +37,23 @@ static const char *abstract_name; /* of a Unix socket, the same */
 static int victim;                /* a process of the same user, which does nothing */
 
 /* Static, so that programs may make several. */
-static inline const char *closed(const char *name)
+static inline const char *path_in(const char *folder, const char *name)
 {
     static char paths[8][4096];
     static int next;
     char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", closed_folder, name);
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
     return path;
+}
+
+static inline const char *closed(const char *name)
+{
+    return path_in(closed_folder, name);
 }
 
 static inline const char *opened(const char *name)
 {
-    static char paths[8][4096];
-    static int next;
-    char *path = paths[next++ % 8];
-    snprintf(path, sizeof paths[0], "%s/%s", open_folder, name);
-    return path;
+    return path_in(open_folder, name);
 }
 
 /* An open file has to give its contents up too. */

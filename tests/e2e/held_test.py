@@ -52,10 +52,11 @@ class Held(unittest.TestCase):
                 for name in ("secret", "spoilt"):
                     with open(f"{folder}/closed/{name}", "w") as f:
                         f.write("secret of the closed folder")
-                result = subprocess.run(
-                    [NEXUS, "run", "--no-prompt", "--allow-read=open", "--allow-write=open", "--allow-net=127.0.0.1:1", "--allow-env", *grants,
-                     os.path.abspath(path), "--", f"{folder}/open", f"{folder}/closed", str(self.port), self.abstract, str(victim.pid)],
-                    cwd=folder, env={**os.environ, "NEXUS_CLOSED": f"{folder}/closed"}, capture_output=True, text=True, timeout=120, check=False)
+                with open(f"{folder}/closed/spoilt") as given:
+                    result = subprocess.run(
+                        [NEXUS, "run", "--no-prompt", "--allow-read=open", "--allow-write=open", "--allow-net=127.0.0.1:1", "--allow-env", *grants,
+                         os.path.abspath(path), "--", f"{folder}/open", f"{folder}/closed", str(self.port), self.abstract, str(victim.pid)],
+                        cwd=folder, stdin=given, env={**os.environ, "NEXUS_CLOSED": f"{folder}/closed"}, capture_output=True, text=True, timeout=120, check=False)
             finally:
                 victim.kill()
         self.assertEqual((result.returncode, result.stderr), (0, ""))
