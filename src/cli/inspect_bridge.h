@@ -104,6 +104,22 @@ bool nx__fibers_script(char path[PATH_MAX]);
  * the launcher as the calling process is. */
 void nx__fibers_describe(void);
 
+/* ---- inspect_lldb.c */
+
+struct nx__bridge;
+struct nx__session;
+
+/* Before the program goes on for the first time, and before it goes on with a signal. Each
+ * NX_ETOOBIG, NX_ENOMEM; with gdb nothing. */
+NX_MUST_CHECK nx_err nx__lldb_prepare(struct nx__bridge *bridge);
+NX_MUST_CHECK nx_err nx__lldb_deliver(struct nx__bridge *bridge);
+
+/* The client has asked for a pause, with those arguments; something has stopped, or is to go on;
+ * the adapter is asked once more if that is due. */
+void nx__lldb_pause(struct nx__bridge *bridge, nx_json arguments);
+void nx__lldb_pause_end(struct nx__session *session);
+void nx__lldb_pause_again(struct nx__session *session, nx_duration now);
+
 /* ---- inspect_peer.c */
 
 /* True when a connection of the loopback interface was made by this user (or by root). Where the
@@ -111,8 +127,6 @@ void nx__fibers_describe(void);
 bool nx__peer_is_own(int fd);
 
 /* ---- inspect_session.c: one debugger that is connected. */
-
-struct nx__bridge;
 
 enum nx__session_state {
     NX__SESSION_NONE,
@@ -147,6 +161,9 @@ struct nx__session {
     bool terminate;         /* it wants the run to end, too */
     nx_duration idle_at;    /* a client that asks for nothing keeps no program waiting after that */
     nx_duration finish_at;  /* what is missing of the end is not waited for any more; 0: not yet */
+    int64_t pausing;        /* the thread that the client wants paused */
+    unsigned pauses;        /* how often the adapter was asked once more */
+    nx_duration pause_at;   /* when it is next; 0: it has stopped, or runs on */
     nx_duration close_at;   /* the client is closed then, the adapter killed; 0: not yet */
 };
 

@@ -13,7 +13,6 @@
 enum {
     READ_STEP = 64 * 1024,
     WAITING_MOST = 8 << 20, /* bytes; then the other side is not read */
-    LINE_MOST = 16 * 1024,  /* of a command for the debugger */
 };
 
 /* A client that has connected and asks for nothing. */
@@ -102,7 +101,7 @@ static void part(struct nx__bridge *b)
     if (s->state != NX__SESSION_OPEN) return;
     s->state = NX__SESSION_CLOSING;
     s->close_at = nx__clock_monotonic() + PARTING;
-    s->finish_at = s->idle_at = 0;
+    s->finish_at = s->idle_at = s->pause_at = 0;
     s->holding = false;
     if (s->adapter.pid && s->target && !s->terminated) {
         s->letting_go = ++s->own;
@@ -205,47 +204,6 @@ static void attach(struct nx__bridge *b, const struct nx__dap_message *m)
         refuse(s, m, "there is no memory for the request");
 }
 
-/* A command for lldb, whose answer nobody is told of. */
-static nx_err lldb_command(struct nx__session *s, const char *command)
-{
-    struct nx__buffer more = {0};
-    nx_err err = nx__buffer_printf(&more, LINE_MOST, "\"context\":\"repl\",\"expression\":");
-    if (!err) err = nx__dap_put_string(&more, nx_str(command));
-    if (!err) err = nx__buffer_append(&more, "", 1, LINE_MOST);
-    if (!err)
-        err = nx__dap_put_request(&s->to_adapter, ++s->own, "evaluate", (nx_json){0}, NULL,
-                                  more.data);
-    nx__buffer_free(&more);
-    return err;
-}
-
-/* What gdb is told when it starts: the signals that reach the program as ever pass unseen. Besides,
- * a step from a handler's last line goes to the next that has a source, not into the runtime; and
- * fibers are threads. */
-static nx_err lldb_prepare(struct nx__bridge *b)
-{
-    struct nx__session *s = &b->session;
-    if (b->start->adapter.kind != NX__ADAPTER_LLDB) return NX_OK;
-    NX_TRY(lldb_command(s, "`process handle --pass true --stop false --notify false "
-                           "SIGINT SIGTERM SIGHUP SIGQUIT SIGPIPE SIGUSR1 SIGUSR2"));
-    NX_TRY(lldb_command(s, "`settings set target.process.thread.step-out-avoid-nodebug true"));
-    if (!b->start->fibers[0]) return NX_OK;
-    char command[PATH_MAX + 64];
-    (void)snprintf(command, sizeof command,
-                   "`settings set target.process.python-os-plugin-path \"%s\"", b->start->fibers);
-    return lldb_command(s, command);
-}
-
-/* lldb hands a signal to threads, not to what stands in for one: so that it is delivered, fibers
- * are none for the rest of the session, which a crash is about to end. */
-static nx_err lldb_deliver(struct nx__bridge *b)
-{
-    struct nx__session *s = &b->session;
-    if (!b->start->fibers[0] || s->plain) return NX_OK;
-    s->plain = true;
-    return lldb_command(s, "`settings clear target.process.python-os-plugin-path");
-}
-
 static void request(struct nx__bridge *b, const struct nx__dap_message *m)
 {
     struct nx__session *s = &b->session;
@@ -285,8 +243,12 @@ static void request(struct nx__bridge *b, const struct nx__dap_message *m)
     } else if (attaches) {
         attach(b, m);
     } else {
-        if (is(m, "configurationDone")) err = lldb_prepare(b);
-        if (is(m, "continue") && s->signaled) err = lldb_deliver(b);
+        if (is(m, "configurationDone")) err = nx__lldb_prepare(b);
+        if (is(m, "continue") && s->signaled) err = nx__lldb_deliver(b);
+        if (is(m, "pause"))
+            nx__lldb_pause(b, arguments);
+        else if (is(m, "continue"))
+            nx__lldb_pause_end(s);
         if (!err) err = nx__dap_put(&s->to_adapter, m->text);
     }
     if (err) fail(b, "there is too little memory for what the editor asks");
@@ -424,7 +386,9 @@ static bool runs_on(struct nx__bridge *b, const struct nx__dap_message *m)
 static bool stopped(struct nx__bridge *b, const struct nx__dap_message *m)
 {
     nx_bytes reason = nx_json_string(nx_json_get(m->root, "body", "reason"), "");
-    b->session.signaled = nx_bytes_is(reason, "exception");
+    /* What stops for a pause does so by a signal that it never gets. */
+    b->session.signaled = !b->session.pause_at && nx_bytes_is(reason, "exception");
+    nx__lldb_pause_end(&b->session);
     return runs_on(b, m);
 }
 
@@ -526,7 +490,7 @@ size_t nx__session_poll(const struct nx__session *s, struct pollfd *fds)
 nx_duration nx__session_due(const struct nx__session *s)
 {
     nx_duration due = NX_FOREVER;
-    const nx_duration all[] = {s->idle_at, s->finish_at, s->close_at};
+    const nx_duration all[] = {s->idle_at, s->finish_at, s->close_at, s->pause_at};
     for (size_t i = 0; s->state && i < sizeof all / sizeof *all; i++)
         if (all[i] && all[i] < due) due = all[i];
     return due;
@@ -579,6 +543,7 @@ void nx__session_turn(struct nx__bridge *b)
     if (s->client < 0) part(b); /* there was no memory for its answers */
     nx_duration now = nx__clock_monotonic();
     if (s->idle_at && s->idle_at <= now) s->idle_at = 0;
+    nx__lldb_pause_again(s, now);
     if (s->finish_at && s->finish_at <= now) {
         s->finish_at = 0;
         nx__session_finish(b, s->ended && s->more);

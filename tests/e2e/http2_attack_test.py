@@ -5,7 +5,7 @@ import unittest
 
 import http2_wire as wire
 from http2_wire import Peer, frame
-from support import ServerTest, short_deadlines
+from support import ServerTest, short_deadlines, with_time
 
 CANCEL = wire.CANCEL.to_bytes(4, "big")
 
@@ -72,15 +72,17 @@ class Attacks(ServerTest):
         """CVE-2023-44487"""
         with self.peer() as p:
             def request_and_reset(n):
-                return frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 2 * n + 1, p.block(path="/slow/10")) + \
-                    frame(wire.RST_STREAM, 0, 2 * n + 1, CANCEL)
+                return p.head(2 * n + 1, path="/slow/10") + frame(wire.RST_STREAM, 0, 2 * n + 1, CANCEL)
             self.flood(p, request_and_reset, 5000)
 
     def test_resets_do_not_multiply_handlers(self):
+        with_time(self.resets_do_not_multiply_handlers, (1, 4))
+
+    def resets_do_not_multiply_handlers(self, scale):
         with self.peer() as p:
-            for n in range(200):
-                stream = p.request(path="/slow/5000")
-                p.send(frame(wire.RST_STREAM, 0, stream, CANCEL))
+            reset = b"".join(p.head(2 * n + 1, path=f"/slow/{5000 * scale}") + frame(wire.RST_STREAM, 0, 2 * n + 1, CANCEL) for n in range(200))
+            p.send(reset)
+            p.next = 401
             stream = p.request()
             self.assertEqual(p.wait(stream).reset, wire.REFUSED_STREAM)
             end = time.time() + 60  # until those have ended
@@ -93,7 +95,7 @@ class Attacks(ServerTest):
         for bad in (lambda s: frame(wire.WINDOW_UPDATE, 0, s, b"\x7f\xff\xff\xff"), lambda s: frame(wire.PRIORITY, 0, s, b"\0" * 4)):
             with self.subTest(), self.peer() as p:
                 def make(n):
-                    return frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 2 * n + 1, p.block(path="/slow/50")) + bad(2 * n + 1)
+                    return p.head(2 * n + 1, path="/slow/50") + bad(2 * n + 1)
                 try:
                     self.flood(p, make, 5000)
                 except AssertionError:
@@ -191,13 +193,18 @@ class Attacks(ServerTest):
                 self.assertEqual(p.end(), code)
 
     def test_more_streams_than_are_allowed(self):
+        with_time(self.more_streams_than_are_allowed)
+
+    def more_streams_than_are_allowed(self, scale):
+        def requests(p):  # by one write: a connection that is ended while it is sent to takes what it said with it
+            p.send(b"".join(p.head(2 * n + 1, path=f"/slow/{300 * scale}") for n in range(200)))
         with self.peer() as p:  # one that has been told
             p.until(lambda: 3 in p.settings)
-            for _ in range(200):
-                p.request(path="/slow/300")
+            requests(p)
             self.assertEqual(p.end(), wire.PROTOCOL_ERROR)
         with self.peer() as p:  # one that can't know yet
-            streams = [p.request(path="/slow/300") for _ in range(200)]
+            requests(p)
+            streams = range(1, 401, 2)
             p.wait(*streams)
             self.assertEqual(sum(p.answer(s).reset == wire.REFUSED_STREAM for s in streams), 72)
             self.assertEqual(sum(p.answer(s).reset is None and p.answer(s).status == 200 for s in streams), 128)

@@ -59,6 +59,10 @@ class Peer:
         fields = [(":method", method), (":protocol", protocol), (":scheme", scheme), (":path", path), (":authority", authority)]
         return self.encoder.encode([f for f in fields if f[1] is not None] + list(headers))
 
+    def head(self, stream, **request):
+        """A request without a body, to be sent with others."""
+        return frame(HEADERS, END_HEADERS | END_STREAM, stream, self.block(**request))
+
     def request(self, method="GET", path="/", headers=(), body=None, end=True, **rest):
         """Begins a request; its stream."""
         stream, self.next = self.next, self.next + 2
