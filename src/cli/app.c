@@ -50,6 +50,7 @@ static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
     char *cache = NULL;
     bool asks = !l->run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     if (nx__cache_dir(&cache)) cache = NULL; /* where there is none, nothing is read from it */
+    nx__broker_asks = asks;
     struct nx__hold_own own = {.program = in->program, .cache = cache, .asks = asks};
     nx_err err = nx__hold(&l->run->permissions, &own);
     free(cache);
