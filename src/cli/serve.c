@@ -1,4 +1,5 @@
 /* The launcher's side of the broker: questions to the user, imports, reports. */
+#include "cli/access.h"
 #include "cli/launcher.h"
 
 #include "base/clock.h"
@@ -159,25 +160,33 @@ nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fre
     return err;
 }
 
-static nx_err import(struct nx__launcher *l, const char *file, const char *name, bool metered,
+static nx_err permit_import(struct nx__launcher *l, struct nx__peer peer, enum nx__permit_kind kind,
+                            const char *path)
+{
+    nx_err err = nx__permit(kind, path);
+    nx__access_note(l, peer, kind, path, !err);
+    return err;
+}
+
+static nx_err import(struct nx__launcher *l, struct nx__peer peer, const char *name, bool metered,
                      int *fd)
 {
     char *path = NULL;
-    NX_TRY(nx__resolve(file, name, &path));
+    NX_TRY(nx__resolve(peer.helper ? peer.helper->file : l->run->file, name, &path));
     const char *extension = strrchr(path, '.');
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
     if (nx__is_wasm(path) || (extension && strcmp(extension, ".c") == 0)) {
         /* What was compiled elsewhere is native code, whatever it was made of. */
-        err = nx__is_artifact(path) ? nx__permit(NX__PERMIT_FFI, path) : NX_OK;
-        if (!err && nx__is_wasm(path)) err = nx__permit(NX__PERMIT_WASM, path);
+        err = nx__is_artifact(path) ? permit_import(l, peer, NX__PERMIT_FFI, path) : NX_OK;
+        if (!err && nx__is_wasm(path)) err = permit_import(l, peer, NX__PERMIT_WASM, path);
         imported_note(l, name, path);
         if (!err) err = import_compile(l, path, metered, &compiled);
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
                                       : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
     } else if (nx__is_library(path)) {
-        err = nx__permit(NX__PERMIT_FFI, path);
+        err = permit_import(l, peer, NX__PERMIT_FFI, path);
         if (!err) *fd = open(path, O_RDONLY | O_CLOEXEC);
     } else {
         err = nx__error_set(NX_ENOTSUP, "cannot import \"%.150s\": it is no .c, .so or .wasm file",
@@ -194,8 +203,7 @@ static void serve_import(struct nx__launcher *l, struct nx__peer peer,
 {
     bool metered = request->wants == NX__IMPORT_METERED;
     int fd = -1;
-    nx_err err =
-        import(l, peer.helper ? peer.helper->file : l->run->file, request->text, metered, &fd);
+    nx_err err = import(l, peer, request->text, metered, &fd);
     if (peer.generation == &l->current && !peer.helper)
         (void)snprintf(l->import_error, sizeof l->import_error, "%s",
                        err ? nx__error_last()->message : "");
@@ -216,7 +224,8 @@ static void refuse_helper(struct nx__peer peer, const struct nx__broker_request 
 static void serve_request(struct nx__launcher *l, struct nx__peer peer,
                           struct nx__broker_request *request)
 {
-    if (peer.helper && request->kind != NX__BROKER_IMPORT) {
+    bool of_helper = request->kind == NX__BROKER_IMPORT || request->kind == NX__BROKER_ACCESS;
+    if (peer.helper && !of_helper) {
         refuse_helper(peer, request);
         return;
     }
@@ -227,6 +236,7 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
         serve_ask(l, peer, request->text, request->wants == NX__ASK_CONNECT);
         break;
     case NX__BROKER_IMPORT: serve_import(l, peer, request); break;
+    case NX__BROKER_ACCESS: nx__access_serve(l, peer, request); break;
     case NX__BROKER_NOTIFY: nx__service_notify(l, peer, request); break;
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:

@@ -108,6 +108,18 @@ bool nx__broker_report(const void *report, size_t len);
  * launcher is behind, it is not told. */
 void nx__broker_notify(unsigned what, const char *text);
 
+/* What the program has asked for. */
+struct nx__broker_access {
+    uint32_t kind, use; /* an enum nx__permit_kind, an enum nx__use */
+    bool granted;
+    uint64_t address;          /* of the code that has asked, in its module's file; 0: unknown */
+    const char *module, *what; /* the first of less than NX__BROKER_MODULE_MAX bytes */
+};
+enum { NX__BROKER_MODULE_MAX = 256 };
+
+/* Tells the launcher of it; waits until it takes that. */
+void nx__broker_access(struct nx__broker_access access);
+
 /* ---- nexus dev */
 
 /* What the client of a request likes to read. */
@@ -145,7 +157,8 @@ enum nx__broker_kind {
     NX__BROKER_CRASHED, /* a connection whose request has crashed the program */
     NX__BROKER_LIVE,    /* one that wants to be told of changes */
     NX__BROKER_NOTIFY,  /* a word for the service manager; is not answered */
-    NX__BROKER_FORK     /* a process worker, with its control socket and its status */
+    NX__BROKER_FORK,    /* a process worker, with its control socket and its status */
+    NX__BROKER_ACCESS   /* what the program has asked for; is not answered */
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */
@@ -159,10 +172,13 @@ struct nx__broker_request {
     uint32_t backlog, unix_mode, port, sockets, workers;
     uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
                        nx__notify; NX__BROKER_ASK: an enum nx__ask; NX__BROKER_LISTEN: of
-                       enum nx__broker_listens; NX__BROKER_IMPORT: an enum nx__import */
+                       enum nx__broker_listens; NX__BROKER_IMPORT: an enum nx__import;
+                       NX__BROKER_ACCESS: 1 where it was granted, its kind in `port`, its use in
+                       `sockets`, and the text is its module's name, a NUL, and what it is */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */
+        uint64_t address;  /* NX__BROKER_ACCESS: of the code */
     };
     char text[NX__PATH_MAX];
 };

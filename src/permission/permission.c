@@ -2,6 +2,7 @@
 #include "permission/permission.h"
 
 #include "base/error.h"
+#include "permission/access.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
 #include "permission/facts.h"
@@ -387,8 +388,7 @@ void nx__permissions_seal(struct nx__permissions *permissions)
     atomic_store(&sealed, permissions);
 }
 
-/* As a shell has to be told it: what is copied from a message must be one word there. */
-static const char *as_word(char *out, size_t size, const char *text)
+const char *nx__shell_word(char *out, size_t size, const char *text)
 {
     size_t n = 0;
     if (!strpbrk(text, " \t'\"\\$`&|;<>()*?[]#~!")) return text;
@@ -440,7 +440,7 @@ nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, con
     if (kind == NX__PERMIT_NET && !target.valid) return NX_EINVAL;
     char word[NX__ERROR_MESSAGE_MAX / 2];
     return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s", doing, quote,
-                         clean, quote, kinds[kind].name, as_word(word, sizeof word, clean));
+                         clean, quote, kinds[kind].name, nx__shell_word(word, sizeof word, clean));
 }
 
 nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
@@ -460,6 +460,8 @@ nx_err nx__permit(enum nx__permit_kind kind, const char *what)
     struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
     enum nx__verdict verdict = nx__permissions_verdict(permissions, kind, what);
+    nx__access(kind, kind == NX__PERMIT_NET ? NX__USE_LISTEN : NX__USE_ANY, what,
+               verdict == NX__GRANTED);
     if (nx__likely(verdict == NX__GRANTED)) return NX_OK;
     static const struct nx__permission_key listen = {.kind = NX__PERMIT_NET, .use = NX__USE_LISTEN};
     if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what, NX__ASK_LISTEN))

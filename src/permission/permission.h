@@ -117,4 +117,8 @@ void nx__permissions_free(struct nx__permissions *permissions);
  * outside and goes to a terminal. Returns `out`. */
 char *nx__printable(char *out, size_t size, const char *text);
 
+/* The text as a shell has to be told it, so that it is one word there: itself, or quoted in `out`,
+ * cut to its size. */
+const char *nx__shell_word(char *out, size_t size, const char *text);
+
 #endif
