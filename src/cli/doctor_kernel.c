@@ -120,7 +120,8 @@ static void probe_landlock(struct nx__doctor *d)
 
 static void probe_seccomp(struct nx__doctor *d)
 {
-    static const char why[] = "filters can hold what a program may ask of the kernel";
+    static const char why[] =
+        "a filter holds programs to the system calls that their grants are for";
     const uint32_t notify = SECCOMP_RET_USER_NOTIF;
     int mode = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
     bool asks = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &notify) == 0;

@@ -1,9 +1,11 @@
-/* From grants to what Landlock refuses. */
+/* From grants to what the kernel refuses. */
 #include "permission/hold.h"
 
+#include "base/compiler.h"
 #include "base/error.h"
 #include "permission/landlock.h"
 #include "permission/rules.h"
+#include "permission/seccomp.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -194,21 +196,72 @@ static void allow_ports(const struct nx__landlock *l, const struct nx__rules *ru
     if (names) nx__landlock_allow_port(l, DNS_PORT, NX__PORTS_CONNECT);
 }
 
-nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
+static bool names_unix(const struct nx__rules *rules)
+{
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+        if (rule->host == NX__HOST_UNIX) return true;
+    return false;
+}
+
+static bool names_hosts(const struct nx__rules *rules)
+{
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+        if (rule->host != NX__HOST_UNIX) return true;
+    return false;
+}
+
+/* ---- Both parts */
+
+bool nx__hold_binds(const struct nx__permissions *p)
+{
+    return !p->all && !grants_any(&p->allow[NX__PERMIT_RUN]);
+}
+
+bool nx__hold_filters(const struct nx__permissions *p, bool *files)
+{
+    *files = grants_any(&p->allow[NX__PERMIT_READ]) || grants_any(&p->allow[NX__PERMIT_WRITE]);
+    return nx__hold_binds(p) && nx__seccomp_known();
+}
+
+/* Files, programs, ports, scopes. */
+static bool hold_landlock(const struct nx__permissions *p, const struct nx__hold_own *own)
 {
     const struct nx__rules *net = &p->allow[NX__PERMIT_NET];
-    /* What it starts would be held too, and is to do what it is for. */
-    if (p->all || grants_any(&p->allow[NX__PERMIT_RUN]) || !nx__landlock_version()) return NX_OK;
     struct nx__landlock l = {.files = NX__FILES_ALL, .scopes = NX__SCOPE_SIGNALS};
     bool open = net->any || own->asks;
     if (!open && ports_are_named(net)) l.ports = NX__PORTS_BIND | NX__PORTS_CONNECT;
     if (!open && !names_abstract(net)) l.scopes |= NX__SCOPE_ABSTRACT;
-    if (!nx__landlock_begin(&l)) return nx__error_system(errno, "cannot seal the program");
+    if (!nx__landlock_begin(&l)) return false;
     allow_base(&l, own);
     allow_files(&l, p, NX__PERMIT_READ, NX__FILES_READ);
     allow_files(&l, p, NX__PERMIT_FFI, NX__FILES_READ);
     allow_files(&l, p, NX__PERMIT_WRITE, NX__FILES_WRITE);
     allow_ports(&l, net);
-    if (!nx__landlock_hold(&l)) return nx__error_system(errno, "cannot seal the program");
+    return nx__landlock_hold(&l);
+}
+
+/* What the program may call beside what every program may, of enum nx__calls. */
+static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own *own)
+{
+    const struct nx__rules *net = &p->allow[NX__PERMIT_NET];
+    unsigned calls = 0;
+    if (grants_any(&p->allow[NX__PERMIT_READ])) calls |= NX__CALLS_READ;
+    if (grants_any(&p->allow[NX__PERMIT_WRITE])) calls |= NX__CALLS_WRITE;
+    if (net->any || own->asks || names_unix(net)) calls |= NX__CALLS_UNIX;
+    if (net->any || own->asks || names_hosts(net)) calls |= NX__CALLS_IP;
+    if (net->any) calls |= NX__CALLS_IP_ANY;
+#if defined(NX__ASAN)
+    calls |= NX__CALLS_DEBUG; /* the search for leaks */
+#endif
+    return calls;
+}
+
+nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
+{
+    if (!nx__hold_binds(p)) return NX_OK;
+    if (nx__landlock_version() && !hold_landlock(p, own))
+        return nx__error_system(errno, "cannot seal the program");
+    if (nx__seccomp_known() && !nx__seccomp_hold(calls(p, own)))
+        return nx__error_system(errno, "cannot seal the program");
     return NX_OK;
 }
