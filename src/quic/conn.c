@@ -430,7 +430,10 @@ static void leave(struct nx__quic_conn *conn)
 
 void nx__quic_conn_free(struct nx__quic_conn *conn)
 {
-    if (conn->state == NX__QUIC_OPEN) leave(conn);
+    if (conn->state == NX__QUIC_OPEN)
+        leave(conn);
+    else
+        conn->endpoint->closing_count--;
     whole(conn); /* only now: a handshake that fails costs what one costs that hangs */
     nx__quic_conn_discard(conn);
 }
@@ -448,7 +451,11 @@ static void closing(struct nx__quic_conn *conn, enum nx__quic_state state)
     let_go(conn);
     conn->state = state;
     nx__list_remove(&conn->link);
+    /* How long each is kept is up to the peer, by how late it has answered. */
+    if (endpoint->closing_count == NX__QUIC_CLOSING_MOST)
+        nx__quic_conn_free(nx__container_of(endpoint->closing.next, struct nx__quic_conn, link));
     nx__list_insert(&endpoint->closing, &conn->link);
+    endpoint->closing_count++;
     NX_IGNORE(nx__timer_set(&endpoint->loop->timers, &conn->timer, nx__clock_monotonic() + span));
 }
 

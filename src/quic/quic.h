@@ -25,6 +25,8 @@ enum {
     NX__QUIC_JOIN_WINDOW = 4 * 1024 * 1024,
     NX__QUIC_HALF_OPEN = 256, /* connections in their handshake; past it, peers prove their address
                                  by a Retry (RFC 9000 8.1.2) */
+    NX__QUIC_CLOSING_MOST = 1024, /* of an endpoint, that only repeat their last words; the oldest
+                                     gives way, and who still sends to it gets a reset */
     NX__QUIC_HANDED_MOST = 1024,  /* packets on their way to another worker */
     NX__QUIC_REPLIES_MOST = 1000, /* packets a second that answer no connection's */
     NX__QUIC_PIECES = 16,
@@ -129,7 +131,7 @@ struct nx__quic_endpoint {
     struct nx__quic_cid **cids;
     size_t cid_count, cid_capacity;
     uint64_t cid_key[2];
-    size_t half_open;
+    size_t half_open, closing_count;
     nx_duration replies_since;
     uint32_t replies; /* since then */
     bool posted, unread, busy, blocked, begun, over;
