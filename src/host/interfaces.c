@@ -2,6 +2,8 @@
 #include "host/host.h"
 
 #include "base/error.h"
+#include "permission/facts.h"
+#include "permission/permission.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -87,6 +89,7 @@ nx_err nx_host_interfaces(nx_interface **out, size_t *count)
     size_t most = 0;
     *out = NULL;
     *count = 0;
+    NX_TRY(nx__permit(NX__PERMIT_SYS, NX__FACT_NETWORK));
     if (getifaddrs(&entries) != 0)
         return nx__error_system(errno, "cannot list the network's interfaces");
     for (const struct ifaddrs *e = entries; e; e = e->ifa_next) most++;
