@@ -9,6 +9,7 @@ struct nx__hold_own {
     int program;       /* its machine code, open; -1: elsewhere */
     const char *cache; /* the folder of what it may import; NULL: none */
     bool asks;         /* more of the network may be granted while it runs */
+    bool strict;       /* all is to be held, at the price of what can't be: nx__hold_gaps */
 };
 
 /* Whether nx__hold has the kernel refuse a program of these grants anything: not where it may start
@@ -27,5 +28,22 @@ bool nx__hold_filters(const struct nx__permissions *permissions, bool *files);
  */
 NX_MUST_CHECK nx_err nx__hold(const struct nx__permissions *permissions,
                               const struct nx__hold_own *own);
+
+/* What the kernel has to hold a program by. */
+struct nx__hold_kernel {
+    int landlock; /* its version, 0: none */
+    bool filter;
+};
+struct nx__hold_kernel nx__hold_kernel(void);
+
+/* What is granted or denied that a strict nx__hold would not hold on that kernel, a text for each.
+ */
+enum { NX__GAPS_MOST = 32, NX__GAP_SIZE = 240 };
+struct nx__gaps {
+    size_t count; /* more than there is room for: those are left out */
+    char text[NX__GAPS_MOST][NX__GAP_SIZE];
+};
+void nx__hold_gaps(const struct nx__permissions *permissions, struct nx__hold_kernel kernel,
+                   struct nx__gaps *out);
 
 #endif

@@ -153,22 +153,24 @@ static void check_clone(struct builder *b, unsigned calls)
 static void check_socket(struct builder *b, unsigned calls)
 {
     enum { TYPE = 0xf, KIND = 1, PROTOCOL = 2 };
+    static const struct {
+        unsigned calls;
+        uint32_t type, protocol;
+    } protocols[] = {{NX__CALLS_TCP, SOCK_STREAM, IPPROTO_TCP},
+                     {NX__CALLS_UDP, SOCK_DGRAM, IPPROTO_UDP}};
     load_argument(b, 0);
     if (calls & NX__CALLS_UNIX) answer_if(b, AF_UNIX, ALLOW);
-    if (calls & NX__CALLS_IP_ANY) {
+    if (calls & NX__CALLS_IP) {
         answer_if(b, AF_INET, ALLOW);
         answer_if(b, AF_INET6, ALLOW);
     }
-    if (!(calls & (NX__CALLS_IP | NX__CALLS_IP_ANY))) {
+    if (calls & NX__CALLS_ROUTES) {
+        size_t other = jump(b, BPF_JEQ, AF_NETLINK);
+        load_argument(b, PROTOCOL);
+        answer_if(b, NETLINK_ROUTE, ALLOW);
         answer(b, REFUSE);
-        return;
+        land(b, other, false);
     }
-    /* libc asks which addresses this machine has. */
-    size_t other = jump(b, BPF_JEQ, AF_NETLINK);
-    load_argument(b, PROTOCOL);
-    answer_if(b, NETLINK_ROUTE, ALLOW);
-    answer(b, REFUSE);
-    land(b, other, false);
     size_t is_4 = jump(b, BPF_JEQ, AF_INET);
     size_t is_6 = jump(b, BPF_JEQ, AF_INET6);
     answer(b, REFUSE);
@@ -176,17 +178,15 @@ static void check_socket(struct builder *b, unsigned calls)
     land(b, is_6, true);
     load_argument(b, KIND);
     put(b, BPF_ALU | BPF_AND | BPF_K, 0, 0, TYPE);
-    size_t stream = jump(b, BPF_JEQ, SOCK_STREAM);
-    load_argument(b, PROTOCOL);
-    answer_if(b, 0, ALLOW);
-    answer_if(b, IPPROTO_TCP, ALLOW);
-    answer(b, REFUSE);
-    land(b, stream, false);
-    size_t datagram = jump(b, BPF_JEQ, SOCK_DGRAM);
-    load_argument(b, PROTOCOL);
-    answer_if(b, 0, ALLOW);
-    answer_if(b, IPPROTO_UDP, ALLOW);
-    land(b, datagram, false);
+    for (size_t i = 0; i < sizeof protocols / sizeof *protocols; i++) {
+        if (!(calls & protocols[i].calls)) continue;
+        size_t other = jump(b, BPF_JEQ, protocols[i].type);
+        load_argument(b, PROTOCOL);
+        answer_if(b, 0, ALLOW);
+        answer_if(b, protocols[i].protocol, ALLOW);
+        answer(b, REFUSE);
+        land(b, other, false);
+    }
     answer(b, REFUSE);
 }
 
@@ -281,9 +281,9 @@ static void check_arguments(struct builder *b, unsigned calls)
         unsigned unless;
         void (*check)(struct builder *b, unsigned calls);
     } checks[] = {
-        {__NR_sendto, NX__CALLS_IP_ANY, check_sendto},
-        {__NR_sendmsg, NX__CALLS_IP_ANY, check_sendmsg},
-        {__NR_sendmmsg, NX__CALLS_IP_ANY, check_sendto},
+        {__NR_sendto, NX__CALLS_IP, check_sendto},
+        {__NR_sendmsg, NX__CALLS_IP, check_sendmsg},
+        {__NR_sendmmsg, NX__CALLS_IP, check_sendto},
         {__NR_ioctl, 0, check_ioctl},
         {__NR_socket, 0, check_socket},
         {__NR_clone, 0, check_clone},

@@ -14,9 +14,12 @@ enum nx__calls {
     NX__CALLS_READ = 1 << 0,   /* what watches files, which Landlock doesn't know */
     NX__CALLS_WRITE = 1 << 1,  /* what changes modes, owners, times, extended attributes */
     NX__CALLS_UNIX = 1 << 2,   /* Unix sockets beyond pairs */
-    NX__CALLS_IP = 1 << 3,     /* TCP and UDP sockets */
-    NX__CALLS_IP_ANY = 1 << 4, /* those of any protocol, and connecting by sending */
-    NX__CALLS_DEBUG = 1 << 5,  /* ptrace, which the sanitizers look for leaks by */
+    NX__CALLS_TCP = 1 << 3,    /* TCP sockets */
+    NX__CALLS_UDP = 1 << 4,    /* UDP sockets */
+    NX__CALLS_IP = 1 << 5,     /* those of any protocol, and connecting by sending */
+    NX__CALLS_BIND = 1 << 6,   /* listening, and choosing an address */
+    NX__CALLS_ROUTES = 1 << 7, /* asking for the machine's addresses */
+    NX__CALLS_DEBUG = 1 << 8,  /* ptrace, which the sanitizers look for leaks by */
 };
 
 /* More than any filter has. */

@@ -85,8 +85,6 @@ static const uint16_t always[] = {
     __NR_connect,
     __NR_accept,
     __NR_accept4,
-    __NR_bind,
-    __NR_listen,
     __NR_recvfrom,
     __NR_recvmsg,
     __NR_recvmmsg,
@@ -330,6 +328,8 @@ static const uint16_t to_write[] = {
 #endif
 };
 
+static const uint16_t to_bind[] = {__NR_bind, __NR_listen};
+
 static const uint16_t to_debug[] = {__NR_ptrace};
 
 /* libc does the same in another way where these are not there. */
@@ -352,6 +352,7 @@ void nx__calls_sort(unsigned calls, uint8_t verdicts[NX__CALLS_END])
     ALL(always_new, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_READ) ALL(to_read, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_WRITE) ALL(to_write, NX__CALL_ALLOWED);
+    if (calls & NX__CALLS_BIND) ALL(to_bind, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_DEBUG) ALL(to_debug, NX__CALL_ALLOWED);
     ALL(hidden, NX__CALL_UNKNOWN);
 }

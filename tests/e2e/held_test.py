@@ -9,9 +9,10 @@ import socket
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
-from support import HERE, NEXUS
+from support import HERE, NEXUS, free_port
 
 ATTACKS = sorted(glob.glob(os.path.join(HERE, "../attack/*.c")))
 # EXDEV: what may not move between folders looks like two file systems; EBADF: of a call upon what a refused one would have made.
@@ -119,6 +120,134 @@ class Held(unittest.TestCase):
                     self.assertIn(alone, REFUSED)
                 else:
                     self.assertEqual(alone, "in", "the kernel holds it: say so, here and in docs/security/guarantees.md")
+
+
+# ---- --permissions=strict
+
+TRY = """
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <fcntl.h>
+#include <nexus/fs.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+static void say(const char *what, long result)
+{
+    printf("%s: %s\\n", what, result >= 0 ? "in" : strerrorname_np(errno));
+}
+
+int main(int argc, char **argv)
+{
+    say("file", open(argv[1], O_RDONLY));
+    say("beside", open(argv[2], O_RDONLY));
+    say("into", open(argv[1], O_WRONLY));
+    say("mode", chmod(argv[1], 0644));
+    say("watch", inotify_init1(0));
+    say("tcp", socket(AF_INET, SOCK_STREAM, 0));
+    say("udp", socket(AF_INET, SOCK_DGRAM, 0));
+    say("unix", socket(AF_UNIX, SOCK_STREAM, 0));
+    for (int i = 3; i < argc; i++) say("replaced", nx_fs_write_file(argv[i], nx_str("new")) ? -1 : 0);
+    return 0;
+}
+"""
+
+SERVER = """
+#include <nexus/http.h>
+#include <stdlib.h>
+static nx_err hello(nx_request *req, nx_response *res)
+{
+    return nx_response_send(res, "hello");
+}
+int main(int argc, char **argv)
+{
+    nx_http_server *server = nx_http_server_new(.host = "127.0.0.1", .port = (uint16_t)atoi(argv[1]));
+    nx_http_route(server, "GET", "/", hello);
+    return nx_http_listen(server);
+}
+"""
+
+
+@unittest.skipIf(landlock() < 6, "what is held strictly needs version 6 of Landlock")
+class Strict(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+        for name, text in (("try.c", TRY), ("server.c", SERVER), ("one", "1"), ("other", "2")):
+            with open(f"{self.folder}/{name}", "w") as f:
+                f.write(text)
+
+    def run_it(self, *flags, files=(), strict=True):
+        result = subprocess.run(
+            [NEXUS, "run", "--no-prompt", *(["--permissions=strict"] if strict else []), *flags, "try.c", "--", "one", "other", *files],
+            cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        return dict(line.split(": ") for line in result.stdout.splitlines())
+
+    def test_a_file_is_that_file(self):
+        loose, found = self.run_it("--allow-read=one", strict=False), self.run_it("--allow-read=one")
+        self.assertEqual((loose["file"], loose["beside"]), ("in", "in"))
+        self.assertEqual((found["file"], found["beside"], found["into"]), ("in", "EACCES", "EACCES"))
+
+    def test_a_folder_is_all_in_it(self):
+        found = self.run_it("--allow-read=.")
+        self.assertEqual((found["file"], found["beside"], found["into"], found["watch"]), ("in", "in", "EACCES", "EPERM"))
+        self.assertEqual(self.run_it("--allow-read")["watch"], "in")
+
+    def test_writing_is_not_changing_modes(self):
+        found = self.run_it("--allow-write=.", "--allow-read=.", files=("one", "new"))
+        self.assertEqual((found["into"], found["mode"], found["replaced"]), ("in", "EPERM", "in"))
+        with open(f"{self.folder}/one") as f:
+            self.assertEqual(f.read(), "new")
+        self.assertEqual(self.run_it("--allow-write")["mode"], "in")
+
+    def test_sockets(self):
+        none = self.run_it()
+        self.assertEqual((none["tcp"], none["udp"], none["unix"]), ("EPERM", "EPERM", "EPERM"))
+        port = self.run_it("--allow-connect=:443")
+        self.assertEqual((port["tcp"], port["udp"], port["unix"]), ("in", "EPERM", "EPERM"))
+        listens = self.run_it("--allow-listen=127.0.0.1:3000")
+        self.assertEqual((listens["tcp"], listens["udp"], listens["unix"]), ("EPERM", "EPERM", "EPERM"))
+        all_of_it = self.run_it("--allow-net")
+        self.assertEqual((all_of_it["tcp"], all_of_it["udp"], all_of_it["unix"]), ("in", "in", "in"))
+
+    def test_a_server_listens_by_its_launcher(self):
+        port = free_port()
+        with subprocess.Popen([NEXUS, "run", "--no-prompt", "--permissions=strict", f"--allow-listen=127.0.0.1:{port}", "server.c", "--", str(port)],
+                              cwd=self.folder, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as server:
+            try:
+                until = time.monotonic() + 60
+                while True:
+                    try:
+                        with socket.create_connection(("127.0.0.1", port), 30) as s:
+                            s.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                            answer = b"".join(iter(lambda: s.recv(4096), b""))
+                        break
+                    except ConnectionRefusedError:
+                        self.assertLess(time.monotonic(), until, "it does not listen")
+                        self.assertIsNone(server.poll(), server.poll() is not None and server.stderr.read())
+                        time.sleep(0.01)
+            finally:
+                server.terminate()
+        self.assertTrue(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"hello"), answer)
+
+    def test_what_it_refuses_to_run(self):
+        for flags, said in (
+                (["--allow-all"], "--allow-all: what a program starts"),
+                (["--allow-run=ls"], "--allow-run: what a program starts"),
+                (["--allow-read=missing"], "--allow-read=.*/missing: it is not there"),
+                (["--allow-read=.", "--deny-read=one"], "--deny-read=.*/one: the kernel denies nothing inside"),
+                (["--allow-net=127.0.0.1:80"], "connecting to 127.0.0.1: the kernel knows ports, not hosts")):
+            result = subprocess.run([NEXUS, "run", "--permissions=strict", *flags, "try.c", "--", "one", "other"],
+                                    cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+            self.assertEqual((result.returncode != 0, result.stdout), (True, ""))
+            self.assertRegex(result.stderr, f"^nexus: not held by the kernel: {said}")
+            self.assertIn('cannot run "try.c" with --permissions=strict', result.stderr.splitlines()[-1])
 
 
 if __name__ == "__main__":
