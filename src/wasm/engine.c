@@ -63,7 +63,7 @@ nx_err nx__engine_open(void)
 nx_err nx__engine_open(void)
 {
     return nx__error_set(
-        NX_ENOTSUP, "this Nexus was built without WebAssembly; \"make wasm\" builds one with it");
+        NX_ENOTSUP, "this Nexus was built without WebAssembly; plain \"make\" builds one with it");
 }
 
 #endif
