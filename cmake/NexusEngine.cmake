@@ -31,7 +31,7 @@ file(GLOB engine_sources CONFIGURE_DEPENDS ${engine}/rustc ${engine}/settings.rs
 set(engine_lib ${CMAKE_BINARY_DIR}/lib)
 set(engine_files ${engine_lib}/libnexus-engine.so ${engine_lib}/nexus-wasmc)
 add_custom_command(OUTPUT ${engine_files}
-    COMMAND ${CMAKE_COMMAND} -D "ENGINE=${CMAKE_SOURCE_DIR}/engine" -D "CARGO=${NEXUS_CARGO}" -D "BUILD=${CMAKE_SOURCE_DIR}/build/deps"
+    COMMAND ${CMAKE_COMMAND} -D "ENGINE=${CMAKE_SOURCE_DIR}/engine" -D "CARGO=${NEXUS_CARGO}" -D "STRIP=${CMAKE_STRIP}" -D "BUILD=${CMAKE_SOURCE_DIR}/build/deps"
         -D "OUT=${engine_lib}" "-DSOURCES=${engine_sources}" -P ${CMAKE_SOURCE_DIR}/cmake/engine.cmake
     DEPENDS ${engine_sources} ${CMAKE_SOURCE_DIR}/cmake/engine.cmake
     VERBATIM USES_TERMINAL COMMENT "Building the WebAssembly engine, once")

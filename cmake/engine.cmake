@@ -1,4 +1,4 @@
-# Puts the engine's two files into OUT: -P engine.cmake with ENGINE (the sources' folder), SOURCES, CARGO, BUILD (where cargo works) and OUT.
+# Puts the engine's two files into OUT: -P engine.cmake with ENGINE (the sources' folder), SOURCES, CARGO, STRIP, BUILD (where cargo works) and OUT.
 # They are made where no folder has them yet that is named by all that they depend on: below $XDG_CACHE_HOME or ~/.cache, or else BUILD.
 set(files libnexus-engine.so nexus-wasmc)
 
@@ -40,7 +40,8 @@ if(NOT EXISTS ${made})
     string(RANDOM LENGTH 8 aside)
     set(aside ${made}.${aside})
     file(MAKE_DIRECTORY ${aside})
-    file(COPY_FILE ${BUILD}/engine/release/libnexus_engine.so ${aside}/libnexus-engine.so)
+    # rustc leaves the names in a library.
+    execute_process(COMMAND ${STRIP} -o ${aside}/libnexus-engine.so ${BUILD}/engine/release/libnexus_engine.so COMMAND_ERROR_IS_FATAL ANY)
     file(COPY_FILE ${BUILD}/engine/compiler/nexus-wasmc ${aside}/nexus-wasmc)
     string(TIMESTAMP end "%s")
     math(EXPR seconds "${end} - ${begin}")
