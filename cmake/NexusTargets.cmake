@@ -24,8 +24,8 @@ function(nx_unit_test name)
     target_include_directories(test_${name} PRIVATE ${CMAKE_SOURCE_DIR}/tests/unit)
     target_link_libraries(test_${name} PRIVATE nexus_test_main nexus_core nexus_test_flags)
     # A busy machine is slow, and no reason to fail.
-    add_test(NAME unit/${name} COMMAND test_${name} --deadline=90)
-    set_tests_properties(unit/${name} PROPERTIES TIMEOUT 120)
+    add_test(NAME unit/${name} COMMAND test_${name} --deadline=240)
+    set_tests_properties(unit/${name} PROPERTIES TIMEOUT 600)
 endfunction()
 
 # nx_fuzzer(name source...): one libFuzzer program with its corpus in fuzz/corpus/<name>.

@@ -5,7 +5,7 @@
  * Each is asked for /health every five seconds where -c is given first; -l goes to the one with the
  * fewest requests under way instead of to each in turn. Upstreams by https:// have to show a
  * certificate of the system's authorities, or of those in the file behind -C, for their host or the
- * name behind -n. -2 speaks HTTP/2 to those without TLS too. */
+ * name behind -n. -2 speaks HTTP/2 to those without TLS too, -3 HTTP/3 to those with it. */
 #include <nexus/http.h>
 #include <nexus/proxy.h>
 #include <stdio.h>
@@ -20,7 +20,7 @@ static nx_err hello(nx_request *req, nx_response *res)
 
 static nx_err usage(const char *why)
 {
-    fprintf(stderr, "%s\napp.c [-2] [-c] [-l] [-C CA] [-n NAME] HOST:PORT UPSTREAM...\n", why);
+    fprintf(stderr, "%s\napp.c [-2|-3] [-c] [-l] [-C CA] [-n NAME] HOST:PORT UPSTREAM...\n", why);
     return NX_EUSAGE;
 }
 
@@ -38,6 +38,8 @@ int main(int argc, char **argv)
             at++;
         } else if (strcmp(argv[at], "-2") == 0)
             options.version = NX_HTTP_2;
+        else if (strcmp(argv[at], "-3") == 0)
+            options.version = NX_HTTP_3;
         else if (strcmp(argv[at], "-c") == 0)
             options.health_path = "/health";
         else if (strcmp(argv[at], "-l") == 0)

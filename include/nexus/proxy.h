@@ -44,8 +44,9 @@ typedef struct nx_proxy_options {
     const char *health_path;     /* asked by GET whether it is up: 2xx and 3xx; none */
     nx_duration health_every;    /* 5 s */
     nx_duration health_deadline; /* 2 s */
-    nx_http_version version;     /* spoken to the upstreams: NX_HTTP_ANY, which is no HTTP/3 here.
-                                    An upgrade is HTTP/1.1 always */
+    nx_http_version version;     /* spoken to the upstreams: NX_HTTP_ANY, which is no HTTP/3 here;
+                                    NX_HTTP_3 to those by "https:" alone. An upgrade is HTTP/1.1
+                                    always */
     const char *ca; /* authorities that sign for "https:" upstreams, instead of the system's: a
                        file, or PEM */
     const char *cert, *key; /* shown to one that asks for a certificate */
@@ -58,8 +59,8 @@ typedef struct nx_proxy_options {
 #define NX_PROXY_NO_RETRIES     UINT32_MAX
 
 /* Lets others answer what is below the prefix, whatever the method; `at` is a server or a router.
- * Bodies go through in both directions as they come, none is held as a whole, and an upgrade to
- * another protocol (WebSocket) is passed on. Fields that are of
+ * Bodies go through in both directions as they come, at once, none is held as a whole, trailers
+ * behind them, and an upgrade to another protocol (WebSocket) is passed on. Fields that are of
  * the connection alone go no further (RFC 9110 7.6.1), X-Forwarded-For, -Host and -Proto say who
  * has asked: what the client claims there is dropped, unless it is a proxy that the server trusts
  * (nx_http_trust_proxies). An upstream that can't be reached, or answers no good HTTP, is 502, none

@@ -8,6 +8,7 @@
 #include "loop/loop.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
+#include "permission/hold.h"
 #include "permission/seal.h"
 #include "worker/apart.h"
 #include <errno.h>
@@ -43,6 +44,18 @@ static nx_err descriptors_place(struct inherited *in, int *next)
     return placed ? NX_OK : nx__error_system(errno, "cannot start the program");
 }
 
+/* Before the program's code is loaded, and last: nothing above needs what it takes. */
+static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
+{
+    char *cache = NULL;
+    bool asks = !l->run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    if (nx__cache_dir(&cache)) cache = NULL; /* where there is none, nothing is read from it */
+    struct nx__hold_own own = {.program = in->program, .cache = cache, .asks = asks};
+    nx_err err = nx__hold(&l->run->permissions, &own);
+    free(cache);
+    return err;
+}
+
 static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct inherited *in,
                       int (**entry)(int, char **))
 {
@@ -56,6 +69,8 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct
     nx__broker_connect(in->broker);
     nx__broker_worker(peer.index);
     NX_TRY(nx__crash_install(in->broker));
+    /* A guest is held by its engine. */
+    if (!nx__is_wasm(l->run->file)) NX_TRY(hold(l, in));
     if (nx__is_wasm(l->run->file))
         *entry = nx__wasm_app(l->run, in->program);
     else

@@ -86,7 +86,8 @@ static void probe_guard(struct nx__doctor *d)
 
 static void probe_landlock(struct nx__doctor *d)
 {
-    static const char why[] = "it holds the compiler to the project's files";
+    static const char why[] =
+        "it holds the compiler to the project's files, and programs to what they are granted";
     enum { VERSION_FLAG = 1 };
     long abi = syscall(SYS_landlock_create_ruleset, NULL, 0, VERSION_FLAG);
     int error = errno;
@@ -107,11 +108,13 @@ static void probe_landlock(struct nx__doctor *d)
                 "%ssed -i 's/^GRUB_CMDLINE_LINUX=\"/&lsm=landlock,%.80s /' /etc/default/grub && %supdate-grub",
                 d->sudo, read ? modules : "yama", d->sudo);
     } else if (error == ENOSYS && !is_filtered()) {
-        nx__doctor_add(d, NX__HEALTH_NOTE, "Landlock", why,
-                       "not in this kernel: the compiler runs unsealed");
+        nx__doctor_add(
+            d, NX__HEALTH_NOTE, "Landlock", why,
+            "not in this kernel: the compiler runs unsealed, and grants are held by the API alone");
     } else {
-        nx__doctor_add(d, NX__HEALTH_NOTE, "Landlock", why,
-                       "refused by a seccomp filter: the compiler runs unsealed");
+        nx__doctor_add(
+            d, NX__HEALTH_NOTE, "Landlock", why,
+            "refused by a seccomp filter: the compiler runs unsealed, and grants are held by the API alone");
     }
 }
 

@@ -142,7 +142,7 @@ nx_bytes nx__trailer_find(nx_bytes lines, const char *name)
 
 nx_bytes nx_request_trailer(const nx_request *req, const char *name)
 {
-    return req->driver->trailer(req, name);
+    return nx__trailer_find(req->driver->trailers(req), name);
 }
 
 /* ---- The course of it */

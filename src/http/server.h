@@ -49,8 +49,8 @@ struct nx__http_driver {
     nx_err (*read)(nx_request *req, nx_bytes *chunk);
     /* The whole body. */
     nx_err (*body)(nx_request *req, nx_bytes *body);
-    /* A field of the trailer section, once the body has been read to its end. */
-    nx_bytes (*trailer)(const nx_request *req, const char *name);
+    /* The lines of the trailer section, once the body has been read to its end. */
+    nx_bytes (*trailers)(const nx_request *req);
     nx_bytes (*peer)(nx_request *req);
     /* "HTTP/1.1" */
     nx_bytes (*protocol)(const nx_request *req);
@@ -82,6 +82,12 @@ struct nx__http_driver {
     nx_err (*tunnel)(nx_response *res, struct nx__tunnel *tunnel, const char *protocol);
     /* What extended CONNECT asks for; NULL where there is no such thing. */
     nx_bytes (*tunnel_asked)(const nx_request *req);
+
+    /* It is known that there is no body, or no more of it: nothing would be read. */
+    bool (*read_all)(const nx_request *req);
+    /* The answer goes forward at the pace of others, which has deadlines of its own: that of the
+     * handler counts anew. Does not suspend. */
+    void (*moves)(nx_request *req);
 };
 
 enum { NX__STREAM_PIECES = 16 };

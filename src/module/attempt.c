@@ -86,6 +86,24 @@ static void inputs_known(const struct nx__job *job, const struct sources *source
 
 /* ---- Compiling */
 
+/* True for the runtime's own headers. */
+static bool is_public(const struct nx__job *job, const char *path)
+{
+    return strncmp(path, job->headers, strlen(job->headers)) == 0;
+}
+
+/* Of all that tcc has read but the system's. */
+static nx_err constructors_check(const struct nx__job *job, const struct nx__manifest *m,
+                                 int output)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        const char *path = m->inputs[i].path;
+        if (!is_public(job, path) && strncmp(path, "/usr/", 5) != 0)
+            NX_TRY(nx__constructors_check(path, output));
+    }
+    return NX_OK;
+}
+
 /* One file, whatever it is for. */
 static nx_err attempt_wasm(const struct nx__job *job, const struct nx__build *build,
                            struct nx__manifest *m)
@@ -137,6 +155,7 @@ static nx_err attempt(struct nx__job *job, const struct nx__compiler *compiler, 
     if (!err && (!whole || sources.count > 1)) err = nx__build_link(&build, sources.count);
     /* tcc says that a name is defined twice, links all the same, and exits with 0. */
     if (!err && listing && nx__output_says(output, ": error: ")) err = NX_ECOMPILE;
+    if (!err && listing) err = constructors_check(job, m, output);
     if (!err)
         err = nx__symbols_check(&build, whole && sources.count == 1 ? sources.paths[0] : NULL,
                                 sources.count, job->request->program);
@@ -147,12 +166,6 @@ static nx_err attempt(struct nx__job *job, const struct nx__compiler *compiler, 
 }
 
 /* ---- What was compiled is what was hashed */
-
-/* True for the runtime's own headers. */
-static bool is_public(const struct nx__job *job, const char *path)
-{
-    return strncmp(path, job->headers, strlen(job->headers)) == 0;
-}
 
 static nx_err key_make(struct nx__job *job, const struct nx__compiler *compiler,
                        struct nx__manifest *m)

@@ -62,6 +62,13 @@ NX_MUST_CHECK nx_err nx__symbols_check(const struct nx__build *build, const char
  * that is, says so. NX_ECOMPILE, NX_EIO and others, recorded. */
 NX_MUST_CHECK nx_err nx__stack_check(const struct nx__build *build);
 
+/* ---- constructors.c */
+
+/* Says so in `output` where the source, by its text, has functions that tcc would not run:
+ * NX_ECOMPILE.
+ */
+NX_MUST_CHECK nx_err nx__constructors_check(const char *path, int output);
+
 /* ---- hints.c */
 
 /* True when the compiler has said so. */

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "module/job.h"
+#include "permission/landlock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -25,50 +26,9 @@ enum {
     FILE_MOST = 256 << 20, /* bytes of one output */
 };
 
-/* From linux/landlock.h, which older systems lack in part. */
-struct ruleset {
-    uint64_t fs, net, scoped;
-};
-struct __attribute__((packed)) path_rule {
-    uint64_t access;
-    int32_t fd;
-};
-enum {
-    EXECUTE = 1 << 0,
-    WRITE_FILE = 1 << 1,
-    READ_FILE = 1 << 2,
-    READ_DIR = 1 << 3,
-    FS_ABI1 = (1 << 13) - 1,
-    REFER = 1 << 13,
-    TRUNCATE = 1 << 14,
-    IOCTL_DEV = 1 << 15,
-    NET_BIND_CONNECT = 3,
-    SCOPED_ALL = 3,
-    READ_DIRS = READ_FILE | READ_DIR,
-    RULE_PATH = 1,
-};
-
-static int landlock_abi(void)
-{
-    return (int)syscall(SYS_landlock_create_ruleset, NULL, 0, 1u);
-}
-
 bool nx__tool_sealed(void)
 {
-    return landlock_abi() > 0;
-}
-
-/* Grants; a path that is not there grants nothing. */
-static void allow(int rules, const char *path, uint64_t access)
-{
-    int fd = open(path, O_PATH | O_CLOEXEC);
-    if (fd < 0) return;
-    struct stat st;
-    if (fstat(fd, &st) == 0 && !S_ISDIR(st.st_mode))
-        access &= EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE;
-    struct path_rule rule = {.access = access, .fd = fd};
-    (void)syscall(SYS_landlock_add_rule, rules, RULE_PATH, &rule, 0u);
-    (void)close(fd);
+    return nx__landlock_version() > 0;
 }
 
 /* In the child. False when the kernel has Landlock and yet refuses; without it the compiler runs
@@ -79,24 +39,20 @@ static bool seal(const struct nx__tool_run *run)
                                             "/bin", "/sbin", "/opt",   "/nix/store"};
     static const char *const files[] = {"/etc/ld.so.cache", "/etc/alternatives", "/dev/urandom",
                                         "/dev/zero"};
-    int abi = landlock_abi();
-    if (abi < 1) return true;
-    uint64_t all = FS_ABI1 | (abi >= 2 ? REFER : 0u) | (abi >= 3 ? TRUNCATE : 0u) |
-                   (abi >= 5 ? IOCTL_DEV : 0u);
-    struct ruleset ruleset = {
-        .fs = all, .net = abi >= 4 ? NET_BIND_CONNECT : 0, .scoped = abi >= 6 ? SCOPED_ALL : 0};
-    size_t size = abi >= 6 ? sizeof ruleset : abi >= 4 ? 2 * sizeof(uint64_t) : sizeof(uint64_t);
-    int rules = (int)syscall(SYS_landlock_create_ruleset, &ruleset, size, 0u);
-    if (rules < 0) return false;
+    struct nx__landlock landlock = {.files = NX__FILES_ALL,
+                                    .ports = NX__PORTS_BIND | NX__PORTS_CONNECT,
+                                    .scopes = NX__SCOPE_ABSTRACT | NX__SCOPE_SIGNALS};
+    if (!nx__landlock_version()) return true;
+    if (!nx__landlock_begin(&landlock)) return false;
     for (size_t i = 0; i < sizeof toolchain / sizeof *toolchain; i++)
-        allow(rules, toolchain[i], READ_DIRS | EXECUTE);
-    for (size_t i = 0; i < sizeof files / sizeof *files; i++) allow(rules, files[i], READ_DIRS);
-    allow(rules, "/dev/null", READ_FILE | WRITE_FILE);
-    for (const char **path = run->readable; *path; path++) allow(rules, *path, READ_DIRS | EXECUTE);
-    allow(rules, run->staging, all);
-    bool sealed = syscall(SYS_landlock_restrict_self, rules, 0u) == 0;
-    (void)close(rules);
-    return sealed;
+        nx__landlock_allow(&landlock, toolchain[i], NX__FILES_READ | NX__FILES_EXECUTE);
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        nx__landlock_allow(&landlock, files[i], NX__FILES_READ);
+    nx__landlock_allow(&landlock, "/dev/null", NX__FILES_READ | NX__FILES_WRITE);
+    for (const char **path = run->readable; *path; path++)
+        nx__landlock_allow(&landlock, *path, NX__FILES_READ | NX__FILES_EXECUTE);
+    nx__landlock_allow(&landlock, run->staging, NX__FILES_ALL);
+    return nx__landlock_hold(&landlock);
 }
 
 static void limit(int what, rlim_t most)

@@ -45,7 +45,5 @@ nx_err nx__seal(pid_t launcher, int first_closed)
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0)
         return nx__error_system(errno, "cannot give up gaining privileges");
     close_from(first_closed);
-    /* The place for what the kernel is to hold (Landlock, seccomp): last, when nothing above needs
-     * what they take. */
     return NX_OK;
 }

@@ -99,7 +99,7 @@ static nx_err begin(struct nx__quic_conn *conn, const struct nx__quic_target *ta
     if (!conn->whose) return nx__error_set(NX_ENOMEM, "cannot make a connection: out of memory");
     (void)snprintf(conn->whose, size, "%s %s", target->name, target->whose);
     NX_TRY(nx__tls_client_ssl(&conn->ssl, &kept, target->name, conn->whose, target->tls));
-    conn->outside.session = session_take;
+    if (!target->tls->no_resumption) conn->outside.session = session_take;
     struct note note = note_read(&kept);
     bool good = library_join(conn, &note) && nx__quic_tls_join(conn) && early_begin(conn, &note);
     nx__buffer_free(&kept);

@@ -216,7 +216,7 @@ static void handed_arrive(struct nx__post *post)
     group->handed--;
     (void)pthread_mutex_unlock(&group->lock);
     const struct nx__quic_datagram d = {h->data, h->len, &h->local, &h->peer, h->ecn};
-    if (endpoint && endpoint->in) {
+    if (endpoint) {
         dispatch(endpoint, &d, true);
         write_all(endpoint);
     }
@@ -400,22 +400,10 @@ static void read_all(struct nx__quic_endpoint *endpoint)
     later(endpoint);
 }
 
-static bool memory(struct nx__quic_endpoint *endpoint)
-{
-    if (!endpoint->in) endpoint->in = malloc((size_t)NX__QUIC_IN * endpoint->in_batch);
-    if (!endpoint->out) endpoint->out = malloc(NX__QUIC_OUT);
-    return endpoint->in && endpoint->out;
-}
-
 static void ready(struct nx__watch *watch, uint32_t events)
 {
     struct nx__quic_endpoint *endpoint = nx__container_of(watch, struct nx__quic_endpoint, watch);
     if (!endpoint->begun) return;
-    if (!memory(endpoint)) {
-        endpoint->unread = true;
-        later(endpoint);
-        return;
-    }
     if ((events & NX__WRITABLE) && endpoint->blocked) {
         endpoint->blocked = false;
         NX_IGNORE(nx__poller_change(&endpoint->loop->poller, watch, NX__READABLE));
@@ -445,7 +433,6 @@ static void go_on(struct nx__post *post)
     }
     if (endpoint->error) give_up(endpoint);
     endpoint->error = 0;
-    if (!memory(endpoint)) return;
     write_all(endpoint);
     if (endpoint->unread) read_all(endpoint);
 }
@@ -463,7 +450,17 @@ void nx__quic_wants(struct nx__quic_conn *conn)
 static const struct nx__udp_how socket_how = {
     .joins = true, .receive_buffer = NX__QUIC_SOCKET, .send_buffer = NX__QUIC_SOCKET};
 
-static void init(struct nx__quic_endpoint *endpoint)
+static void memory_free(struct nx__quic_endpoint *endpoint)
+{
+    free(endpoint->in);
+    free(endpoint->out);
+    free(endpoint->cids);
+    endpoint->in = endpoint->out = NULL;
+    endpoint->cids = NULL;
+}
+
+/* The kernel gives it by the page, as it is used. */
+static nx_err init(struct nx__quic_endpoint *endpoint, unsigned in_batch)
 {
     endpoint->loop = nx__loop();
     endpoint->watch = (struct nx__watch){.ready = ready, .fd = -1};
@@ -472,6 +469,12 @@ static void init(struct nx__quic_endpoint *endpoint)
     nx__list_init(&endpoint->closing);
     nx__list_init(&endpoint->writers);
     nx_random(endpoint->cid_key, sizeof endpoint->cid_key);
+    endpoint->in_batch = in_batch;
+    endpoint->in = malloc((size_t)NX__QUIC_IN * in_batch);
+    endpoint->out = malloc(NX__QUIC_OUT);
+    if (endpoint->in && endpoint->out) return NX_OK;
+    memory_free(endpoint);
+    return nx__error_set(NX_ENOMEM, "cannot use QUIC: out of memory");
 }
 
 /* The socket is open: it is watched, and in the group. */
@@ -482,6 +485,7 @@ static nx_err join(struct nx__quic_endpoint *endpoint, struct nx__quic_group *gr
     if (err) {
         (void)close(endpoint->udp.fd);
         endpoint->udp.fd = -1;
+        memory_free(endpoint);
         return err;
     }
     endpoint->group = group;
@@ -498,12 +502,12 @@ nx_err nx__quic_open(struct nx__quic_endpoint *endpoint, struct nx__quic_group *
     struct nx__udp_how how = socket_how;
     char text[NX__PEER_MAX];
     how.reuse = true;
-    init(endpoint);
+    NX_TRY(init(endpoint, NX__QUIC_IN_BATCH));
     endpoint->worker = worker;
     endpoint->local = *at;
-    endpoint->in_batch = NX__QUIC_IN_BATCH;
     int error = nx__udp_open(&endpoint->udp, at, &how);
     if (error) {
+        memory_free(endpoint);
         nx__address_spell(at, true, text);
         return nx__error_system(error, "cannot serve QUIC on UDP %s", text);
     }
@@ -515,15 +519,15 @@ nx_err nx__quic_open_to(struct nx__quic_endpoint *endpoint, struct nx__quic_grou
 {
     const union nx__address any = {.any.sa_family = AF_UNSPEC};
     char text[NX__PEER_MAX];
-    init(endpoint);
+    NX_TRY(init(endpoint, NX__QUIC_JOIN_BATCH));
     endpoint->connected = endpoint->begun = true;
-    endpoint->in_batch = NX__QUIC_JOIN_BATCH;
     int error = nx__udp_open(&endpoint->udp, &any, &socket_how);
     if (!error) error = nx__udp_connect(&endpoint->udp, peer);
     if (!error) error = nx__udp_local(&endpoint->udp, &endpoint->local);
     if (error) {
         if (endpoint->udp.fd >= 0) (void)close(endpoint->udp.fd);
         endpoint->udp.fd = -1;
+        memory_free(endpoint);
         nx__address_spell(peer, true, text);
         return nx__error_system(error, "cannot reach UDP %s", text);
     }
@@ -552,7 +556,7 @@ static void list_end(struct nx__quic_endpoint *endpoint, struct nx__list *list)
 {
     while (!nx__list_empty(list)) {
         struct nx__quic_conn *conn = nx__container_of(list->next, struct nx__quic_conn, link);
-        if (conn->state == NX__QUIC_OPEN && nx__loop_current && memory(endpoint)) {
+        if (conn->state == NX__QUIC_OPEN && nx__loop_current) {
             nx__quic_conn_close(conn); /* it is gone, or among those that close */
             (void)out_flush(endpoint);
         } else {
@@ -576,11 +580,7 @@ void nx__quic_undo(struct nx__quic_endpoint *endpoint)
         endpoint->posted = false;
     (void)close(endpoint->udp.fd);
     endpoint->udp.fd = -1;
-    free(endpoint->in);
-    free(endpoint->out);
-    free(endpoint->cids);
-    endpoint->in = endpoint->out = NULL;
-    endpoint->cids = NULL;
+    memory_free(endpoint);
     endpoint->group = NULL;
     nx__quic_group_free(group);
 }

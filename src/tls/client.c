@@ -102,7 +102,7 @@ bool nx__tls_client_keep(SSL *ssl, const char *peer, SSL_SESSION *session, nx_by
 static int session_new(SSL *ssl, SSL_SESSION *session)
 {
     const struct nx__tls_outside *outside = SSL_get_app_data(ssl);
-    if (outside) return outside->session(ssl, session);
+    if (outside) return outside->session && outside->session(ssl, session);
     const struct nx__tls *tls = nx__tls_of(ssl);
     return tls->whose && nx__tls_client_keep(ssl, tls->whose, session, (nx_bytes){0});
 }

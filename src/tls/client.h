@@ -23,7 +23,7 @@ enum { NX__TLS_NOTE_MOST = 2048 }; /* bytes that are kept beside a session */
 /* What libssl's object of such a connection leads to (SSL_set_app_data): who is told of a session
  * that comes. True: it was taken over. */
 struct nx__tls_outside {
-    bool (*session)(SSL *ssl, SSL_SESSION *session);
+    bool (*session)(SSL *ssl, SSL_SESSION *session); /* NULL: nobody */
 };
 
 /* The client's side of a handshake, to be begun; the caller frees it. A session of before is taken

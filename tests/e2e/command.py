@@ -9,6 +9,8 @@ import threading
 import time
 import unittest
 
+from support import without_reports
+
 NEXUS = os.path.abspath(os.environ.get("NEXUS", "build/bin/nexus"))
 SLOW = 10 if os.environ.get("NEXUS_SLOW") else 1  # under sanitizers or an emulator
 # A crash is to end the program as it would without a sanitizer.
@@ -24,7 +26,15 @@ static nx_err root(nx_request *req, nx_response *res) { (void)req; return nx_res
 static nx_err slow(nx_request *req, nx_response *res)
 {
     (void)req;
+    fprintf(stderr, "slow begins\n");
     NX_TRY(nx_sleep(NX_MS(500)));
+    return nx_response_send(res, ANSWER);
+}
+static nx_err held(nx_request *req, nx_response *res)
+{
+    (void)req;
+    fprintf(stderr, "held begins\n");
+    NX_TRY(nx_sleep(NX_S(600)));
     return nx_response_send(res, ANSWER);
 }
 static nx_err crash(nx_request *req, nx_response *res) { (void)req; (void)res; *(volatile int *)8 = 1; return NX_OK; }
@@ -39,6 +49,7 @@ int main(int argc, char **argv)
     nx_http_server *server = nx_http_server_new(.host = argc > 2 ? argv[2] : "127.0.0.1", .port = (uint16_t)atoi(port));
     nx_http_route(server, "GET", "/", root);
     nx_http_route(server, "GET", "/slow", slow);
+    nx_http_route(server, "GET", "/held", held);
     nx_http_route(server, "GET", "/crash", crash);
     nx_http_route(server, "GET", "/pid", pid);
     nx_err err = nx_http_listen(server);
@@ -49,7 +60,7 @@ int main(int argc, char **argv)
 """
 
 
-def get(port, path="/", timeout=5):
+def get(port, path="/", timeout=120):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout * SLOW)
     try:
         connection.request("GET", path)
@@ -58,7 +69,7 @@ def get(port, path="/", timeout=5):
         connection.close()
 
 
-def wait_for(what, seconds=20.0):
+def wait_for(what, seconds=60.0):
     end = time.monotonic() + seconds * SLOW
     while time.monotonic() < end:
         result = what()
@@ -114,10 +125,10 @@ class Running:
                 return False
             return text is None or answer == text
 
-        wait_for(answers, 15)
+        wait_for(answers)
         return self
 
-    def said(self, text, seconds=20):
+    def said(self, text, seconds=60):
         try:
             wait_for(lambda: text in self.errors, seconds)
         except AssertionError:
@@ -128,7 +139,7 @@ class Running:
             self.process.send_signal(signo)
         return self.wait()
 
-    def wait(self, timeout=20):
+    def wait(self, timeout=120):
         code = self.process.wait(timeout * SLOW)
         self.reader.join()
         self.process.stdout.close()
@@ -161,10 +172,13 @@ class Base(unittest.TestCase):
     def server(self, answer="one", name="app.c"):
         return self.write(name, SERVER % {"answer": answer})
 
-    def nexus(self, *args, env=None, **options):
+    def nexus(self, *args, env=None, watchdog=False, **options):
         full = dict(os.environ, **(env or {}))
-        return subprocess.run([NEXUS, *args], cwd=self.dir, capture_output=True, text=True, errors="replace", timeout=60 * SLOW,
-                              stdin=subprocess.DEVNULL, env=full, **options)
+        result = subprocess.run([NEXUS, *args], cwd=self.dir, capture_output=True, text=True, errors="replace", timeout=200 * SLOW,
+                                stdin=subprocess.DEVNULL, env=full, **options)
+        if not watchdog:
+            result.stderr = without_reports(result.stderr)
+        return result
 
     def start(self, *args, **options):
         running = Running(*args, cwd=self.dir, **options)

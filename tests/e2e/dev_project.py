@@ -217,7 +217,7 @@ class Project:
     def browse(self, path="/", **more):
         return self.ask(path, headers=HTML, **more)
 
-    def wait_for(self, condition, seconds=20):
+    def wait_for(self, condition, seconds=60):
         end = time.time() + seconds * SLOW
         while time.time() < end and self.process.poll() is None:
             try:
@@ -228,7 +228,7 @@ class Project:
             time.sleep(0.02)
         raise AssertionError("never true\n" + self.output())
 
-    def said(self, text, seconds=20):
+    def said(self, text, seconds=60):
         self.wait_for(lambda: text in self.output(), seconds)
 
     def output(self):
@@ -257,7 +257,7 @@ class Project:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
             try:
-                self.process.wait(20)
+                self.process.wait(60)
             finally:
                 if self.process.poll() is None:
                     self.process.kill()

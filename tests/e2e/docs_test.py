@@ -99,7 +99,7 @@ class Docs(unittest.TestCase):
                 end = time.time() + 30
                 while True:
                     try:
-                        socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+                        socket.create_connection(("127.0.0.1", int(port)), timeout=120).close()
                         break
                     except OSError:
                         if app.poll() is not None or time.time() > end:
@@ -180,7 +180,7 @@ class Docs(unittest.TestCase):
             end = time.time() + 30
             while True:
                 try:
-                    socket.create_connection(("127.0.0.1", port), timeout=5).close()
+                    socket.create_connection(("127.0.0.1", port), timeout=120).close()
                     break
                 except OSError:
                     self.assertLess(time.time(), end)

@@ -37,7 +37,7 @@ class Watch(Base):
             said.append(process.stdout.readline())
             self.assertTrue(said[-1], said)
         shutil.rmtree(os.path.join(self.dir, "src"))
-        self.assertEqual(process.wait(10 * SLOW), 0, process.stderr.read())
+        self.assertEqual(process.wait(60 * SLOW), 0, process.stderr.read())
 
     def test_refused(self):
         shutil.copy(os.path.join(EXAMPLES, "file-watch/app.c"), os.path.join(self.dir, "app.c"))
@@ -88,14 +88,14 @@ class Mirror(Base):
         self.write("src/a", "a again")
         self.write("src/c", "c")
         os.symlink("../secret", os.path.join(source, "link"))
-        wait_for(self.same, 15)
+        wait_for(self.same)
         self.assertEqual(self.tree("copy")["link"], "../secret")
         os.rename(os.path.join(source, "deep"), os.path.join(source, "moved"))
         self.write("src/moved/er/d", "d")
         os.remove(os.path.join(source, "c"))
-        wait_for(self.same, 15)
+        wait_for(self.same)
         shutil.rmtree(source)
-        self.assertEqual(process.wait(15 * SLOW), 0, process.stderr.read())
+        self.assertEqual(process.wait(60 * SLOW), 0, process.stderr.read())
 
 
 class Stream(Base):
@@ -134,7 +134,7 @@ int main(void)
             before = inode()
             process = subprocess.Popen([NEXUS, "run", "app.c", "--allow-write=data"], cwd=self.dir)
             self.addCleanup(process.kill)
-            wait_for(lambda: inode() != before, 15)  # it is at it
+            wait_for(lambda: inode() != before)  # it is at it
             time.sleep(random.random() * 0.05)
             children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
             for pid in children:

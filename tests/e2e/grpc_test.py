@@ -1,4 +1,4 @@
-"""examples/grpc asked by a real client, grpcio."""
+"""examples/grpc asked by a real client, grpcio, also through examples/proxy."""
 import os
 import sys
 import unittest
@@ -10,7 +10,7 @@ try:
 except ImportError:
     grpc = None
 
-from support import App
+from support import App, free_port
 
 
 def request(name="", count=0):
@@ -90,6 +90,25 @@ class Grpc(unittest.TestCase):
         next(stream)
         stream.cancel()
         self.assertEqual(self.method("unary_unary", "Hello")(request("you"), timeout=10), "Hello, you!")
+
+
+class ThroughProxy(Grpc):
+    """The same with a reverse proxy between, by HTTP/2 on both sides."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.upstream = App(os.path.join(HERE, "../../examples/grpc/app.c"))
+        port = free_port()
+        cls.app = App(os.path.join(HERE, "../../examples/proxy/app.c"), f"127.0.0.1:{port}", f"http://127.0.0.1:{cls.upstream.port}", port="-2",
+                      wait=False)
+        cls.app.port = port
+        cls.app.wait_listening()
+        cls.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+
+    @classmethod
+    def tearDownClass(cls):
+        super().tearDownClass()
+        assert cls.upstream.stop() == 0, cls.upstream.output()
 
 
 if __name__ == "__main__":

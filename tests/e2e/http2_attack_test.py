@@ -5,7 +5,7 @@ import unittest
 
 import http2_wire as wire
 from http2_wire import Peer, frame
-from support import App, ServerTest
+from support import ServerTest, short_deadlines
 
 CANCEL = wire.CANCEL.to_bytes(4, "big")
 
@@ -25,7 +25,7 @@ class Attacks(ServerTest):
 
     def settled(self, most):
         """Descriptors are back."""
-        end = time.time() + 10
+        end = time.time() + 60
         while time.time() < end:
             self.last = self.app.descriptors()
             if self.last <= most:
@@ -38,7 +38,7 @@ class Attacks(ServerTest):
         with self.peer() as p:
             self.assertEqual(p.ask().status, 200)
         self.assertLessEqual(self.settled(self.before[0]), self.before[0])
-        end = time.time() + 10  # handlers may be about to end
+        end = time.time() + 60  # handlers may be about to end
         while self.app.rss() - self.before[1] >= self.MEMORY and time.time() < end:
             time.sleep(0.05)
         self.assertLess(self.app.rss() - self.before[1], self.MEMORY)
@@ -58,7 +58,7 @@ class Attacks(ServerTest):
         except ConnectionError:
             pass
         try:
-            p.socket.settimeout(10)
+            p.socket.settimeout(60)
             found = p.end()
         except ConnectionError:
             found = p.goaways[-1][1] if p.goaways else None
@@ -79,12 +79,14 @@ class Attacks(ServerTest):
     def test_resets_do_not_multiply_handlers(self):
         with self.peer() as p:
             for n in range(200):
-                stream = p.request(path="/slow/2000")
+                stream = p.request(path="/slow/5000")
                 p.send(frame(wire.RST_STREAM, 0, stream, CANCEL))
             stream = p.request()
             self.assertEqual(p.wait(stream).reset, wire.REFUSED_STREAM)
-            time.sleep(2.2)
-            self.assertEqual(p.ask().status, 200)
+            end = time.time() + 60  # until those have ended
+            while (answer := p.ask()).reset == wire.REFUSED_STREAM and time.time() < end:
+                time.sleep(0.5)
+            self.assertEqual(answer.status, 200)
 
     def test_made_you_reset(self):
         """CVE-2025-8671: resets that the server is made to send."""
@@ -124,6 +126,7 @@ class Attacks(ServerTest):
             stream = p.request(path="/big")
             for _ in range(200):
                 p.send(frame(wire.WINDOW_UPDATE, 0, stream, b"\0\0\0\1"))
+            p.until(lambda: len(p.answer(stream).body) >= 200)
             p.quiet()
             self.assertEqual(len(p.answer(stream).body), 200)
 
@@ -144,11 +147,8 @@ class Attacks(ServerTest):
         for block in (b"\xff" * 20, b"\x80", b"\x40\x0aabc", b"\x3f\xff\xff\xff\xff\x0f", os.urandom(100)):
             with self.subTest(block[:8]), self.peer() as p:
                 p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 1, block))
-                p.socket.settimeout(2)
-                try:
-                    self.assertIn(p.end(), (wire.COMPRESSION_ERROR, wire.PROTOCOL_ERROR))
-                except TimeoutError:
-                    self.assertEqual(p.answer(1).reset, wire.PROTOCOL_ERROR)
+                p.until(lambda: p.goaways or p.answer(1).reset is not None)
+                self.assertIn(p.goaways[-1][1] if p.goaways else p.answer(1).reset, (wire.COMPRESSION_ERROR, wire.PROTOCOL_ERROR))
 
     def test_window_of_the_connection(self):
         """CVE-2026-21714: too large a window ends the connection, and leaves nothing."""
@@ -168,7 +168,7 @@ class Attacks(ServerTest):
 
     def test_more_streams_than_are_allowed(self):
         with self.peer() as p:  # one that has been told
-            p.quiet(0.1)
+            p.until(lambda: 3 in p.settings)
             for _ in range(200):
                 p.request(path="/slow/300")
             self.assertEqual(p.end(), wire.PROTOCOL_ERROR)
@@ -214,14 +214,16 @@ class Slow(ServerTest):
     def peer(self, **options):
         return Peer(self.app.connect, **options)
 
+    @short_deadlines
     def test_idle(self):
         with self.peer() as p:
             self.assertEqual(p.ask().status, 200)
             self.assertEqual(p.end(), wire.NO_ERROR)
 
+    @short_deadlines
     def test_pings_do_not_keep_it(self):
         with self.peer() as p:
-            end = time.time() + 3
+            end = time.time() + 60
             try:
                 while time.time() < end and not p.closed:
                     p.send(frame(wire.PING, 0, 0, b"12345678"))
@@ -230,6 +232,7 @@ class Slow(ServerTest):
                 p.closed = True
             self.assertTrue(p.closed)
 
+    @short_deadlines
     def test_slow_head(self):
         with self.peer() as p:
             p.quiet(0.1)
@@ -240,16 +243,19 @@ class Slow(ServerTest):
             p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 1, p.block())[:12])
             self.assertEqual(p.end(), wire.ENHANCE_YOUR_CALM)
 
+    @short_deadlines
     def test_a_head_that_is_refused_is_not_waited_for(self):
         with self.peer() as p:
             self.assertEqual(p.wait(p.request(headers=[("bad name", "x")])).reset, wire.PROTOCOL_ERROR)
             self.assertEqual(p.end(), wire.NO_ERROR)
 
+    @short_deadlines
     def test_slow_body(self):
         with self.peer() as p:
             stream = p.request("POST", "/whole", end=False)
             self.assertIn(p.wait(stream).status, (408, 503))
 
+    @short_deadlines
     def test_slow_reader(self):
         """A window that never opens: of a handler's answer, and of one that has no handler any more."""
         with self.peer(window=False, settings=b"\0\4\0\0\0\0") as p:
@@ -257,6 +263,7 @@ class Slow(ServerTest):
             p.wait(big, small)
             self.assertEqual((p.answer(big).reset, p.answer(small).reset), (wire.CANCEL, wire.CANCEL))
 
+    @short_deadlines
     def test_peer_that_reads_nothing(self):
         before = self.app.descriptors()
         with self.app.connect() as s:
@@ -264,12 +271,13 @@ class Slow(ServerTest):
                       frame(wire.WINDOW_UPDATE, 0, 0, b"\x7f\x00\x00\x00") +
                       frame(wire.HEADERS, 5, 1, wire.hpack.Encoder().encode(
                           [(":method", "GET"), (":scheme", "http"), (":path", "/big"), (":authority", "a")])))
-            end = time.time() + 5
+            end = time.time() + 60
             time.sleep(0.3)
             while self.app.descriptors() > before and time.time() < end:
                 time.sleep(0.05)
             self.assertLessEqual(self.app.descriptors(), before)
 
+    @short_deadlines
     def test_handler_deadline(self):
         with self.peer() as p:
             slow = p.request(path="/slow/5000")

@@ -12,7 +12,7 @@ import unittest
 
 import http2_wire as wire
 from certificates import Authority
-from http2_wire import frame
+from http2_wire import Server, frame
 from support import HERE, NEXUS, App, free_port, need
 
 NODE = r"""
@@ -201,58 +201,6 @@ class Client(unittest.TestCase):
                 server.answer(server.request())
         run = self.fetch(self.serve(silent), "slow")
         self.assertEqual((run.stdout.splitlines()[0], self.counts(run)), ("late", (3, 0)), run.stdout + run.stderr)
-
-
-class Server:
-    """The server's end of a connection."""
-
-    def __init__(self, s):
-        self.socket, self.rest = s, b""
-        self.encoder, self.decoder = wire.hpack.Encoder(), wire.hpack.Decoder()
-        self.need(len(wire.PREFACE))
-        self.rest = self.rest[len(wire.PREFACE):]
-        self.send(frame(wire.SETTINGS))
-
-    def send(self, data):
-        self.socket.sendall(data)
-
-    def need(self, n):
-        while len(self.rest) < n:
-            data = self.socket.recv(65536)
-            if not data:
-                raise ConnectionError
-            self.rest += data
-
-    def frame(self):
-        self.need(9)
-        length = int.from_bytes(self.rest[:3], "big")
-        self.need(9 + length)
-        kind, flags, stream = struct.unpack(">BBI", self.rest[3:9])
-        payload, self.rest = self.rest[9:9 + length], self.rest[9 + length:]
-        if kind == wire.SETTINGS and not flags & wire.ACK:
-            self.send(frame(wire.SETTINGS, wire.ACK))
-        return kind, flags, stream, payload
-
-    def body(self, most=None):
-        """Reads to the end of a request's body, or so much of it."""
-        size = 0
-        while most is None or size < most:
-            kind, flags, _, payload = self.frame()
-            if kind == wire.DATA:
-                size += len(payload)
-                if flags & wire.END_STREAM:
-                    return
-
-    def request(self):
-        """Waits for the next; its stream."""
-        while True:
-            kind, _, stream, payload = self.frame()
-            if kind == wire.HEADERS:
-                self.fields = dict(self.decoder.decode(payload))
-                return stream
-
-    def answer(self, stream, body=b"hello"):
-        self.send(frame(wire.HEADERS, 4, stream, self.encoder.encode([(":status", "200")])) + frame(wire.DATA, 1, stream, body))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ except ImportError:  # scripts/setup test
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PUSH_PROMISE, PING, GOAWAY, WINDOW_UPDATE, CONTINUATION = range(10)
-PRIORITY_UPDATE = 16
+ALTSVC, PRIORITY_UPDATE = 10, 16
 END_STREAM, ACK, END_HEADERS, PADDED = 1, 1, 4, 8
 NO_ERROR, PROTOCOL_ERROR, INTERNAL_ERROR, FLOW_CONTROL_ERROR, _, STREAM_CLOSED, FRAME_SIZE_ERROR, REFUSED_STREAM, CANCEL, COMPRESSION_ERROR, \
     _, ENHANCE_YOUR_CALM = range(12)
@@ -37,7 +37,7 @@ class Answer:
 class Peer:
     """A client's end of a connection."""
 
-    def __init__(self, connect, settings=b"", preface=PREFACE, window=True, timeout=10):
+    def __init__(self, connect, settings=b"", preface=PREFACE, window=True, timeout=60):
         self.socket = connect()
         self.socket.settimeout(timeout)
         self.window = window  # gives back what has come
@@ -155,3 +155,55 @@ class Peer:
         except TimeoutError:
             pass
         self.socket.settimeout(before)
+
+
+class Server:
+    """The server's end of a connection."""
+
+    def __init__(self, s):
+        self.socket, self.rest = s, b""
+        self.encoder, self.decoder = hpack.Encoder(), hpack.Decoder()
+        self.need(len(PREFACE))
+        self.rest = self.rest[len(PREFACE):]
+        self.send(frame(SETTINGS))
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def need(self, n):
+        while len(self.rest) < n:
+            data = self.socket.recv(65536)
+            if not data:
+                raise ConnectionError
+            self.rest += data
+
+    def frame(self):
+        self.need(9)
+        length = int.from_bytes(self.rest[:3], "big")
+        self.need(9 + length)
+        kind, flags, stream = struct.unpack(">BBI", self.rest[3:9])
+        payload, self.rest = self.rest[9:9 + length], self.rest[9 + length:]
+        if kind == SETTINGS and not flags & ACK:
+            self.send(frame(SETTINGS, ACK))
+        return kind, flags, stream, payload
+
+    def body(self, most=None):
+        """Reads to the end of a request's body, or so much of it."""
+        size = 0
+        while most is None or size < most:
+            kind, flags, _, payload = self.frame()
+            if kind == DATA:
+                size += len(payload)
+                if flags & END_STREAM:
+                    return
+
+    def request(self):
+        """Waits for the next; its stream."""
+        while True:
+            kind, _, stream, payload = self.frame()
+            if kind == HEADERS:
+                self.fields = dict(self.decoder.decode(payload))
+                return stream
+
+    def answer(self, stream, body=b"hello"):
+        self.send(frame(HEADERS, 4, stream, self.encoder.encode([(":status", "200")])) + frame(DATA, 1, stream, body))

@@ -4,11 +4,13 @@ import json
 import os
 import socket
 import ssl
+import struct
 import subprocess
 import tempfile
 import threading
 import unittest
 
+import http2_wire as wire
 import quic
 from certificates import Authority
 from quic import Relay
@@ -503,6 +505,52 @@ class AltSvc(ClientTest):
         peer = self.peer(lambda server, stream, headers: server.answer(stream, b"quic!", quiet))
         tcp = self.tcp(f'h3=":{peer.port}"', "")
         self.assertEqual(self.fetch(tcp.port, "get:/", "get:/", "get:/", kind="any"), ["200 HTTP/1.1 3", "200 HTTP/3 5", "200 HTTP/1.1 3"])
+
+    @unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
+    def test_frames(self):
+        """ALTSVC of HTTP/2 (RFC 7838 4): of the connection's own origin, or of the request's."""
+        peer = self.peer(lambda server, stream, headers: server.answer(stream, b"quic!"))
+        field = f'h3=":{peer.port}"'.encode()
+
+        def altsvc(stream, origin, value=field):
+            return wire.frame(wire.ALTSVC, 0, stream, struct.pack(">H", len(origin)) + origin + value)
+        rows = (
+            (lambda stream, own: altsvc(0, own), True),
+            (lambda stream, own: altsvc(stream, b""), True),
+            (lambda stream, own: altsvc(0, b"https://other.example") + altsvc(0, own), True),
+            (lambda stream, own: altsvc(0, b""), False),              # whose?
+            (lambda stream, own: altsvc(stream, own), False),         # the request's is known
+            (lambda stream, own: altsvc(0, b"https://localhost"), False),
+            (lambda stream, own: altsvc(0, own.replace(b"https", b"http")), False),
+            (lambda stream, own: altsvc(0, own.replace(b"localhost", b"127.0.0.1")), False),
+            (lambda stream, own: altsvc(0, own) + altsvc(0, own, b"clear"), False),
+            (lambda stream, own: altsvc(0, own, field + b"; ma=0"), False),
+            (lambda stream, own: altsvc(0, own, b""), False),
+        )
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*self.cert)
+        context.set_alpn_protocols(["h2"])
+        for make, taken in rows:
+            listener = socket.create_server(("127.0.0.1", 0))
+            self.addCleanup(listener.close)
+            port = listener.getsockname()[1]
+
+            def run(listener=listener, port=port, make=make):
+                try:
+                    while True:
+                        s, _ = listener.accept()
+                        with context.wrap_socket(s, server_side=True) as tls:
+                            server = wire.Server(tls)
+                            while True:
+                                stream = server.request()
+                                server.send(make(stream, b"https://localhost:%d" % port))
+                                server.answer(stream)
+                except OSError:
+                    pass
+            threading.Thread(target=run, daemon=True).start()
+            with self.subTest(make(1, b"https://localhost:1")):
+                second = "200 HTTP/3 5" if taken else "200 HTTP/2 5"
+                self.assertEqual(self.fetch(port, "get:/", "get:/", kind="any"), ["200 HTTP/2 5", second])
 
     def test_falls_back(self):
         """Nobody there, somebody who never answers, the wrong certificate, the wrong protocol, a port that is not granted; and once

@@ -227,7 +227,7 @@ class Clients(ServerTest):
         self.assertEqual(out.strip(), b"Hello from Nexus! 100000 50")
 
     def test_python_http_client(self):
-        c = http.client.HTTPConnection("127.0.0.1", self.app.port, timeout=10)
+        c = http.client.HTTPConnection("127.0.0.1", self.app.port, timeout=120)
         for _ in range(5):
             c.request("POST", "/echo", body=iter([b"ab", b"cd"]), encode_chunked=True, headers={"Transfer-Encoding": "chunked"})
             self.assertEqual(c.getresponse().read(), b"abcd")

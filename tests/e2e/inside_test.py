@@ -18,7 +18,7 @@ from support import HERE, NEXUS, App, free_port, read_response
 
 def ask(app, path):
     """One answer, on a connection of its own."""
-    with app.connect(timeout=20) as s:
+    with app.connect(timeout=120) as s:
         s.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
         return read_response(s.makefile("rb"))
 
@@ -65,7 +65,7 @@ class Asker(threading.Thread):
 
     def run(self):
         try:
-            with self.app.connect(timeout=20) as s:
+            with self.app.connect(timeout=120) as s:
                 s.sendall(f"GET {self.path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n".encode())
                 parts = []
                 while part := s.recv(65536):
@@ -314,7 +314,7 @@ class Dump(unittest.TestCase):
             os.chmod(copy, 0o755)
             for pid in (app.process.pid, app.app_pid()):
                 result = subprocess.run([copy, "dump", str(pid)], capture_output=True, text=True, user=65534, group=65534,
-                                        extra_groups=[], timeout=20)
+                                        extra_groups=[], timeout=120)
                 self.assertEqual(result.returncode, 7, result.stdout)
                 self.assertIn("belongs to user root", result.stderr)
                 self.assertEqual(result.stdout, "")
@@ -410,7 +410,7 @@ class Dump(unittest.TestCase):
                 result = nexus("dump", "--json", str(process.pid))
                 found = json.loads(result.stdout)[0]["loops"][0]["fibers"] if result.returncode == 0 else []
             self.assertEqual(self.one(found, "broken")["what"], "sleeping")
-            self.assertEqual(process.wait(20), 0)
+            self.assertEqual(process.wait(60), 0)
 
 
 class Profile(unittest.TestCase):
@@ -473,7 +473,7 @@ class Profile(unittest.TestCase):
                 s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
                 self.assertTrue(s.recv(65536).endswith(b"hello"))
         process.send_signal(signal.SIGINT)
-        process.wait(20)
+        process.wait(60)
         with open(self.path("inside.svg")) as f:
             self.assertIn("[kernel]", f.read())
 

@@ -52,7 +52,7 @@ class Folder(unittest.TestCase):
         with open(self.path(name), "rb") as f:
             return f.read()
 
-    def wait_for(self, test, what, seconds=10):
+    def wait_for(self, test, what, seconds=60):
         end = time.time() + seconds
         while time.time() < end:
             if test():
@@ -168,7 +168,7 @@ class Lines(Folder):
 
         def connect():
             try:
-                return socket.create_connection(("127.0.0.1", port), timeout=10)
+                return socket.create_connection(("127.0.0.1", port), timeout=120)
             except OSError:
                 return None
 
@@ -323,7 +323,7 @@ class Readers(Folder):
         self.addCleanup(p.kill)
         ticks = p.stderr.read(5 * 20)  # while nobody reads the other
         self.assertEqual(ticks, b"tick\n" * 20)
-        out, _ = p.communicate(timeout=30)
+        out, _ = p.communicate(timeout=60)
         self.assertEqual(p.returncode, 0)
         self.assertEqual([int(line.split()[0]) for line in out.splitlines()], list(range(40000)))
 
@@ -383,7 +383,7 @@ class File(Folder):
         os.rename(self.path("log"), self.path("old"))
         p.send_signal(signal.SIGHUP)  # the launcher passes it on
         self.wait_for(lambda: os.path.exists(self.path("log")) and b"tick" in self.read("log"), "not opened again")
-        self.assertEqual(p.communicate(timeout=10)[1], b"")
+        self.assertEqual(p.communicate(timeout=60)[1], b"")
         self.assertEqual(p.returncode, 0)
         self.assertIn(b"before", self.read("old"))
         self.assertEqual((self.read("old") + self.read("log")).count(b"tick"), 20)
@@ -416,7 +416,7 @@ class File(Folder):
             if os.path.getsize(self.path("log")) > 100000 and b"afterwards" not in self.read("log"):
                 os.truncate(self.path("log"), 0)
             time.sleep(0.01)
-        out, err = p.communicate(timeout=10)
+        out, err = p.communicate(timeout=60)
         self.assertEqual(p.returncode, 0)
         self.assertRegex(err.decode(), f"^{TIME} ERROR cannot write the log file={self.path('log')} error=\"no space left on the disk\"\n")
         self.assertIn(b"afterwards", self.read("log"))

@@ -1,7 +1,6 @@
 #!/usr/bin/env python3
 """The reverse proxy as a whole program, before servers that are not ours: NEXUS=path/to/nexus python3 tests/e2e/proxy_test.py [-k name]."""
 import http.client
-import http.server
 import json
 import os
 import shutil
@@ -16,141 +15,8 @@ import unittest
 
 import http2_wire as wire
 from certificates import Authority
-from support import App, free_port
-
-EXAMPLE = os.path.abspath(os.path.join(os.path.dirname(__file__), "../../examples/proxy/app.c"))
-
-
-class Upstream:
-    """A server that says who it is, and what it was asked."""
-
-    def __init__(self, name, port=0, tls=None):
-        self.well, self.connections = True, []
-        upstream = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def setup(self):
-                super().setup()
-                upstream.connections.append(self.connection)
-
-            def log_message(self, *args):
-                pass
-
-            def do(self):
-                length = int(self.headers.get("Content-Length") or 0)
-                body = self.rfile.read(length)
-                if self.path == "/health" and not upstream.well:
-                    answer, status = b"", 500
-                elif self.path == "/echo":
-                    answer, status = body, 200
-                else:
-                    answer = json.dumps({"name": name, "method": self.command, "path": self.path,
-                                         "headers": {k.lower(): v for k, v in self.headers.items()}}).encode()
-                    status = 200
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(answer)))
-                self.send_header("Connection", "x-private, keep-alive")
-                self.send_header("X-Private", "for the proxy alone")
-                self.end_headers()
-                if self.command != "HEAD":
-                    self.wfile.write(answer)
-
-            do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_OPTIONS = do
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self.port = self.server.server_port
-        self.url = f"http://127.0.0.1:{self.port}"
-        if tls:
-            self.server.socket = tls.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
-            self.url = f"https://localhost:{self.port}"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
-
-    def close(self):
-        self.server.shutdown()
-        self.server.server_close()
-        for connection in self.connections:
-            try:
-                connection.shutdown(socket.SHUT_RDWR)
-            except OSError:
-                pass
-
-
-class Raw(threading.Thread):
-    """An upstream of bytes: each connection gets fn(socket, head), once a head is there."""
-
-    def __init__(self, fn, tls=None):
-        super().__init__(daemon=True)
-        self.fn, self.tls, self.listener = fn, tls, socket.create_server(("127.0.0.1", 0))
-        self.url = ("https://localhost:%d" if tls else "http://127.0.0.1:%d") % self.listener.getsockname()[1]
-        self.start()
-
-    def run(self):
-        while True:
-            try:
-                s, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self.serve, args=(s,), daemon=True).start()
-
-    def serve(self, s):
-        if self.tls:
-            try:
-                s = self.tls.wrap_socket(s, server_side=True)
-            except OSError:
-                return
-        with s:
-            head = b""
-            try:
-                while b"\r\n\r\n" not in head:
-                    got = s.recv(65536)
-                    if not got:
-                        return
-                    head += got
-                self.fn(s, head)
-            except OSError:
-                pass
-
-    def close(self):
-        self.listener.close()
-
-
-class Base(unittest.TestCase):
-    def setUp(self):
-        self.closing = []
-
-    def tearDown(self):
-        for thing in reversed(self.closing):
-            thing()
-
-    def upstream(self, name, port=0, tls=None):
-        u = Upstream(name, port, tls)
-        self.closing.append(u.close)
-        return u
-
-    def raw(self, fn, tls=None):
-        r = Raw(fn, tls)
-        self.closing.append(r.close)
-        return r
-
-    def proxy(self, *urls, option="-l", grant="127.0.0.1"):
-        """The example before these upstreams, which takes its options before its address."""
-        port = free_port()
-        app = App(EXAMPLE, f"127.0.0.1:{port}", *urls, flags=(f"--allow-net={grant.format(port)}",), port=option, wait=False)
-        app.port = port
-        self.closing.append(app.kill)
-        app.wait_listening()
-        return app
-
-    def ask(self, app, path="/", method="GET", body=None, headers=None):
-        c = http.client.HTTPConnection("127.0.0.1", app.port, timeout=20)
-        try:
-            c.request(method, path, body, headers or {})
-            r = c.getresponse()
-            return r, r.read()
-        finally:
-            c.close()
+from proxied import EXAMPLE, Base
+from support import NEXUS, App, free_port
 
 
 class Proxy(Base):
@@ -189,16 +55,17 @@ class Proxy(Base):
         self.closing.remove(one.close)
         one.close()
         statuses = {self.ask(app)[0].status for _ in range(6)}
-        self.assertLessEqual(statuses, {502, 503})
+        self.assertLessEqual(statuses, {502, 503}, app.output())
 
     def test_health_checks(self):
         one, two = self.upstream("one"), self.upstream("two")
         two.well = False
         app = self.proxy(one.url, two.url, option="-c")
         self.ask(app)
-        end = time.time() + 20
+        end = time.time() + 60
         while "fails its health check" not in app.output() and time.time() < end:
             time.sleep(0.05)
+        self.assertIn("fails its health check", app.output())
         for _ in range(6):
             self.assertEqual(json.loads(self.ask(app)[1])["name"], "one")
 
@@ -278,8 +145,8 @@ class Proxy(Base):
         app = self.proxy(self.raw(lambda s, head: (s.sendall(answers.pop(0)), time.sleep(0.2))).url)
         with self.assertRaises(http.client.IncompleteRead):
             self.ask(app)
-        self.assertEqual(self.ask(app)[1], b"ok")
-        self.assertEqual(self.ask(app)[1], b"good")
+        self.assertEqual(self.ask(app)[1], b"ok", app.output())
+        self.assertEqual(self.ask(app)[1], b"good", app.output())
 
     @unittest.skipUnless(wire.hpack, "hpack is not there; it comes with: scripts/setup test")
     def test_clients_that_give_up(self):
@@ -339,7 +206,7 @@ class Proxy(Base):
                     break
                 data += got
             return data
-        with app.connect(30) as s:
+        with app.connect(60) as s:
             s.sendall(asked % b"/" + b"early")
             data = b""
             while not data.endswith(b"helloearly"):
@@ -358,7 +225,7 @@ class Proxy(Base):
         with app.connect() as s:
             s.sendall(asked % b"/leaves")
             s.recv(1000)
-        end = time.time() + 10
+        end = time.time() + 60
         while not ended and time.time() < end:
             time.sleep(0.02)
         self.assertEqual(len(ended), 1)
@@ -370,7 +237,7 @@ class Proxy(Base):
             s.sendall(asked % b"/other")
             self.assertTrue(s.recv(65536).startswith(b"HTTP/1.1 502 "))
         # What is open ends with the server.
-        with app.connect(30) as s:
+        with app.connect(60) as s:
             s.sendall(asked % b"/")
             s.recv(1000)
             self.assertEqual(app.stop(), 0)
@@ -395,7 +262,7 @@ class Proxy(Base):
                 req.on("end", () => { res.write("some "); setTimeout(() => { res.addTrailers({"x-count": String(n)}); res.end("text"); }, 50); });
             }).listen(%d, "127.0.0.1");""" % port])
         self.closing.append(lambda: (node.kill(), node.wait()))
-        end = time.time() + 30
+        end = time.time() + 60
         while time.time() < end:
             try:
                 socket.create_connection(("127.0.0.1", port)).close()
@@ -439,13 +306,7 @@ class Tls(Base):
         return context
 
     def proxy(self, *urls, options=()):
-        """The example, with the authority that is trusted."""
-        port = free_port()
-        app = App(EXAMPLE, self.authority.cert, *options, f"127.0.0.1:{port}", *urls, port="-C", wait=False)
-        app.port = port
-        self.closing.append(app.kill)
-        app.wait_listening()
-        return app
+        return self.secure_proxy(self.authority, *urls, options=options)
 
     def test_http1(self):
         u = self.upstream("one", tls=self.context(self.good))
@@ -477,6 +338,53 @@ class Tls(Base):
         for thread in threads:
             thread.join()
         self.assertEqual(done, [200] * 8)
+
+    def test_http3(self):
+        upstream = App("http3.c", *self.good)
+        self.closing.append(upstream.kill)
+        app = self.proxy(f"https://localhost:{upstream.port}", options=("-3",))
+        r, body = self.ask(app, "/about?a=b", headers={"Cookie": "c=d"})
+        said = json.loads(body)
+        self.assertEqual((said["path"], said["query"], said["cookie"], said["host"]), ("/about", "a=b", "c=d", f"localhost:{upstream.port}"))
+        self.assertIsNone(r.getheader("alt-svc"))  # it would lead past the proxy
+        data = os.urandom(3 << 20)
+        self.assertEqual(self.ask(app, "/echo", "POST", data)[1], data)
+        self.assertEqual(len(self.ask(app, "/big?n=4000000")[1]), 4_000_000)
+        r, body = self.ask(app, "/", "HEAD")
+        self.assertEqual((r.status, body), (200, b""))
+        self.assertEqual(r.getheader("content-length"), str(len(self.ask(app)[1])))
+        # A conversation, with trailers both ways.
+        with app.connect(60) as s, s.makefile("rb") as f:
+            s.sendall(b"POST /through HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n")
+            for i, word in enumerate((b"one", b"three")):
+                s.sendall(b"%x\r\n%s\r\n" % (len(word), word))
+                if i == 0:
+                    self.assertTrue(f.readline().startswith(b"HTTP/1.1 200"))
+                    list(iter(f.readline, b"\r\n"))
+                self.assertEqual((f.readline(), f.readline()), (b"%x\r\n" % len(word), word + b"\r\n"))
+            s.sendall(b"0\r\nX-Sum: 8\r\n\r\n")
+            self.assertEqual([f.readline().lower() for _ in range(3)], [b"0\r\n", b"x-sum: 8\r\n", b"\r\n"])
+        done = []
+        threads = [threading.Thread(target=lambda: done.append(self.ask(app, "/slow")[1])) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(done, [b"slow"] * 8)
+        # A body that is refused in the middle, without a length: the connection goes on for others.
+        with app.connect(60) as s, s.makefile("rb") as f:
+            s.sendall(b"POST /nothing HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+            self.assertTrue(f.readline().startswith(b"HTTP/1.1 404"))
+        self.assertEqual(self.ask(app)[0].status, 200)
+        self.assertEqual(json.loads(self.ask(app, "/stats")[1])["connections"], 1)
+        upstream.stop()
+        self.assertEqual(self.ask(app)[0].status, 502)
+
+    def test_http3_takes_tls(self):
+        run = subprocess.run([os.path.abspath(NEXUS), "run", "--allow-all", EXAMPLE, "--", "-3", f"127.0.0.1:{free_port()}", "http://127.0.0.1:1"],
+                             capture_output=True, text=True, timeout=60)
+        self.assertIn("HTTP/3 (.version) is spoken to \"https:\" upstreams", run.stderr)
+        self.assertNotEqual(run.returncode, 0)
 
     def test_http2_without_tls(self):
         upstream = App("http.c")
@@ -539,7 +447,7 @@ class Tls(Base):
                     return
                 s.sendall(got)
         app = self.proxy(self.raw(echo, self.context(self.good, "h2", "http/1.1")).url)
-        with app.connect(30) as s:
+        with app.connect(60) as s:
             s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\nhello")
             data = b""
             while not data.endswith(b"hello"):

@@ -80,10 +80,10 @@ class Client(QuicConnectionProtocol):
         self.transmit()
         return stream
 
-    async def answer(self, stream, seconds=30):
+    async def answer(self, stream, seconds=90):
         return await asyncio.wait_for(self.waits[stream], seconds)
 
-    async def request(self, *args, seconds=30, **kwargs):
+    async def request(self, *args, seconds=90, **kwargs):
         return await self.answer(self.start(*args, **kwargs), seconds)
 
 
@@ -97,12 +97,12 @@ def client(port, made=None, **kwargs):
     return connect("127.0.0.1", port, configuration=made or configuration(), create_protocol=Client, **kwargs)
 
 
-def run(coroutine, seconds=120):
+def run(coroutine, seconds=300):
     """What an asynchronous test comes to."""
     return asyncio.run(asyncio.wait_for(coroutine, seconds))
 
 
-async def until(condition, what, seconds=30):
+async def until(condition, what, seconds=90):
     """Waits for what the peer or the server is about to do; `condition` is a function or a coroutine function."""
     end = time.monotonic() + seconds
     while True:

@@ -17,7 +17,7 @@ os.environ.setdefault("ASAN_OPTIONS", "handle_segv=0:handle_abort=0:handle_sigbu
 GET = b"GET / HTTP/1.1\r\nhost: a\r\n\r\n"
 
 
-def wait_for(what, seconds=15, why="did not happen in time"):
+def wait_for(what, seconds=60, why="did not happen in time"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         result = what()
@@ -32,7 +32,7 @@ class Client:
 
     def __init__(self, address):
         self.socket = socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET)
-        self.socket.settimeout(20)
+        self.socket.settimeout(60)
         self.socket.connect(address)
         self.file = self.socket.makefile("rb")
 
@@ -112,7 +112,7 @@ class Base(unittest.TestCase):
             return f.read()
 
     def gone(self, pid):
-        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 20, "the old one does not end")
+        wait_for(lambda: not os.path.exists(f"/proc/{pid}"), 60, "the old one does not end")
 
     def said(self, text, count=1):
         wait_for(lambda: self.output().count(text) >= count, why=f"it does not say {text!r}:\n{self.output()}")
@@ -125,7 +125,7 @@ class Base(unittest.TestCase):
     def moves(self, client, generation):
         """The old process has the connection for a moment after the launcher has said so, and may answer on it. Returns the new one's answer."""
         last = 0
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while last != generation:
             answer = client.json()
             self.assertGreaterEqual(answer["generation"], last)
@@ -133,9 +133,25 @@ class Base(unittest.TestCase):
             self.assertLess(time.monotonic(), end, f"generation {last} still has it")
         return answer
 
+    def all_read(self):
+        """What has been sent to a loop by now has been read there: it takes its connections in turn, and this one is the last."""
+        with Client(self.address) as last:
+            last.ask()
+
+    def serves(self, generation):
+        """Waits until a fresh connection is answered by this one; before, it may be by another, by a page, or not at all."""
+        def asked():
+            try:
+                with Client(self.address) as client:
+                    return client.json()["generation"] == generation
+            except (OSError, AssertionError, ValueError):
+                return False
+
+        wait_for(asked, why=f"generation {generation} does not serve:\n{self.output()}")
+
     def stop(self, signo=signal.SIGTERM):
         self.process.send_signal(signo)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     def processes(self):
         pid = self.process.pid

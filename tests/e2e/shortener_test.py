@@ -36,7 +36,7 @@ class Client:
     """A connection that is kept."""
 
     def __init__(self, port):
-        self.c = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self.c = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
 
     def __del__(self):
         self.c.close()
@@ -199,7 +199,7 @@ class Shortener(unittest.TestCase):
         with open(os.path.join(self.directory, "links.log"), "w") as f:
             f.write("+ one 1 0 0 0 http://a\nrubbish\n+ two 1 0 0 0 http://b\n")
         site = self.site(wait=False)
-        self.assertEqual(site.process.wait(20), 14)
+        self.assertEqual(site.process.wait(60), 14)
         self.assertIn("line 2 of", site.output())
 
     def test_a_full_disk(self):

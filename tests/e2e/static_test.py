@@ -479,7 +479,7 @@ class Hostile(StaticTest):
 class Permissions(unittest.TestCase):
     def test_flags(self):
         app = App("static.c", ROOT, flags=("--allow-net",), wait=False)
-        self.assertNotEqual(app.process.wait(15), 0)
+        self.assertNotEqual(app.process.wait(60), 0)
         self.assertIn("--allow-read", app.output())
         app = App("static.c", ROOT, flags=("--allow-net", f"--allow-read={ROOT}", f"--deny-read={ROOT}/dir"))
         try:
@@ -492,7 +492,7 @@ class Permissions(unittest.TestCase):
 
     def test_no_such_directory(self):
         app = App("static.c", "/nowhere", wait=False)
-        self.assertNotEqual(app.process.wait(15), 0)
+        self.assertNotEqual(app.process.wait(60), 0)
         self.assertIn('cannot serve the directory "/nowhere', app.output())
 
 

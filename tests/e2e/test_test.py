@@ -401,7 +401,7 @@ class Choosing(Project):
         while not any(os.listdir(os.path.join(self.tmp, d)) for d in os.listdir(self.tmp)) and time.time() < end:
             time.sleep(0.02)
         p.send_signal(signal.SIGINT)
-        out, _ = p.communicate(timeout=20)
+        out, _ = p.communicate(timeout=60)
         self.assertEqual(p.returncode, 130, out)
         self.assertIn("1 not run", out)
         self.assertEqual(os.listdir(self.tmp), [])
@@ -557,7 +557,7 @@ NX_TEST("not run") { nx_expect(false); }
         self.write("lib.c", '#include "./lib.h"\nint n(void) { return 2; }\n')
         self.assertIn("1 passed in", run())
         p.send_signal(signal.SIGINT)
-        p.communicate(timeout=20)
+        p.communicate(timeout=60)
         self.assertEqual(os.listdir(self.tmp), [])
 
 

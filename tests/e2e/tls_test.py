@@ -364,7 +364,7 @@ class Https(unittest.TestCase):
                             ((Certificates.good[0], Certificates.good[0]), "there is no private key in")):
             app = App("https.c", *cert, wait=False)
             try:
-                app.process.wait(timeout=30)
+                app.process.wait(timeout=120)
                 self.assertIn(words, app.output())
             finally:
                 app.kill()
@@ -399,7 +399,7 @@ class Https(unittest.TestCase):
         begun = time.time()
         app.process.terminate()
         self.assertEqual(s.recv(100), b"")  # with close_notify: else Python raises
-        self.assertEqual(app.process.wait(timeout=30), 0)
+        self.assertEqual(app.process.wait(timeout=120), 0)
         self.assertLess(time.time() - begun, 8)
         waiting.close()
 
@@ -716,7 +716,7 @@ class Streams(unittest.TestCase):
         end = time.time() + 20
         while True:
             try:
-                plain = socket.create_connection(("127.0.0.1", port), timeout=30)
+                plain = socket.create_connection(("127.0.0.1", port), timeout=120)
                 break
             except OSError:
                 self.assertLess(time.time(), end)
@@ -732,7 +732,7 @@ class Streams(unittest.TestCase):
             self.assertEqual(got, data)
             s.unwrap().close()  # who says that he is done is answered so
         process.terminate()
-        self.assertEqual(process.wait(timeout=30), 0)
+        self.assertEqual(process.wait(timeout=120), 0)
 
 
 if __name__ == "__main__":

@@ -262,7 +262,7 @@ done"""
             os.chdir(self.path("work"))
             os.execvpe("zsh", ["zsh", "-f", "-i"], {**self.env, "TERM": "dumb", "HOME": self.dir})
 
-        def until(mark, seconds=20 * SLOW):
+        def until(mark, seconds=60 * SLOW):
             seen, end = "", time.time() + seconds
             while mark not in seen and time.time() < end:
                 if select.select([terminal], [], [], 0.1)[0]:
@@ -517,7 +517,7 @@ class Templates(Base):
 
         def stop():
             process.terminate()
-            self.assertEqual(process.wait(20 * SLOW), 0)
+            self.assertEqual(process.wait(60 * SLOW), 0)
             process.stderr.close()
         return ask, stop
 

@@ -139,7 +139,7 @@ class Service:
         if self.process.poll() is None:
             self.process.send_signal(signo)
         try:
-            return self.process.wait(20)
+            return self.process.wait(60)
         finally:
             self.kill()
 
@@ -196,7 +196,7 @@ class Tutorial(unittest.TestCase):
         end = time.time() + 60
         while True:  # without a request, which would be in the log
             try:
-                socket.create_connection(("127.0.0.1", int(port)), timeout=5).close()
+                socket.create_connection(("127.0.0.1", int(port)), timeout=120).close()
                 return
             except OSError:
                 self.assertIsNone(service.process.poll(), service.output())
@@ -395,7 +395,7 @@ class Tutorial(unittest.TestCase):
         self.assertEqual(answer, '{"id":1,"name":"Di","text":"From a box"}')
         with open(f"/proc/{service.process.pid}/task/{service.process.pid}/children") as f:
             os.kill(int(f.read()), signal.SIGTERM)
-        self.assertEqual(service.process.wait(20), 0, service.output())
+        self.assertEqual(service.process.wait(60), 0, service.output())
         self.assertTrue(os.path.exists(inside + "/data/messages.json"))
 
     # ---- All of it

@@ -118,7 +118,7 @@ class Upgrade(Base):
 
     def test_rubbish_for_a_state(self):
         for value in ("", "x", "0", "2", "99999", "-1"):
-            r = subprocess.run([NEXUS, "run", "app.c"], cwd=self.folder, capture_output=True, text=True, timeout=20,
+            r = subprocess.run([NEXUS, "run", "app.c"], cwd=self.folder, capture_output=True, text=True, timeout=120,
                                env={**os.environ, "NEXUS_TAKE_OVER": value})
             self.assertEqual(r.returncode, 4, r.stderr)
             self.assertIn("NEXUS_TAKE_OVER is set to no state", r.stderr)
@@ -128,7 +128,7 @@ class Upgrade(Base):
             with tempfile.TemporaryFile() as f:
                 f.write(text.encode())
                 f.seek(0)
-                r = subprocess.run([NEXUS, "run", "app.c"], cwd=self.folder, capture_output=True, text=True, timeout=20, pass_fds=[f.fileno()],
+                r = subprocess.run([NEXUS, "run", "app.c"], cwd=self.folder, capture_output=True, text=True, timeout=120, pass_fds=[f.fileno()],
                                    env={**os.environ, "NEXUS_TAKE_OVER": str(f.fileno())})
                 self.assertEqual(r.returncode, 4, text)
 

@@ -68,10 +68,13 @@ long faults_blocks(void)
     return atomic_load(&faults.blocks);
 }
 
+/* In what must not fail. */
+static _Thread_local unsigned spared;
+
 /* Does this one fail? */
 static bool fails(enum kind kind, const char *name)
 {
-    if (atomic_load(&faults.kind) != kind) return false;
+    if (spared || atomic_load(&faults.kind) != kind) return false;
     int what = atomic_load(&faults.what);
     long left = atomic_fetch_sub(&faults.left, 1);
     if (left != 1 && !(left < 1 && what == FAULTS_NO_MEMORY)) return false;
@@ -140,6 +143,17 @@ void __wrap_free(void *block)
 {
     if (block) atomic_fetch_sub(&faults.blocks, 1);
     __real_free(block);
+}
+
+void __real_CRYPTO_free_ex_data(void *class, void *owner, void *data);
+void __wrap_CRYPTO_free_ex_data(void *class, void *owner, void *data);
+
+/* AWS-LC needs memory to free this, and leaks where there is none. */
+void __wrap_CRYPTO_free_ex_data(void *class, void *owner, void *data)
+{
+    spared++;
+    __real_CRYPTO_free_ex_data(class, owner, data);
+    spared--;
 }
 
 /* ---- System calls: TYPE NAME(PARAMETERS), called with ARGUMENTS, BAD where it fails */
@@ -412,6 +426,29 @@ ssize_t __wrap_sendmsg(int fd, const struct msghdr *message, int flags)
     shorter.msg_iov = &first;
     shorter.msg_iovlen = 1;
     return __real_sendmsg(fd, &shorter, flags);
+}
+
+/* Of several messages half are moved. */
+int __real_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags);
+int __real_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *most);
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *most);
+
+int __wrap_sendmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags)
+{
+    enum end end = moves(fd, "sendmmsg");
+    if (end == FAILED) return -1;
+    return __real_sendmmsg(fd, messages, end == HALF ? (unsigned)half(count) : count, flags);
+}
+
+int __wrap_recvmmsg(int fd, struct mmsghdr *messages, unsigned count, int flags,
+                    struct timespec *most)
+{
+    enum end end = moves(fd, "recvmmsg");
+    if (end == FAILED) return -1;
+    return __real_recvmmsg(fd, messages, end == HALF ? (unsigned)half(count) : count, flags, most);
 }
 
 /* ---- Rings */

@@ -86,6 +86,16 @@ static uint16_t port_of(nx_bytes authority, nx_bytes host)
     return number(digits, UINT16_MAX + 1, &port) && port <= UINT16_MAX ? (uint16_t)port : 0;
 }
 
+bool nx__alternative_is_origin(nx_bytes origin, nx_bytes host, uint16_t port)
+{
+    static const char scheme[] = "https://";
+    enum { SCHEME = sizeof scheme - 1, DEFAULT_PORT = 443 };
+    if (origin.len <= SCHEME || !nx__ascii_ieq(origin.data, scheme, SCHEME)) return false;
+    nx_bytes authority = nx_slice(origin.data + SCHEME, origin.len - SCHEME);
+    if (port == DEFAULT_PORT && is_host(authority, host)) return true;
+    return port && authority.data[0] != ':' && port_of(authority, host) == port;
+}
+
 /* "persist" says nothing here: of networks that change nobody hears. */
 static bool parameters(struct cursor *c, struct nx__alternative *one)
 {

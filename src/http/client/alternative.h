@@ -28,6 +28,10 @@ struct nx__alternative {
  * nothing. */
 bool nx__alternative_read(nx_bytes field, nx_bytes host, struct nx__alternative *out);
 
+/* Whether an origin, as ALTSVC of HTTP/2 spells it ("https://example.com:8443"), is that of the
+ * host (without brackets) and the port. Pure. */
+bool nx__alternative_is_origin(nx_bytes origin, nx_bytes host, uint16_t port);
+
 /* ---- What a client keeps */
 
 struct nx__alternatives {

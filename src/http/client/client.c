@@ -79,6 +79,7 @@ nx_err nx_client_new_with(nx_client **out, const nx_client_options *options)
     if (!client) return nx__error_set(NX_ENOMEM, "cannot make a client: out of memory");
     nx__client_pool_init(&client->pool);
     nx__alternatives_init(&client->alternatives);
+    client->pool.told = nx__way_told_beside;
     client->pool.per_origin = o.max_per_host ? o.max_per_host : NX__CLIENT_POOL_PER_ORIGIN;
     client->pool.most = o.max_connections ? o.max_connections : NX__CLIENT_POOL_MOST;
     client->pool.idle_deadline = o.keep_alive ? o.keep_alive : KEEP_ALIVE;
@@ -150,6 +151,7 @@ static NX__COLD nx_client *own_make(int kind, const nx_client_options *options)
 {
     (void)pthread_once(&once, begin);
     if (nx_client_new_with(&own[kind], options)) return NULL;
+    if (kind == FOR_PROXIES) own[kind]->pool.told = NULL; /* who names upstreams knows them */
     if (has_key && pthread_setspecific(at_thread_end, own) != 0) {
         nx_client_free(own[kind]);
         own[kind] = NULL;

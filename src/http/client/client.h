@@ -52,8 +52,11 @@ nx_bytes nx__url_host(const nx_url *url);
 NX_MUST_CHECK nx_err nx__way_make(struct nx__way *out, nx_client *client, const nx_url *url,
                                   const nx_fetch_options *options, bool safe);
 
-/* What an answer of the URL says of alternative services is kept for the next requests. */
+/* What an answer of the URL says of alternative services is kept for the next requests; and what a
+ * frame of HTTP/2 does (nx_client's pool is told). */
 void nx__way_told(const nx_fetched *answer, const nx_url *url);
+void nx__way_told_beside(struct nx__client_pool *pool, nx_bytes host, uint16_t port,
+                         nx_bytes field);
 
 /* The alternative service of the URL's origin can't be used for a while; it has answered. */
 void nx__way_broken(nx_client *client, const nx_url *url);

@@ -78,6 +78,9 @@ struct nx__exchange {
     nx_duration moved; /* when the peer has taken some of it last; where it is `apart` */
     const struct nx__context *unsent; /* why that other fiber has not sent it all; NULL */
     struct nx__fields trailers;       /* of the answer, once it is done */
+    /* Trailers of the request, where its length is not told (HTTP/1.1): set before `finish`. */
+    const struct nx__field *sends;
+    size_t sends_count;
 };
 
 /* All run in the exchange's fiber (`write` and `finish` in another where it is `apart`) and may
@@ -85,6 +88,7 @@ struct nx__exchange {
  * `end` is all that is left. */
 struct nx__client_driver {
     const char *name;
+    bool streams;         /* exchanges have streams of their own: fields of connections are none */
     size_t exchange_size; /* of its own structure, which begins with a struct nx__exchange */
     /* Sends the head, with the body if that is whole, else its pieces follow. */
     nx_err (*begin)(struct nx__exchange *x, const struct nx__ask *ask);
@@ -95,6 +99,9 @@ struct nx__client_driver {
     nx_err (*head)(struct nx__exchange *x, struct nx__answer *out);
     /* The next piece of the body, empty at its end; it stays until the next call. */
     nx_err (*read)(struct nx__exchange *x, nx_bytes *piece);
+    /* Some of the body is there, or its end: `read` does not wait, as far as can be told. Does not
+     * suspend. */
+    bool (*come)(const struct nx__exchange *x);
     /* Of an exchange that is `apart`: it has been sent, or not. Who waits for the answer goes by
      * that. Does not suspend. */
     void (*told)(struct nx__exchange *x);

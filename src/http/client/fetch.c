@@ -273,7 +273,7 @@ static nx_err upload(struct asking *a, struct nx__exchange *x)
     nx_stream *source = a->body.source;
     a->body.source = NULL;
     a->source_used = true;
-    return nx__upload_begin(&a->res->upload, x, source);
+    return nx__upload_stream(&a->res->upload, x, source);
 }
 
 /* There is an answer, and some of the request may not have gone yet. */

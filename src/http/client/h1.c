@@ -221,7 +221,12 @@ static nx_err finish(struct nx__exchange *base)
     struct exchange *x = (struct exchange *)base;
     if (x->base.sent) return NX_OK;
     if (x->to_send == NX__LENGTH_UNKNOWN) {
-        nx_err err = wire_write(x, nx_str("0\r\n\r\n"));
+        struct conn *c = conn_of(x);
+        NX_TRY(PUT(c, "0\r\n"));
+        for (size_t i = 0; i < base->sends_count; i++)
+            NX_TRY(put_field(c, base->sends[i].name, base->sends[i].value));
+        NX_TRY(PUT(c, "\r\n"));
+        nx_err err = out_write(x);
         if (err) return or_answered(x, err);
     } else if (x->to_send) {
         return broken(NX_EINVAL, "its body has fewer bytes than were announced");
@@ -503,6 +508,12 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     return NX_OK;
 }
 
+static bool come(const struct nx__exchange *base)
+{
+    const struct conn *c = conn_of((const struct exchange *)base);
+    return base->done || c->at < c->len || base->conn->wire->type->heard(base->conn->wire, false);
+}
+
 /* ---- The end */
 
 static void end(struct nx__exchange *base)
@@ -555,6 +566,7 @@ nx_err nx__client_h1(struct nx__client_conn **out, struct nx__wire *wire)
                                                     .finish = finish,
                                                     .head = head,
                                                     .read = read_piece,
+                                                    .come = come,
                                                     .told = told,
                                                     .end = end,
                                                     .room = room,

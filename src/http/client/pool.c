@@ -2,6 +2,7 @@
 #include "http/client/pool.h"
 
 #include "base/clock.h"
+#include "http/client/alternative.h"
 #include "net/fd.h"
 #include <errno.h>
 #include <stdio.h>
@@ -41,8 +42,15 @@ static nx_err origin_find(struct nx__client_pool *pool, const struct nx__way *wa
         *out = o;
         return NX_OK;
     }
-    struct nx__origin *o = calloc(1, sizeof *o + len + 1);
+    /* Through a proxy, or over a Unix socket, the host is reached in no other way. */
+    bool speaks = way->tls && !way->proxy_host.len && !way->unix_path.len;
+    struct nx__origin *o = calloc(1, sizeof *o + len + 1 + way->host.len);
     if (!o) return nx__error_set(NX_ENOMEM, "out of memory");
+    if (speaks) {
+        memcpy(o->key + len + 1, way->host.data, way->host.len);
+        o->host = nx_slice(o->key + len + 1, way->host.len);
+        o->port = way->port;
+    }
     nx__list_init(&o->free);
     o->key_len = len;
     memcpy(o->key, key, len + 1);
@@ -160,6 +168,14 @@ void nx__client_pool_settle(struct nx__client_conn *conn)
     if (!conn->broken || !is_idle) return;
     conn_drop(pool, conn);
     waiters_look(pool);
+}
+
+void nx__client_pool_told(const struct nx__client_conn *conn, nx_bytes origin, nx_bytes field)
+{
+    const struct nx__origin *own = conn->origin;
+    if (!own->pool->told || !own->host.len) return;
+    if (!origin.len || nx__alternative_is_origin(origin, own->host, own->port))
+        own->pool->told(own->pool, own->host, own->port, field);
 }
 
 void nx__client_pool_init(struct nx__client_pool *pool)

@@ -35,6 +35,8 @@ struct nx__origin {
     uint32_t waiting;     /* for a connection */
     uint32_t users;       /* who is getting one: the origin stays */
     struct nx__client_pool *pool;
+    nx_bytes host; /* whose word over TLS counts for the origin alone; empty: nobody's does */
+    uint16_t port;
     size_t key_len;
     char key[]; /* what tells it from others */
 };
@@ -47,6 +49,8 @@ struct nx__client_pool {
     uint32_t count, waiting; /* of connections, of waiters */
     uint32_t per_origin, most;
     nx_duration idle_deadline;
+    /* Told of what a host says of its alternative services beside its answers; NULL: nobody is. */
+    void (*told)(struct nx__client_pool *pool, nx_bytes host, uint16_t port, nx_bytes field);
     struct nx__timer timer; /* closes what is idle for too long */
     bool no_loop;           /* the thread has ended */
 };
@@ -74,6 +78,11 @@ void nx__client_pool_give(struct nx__client_pool *pool, struct nx__client_conn *
 /* Closes it where it is broken and idle: what a driver that hears of its connections by itself
  * says. Does not suspend. */
 void nx__client_pool_settle(struct nx__client_conn *conn);
+
+/* The peer has said where else an origin is (RFC 7838 4); empty: that of the exchange which it was
+ * said about. Others than the connection's own are not its to speak for, and nothing is kept of
+ * them. Does not suspend. */
+void nx__client_pool_told(const struct nx__client_conn *conn, nx_bytes origin, nx_bytes field);
 
 /* ---- connect.c */
 

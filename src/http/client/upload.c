@@ -9,22 +9,24 @@ enum { PIECE = 64 * 1024 };
 
 struct nx__upload {
     struct nx__exchange *x;
-    nx_stream *source;
+    nx_err (*next)(void *arg, nx_bytes *piece);
+    void *arg;
+    nx_stream *source; /* of a body from a stream, with memory for its pieces */
+    char *data;
     nx_fiber *fiber;           /* NULL: it has ended */
     struct nx__op *waiter;     /* who waits for that */
     struct nx__context failed; /* what it came to */
-    char *data;
 };
 
 static nx_err send_all(struct nx__upload *u)
 {
     const struct nx__client_driver *driver = u->x->conn->driver;
     for (;;) {
-        size_t len = 0;
-        nx_err err = nx_stream_read(u->source, u->data, PIECE, &len);
-        if (!err && len) err = driver->write(u->x, nx_slice(u->data, len));
+        nx_bytes piece = {0};
+        nx_err err = u->next(u->arg, &piece);
+        if (!err && piece.len) err = driver->write(u->x, piece);
         if (err) return err;
-        if (!len) return driver->finish(u->x);
+        if (!piece.len) return driver->finish(u->x);
     }
 }
 
@@ -43,23 +45,47 @@ static nx_err upload_main(void *arg)
     return NX_OK;
 }
 
-nx_err nx__upload_begin(struct nx__upload **out, struct nx__exchange *x, nx_stream *source)
+nx_err nx__upload_begin(struct nx__upload **out, struct nx__exchange *x,
+                        nx_err (*next)(void *arg, nx_bytes *piece), void *arg)
 {
     struct nx__upload *u = calloc(1, sizeof *u);
-    char *data = malloc(PIECE);
-    nx_fiber *fiber = u && data ? nx__fiber_new(upload_main, u, "fetch upload") : NULL;
+    nx_fiber *fiber = u ? nx__fiber_new(upload_main, u, "upload") : NULL;
     *out = NULL;
     if (!fiber) {
-        nx_err err = u && data ? nx__error_last()->code : NX_ENOMEM;
+        nx_err err = u ? nx__error_last()->code : NX_ENOMEM;
         free(u);
-        free(data);
-        nx_stream_close(source);
         return err == NX_ENOMEM ? nx__error_set(err, "out of memory") : err;
     }
-    *u = (struct nx__upload){.x = x, .source = source, .fiber = fiber, .data = data};
+    *u = (struct nx__upload){.x = x, .next = next, .arg = arg, .fiber = fiber};
     x->apart = true;
     nx__fiber_ready(fiber);
     *out = u;
+    return NX_OK;
+}
+
+static nx_err stream_next(void *arg, nx_bytes *piece)
+{
+    const struct nx__upload *u = arg;
+    size_t len = 0;
+    nx_err err = nx_stream_read(u->source, u->data, PIECE, &len);
+    *piece = nx_slice(u->data, len);
+    return err;
+}
+
+nx_err nx__upload_stream(struct nx__upload **out, struct nx__exchange *x, nx_stream *source)
+{
+    char *data = malloc(PIECE);
+    *out = NULL;
+    nx_err err = data ? nx__upload_begin(out, x, stream_next, NULL)
+                      : nx__error_set(NX_ENOMEM, "out of memory");
+    if (err) {
+        free(data);
+        nx_stream_close(source);
+        return err;
+    }
+    (*out)->arg = *out; /* its fiber has not begun */
+    (*out)->source = source;
+    (*out)->data = data;
     return NX_OK;
 }
 

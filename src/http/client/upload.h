@@ -1,4 +1,4 @@
-/* The body of a request from a stream, sent by a fiber of its own while the answer is read. */
+/* The body of a request, sent by a fiber of its own while the answer is read. */
 #ifndef NX__CLIENT_UPLOAD_H
 #define NX__CLIENT_UPLOAD_H
 
@@ -7,11 +7,16 @@
 
 struct nx__upload;
 
-/* Begins to send what the source gives, which it closes, also on failure. The exchange has begun.
- * What it comes to is in the exchange: sent, unsent, or neither where the
- * peer has enough. NX_ENOMEM, NX_ELIMIT, recorded. Does not suspend. */
+/* Begins to send what `next` gives, piece after piece until one is empty; each stays until the next
+ * call. It is called in the fiber of the upload's, and may suspend. The exchange has begun. What it
+ * comes to is in the exchange: sent, unsent, or neither where the peer has enough. NX_ENOMEM,
+ * NX_ELIMIT, recorded. Does not suspend. */
 NX_MUST_CHECK nx_err nx__upload_begin(struct nx__upload **out, struct nx__exchange *x,
-                                      nx_stream *source);
+                                      nx_err (*next)(void *arg, nx_bytes *piece), void *arg);
+
+/* The same for what a stream gives, which it closes, also on failure. */
+NX_MUST_CHECK nx_err nx__upload_stream(struct nx__upload **out, struct nx__exchange *x,
+                                       nx_stream *source);
 
 /* Waits until it has come to something. NX_ETIMEDOUT (the exchange's deadline), NX_ECANCELED.
  * Suspends. */

@@ -72,6 +72,14 @@ void nx__way_told(const nx_fetched *res, const nx_url *url)
                               nx__clock_monotonic());
 }
 
+void nx__way_told_beside(struct nx__client_pool *pool, nx_bytes host, uint16_t port, nx_bytes field)
+{
+    nx_client *client = nx__container_of(pool, nx_client, pool);
+    struct nx__alternative said;
+    if (nx__alternative_read(field, host, &said))
+        nx__alternatives_take(&client->alternatives, host, port, &said, 0, nx__clock_monotonic());
+}
+
 void nx__way_broken(nx_client *client, const nx_url *url)
 {
     nx__alternatives_broken(&client->alternatives, nx__url_host(url), url->port,

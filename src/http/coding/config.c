@@ -19,6 +19,27 @@ static const nx_tls_info *tls(nx_request *req)
     return wire->tls ? wire->tls(req) : NULL;
 }
 
+static nx_err early(nx_response *res, nx_bytes link)
+{
+    return res->req->coded->wire->early(res, link);
+}
+
+static bool read_all(const nx_request *req)
+{
+    const struct nx__coded *coded = req->coded;
+    return coded->ended || (!coded->decoder && coded->wire->read_all(req));
+}
+
+static nx_bytes trailers(const nx_request *req)
+{
+    return req->coded->wire->trailers(req);
+}
+
+static void moves(nx_request *req)
+{
+    req->coded->wire->moves(req);
+}
+
 static int descriptor(const nx_request *req)
 {
     return req->coded->wire->descriptor(req);
@@ -35,13 +56,17 @@ static const struct nx__http_driver driver = {
     .send_file = nx__coded_send_file,
     .write = nx__coded_write,
     .end = nx__coded_end,
+    .early = early,
     .read = nx__coded_read,
     .body = nx__coded_body,
+    .read_all = read_all,
+    .trailers = trailers,
     .peer = peer,
     .protocol = protocol,
     .tls = tls,
     .descriptor = descriptor,
     .leave = leave,
+    .moves = moves,
 };
 
 static void begin(nx_request *req)

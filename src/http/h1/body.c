@@ -3,7 +3,9 @@
 
 #include "base/arena.h"
 #include "base/syscall.h"
+#include "net/fd.h"
 #include <errno.h>
+#include <nexus/fiber.h>
 #include <sys/socket.h>
 
 /* The rate counts from here on: short bodies and slow starts are nobody's attack. */
@@ -60,6 +62,26 @@ static nx_err broken(struct nx__h1_request *req, nx_err err, const char *why)
     return err == NX_ERESET ? nx__error_status_set(400) : err; /* RFC 9112 8 */
 }
 
+/* Waits for more. Another fiber may wait meanwhile until the peer takes some of the answer. */
+static nx_err readable_wait(struct nx__h1_request *req)
+{
+    struct nx__h1_conn *conn = req->conn;
+    struct nx_loop *loop = nx__loop();
+    struct nx__timed_op wait = {.on = &conn->watch};
+    nx_duration before = loop->now;
+    req->reader = &wait;
+    int64_t result = nx__net_wait(&wait, loop, deadline(req));
+    req->reader = NULL;
+    req->body.waited += loop->now - before;
+    if (result == -ETIMEDOUT) {
+        nx__count(&conn->server->stats.timed_out, 1);
+        return broken(req, NX_ETIMEDOUT, "it did not come in time");
+    }
+    /* A fiber beside the handler's is told so when nobody wants more of the body. */
+    if (result && nx_fiber_current() == req->base.fiber) conn->close_after = true;
+    return nx__net_wait_error(result);
+}
+
 /* Reads up to `cap` bytes of what the peer sends, waiting for at least one. */
 static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t *got)
 {
@@ -75,10 +97,7 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
     }
     req->body.from_window = false;
     if (!req->body.started) req->body.started = nx__loop()->now;
-    if (req->expect_continue) {
-        req->expect_continue = false;
-        NX_TRY(nx__h1_send_all(conn, nx_str("HTTP/1.1 100 Continue\r\n\r\n"), (nx_bytes){0}));
-    }
+    if (req->expect_continue) NX_TRY(nx__h1_send_before_body(req));
     for (;;) {
         long n = nx__io_recv(&conn->io, data, cap);
         if (n > 0) {
@@ -96,18 +115,8 @@ static nx_err receive(struct nx__h1_request *req, char *data, size_t cap, size_t
             return broken(req, NX_ERESET, nx__errno_text((int)-n));
         }
         /* The answers before this one must not wait for a body that comes after them. */
-        if (nx__h1_shared->out_len) NX_TRY(nx__h1_send_all(conn, (nx_bytes){0}, (nx_bytes){0}));
-        nx_duration before = nx__loop()->now;
-        nx_err err = nx__wait_fd(&conn->watch, NX__READABLE, deadline(req));
-        req->body.waited += nx__loop()->now - before;
-        if (err == NX_ETIMEDOUT) {
-            nx__count(&conn->server->stats.timed_out, 1);
-            return broken(req, NX_ETIMEDOUT, "it did not come in time");
-        }
-        if (err) {
-            conn->close_after = true;
-            return err;
-        }
+        if (nx__h1_shared->out_len) NX_TRY(nx__h1_send_before_body(req));
+        NX_TRY(readable_wait(req));
     }
 }
 
@@ -264,9 +273,14 @@ bool nx__h1_discard(struct nx__h1_request *req)
     return true;
 }
 
-nx_bytes nx__h1_trailer(const nx_request *base, const char *name)
+bool nx__h1_read_all(const nx_request *base)
+{
+    return ((const struct nx__h1_request *)base)->body_done;
+}
+
+nx_bytes nx__h1_trailers(const nx_request *base)
 {
     const struct nx__h1_request *req = (const struct nx__h1_request *)base;
     if (!req->has_body || !req->body_done || !req->body.trailer) return (nx_bytes){0};
-    return nx__trailer_find(nx_slice(req->body.trailer, req->body.decoder.trailer_len), name);
+    return nx_slice(req->body.trailer, req->body.decoder.trailer_len);
 }

@@ -443,6 +443,10 @@ static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
 {
     struct nx__h1_conn *conn = nx__container_of(watch, struct nx__h1_conn, watch);
     if (nx__unlikely(events & NX__CLOSED)) conn->half_closed = true;
+    if (conn->req && conn->req->reader && events & (NX__READABLE | NX__HANGUP)) {
+        nx__op_complete(&conn->req->reader->op, 0);
+        conn->req->reader = NULL;
+    }
     if (nx__unlikely(conn->streaming)) {
         nx__h1_stream_ready(conn, events);
         return;
@@ -453,7 +457,10 @@ static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
     }
     if (nx__unlikely(conn->out.len)) {
         if (!(events & (NX__WRITABLE | NX__HANGUP))) return;
-        if (conn->req) return; /* its fiber sees to it */
+        if (conn->req) { /* its fiber sees to it, unless it waits for something else */
+            if (!conn->watch.waiter) (void)nx__h1_flush_kept(conn);
+            return;
+        }
         if (!nx__h1_flush_kept(conn) && !conn->broken) {
             nx__h1_list(conn, NX__CONN_WRITE);
             return;
@@ -586,6 +593,11 @@ static void leave(nx_request *base)
     base->response.state = NX__RESPONSE_DONE;
 }
 
+static void moves(nx_request *base)
+{
+    nx__h1_list(((struct nx__h1_request *)base)->conn, NX__CONN_HANDLER);
+}
+
 const struct nx__http_driver nx__h1_driver = {
     .send = nx__h1_send,
     .send_json = nx__h1_send_json,
@@ -595,12 +607,14 @@ const struct nx__http_driver nx__h1_driver = {
     .early = nx__h1_early,
     .read = nx__h1_read,
     .body = nx__h1_body,
-    .trailer = nx__h1_trailer,
+    .read_all = nx__h1_read_all,
+    .trailers = nx__h1_trailers,
     .peer = peer,
     .protocol = protocol,
     .tls = tls,
     .descriptor = descriptor,
     .leave = leave,
+    .moves = moves,
     .events = nx__h1_events,
     .hold = nx__h1_hold,
     .stream_send = nx__h1_stream_send,

@@ -66,7 +66,8 @@ struct nx__h1_body {
 struct nx__h1_request {
     nx_request base; /* first */
     struct nx__h1_conn *conn;
-    char *peer; /* its address, once asked for */
+    char *peer;                  /* its address, once asked for */
+    struct nx__timed_op *reader; /* who waits for its body, be it in another fiber than writes */
     uint8_t minor;
     bool keep_alive, head_method;
     bool expect_continue; /* the peer waits for our word before it sends */
@@ -138,6 +139,10 @@ void nx__h1_written(struct nx__h1_conn *conn);
 
 /* The connection gives and takes nothing more. Returns NX_ERESET, recorded. */
 nx_err nx__h1_reset(struct nx__h1_conn *conn, int error);
+
+/* Sends what is in the shared output, and "100 Continue" behind it where the peer waits for that.
+ * Never suspends; what the peer does not take goes later. NX_ERESET: the connection is broken. */
+NX_MUST_CHECK nx_err nx__h1_send_before_body(struct nx__h1_request *req);
 
 /* Puts the head of an answer with so many bytes into the shared output. `*body` tells whether they
  * are to be sent: with no status or method that has none. Else the answer is done. May suspend. */
@@ -213,7 +218,8 @@ bool nx__h1_tunnel_stop(struct nx__conn *base);
 
 nx_err nx__h1_read(nx_request *req, nx_bytes *chunk);
 nx_err nx__h1_body(nx_request *req, nx_bytes *body);
-nx_bytes nx__h1_trailer(const nx_request *req, const char *name);
+bool nx__h1_read_all(const nx_request *req);
+nx_bytes nx__h1_trailers(const nx_request *req);
 
 /* Reads and drops what the handler left of the body; false when that is too much or fails. May
  * suspend. */

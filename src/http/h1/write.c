@@ -216,6 +216,24 @@ static bool has_field(const struct nx__fields *fields, const char *name)
     return false;
 }
 
+nx_err nx__h1_send_before_body(struct nx__h1_request *req)
+{
+    static const char go_on[] = "HTTP/1.1 100 Continue\r\n\r\n";
+    struct nx__h1_conn *conn = req->conn;
+    struct nx__h1_shared *shared = nx__h1_shared;
+    /* Who has the head of the answer already does not wait any more. */
+    bool wanted = req->expect_continue && req->base.response.state == NX__RESPONSE_OPEN;
+    req->expect_continue = false;
+    if (wanted && shared->out_len + sizeof go_on > NX__H1_SCRATCH && !nx__h1_flush(conn))
+        return nx__h1_reset(conn, EPIPE);
+    if (wanted) {
+        put(shared->out + shared->out_len, LITERAL(go_on));
+        shared->out_len += sizeof go_on - 1;
+    }
+    if (shared->out_len && !nx__h1_flush(conn)) return nx__h1_reset(conn, EPIPE);
+    return NX_OK;
+}
+
 enum framing { FRAMING_LENGTH, FRAMING_CHUNKED, FRAMING_CLOSE, FRAMING_NONE };
 
 /* Status, content type and date, where the fields of the answer don't bring the latter two. */

@@ -323,9 +323,12 @@ nx_err nx__h2_write(nx_response *res, nx_bytes piece)
     bool none = req->head_method || bodiless(res->status);
     if (res->state == NX__RESPONSE_OPEN) {
         if (!res->content_type) res->content_type = &nx__type_bytes;
-        NX_TRY(head_submit(res, UINT64_MAX, !none));
+        NX_TRY(head_submit(res, res->length_known ? res->length : UINT64_MAX, !none));
         res->state = NX__RESPONSE_STREAMING;
     }
+    if (res->length_known && piece.len > res->length - res->sent)
+        return nx__error_set(NX_EINVAL,
+                             "cannot answer: the body has more bytes than were announced");
     if (!piece.len || none)
         return req->stream->reset || (req->stream->closed && !none) ? gone() : NX_OK;
     NX_TRY(out_put(req, piece, false));
@@ -337,10 +340,16 @@ nx_err nx__h2_end(nx_response *res)
 {
     struct nx__h2_request *req = of(res);
     struct nx__h2_stream *stream = req->stream;
+    bool none = req->head_method || bodiless(res->status);
+    if (res->length_known && !none && res->sent != res->length)
+        return nx__error_set(NX_EINVAL,
+                             "cannot answer: the body has fewer bytes than were announced");
+    if (res->state == NX__RESPONSE_OPEN && res->length_known)
+        return nx__h2_send_head(res, res->length, &(bool){false});
     if (res->state == NX__RESPONSE_OPEN) return nx__h2_send(res, (nx_bytes){0});
     res->state = NX__RESPONSE_DONE;
     if (nx__unlikely(res->events)) nx__h2_stream_over(stream);
-    if (req->head_method || bodiless(res->status)) return NX_OK;
+    if (none) return NX_OK;
     if (res->trailers.count) return out_put(req, (nx_bytes){0}, true);
     if (stream->reset || stream->closed) return gone();
     return nx__h2_put_copy(stream, (nx_bytes){0}, true) ? NX_OK : no_memory(stream);

@@ -157,10 +157,16 @@ nx_err nx__h2_body(nx_request *base, nx_bytes *body)
     return NX_OK;
 }
 
-nx_bytes nx__h2_trailer(const nx_request *base, const char *name)
+bool nx__h2_read_all(const nx_request *base)
+{
+    const struct nx__h2_stream *stream = of(base)->stream;
+    return stream->in_end && !stream->in.len;
+}
+
+nx_bytes nx__h2_trailers(const nx_request *base)
 {
     const struct nx__h2_request *req = of(base);
     const struct nx__h2_stream *stream = req->stream;
     if (!req->trailer || !stream->in_end || stream->in.len) return (nx_bytes){0};
-    return nx__trailer_find(nx_slice(req->trailer, req->trailer_len), name);
+    return nx_slice(req->trailer, req->trailer_len);
 }

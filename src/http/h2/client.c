@@ -144,6 +144,12 @@ static nx_err finish(struct nx__exchange *base)
     if (base->sent) return NX_OK;
     if (x->to_send && x->to_send != NX__LENGTH_UNKNOWN)
         return broken(NX_EINVAL, "its body has fewer bytes than were announced");
+    if (base->sends_count) {
+        x->trailers = nx__arena_alloc(base->arena, base->sends_count * sizeof *x->trailers);
+        if (!x->trailers) return broken(NX_ENOMEM, "out of memory");
+        for (size_t i = 0; i < base->sends_count; i++)
+            x->trailers[i] = nv(base->sends[i].name, base->sends[i].value);
+    }
     NX_TRY(out_put(x, (nx_bytes){0}, true));
     base->sent = true;
     x->head_until = nx__exchange_until(&x->base, base->head_deadline);
@@ -224,6 +230,12 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
     return NX_OK;
 }
 
+static bool come(const struct nx__exchange *base)
+{
+    const struct nx__h2_exchange *x = (const struct nx__h2_exchange *)base;
+    return base->done || x->in.len || x->in_end || x->closed;
+}
+
 static void told(struct nx__exchange *base)
 {
     nx__h2_client_wake((struct nx__h2_exchange *)base);
@@ -260,12 +272,14 @@ _Static_assert(sizeof(struct nx__h2_exchange) <= NX__EXCHANGE_MOST, "grow NX__EX
 
 const struct nx__client_driver nx__h2_client_driver = {
     .name = "HTTP/2",
+    .streams = true,
     .exchange_size = sizeof(struct nx__h2_exchange),
     .begin = begin,
     .write = write_piece,
     .finish = finish,
     .head = head,
     .read = read_piece,
+    .come = come,
     .told = told,
     .end = end,
     .room = nx__h2_client_room,

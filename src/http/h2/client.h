@@ -37,6 +37,7 @@ struct nx__h2_exchange {
     struct nx__timed_op *sender; /* that the peer takes what is sent */
     nx_bytes out;                /* to be sent next, the caller's */
     char *kept;                  /* or what is left of it, once there is an answer */
+    nghttp2_nv *trailers;        /* that follow it */
     bool out_end, deferred, out_sent;
     bool to_head, whole;
     bool closed;   /* the session does not know it any more */

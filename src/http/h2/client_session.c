@@ -33,6 +33,11 @@ nghttp2_ssize nx__h2_client_data(nghttp2_session *session, int32_t id, uint8_t *
     if (!x->out.len) {
         if (x->out_end) {
             *flags |= NGHTTP2_DATA_FLAG_EOF;
+            if (x->trailers) {
+                *flags |= NGHTTP2_DATA_FLAG_NO_END_STREAM;
+                if (nghttp2_submit_trailer(session, id, x->trailers, x->base.sends_count))
+                    return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
+            }
             x->out_sent = true;
         }
         nx__h2_client_wake(x);
@@ -76,6 +81,13 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     struct nx__h2_client *c = user_data;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         c->last = c->base.broken = true;
+        return 0;
+    }
+    if (frame->hd.type == NGHTTP2_ALTSVC) {
+        /* nghttp2 drops those of a stream that have an origin, and others that have none. */
+        const nghttp2_ext_altsvc *said = frame->ext.payload;
+        nx__client_pool_told(&c->base, nx_slice((const char *)said->origin, said->origin_len),
+                             nx_slice((const char *)said->field_value, said->field_value_len));
         return 0;
     }
     if (frame->hd.type != NGHTTP2_HEADERS && frame->hd.type != NGHTTP2_DATA) return 0;
@@ -151,6 +163,7 @@ nx_err nx__h2_client_session(struct nx__h2_client *c)
         nghttp2_option_set_max_settings(option, SETTINGS_ENTRIES);
         nghttp2_option_set_max_outbound_ack(option, ACKS);
         nghttp2_option_set_max_continuations(option, CONTINUATIONS);
+        nghttp2_option_set_builtin_recv_extension_type(option, NGHTTP2_ALTSVC);
         bad =
             nghttp2_session_client_new2(&c->session, callbacks, c, option) ||
             nghttp2_submit_settings(c->session, 0, settings, sizeof settings / sizeof *settings) ||

@@ -290,7 +290,8 @@ bool nx__h2_put_copy(struct nx__h2_stream *stream, nx_bytes bytes, bool end);
 
 nx_err nx__h2_read(nx_request *req, nx_bytes *chunk);
 nx_err nx__h2_body(nx_request *req, nx_bytes *body);
-nx_bytes nx__h2_trailer(const nx_request *req, const char *name);
+bool nx__h2_read_all(const nx_request *req);
+nx_bytes nx__h2_trailers(const nx_request *req);
 
 /* Bytes of a body have come. Non-zero when memory is out. */
 int nx__h2_body_come(struct nx__h2_stream *stream, const uint8_t *data, size_t len);

@@ -367,6 +367,11 @@ static void leave(nx_request *base)
     base->response.state = NX__RESPONSE_DONE;
 }
 
+static void moves(nx_request *base)
+{
+    nx__h2_stream_list(((struct nx__h2_request *)base)->stream, NX__CONN_HANDLER);
+}
+
 const struct nx__http_driver nx__h2_driver = {
     .send = nx__h2_send,
     .send_json = nx__h2_send_json,
@@ -376,7 +381,8 @@ const struct nx__http_driver nx__h2_driver = {
     .early = nx__h2_early,
     .read = nx__h2_read,
     .body = nx__h2_body,
-    .trailer = nx__h2_trailer,
+    .read_all = nx__h2_read_all,
+    .trailers = nx__h2_trailers,
     .peer = peer,
     .protocol = protocol,
     .tls = tls,
@@ -384,6 +390,7 @@ const struct nx__http_driver nx__h2_driver = {
     .tunnel_asked = nx__h2_tunnel_asked,
     .descriptor = descriptor,
     .leave = leave,
+    .moves = moves,
     .events = nx__h2_events,
     .hold = nx__h2_hold,
     .stream_send = nx__h2_stream_send,

@@ -140,9 +140,15 @@ nx_err nx__h3_body(nx_request *base, nx_bytes *body)
     return NX_OK;
 }
 
-nx_bytes nx__h3_request_trailer(const nx_request *base, const char *name)
+bool nx__h3_read_all(const nx_request *base)
+{
+    const struct nx__h3_stream *stream = ((const struct nx__h3_request *)base)->stream;
+    return stream->in_end && !stream->in.len;
+}
+
+nx_bytes nx__h3_request_trailers(const nx_request *base)
 {
     const struct nx__h3_stream *stream = ((const struct nx__h3_request *)base)->stream;
     if (!stream->in_end || !stream->trailer.len) return (nx_bytes){0};
-    return nx__trailer_find(nx_slice(stream->trailer.data, stream->trailer.len), name);
+    return nx_slice(stream->trailer.data, stream->trailer.len);
 }

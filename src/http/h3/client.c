@@ -54,6 +54,7 @@ static int recv_header(nghttp3_conn *h3, int64_t id, int32_t token, nghttp3_rcbu
     struct nx__h3_exchange *x = exchange_of(stream_user);
     nx_bytes n = slice(name), v = slice(value);
     (void)h3, (void)id, (void)token, (void)flags, (void)user;
+    if (!s) return 0;
     s->expanded += n.len + v.len;
     /* Nobody has to decode for ever what was refused long ago. */
     if (s->expanded > NX__H3_EXPANDED_MOST) return NGHTTP3_ERR_CALLBACK_FAILURE;

@@ -39,6 +39,7 @@ struct nx__h3_asked {
     struct nx__h3_out out;
     size_t expanded; /* bytes of its field sections */
     bool over;       /* nothing follows what is in `out` */
+    bool trailers;   /* but trailers */
     bool waits;      /* nghttp3 was told that there is nothing */
 };
 

@@ -112,6 +112,7 @@ static nghttp3_ssize pull(nghttp3_conn *h3, int64_t id, nghttp3_vec *vec, size_t
     if (s->out.pulled || (x && x->rest.len && count)) return (nghttp3_ssize)count;
     if (s->over && !(x && x->rest.len)) {
         *flags |= NGHTTP3_DATA_FLAG_EOF;
+        if (s->trailers) *flags |= NGHTTP3_DATA_FLAG_NO_END_STREAM;
     } else if (!count) {
         s->waits = true;
         return NGHTTP3_ERR_WOULDBLOCK;
@@ -146,6 +147,9 @@ bool nx__h3_exchange_submit(struct nx__h3_exchange *x)
     if (nghttp3_conn_submit_request(c->end.h3, s->id, x->fields, x->field_count,
                                     x->body ? &reader : NULL, s)) {
         x->base.begun = false;
+        /* Without memory it may know the stream all the same. */
+        NX_IGNORE(nghttp3_conn_set_stream_user_data(c->end.h3, s->id, NULL));
+        nghttp3_conn_shutdown_stream_write(c->end.h3, s->id);
         nx__quic_reset(c->quic, s->id, NGHTTP3_H3_REQUEST_CANCELLED);
         nx__quic_stop_sending(c->quic, s->id, NGHTTP3_H3_REQUEST_CANCELLED);
         nx__h3_asked_free(s);
@@ -262,6 +266,22 @@ static nx_err write_piece(struct nx__exchange *base, nx_bytes piece)
     return NX_OK;
 }
 
+static nx_err trailers_put(struct nx__h3_exchange *x)
+{
+    const struct nx__exchange *base = &x->base;
+    struct nx__h3_asked *s = x->stream;
+    nghttp3_nv *fields = nx__arena_alloc(base->arena, base->sends_count * sizeof *fields);
+    if (!fields) return broken(NX_ENOMEM, "out of memory");
+    for (size_t i = 0; i < base->sends_count; i++)
+        fields[i] = nx__h3_nv(base->sends[i].name, base->sends[i].value);
+    int err =
+        nghttp3_conn_submit_trailers(nx__h3_conn_of(x)->end.h3, s->id, fields, base->sends_count);
+    if (err == NGHTTP3_ERR_NOMEM) return broken(NX_ENOMEM, "out of memory");
+    if (err) return broken(NX_ERESET, "the request has been ended");
+    s->trailers = true;
+    return NX_OK;
+}
+
 static nx_err finish(struct nx__exchange *base)
 {
     struct nx__h3_exchange *x = (struct nx__h3_exchange *)base;
@@ -269,6 +289,7 @@ static nx_err finish(struct nx__exchange *base)
     if (x->to_send && x->to_send != NX__LENGTH_UNKNOWN)
         return broken(NX_EINVAL, "its body has fewer bytes than were announced");
     NX_TRY(out_check(x));
+    if (base->sends_count) NX_TRY(trailers_put(x));
     x->stream->over = true;
     nx__h3_asked_resume(x->stream);
     base->sent = true;
@@ -378,6 +399,12 @@ static nx_err read_piece(struct nx__exchange *base, nx_bytes *piece)
 
 /* ---- The end */
 
+static bool come(const struct nx__exchange *base)
+{
+    const struct nx__h3_exchange *x = (const struct nx__h3_exchange *)base;
+    return base->done || x->in.len || x->in_end || x->failed;
+}
+
 static void told(struct nx__exchange *base)
 {
     nx__h3_exchange_wake((struct nx__h3_exchange *)base);
@@ -411,6 +438,7 @@ static bool alive(struct nx__client_conn *conn)
 }
 
 const struct nx__client_driver nx__h3_client_driver = {.name = "HTTP/3",
+                                                       .streams = true,
                                                        .exchange_size =
                                                            sizeof(struct nx__h3_exchange),
                                                        .begin = begin,
@@ -418,6 +446,7 @@ const struct nx__client_driver nx__h3_client_driver = {.name = "HTTP/3",
                                                        .finish = finish,
                                                        .head = head,
                                                        .read = read_piece,
+                                                       .come = come,
                                                        .told = told,
                                                        .end = end,
                                                        .room = room,

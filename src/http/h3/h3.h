@@ -150,6 +150,8 @@ void nx__h3_turn(struct nx__h3_stream *stream);
 /* Tells the peer that neither direction goes on. */
 void nx__h3_cut(struct nx__h3_stream *stream, uint64_t code);
 void nx__h3_timer(struct nx__h3_stream *stream, nx_duration at);
+/* The handler's deadline counts from now on. */
+void nx__h3_handler_timer(struct nx__h3_stream *stream);
 /* Nobody adds to the answer any more: its peer has write_deadline for what is left. */
 void nx__h3_rest(struct nx__h3_stream *stream);
 /* The request has ended. */
@@ -198,7 +200,8 @@ bool nx__h3_body_add(struct nx__h3_stream *stream, const uint8_t *data, size_t l
 void nx__h3_credit(struct nx__h3_stream *stream, size_t len);
 /* Gives credit for what is in memory and will not be read. */
 void nx__h3_body_drop(struct nx__h3_stream *stream);
-nx_bytes nx__h3_request_trailer(const nx_request *req, const char *name);
+bool nx__h3_read_all(const nx_request *req);
+nx_bytes nx__h3_request_trailers(const nx_request *req);
 
 /* ---- stream.c: streams of events */
 

@@ -343,8 +343,5 @@ void nx__h3_begin(struct nx__h3_stream *stream)
     }
     stream->req = req;
     nx__fiber_resume(base->fiber);
-    if (stream->req && !stream->streaming && !stream->tunnel)
-        nx__h3_timer(stream, o->handler_deadline == NX_FOREVER
-                                 ? NX_FOREVER
-                                 : server->loop->now + o->handler_deadline);
+    if (stream->req && !stream->streaming && !stream->tunnel) nx__h3_handler_timer(stream);
 }

@@ -297,6 +297,11 @@ static void leave(nx_request *base)
     base->response.state = NX__RESPONSE_DONE;
 }
 
+static void moves(nx_request *base)
+{
+    nx__h3_handler_timer(((struct nx__h3_request *)base)->stream);
+}
+
 const struct nx__http_driver nx__h3_driver = {
     .send = nx__h3_send,
     .send_json = nx__h3_send_json,
@@ -306,11 +311,13 @@ const struct nx__http_driver nx__h3_driver = {
     .early = nx__h3_early,
     .read = nx__h3_read,
     .body = nx__h3_body,
-    .trailer = nx__h3_request_trailer,
+    .read_all = nx__h3_read_all,
+    .trailers = nx__h3_request_trailers,
     .peer = peer,
     .protocol = protocol,
     .descriptor = descriptor,
     .leave = leave,
+    .moves = moves,
     .events = nx__h3_events,
     .hold = nx__h3_hold,
     .stream_send = nx__h3_stream_send,

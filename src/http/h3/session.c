@@ -118,6 +118,11 @@ static nx_duration after(const struct nx__h3_stream *stream, nx_duration span)
     return span == NX_FOREVER ? NX_FOREVER : stream->server->loop->now + span;
 }
 
+void nx__h3_handler_timer(struct nx__h3_stream *stream)
+{
+    nx__h3_timer(stream, after(stream, stream->server->options.handler_deadline));
+}
+
 void nx__h3_cut(struct nx__h3_stream *stream, uint64_t code)
 {
     struct nx__h3_session *session = stream->session;

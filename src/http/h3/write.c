@@ -288,9 +288,12 @@ nx_err nx__h3_write(nx_response *res, nx_bytes piece)
     struct nx__h3_stream *stream = of(res);
     bool sends;
     if (res->state == NX__RESPONSE_OPEN) {
-        NX_TRY(submit(res, UINT64_MAX, &sends));
+        NX_TRY(submit(res, res->length_known ? res->length : UINT64_MAX, &sends));
         res->state = NX__RESPONSE_STREAMING;
     }
+    if (res->length_known && piece.len > res->length - res->sent)
+        return nx__error_set(NX_EINVAL,
+                             "cannot answer: the body has more bytes than were announced");
     if (nx__h3_broken(stream)) return reset();
     if (stream->out_over) return NX_OK; /* it has no body */
     NX_TRY(put(stream, piece));
@@ -316,6 +319,15 @@ static nx_err trailers(nx_response *res)
 nx_err nx__h3_end(nx_response *res)
 {
     struct nx__h3_stream *stream = of(res);
+    bool none = bodiless(res->status) || ((struct nx__h3_request *)res->req)->head_method;
+    if (res->length_known && !none && res->sent != res->length)
+        return nx__error_set(NX_EINVAL,
+                             "cannot answer: the body has fewer bytes than were announced");
+    if (res->state == NX__RESPONSE_OPEN && res->length_known) {
+        NX_TRY(submit(res, res->length, &(bool){false}));
+        res->state = NX__RESPONSE_DONE;
+        return NX_OK;
+    }
     if (res->state == NX__RESPONSE_OPEN) return nx__h3_send(res, (nx_bytes){0});
     res->state = NX__RESPONSE_DONE;
     if (nx__h3_broken(stream)) return reset();

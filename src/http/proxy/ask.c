@@ -14,6 +14,7 @@ nx_err nx__upstream_take(const struct nx__proxying *of, const struct nx__upstrea
                                 .trust = of->trust,
                                 .tls_name = nx_str(of->tls_name),
                                 .version = alone ? NX_HTTP_1 : o->version,
+                                .h3_port = !alone && o->version == NX_HTTP_3 ? u->port : 0,
                                 .host = nx_str(u->host),
                                 .port = u->port,
                                 .unix_path = nx_str(u->unix_path)};

@@ -107,9 +107,46 @@ nx_err nx__proxy_request_fields(nx_request *req, const nx_proxy_options *o, stru
     return NX_OK;
 }
 
+bool nx__proxy_takes_trailers(const nx_request *req)
+{
+    nx_bytes name, value;
+    for (size_t i = 0; nx_request_header_at(req, i, &name, &value); i++) {
+        size_t at = 0, len;
+        const char *coding;
+        if (!nx__text_ieq(name, "te")) continue;
+        while (nx__h1_next_element(value.data, value.len, &at, &coding, &len))
+            if (NX__ASCII_IS(coding, len, "trailers")) return true;
+    }
+    return false;
+}
+
+nx_err nx__proxy_request_trailers(nx_request *req, struct nx__fields *out)
+{
+    nx_bytes lines = req->driver->trailers(req);
+    const char *line = lines.data, *end = line + lines.len, *next;
+    size_t most = 0;
+    for (size_t i = 0; i < lines.len; i++) most += lines.data[i] == '\n';
+    *out = (struct nx__fields){0};
+    if (!most) return NX_OK;
+    out->items = nx__arena_alloc(nx__request_arena(req), most * sizeof *out->items);
+    if (!out->items) return nx__error_set(NX_ENOMEM, "cannot ask the upstream: out of memory");
+    for (; line < end && (next = memchr(line, '\n', (size_t)(end - line))); line = next + 1) {
+        struct nx__h1_header h;
+        size_t len = (size_t)(next - line);
+        if (len && line[len - 1] == '\r') len--;
+        if (!nx__h1_parse_field(line, len, &h)) continue;
+        nx_bytes name = nx_slice(line + h.name_off, h.name_len);
+        if (nx__hop_by_hop(name, (nx_bytes){0}) || is_claim(name)) continue;
+        out->items[out->count++] =
+            (struct nx__field){.name = name, .value = nx_slice(line + h.value_off, h.value_len)};
+    }
+    return NX_OK;
+}
+
+/* What goes no further. Where else the upstream is (RFC 7838) is nothing to a client of ours. */
 static bool of_connection(const struct nx__answer *answer, nx_bytes name)
 {
-    if (nx__hop_by_hop(name, (nx_bytes){0})) return true;
+    if (nx__hop_by_hop(name, (nx_bytes){0}) || nx__text_ieq(name, "alt-svc")) return true;
     for (uint32_t i = 0; i < answer->field_count; i++)
         if (nx__text_ieq(answer->fields[i].name, "connection") &&
             nx__hop_by_hop(name, answer->fields[i].value))

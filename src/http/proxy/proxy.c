@@ -2,6 +2,7 @@
 #include "http/proxy/proxy.h"
 
 #include "base/clock.h"
+#include "http/coding/coding.h"
 #include "http/data.h"
 #include "http/h1/parse.h"
 #include "http/h1/syntax.h"
@@ -32,9 +33,12 @@ struct passing {
     struct nx__fields fields;
     struct nx__upstream *upstream;
     struct nx__exchange *x;
+    struct nx__upload *upload; /* of the exchange: sends the request's body; NULL: nothing */
+    struct nx__fields trailers;
     struct nx__answer answer;
-    nx_bytes upgrade;  /* protocols that the client would change to */
-    nx_bytes first;    /* piece of the body that has been read already */
+    nx_bytes upgrade; /* protocols that the client would change to */
+    nx_bytes first;   /* piece of the body that has been read already */
+    bool takes_trailers;
     bool body_touched; /* some of the request's body has been read */
     bool peer_failed;  /* what has failed is the client's, not the upstream's */
 };
@@ -65,49 +69,73 @@ static nx_err target_make(const struct passing *p, nx_bytes *out)
     return NX_OK;
 }
 
-/* The length of the request's body, as it is told. Where a protocol tells none, the first piece
- * does.
- */
+/* The next piece of the request's body, encoded as it came. */
+static nx_err body_read(struct passing *p, nx_bytes *piece)
+{
+    nx_request *req = p->req;
+    if (req->body_whole) return nx_request_read(req, piece); /* which says what is wrong with it */
+    req->body_streamed = true;
+    const struct nx__http_driver *wire = req->coded ? req->coded->wire : req->driver;
+    nx_err err = wire->read(req, piece);
+    p->peer_failed = err != NX_OK;
+    wire->moves(req);
+    return err;
+}
+
+/* The length of the request's body, as it is told. Where a protocol tells none, there may be any:
+ * who speaks first is not ours to say. */
 static nx_err body_length(struct passing *p, uint64_t *out)
 {
     nx_request *req = p->req;
     nx_bytes length = nx_request_header(req, "content-length");
-    bool told = req->driver->protocol(req).len >= 7 &&
-                memcmp(req->driver->protocol(req).data, "HTTP/1.", 7) == 0;
     *out = NX__LENGTH_NONE;
     /* The parser has seen to it that it is a number. */
     if (length.data && nx__h1_parse_length(length.data, length.len, out)) return NX_OK;
-    if (told) {
-        if (nx_request_header(req, "transfer-encoding").data) *out = NX__LENGTH_UNKNOWN;
-        return NX_OK;
-    }
     if (!p->body_touched) {
-        nx_err err = nx_request_read(req, &p->first);
-        p->peer_failed = err != NX_OK;
-        if (err) return err;
+        if (req->driver->read_all(req)) return NX_OK;
+        /* These have one so seldom that servers may refuse it: the first piece tells. */
+        bool seldom = nx_bytes_is(req->method, "GET") || nx_bytes_is(req->method, "HEAD");
+        if (seldom) NX_TRY(body_read(p, &p->first));
+        if (seldom && !p->first.len) return NX_OK;
+        p->body_touched = seldom;
     }
-    if (!p->first.len) return NX_OK;
-    p->body_touched = true;
     *out = NX__LENGTH_UNKNOWN;
     return NX_OK;
 }
 
 /* ---- One try */
 
-static nx_err upload(struct passing *p)
+/* In the upload's fiber. */
+static nx_err piece_next(void *arg, nx_bytes *piece)
 {
-    const struct nx__client_driver *driver = p->x->conn->driver;
-    nx_err err = NX_OK;
-    while (!err) {
-        nx_bytes piece = p->first;
-        p->body_touched = true;
-        p->first = (nx_bytes){0};
-        if (!piece.len) err = nx_request_read(p->req, &piece);
-        p->peer_failed = err != NX_OK;
-        if (err || !piece.len) break;
-        err = driver->write(p->x, piece);
-    }
-    return err ? err : driver->finish(p->x);
+    struct passing *p = arg;
+    *piece = p->first;
+    p->body_touched = true;
+    p->first = (nx_bytes){0};
+    if (piece->len) return NX_OK;
+    NX_TRY(body_read(p, piece));
+    if (piece->len) return NX_OK;
+    NX_TRY(nx__proxy_request_trailers(p->req, &p->trailers));
+    p->x->sends = p->trailers.items;
+    p->x->sends_count = p->trailers.count;
+    return NX_OK;
+}
+
+/* What of the request has not gone is not wanted any more. */
+static void upload_end(struct passing *p)
+{
+    nx__upload_end(p->upload);
+    p->upload = NULL;
+}
+
+/* Gives the exchange up, or what is left of it. */
+static void let(struct passing *p)
+{
+    struct nx__context kept;
+    memcpy(&kept, nx__context(), sizeof kept);
+    upload_end(p);
+    nx__upstream_let(p->x);
+    memcpy(nx__context(), &kept, sizeof kept);
 }
 
 static nx_err ask(struct passing *p, bool fresh, bool *reused)
@@ -118,19 +146,26 @@ static nx_err ask(struct passing *p, bool fresh, bool *reused)
     NX_TRY(body_length(p, &length));
     NX_TRY(
         nx__upstream_take(p->of, p->upstream, p->x, NX_FOREVER, p->upgrade.len > 0, fresh, reused));
+    /* Room for it has been left. In HTTP/1.1 trailers need no leave, in others gRPC asks for it. */
+    struct nx__fields *fields = &p->fields;
+    bool te = p->takes_trailers && p->x->conn->driver->streams;
+    if (te)
+        fields->items[fields->count] =
+            (struct nx__field){.name = nx_str("te"), .value = nx_str("trailers")};
     const struct nx__ask ask = {.method = nx_request_method(p->req),
                                 .scheme = nx_str(p->upstream->tls ? "https" : "http"),
                                 .authority = p->of->o.keep_host ? nx__request_own_host(p->req)
                                                                 : nx_str(p->upstream->authority),
                                 .target = target,
                                 .upgrade = p->upgrade.len > 0,
-                                .fields = p->fields.items,
-                                .field_count = p->fields.count,
+                                .fields = fields->items,
+                                .field_count = fields->count + te,
                                 .length = length};
     const struct nx__client_driver *driver = p->x->conn->driver;
     nx_err err = driver->begin(p->x, &ask);
-    if (!err && length != NX__LENGTH_NONE && length) err = upload(p);
-    if (err == NX_ECLOSED && !p->peer_failed) err = NX_OK; /* the answer says why */
+    if (!err && length != NX__LENGTH_NONE && length)
+        err = nx__upload_begin(&p->upload, p->x, piece_next, p);
+    if (err == NX_ECLOSED) err = NX_OK; /* the answer says why */
     if (!err) err = driver->head(p->x, &p->answer);
     return err;
 }
@@ -176,7 +211,7 @@ static nx_err try(struct passing *p, bool *again)
     nx_err err = ask(p, false, &reused);
     if (err && reused && err == NX_ERESET && !p->x->answering && may_repeat(method) &&
         !p->body_touched) {
-        nx__upstream_let(p->x);
+        let(p);
         err = ask(p, true, &reused);
     }
     bool untouched = !p->x->conn || !p->x->begun;
@@ -205,13 +240,10 @@ static nx_err answer_get(struct passing *p)
             nx__upstream_well(p->upstream);
             return NX_OK;
         }
-        struct nx__context kept;
-        memcpy(&kept, nx__context(), sizeof kept);
         if (!p->peer_failed && is_upstreams_fault(err) && err != NX_EPERM)
             nx__upstream_failed(b, p->upstream, now);
-        nx__upstream_let(p->x);
+        let(p);
         atomic_fetch_sub_explicit(&p->upstream->active, 1, memory_order_relaxed);
-        memcpy(nx__context(), &kept, sizeof kept);
         if (p->peer_failed) return err;
         if (!again || !left) return page(p, err);
     }
@@ -219,12 +251,21 @@ static nx_err answer_get(struct passing *p)
 
 /* ---- The answer */
 
+/* The answer is whole, and some of the request may not have gone: the upstream that still wants it
+ * gets it, for the sake of its connection. What becomes of that is nothing to the answer. */
+static void rest_pass(struct passing *p)
+{
+    if (p->upload && !p->x->enough) NX_IGNORE(nx__upload_wait(p->upload));
+}
+
 static nx_err answer_pass(struct passing *p)
 {
     const struct nx__client_driver *driver = p->x->conn->driver;
     nx_response *res = p->res;
     bool to_head = nx_bytes_is(nx_request_method(p->req), "HEAD");
+    if (p->x->enough) upload_end(p);
     if (p->answer.tunnel) {
+        if (p->upload) NX_TRY(nx__upload_wait(p->upload));
         nx_err err = nx__proxy_upgrade(res, p->upgrade, p->x, &p->answer);
         return err == NX_EPROTO ? page(p, err) : err;
     }
@@ -235,19 +276,27 @@ static nx_err answer_pass(struct passing *p)
         res->length_known = true;
     }
     bool empty = p->answer.empty;
+    /* A client may wait for the head before it says more. */
+    if (!empty && !driver->come(p->x)) NX_TRY(nx_response_write(res, (nx_bytes){0}));
     while (!empty) {
         nx_bytes piece;
         nx_err err = driver->read(p->x, &piece);
-        if (err) return page(p, err);
+        if (err) return p->peer_failed ? err : page(p, err);
         if (!piece.len) break;
         NX_TRY(nx_response_write(res, piece));
+        p->req->driver->moves(p->req);
     }
+    /* Behind no body at all, too. */
+    if (p->x->trailers.count && !to_head && !res->length_known)
+        NX_TRY(nx_response_write(res, (nx_bytes){0}));
     for (uint32_t i = 0; i < p->x->trailers.count; i++) {
         const struct nx__field *f = &p->x->trailers.items[i];
         const char *name = nx_copy(f->name), *value = nx_copy(f->value);
         nx_response_trailer(res, name, value);
     }
-    return nx_response_end(res);
+    NX_TRY(nx_response_end(res));
+    rest_pass(p);
+    return NX_OK;
 }
 
 static nx_err pass(nx_request *req, nx_response *res)
@@ -265,13 +314,11 @@ static nx_err pass(nx_request *req, nx_response *res)
     if (p.upgrade.len)
         p.fields.items[p.fields.count++] =
             (struct nx__field){.name = nx_str("upgrade"), .value = p.upgrade};
+    p.takes_trailers = nx__proxy_takes_trailers(req);
     NX_TRY(answer_get(&p));
     nx_err err = answer_pass(&p);
-    struct nx__context kept;
-    memcpy(&kept, nx__context(), sizeof kept);
-    nx__upstream_let(p.x);
+    let(&p);
     atomic_fetch_sub_explicit(&p.upstream->active, 1, memory_order_relaxed);
-    if (err) memcpy(nx__context(), &kept, sizeof kept);
     return err;
 }
 
@@ -297,6 +344,8 @@ static const char *upstreams_make(struct nx__proxying *p)
         const char *reason = nx__upstream_parse(&p->upstreams.items[i], p->o.upstreams[i]);
         if (reason) return reason;
         p->upstreams.count++;
+        if (p->o.version == NX_HTTP_3 && !p->upstreams.items[i].tls)
+            return "HTTP/3 (.version) is spoken to \"https:\" upstreams";
     }
     if (getrandom(p->upstreams.secret, sizeof p->upstreams.secret, 0) != sizeof p->upstreams.secret)
         return "there are no random numbers";
@@ -312,7 +361,7 @@ static const char *options_check(const nx_proxy_options *o, const char *prefix)
     if (strlen(prefix) > NX__ROUTER_MAX_PATH - sizeof REST) return "the path is too long";
     if (o->balance > NX_PROXY_HASH) return "there is no such .balance";
     if (o->health_path && *o->health_path != '/') return ".health_path does not begin with /";
-    if (o->version > NX_HTTP_2) return "there is no such .version";
+    if (o->version > NX_HTTP_3) return "there is no such .version";
     if (o->tls_name && !*o->tls_name) return ".tls_name is empty";
     if (!o->cert != !o->key) return ".cert and .key belong together";
     return NULL;

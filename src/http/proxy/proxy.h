@@ -85,6 +85,13 @@ bool nx__hop_by_hop(nx_bytes name, nx_bytes connection);
 NX_MUST_CHECK nx_err nx__proxy_request_fields(nx_request *req, const nx_proxy_options *o,
                                               struct nx__fields *out);
 
+/* The client has said that it takes trailers. */
+bool nx__proxy_takes_trailers(const nx_request *req);
+
+/* The trailers of the request, whose body has been read to its end, for the upstream; in the
+ * request's memory. NX_ENOMEM, recorded. */
+NX_MUST_CHECK nx_err nx__proxy_request_trailers(nx_request *req, struct nx__fields *out);
+
 /* The fields of the answer, onto ours. */
 void nx__proxy_answer_fields(nx_response *res, const struct nx__answer *answer);
 

@@ -247,13 +247,20 @@ static nx_err peek(nx_request *req, nx_response *res, void *context)
     return nx_http_next(req, res);
 }
 
+/* Milliseconds that a test asks for. */
+static nx_duration span(const char *name, long otherwise)
+{
+    const char *ms = getenv(name);
+    return NX_MS(ms ? strtol(ms, NULL, 10) : otherwise);
+}
+
 int main(int argc, char **argv)
 {
     static nx_http_server *server;
     server =
         nx_http_server_new(.port = (uint16_t)(argc > 1 ? strtol(argv[1], NULL, 10) : 3000),
-                           .stop_delay = NX_MS(400), .workers = several(),
-                           .head_deadline = NX_MS(1500),
+                           .stop_delay = span("STOP_MS", 400), .workers = several(),
+                           .head_deadline = span("HEAD_MS", 60000),
                            .pages = argc > 2 && strcmp(argv[2], "text") == 0 ? NX_HTTP_PAGES_TEXT
                                                                              : NX_HTTP_PAGES_JSON);
     nx_http_set_app(server, "server");

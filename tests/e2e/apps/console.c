@@ -7,9 +7,8 @@ static int ticks;
 
 static nx_err ticker(void *arg)
 {
-    (void)arg;
     for (;;) {
-        ticks++;
+        if (++ticks == 11 && arg) nx_eprintln("11 ticks");
         NX_TRY(nx_sleep(NX_MS(5)));
     }
 }
@@ -168,7 +167,7 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
     nx_fiber *fiber;
-    NX_TRY(nx_spawn(&fiber, ticker, NULL));
+    NX_TRY(nx_spawn(&fiber, ticker, argc > 2 && strcmp(argv[2], "tell") == 0 ? &ticks : NULL));
     nx_err err = strcmp(what, "styles") == 0     ? styles()
                  : strcmp(what, "table") == 0    ? table()
                  : strcmp(what, "tables") == 0   ? tables()

@@ -214,7 +214,7 @@ int main(int argc, char **argv)
     server =
         brief ? nx_http_server_new(.port = port, .heartbeat = NX_MS(300), .write_deadline = NX_S(1),
                                    .handler_deadline = NX_MS(500), .workers = several())
-              : nx_http_server_new(.port = port, .drain_deadline = NX_S(5), .workers = several());
+              : nx_http_server_new(.port = port, .drain_deadline = NX_S(20), .workers = several());
     topic = nx_topic_new();
     nx_http_compress(server); /* not these */
     nx_http_route(server, "GET", "/", root);

@@ -51,7 +51,7 @@ static nx_err through(nx_request *req, nx_response *res)
 static nx_err held(nx_request *req, nx_response *res)
 {
     nx_bytes body;
-    NX_TRY(nx_sleep(NX_MS(700))); /* the peer is held back meanwhile */
+    NX_TRY(nx_sleep(NX_S(3))); /* the peer is held back meanwhile */
     NX_TRY(nx_request_body(req, &body));
     return nx_response_json(res, nx_obj("length", (int64_t)body.len));
 }
@@ -164,6 +164,7 @@ int main(int argc, char **argv)
         if (strcmp(argv[i], "early") == 0) options.h3_early = true;
         if (strncmp(argv[i], "qlog=", 5) == 0) options.h3_qlog = argv[i] + 5;
         if (strncmp(argv[i], "workers=", 8) == 0) options.workers = (uint32_t)atoi(argv[i] + 8);
+        if (strncmp(argv[i], "head-ms=", 8) == 0) options.head_deadline = NX_MS(atoi(argv[i] + 8));
         if (strncmp(argv[i], "handler-ms=", 11) == 0)
             options.handler_deadline = NX_MS(atoi(argv[i] + 11));
         if (strncmp(argv[i], "files=", 6) == 0) files = argv[i] + 6;

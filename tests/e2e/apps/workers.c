@@ -33,7 +33,7 @@ static nx_err start(void **state, void *context)
         free(s);
         return nx_fail(NX_EIO, "the database does not answer");
     }
-    if (strcmp(what, "linger") == 0) (void)nx_set_timeout(tick, NULL, NX_S(3));
+    if (strcmp(what, "linger") == 0) (void)nx_set_timeout(tick, NULL, NX_S(6));
     fprintf(stderr, "worker %u starts\n", s->worker);
     return NX_OK;
 }
@@ -60,10 +60,22 @@ static nx_err slow(nx_request *req, nx_response *res)
     return nx_response_json(res, nx_obj("worker", nx_worker_index()));
 }
 
+/* Holds its loop up until another worker is asked for /release. */
+static volatile int released;
+
 static nx_err block(nx_request *req, nx_response *res)
 {
-    nx_duration end = nx_now() + NX_MS(strtol(nx_copy(nx_request_param(req, "ms")), NULL, 10));
-    while (nx_now() < end) usleep(10000); /* the watchdog's signal cuts a sleep short */
+    int before = released;
+    (void)req;
+    fprintf(stderr, "worker %u blocks\n", nx_worker_index());
+    while (released == before) usleep(10000);
+    return nx_response_json(res, nx_obj("worker", nx_worker_index()));
+}
+
+static nx_err release(nx_request *req, nx_response *res)
+{
+    (void)req;
+    released++;
     return nx_response_json(res, nx_obj("worker", nx_worker_index()));
 }
 
@@ -155,7 +167,7 @@ int main(int argc, char **argv)
                                           : (uint32_t)strtoul(count, NULL, 10),
                            .worker_start = start, .worker_stop = stop,
                            .max_connections = strcmp(what, "few") == 0 ? 6 : 0,
-                           .drain_deadline = NX_S(5));
+                           .drain_deadline = NX_S(60));
     nx_http_access_log(server, .format = NX_HTTP_LOG_JSON);
     nx_http_request_id(server);
     nx_http_router *limited = nx_http_group(server, "/limited");
@@ -163,7 +175,8 @@ int main(int argc, char **argv)
     nx_http_get(limited, "/", root);
     nx_http_get(server, "/", root);
     nx_http_get(server, "/slow/:ms", slow);
-    nx_http_get(server, "/block/:ms", block);
+    nx_http_get(server, "/block", block);
+    nx_http_get(server, "/release", release);
     nx_http_get(server, "/crash", crash);
     nx_http_get(server, "/stats", stats);
     nx_http_get(server, "/topic", listen_to);

@@ -20,7 +20,7 @@ static nx_err answer(nx_ws *ws, const nx_ws_message *m)
     }
     if (m->text && nx_bytes_is(m->data, "!nap")) {
         NX_TRY(nx_ws_send(ws, "before"));
-        return nx_sleep(NX_S(60));
+        return nx_sleep(NX_S(600));
     }
     if (m->text && nx_bytes_is(m->data, "!fail")) return nx_fail(NX_EFAILED, "as you wish");
     if (m->text && nx_bytes_is(m->data, "!json"))

@@ -233,6 +233,34 @@ NX_TEST("falls through to a compiler that can")
     nx__compiled_free(&out);
 }
 
+NX_TEST("what is to run before main needs a compiler that knows it")
+{
+    static const struct {
+        const char *text;
+        bool by_tcc;
+    } sources[] = {
+        {"__attribute__((constructor)) static void f(void) {}", false},
+        {"static void f(void) __attribute__((used, __constructor__(101)));\n"
+         "static void f(void) {}",
+         false},
+        {"__attribute__((destructor)) static void f(void) {}", false},
+        {"static int constructor(int destructor) { return destructor; }", true},
+        {"/* (constructor) and ((deconstructor)) */", true},
+    };
+    for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) {
+        nx_subtest (sources[i].text) {
+            char name[32], text[256];
+            (void)snprintf(name, sizeof name, "k/%zu.c", i);
+            (void)snprintf(text, sizeof text, "%s\nint main(void) { return 0; }\n",
+                           sources[i].text);
+            struct nx__compiled out;
+            nx_expect_ok(compile(put(name, text), NULL, &out));
+            nx_expect_eq(out.compiler && strstr(out.compiler, "tcc") != NULL, sources[i].by_tcc);
+            nx__compiled_free(&out);
+        }
+    }
+}
+
 NX_TEST("mistakes")
 {
     struct nx__compiled out;

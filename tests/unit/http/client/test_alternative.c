@@ -64,6 +64,43 @@ NX_TEST("what an Alt-Svc field says")
     nx_expect(!nx__alternative_read(nx_slice(large, sizeof large), nx_str("::1"), &said));
 }
 
+NX_TEST("an origin as a frame of HTTP/2 spells it")
+{
+    static const struct {
+        const char *origin, *host;
+        int port;
+        bool same;
+    } rows[] = {
+        {"https://example.com", "example.com", 443, true},
+        {"https://example.com:443", "example.com", 443, true},
+        {"HTTPS://Example.COM", "example.com", 443, true},
+        {"https://example.com:8443", "example.com", 8443, true},
+        {"https://[::1]:8443", "::1", 8443, true},
+        {"https://[::1]", "::1", 443, true},
+        {"https://example.com", "example.com", 8443, false},
+        {"https://example.com:8443", "example.com", 443, false},
+        {"http://example.com", "example.com", 443, false},
+        {"https://example.com/", "example.com", 443, false},
+        {"https://user@example.com", "example.com", 443, false},
+        {"https://www.example.com", "example.com", 443, false},
+        {"https://example.com.evil", "example.com", 443, false},
+        {"https://example.com:", "example.com", 443, false},
+        {"https://:443", "example.com", 443, false},
+        {"https://:443", "", 443, false},
+        {"https://", "", 443, false},
+        {"null", "example.com", 443, false},
+        {"", "example.com", 443, false},
+        {"example.com", "example.com", 443, false},
+        {"https://example.com:99999", "example.com", 34463, false},
+        {"https://example.com:0", "example.com", 0, false},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        nx_subtest ("%s", rows[i].origin)
+            nx_expect_eq(nx__alternative_is_origin(nx_str(rows[i].origin), nx_str(rows[i].host),
+                                                   (uint16_t)rows[i].port),
+                         rows[i].same);
+}
+
 static struct nx__alternative said_is(int port, int64_t seconds)
 {
     return (struct nx__alternative){

@@ -1,0 +1,10 @@
+/* Makes a folder.
+ * stands for: a call that forgot the check
+ * grant: write
+ * held: yes */
+#include "attack.h"
+
+static long attack(void)
+{
+    return mkdir(closed("directory"), 0700);
+}

@@ -1,0 +1,10 @@
+/* Changes a file's mode by its path.
+ * stands for: chmod
+ * grant: write
+ * held: no */
+#include "attack.h"
+
+static long attack(void)
+{
+    return chmod(closed("spoilt"), 0644);
+}

@@ -1,0 +1,10 @@
+/* Writes over a file.
+ * stands for: a call that forgot the check
+ * grant: write
+ * held: yes */
+#include "attack.h"
+
+static long attack(void)
+{
+    return open(closed("spoilt"), O_WRONLY);
+}

@@ -1,0 +1,10 @@
+/* Removes a file.
+ * stands for: a call that forgot the check
+ * grant: write
+ * held: yes */
+#include "attack.h"
+
+static long attack(void)
+{
+    return unlink(closed("spoilt"));
+}
