@@ -77,7 +77,7 @@ def _wasm_lacks():
 def _wasm(name, wanted, quick):
     command = peers.script_command(name, "wasm.mjs", "micro/wasm.c", "0.1" if quick else "1")
     seen = json.loads(proc.output(command, 120, proc.cores()[0], env=peers.environment(), cwd=WORK))
-    return {f"wasm_{row}": seen[row] for row in ("call", "host", "instantiate")}
+    return {f"wasm_{row}": seen[row] for row in ("call", "batch", "host", "instantiate")}
 
 
 GROUPS = [
@@ -103,6 +103,8 @@ GROUPS = [
            for ms in (1, 10, 100)], SCRIPTS, _timer, not_for="it runs no program"),
     Group([
         Row("wasm_call", "a call of a WebAssembly function, prepared", "ns", "lower", "at most 12", below(12)),
+        Row("wasm_batch", "the same, each of 16 at once (peers: one call)", "ns", "lower", "at most 3, below node and bun",
+            lambda v: every(v["nexus"] <= 3, at_most(v, "node", 1), at_most(v, "bun", 1))),
         Row("wasm_host", "a call from WebAssembly into the program", "ns", "lower", "at most 3", below(3)),
         Row("wasm_instantiate", "a guest of a module that is there, made and dropped", "us", "lower", "at most 5", below(5)),
     ], RUNTIMES, _wasm, not_for="it runs no WebAssembly", lacks=_wasm_lacks),

@@ -20,8 +20,8 @@ int main(void)
     nx_wasm_import(imports, "env", "log", "str ->", log_text, NULL);
 
     nx_wasm *compute;
-    NX_TRY(nx_wasm_open(&compute, "./compute.wat", .imports = imports, .max_memory = 16 << 20,
-                        .max_cpu_time = NX_S(5)));
+    NX_TRY(nx_wasm_open(&compute, "./compute.wat", .imports = imports,
+                        .policy.max_memory = 16 << 20, .policy.max_cpu_time = NX_S(5)));
 
     int32_t n;
     NX_TRY(nx_wasm_call(compute, "hello", NULL));

@@ -29,14 +29,30 @@ typedef struct nx_wasm_imports nx_wasm_imports;
 
 /* ---- Loading */
 
-/* Loads a .wasm file, or a .wat, which is its text. It is compiled to machine code, once: the
- * result is cached by content. In a program that was started with `nexus run` a relative path is
- * relative to the program's file, and neither the file nor the compiler takes a grant. The caller
- * frees
- * `*out`. Blocks while it is compiled. NX_ENOENT, NX_ECOMPILE (not valid WebAssembly: the place is
- * on stderr), NX_ENOTSUP (built without WebAssembly, a component, or the engine is not there),
- * NX_ENOMEM and others. Any thread. */
-NX_API NX_MUST_CHECK nx_err nx_wasm_load(nx_wasm_module **out, const char *path);
+/* How a module is to be loaded; zero means the default. */
+typedef struct nx_wasm_load_options {
+    size_t size;
+    bool metered;     /* its guests may be given fuel; counting it makes their code slower */
+    size_t max_stack; /* bytes that the code of one of its guests may use, NX_WASM_MAX_STACK */
+} nx_wasm_load_options;
+
+/* The stack of guest code: what is less is taken as the next power of two, from 32 KiB on. */
+#define NX_WASM_MAX_STACK ((size_t)512 << 10)
+
+/* Loads a .wasm file, or a .wat, which is its text: nx_wasm_load(&module, "./x.wasm"). It is
+ * compiled to machine code, once: the result is cached by content. In a program that was started
+ * with `nexus run` a relative path is relative to the program's file, and neither the file nor the
+ * compiler takes a grant. A .cwasm is machine code already, which `nexus compile` has made: it is
+ * checked to be whole, of this version and for this processor, and takes the grant of native
+ * libraries. The caller frees `*out`. Blocks while it is compiled. NX_ENOENT, NX_ECOMPILE (not
+ * valid WebAssembly: the place is on stderr), NX_EINVAL, NX_EACCES and NX_EPERM (a .cwasm),
+ * NX_ENOTSUP (built without WebAssembly, a component, or the engine is not there), NX_ENOMEM and
+ * others. Any thread. */
+NX_API NX_MUST_CHECK nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
+                                              const nx_wasm_load_options *options);
+#define nx_wasm_load(out, path, ...)                                                               \
+    nx_wasm_load_with((out), (path),                                                               \
+                      &(nx_wasm_load_options){.size = sizeof(nx_wasm_load_options), __VA_ARGS__})
 
 /* Frees it; NULL is nothing. Any thread. */
 NX_API void nx_wasm_module_free(nx_wasm_module *module);
@@ -45,27 +61,56 @@ static inline void nx_wasm_module_auto(nx_wasm_module **module)
     nx_wasm_module_free(*module);
 }
 
-/* Zero means the default. */
-typedef struct nx_wasm_options {
-    size_t size;
-    const nx_wasm_imports *imports; /* what it may call; all that it imports has to be there */
-    uint64_t max_memory;            /* bytes of all its memories, NX_WASM_MAX_MEMORY */
-    uint64_t max_table_elements;    /* of all its tables, NX_WASM_MAX_TABLE_ELEMENTS */
-    nx_duration max_cpu_time; /* of the processor that one call from outside may take, to a tick
-                                 of NX_WASM_TICK; none */
-    nx_duration deadline;     /* the same by the clock; none */
-} nx_wasm_options;
+/* A directory that a guest has over WASI, with all that is below it; links and ".." don't lead out
+ * of it. */
+typedef struct nx_wasm_dir {
+    const char *path;
+    const char *guest; /* what the guest calls it; NULL: the same */
+    bool write;        /* and not just reads */
+} nx_wasm_dir;
+
+/* What a guest may take and may do. Zero means the default. */
+typedef struct nx_wasm_policy {
+    uint64_t max_memory;         /* bytes of all its memories, NX_WASM_MAX_MEMORY */
+    uint64_t max_table_elements; /* of all its tables, NX_WASM_MAX_TABLE_ELEMENTS */
+    uint64_t max_instances;      /* of its module that are there at once, itself among them; none */
+    size_t max_stack;            /* bytes for its code, as its module was loaded for */
+    nx_duration max_cpu_time;    /* of the processor that one call from outside may take, to a tick
+                                    of NX_WASM_TICK; NX_WASM_MAX_CPU_TIME where it blocks a loop */
+    nx_duration deadline;        /* the same by the clock; none */
+    uint64_t fuel;               /* that one call from outside may use: about one for each
+                                    instruction, exactly so each time; none. Its module has to be
+                                    loaded as metered */
+    /* Of guests with WASI. */
+    uint32_t max_open_files;     /* files, directories and streams, NX_WASM_MAX_OPEN_FILES */
+    const char *const *args;     /* NULL at the end; the first is the program's name */
+    const char *const *env;      /* NAME=VALUE, NULL at the end */
+    const nx_wasm_dir *allow_fs; /* the last one has no path */
+    uint64_t random_seed; /* random bytes are made from it, the same each time; 0: the system's */
+    nx_duration clock;    /* since 1970, at which its clocks stand still; 0: they run */
+} nx_wasm_policy;
 
 /* Defaults. */
 #define NX_WASM_MAX_MEMORY         ((uint64_t)1 << 30)
 #define NX_WASM_MAX_TABLE_ELEMENTS ((uint64_t)1 << 20)
+#define NX_WASM_MAX_CPU_TIME       NX_S(60)
+#define NX_WASM_MAX_OPEN_FILES     1024
 /* How often a guest with a limit on its time is looked after. */
 #define NX_WASM_TICK NX_MS(10)
 
-/* Makes one of a module and runs its start function: nx_wasm_new(&wasm, module, .max_memory =
- * 16 << 20). The caller closes `*out`. NX_ENOENT (it imports what is not there: the message says
- * what), NX_ETYPE (what is there has another type), NX_ELIMIT, NX_ECRASHED and others as
- * nx_wasm_call, NX_ENOMEM. */
+/* Zero means the default. */
+typedef struct nx_wasm_options {
+    size_t size;
+    const nx_wasm_imports *imports; /* what it may call; all that it imports has to be there */
+    bool wasi;                      /* it may also import WASI 0.1, as far as the policy says */
+    nx_wasm_policy policy;
+} nx_wasm_options;
+
+/* Makes one of a module and runs its start function: nx_wasm_new(&wasm, module, .policy.max_memory
+ * = 16 << 20). The caller closes `*out`. NX_ENOENT (it imports what is not there: the message says
+ * what), NX_ETYPE (what is there has another type), NX_ELIMIT (the message names which),
+ * NX_ECRASHED and others as nx_wasm_call, NX_EINVAL (its module was not loaded for such a policy),
+ * NX_EPERM (a directory that the program may not read or write itself), NX_ENOMEM. */
 NX_API NX_MUST_CHECK nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module,
                                              const nx_wasm_options *options);
 #define nx_wasm_new(out, module, ...)                                                              \
@@ -93,10 +138,20 @@ static inline void nx_wasm_auto(nx_wasm **wasm)
  * their type, and reals are rounded to f32 where that is the type. For functions of several
  * results, SIMD and loops there is nx_wasm_find.
  *
+ * A text (or an nx_bytes by nx_value_bytes) is a pointer and a length, both i32, to a copy in the
+ * guest's "memory": its cabi_realloc makes room there and the copy is the guest's, or its malloc
+ * and free do and it goes after the call. A result that is an nx_bytes is a pointer and a length,
+ * or a pointer to the two, and is copied into memory of the current scope; then cabi_post_NAME is
+ * called, where the guest has it:
+ *
+ *     nx_bytes loud;
+ *     NX_TRY(nx_wasm_call(wasm, "shout", &loud, "hello"));
+ *
  * NX_ENOENT (no such function; the message names the nearest), NX_ETYPE (other parameters or
  * result), NX_ECRASHED (it has trapped: the message says why and where, nx_wasm_trace has the whole
- * stack), NX_ELIMIT (memory, table), NX_ETIMEDOUT (CPU time, deadline), or the error of a function
- * of the program's that it called. It may be called again after each of them, though a trap may
+ * stack), NX_ELIMIT (memory, table, fuel, open files), NX_ETIMEDOUT (CPU time, deadline), the error
+ * of a function of the program's that it called, or, over WASI, NX_EFAILED where it ended itself
+ * with another exit code than 0. It may be called again after each of them, though a trap may
  * leave its memory half changed. Does not suspend. */
 #define nx_wasm_call(wasm, name, out, ...)                                                         \
     nx_wasm_call_with((wasm), (name), (out), NX__WASM_OUT(out), NX__ITEMS(0, ##__VA_ARGS__),       \
@@ -120,7 +175,9 @@ typedef enum nx_wasm_type {
 #define NX__WASM_OUT(out)                                                                          \
     _Generic((out), int *: NX_WASM_I32, unsigned *: NX_WASM_I32, long *: NX_WASM_I64,              \
         unsigned long *: NX_WASM_I64, long long *: NX_WASM_I64, unsigned long long *: NX_WASM_I64, \
-        float *: NX_WASM_F32, double *: NX_WASM_F64, void *: NX_WASM_NONE)
+        float *: NX_WASM_F32, double *: NX_WASM_F64, nx_bytes *: NX__WASM_OUT_BYTES,               \
+        void *: NX_WASM_NONE)
+enum { NX__WASM_OUT_BYTES = 100 };
 
 /* Where the guest was when it trapped last, a line for each function, innermost first, with its
  * place in the file: "divide at 0x52". Called from a function that the guest calls: where it is
@@ -146,7 +203,8 @@ typedef union nx_wasm_value {
 typedef struct nx_wasm_func {
     nx_wasm *wasm;
     uint32_t params, results;
-    uint64_t handle[2];
+    uint64_t handle[2], batch[2];
+    bool many;
 } nx_wasm_func;
 
 /* Looks an export up, once, and checks that it has that type: parameters, an arrow and results in
@@ -171,6 +229,22 @@ NX_API NX_MUST_CHECK nx_err nx_wasm_find_element(nx_wasm_func *out, nx_wasm *was
 /* Calls it. `values` has the arguments before and the results after; there is room for the more of
  * both. Errors as nx_wasm_call, but for types, which nobody looks at any more. */
 NX_API NX_MUST_CHECK nx_err nx_wasm_invoke(const nx_wasm_func *func, nx_wasm_value *values);
+
+/* Calls it so often, entering guest code once for many calls, which is what a call costs: the more,
+ * the cheaper is each. `values` has the arguments of all calls, one behind the other, and gets the
+ * results in the same way from its start on; there is room for the more of both. After an error
+ * `*done` says how many results are there, and calls behind those may have been made too; it may be
+ * NULL. Limits hold for all calls together. Errors as nx_wasm_invoke.
+ *
+ *     nx_wasm_value v[] = {{.i32 = 1}, {.i32 = 2}, {.i32 = 3}, {.i32 = 4}};
+ *     NX_TRY(nx_wasm_invoke_many(&add, v, 2, NULL));
+ *     use(v[0].i32, v[1].i32); // 3 and 7
+ */
+NX_API NX_MUST_CHECK nx_err nx_wasm_invoke_many(const nx_wasm_func *func, nx_wasm_value *values,
+                                                size_t count, size_t *done);
+
+/* What is left of the fuel of the last call, 0 without a limit on it. */
+NX_API uint64_t nx_wasm_fuel_left(nx_wasm *wasm);
 
 /* ---- Memory */
 
@@ -230,11 +304,17 @@ static inline void nx_wasm_imports_auto(nx_wasm_imports **imports)
 }
 
 /* Adds a function by the names under which guests import it, with its type. Beside the types of
- * nx_wasm_find it may have two parameters that stand for a pointer and a length, both i32, into the
- * guest's "memory": `bytes`, and `str`, which is UTF-8. Both are checked before it is called, and
- * are no copies:
+ * nx_wasm_find it may have parameters that stand for a pointer and a count, both i32, into the
+ * guest's "memory": `bytes`, `str`, which is UTF-8, and lists `i32[]`, `i64[]`, `f32[]` and
+ * `f64[]`, which are aligned, and whose `bytes.len` is of bytes. They are checked before it is
+ * called, and are no copies:
  *
  *     nx_wasm_import(imports, "env", "log", "str ->", log_text, NULL);
+ *
+ * The single result may be one of these too. What the function leaves in values[0].bytes is copied
+ * into memory that the guest's cabi_realloc, or else its malloc, has given, and is the guest's; the
+ * guest's function has one parameter more, an i32 that points to where pointer and count are to be
+ * stored.
  *
  * Text and `arg` have to last as long as the imports. What is wrong with it, or that memory is out,
  * nx_wasm_new says. */

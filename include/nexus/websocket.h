@@ -28,6 +28,7 @@
 #define NEXUS_WEBSOCKET_H
 
 #include <nexus/events.h>
+#include <nexus/fetch.h>
 #include <nexus/http.h>
 #include <nexus/tls.h>
 
@@ -95,6 +96,9 @@ typedef struct nx_ws_options {
     nx_duration deadline;              /* to connect and shake hands, 10 s */
     const nx_tls_connect_options *tls; /* for wss: which authorities are trusted, and so on; its
                                           deadlines and protocols do not count */
+    nx_http_version version;           /* what it goes over: HTTP/1.1. NX_HTTP_2, NX_HTTP_3: a
+                                          stream of that, with a connection of its own (RFC 8441,
+                                          RFC 9220), of a server that is known to have it */
 } nx_ws_options;
 #define NX_WS_MAX_MESSAGE ((size_t)1 << 20)
 #define NX_WS_MAX_QUEUE   ((size_t)1 << 20)
@@ -127,7 +131,8 @@ NX_API NX_MUST_CHECK nx_err nx_ws_serve_with(nx_request *req, nx_response *res,
  * "ws://localhost:3000/chat", .protocols = "chat"). The caller frees it with nx_ws_free. With
  * callbacks they are called as a server's are, until then. NX_EINVAL (the URL, the options),
  * NX_EPROTO (the answer is none to a handshake, or a refusal, whose status the message says),
- * NX_ETIMEDOUT, NX_ENOTSUP (another scheme), NX_ENOMEM, and what nx_net_connect returns, NX_EPERM
+ * NX_ETIMEDOUT, NX_ENOTSUP (another scheme; a server without WebSocket over that version; "ws:"
+ * over HTTP/3), NX_ENOMEM, and what nx_net_connect returns, NX_EPERM
  * (needs --allow-net) among it. Suspends. */
 NX_API NX_MUST_CHECK nx_err nx_ws_connect_with(nx_ws **out, const char *url,
                                                const nx_ws_options *options);

@@ -45,6 +45,7 @@ nx_err nx__launcher_compile(struct nx__launcher *l, bool *same)
                                           .no_warnings = l->run->no_warnings,
                                           .compiler = l->run->compiler,
                                           .compiler_by = l->run->compiler_by,
+                                          .flags = l->run->wasm.fuel ? nx__wasm_metered : NULL,
                                           .said = nx__dev_said(l)};
     if (l->dev) nx__buffer_free(request.said);
     nx_err err = nx__module_compile(&request, &fresh);

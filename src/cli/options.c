@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include "cli/wasm_policy.h"
 #include "env/values.h"
 #include "loop/profile.h"
 #include "module/module.h"
@@ -70,7 +71,18 @@ static const char *level_words(size_t index, const char **summary)
      .summary = "let WebAssembly have a directory, HOST[::GUEST]", \
      .takes = NX__TAKES_VALUE, \
      .offer = NX__OFFER_PATHS}, \
+    {.name = "--dir-ro", \
+     .summary = "the same, to read", \
+     .takes = NX__TAKES_VALUE, \
+     .offer = NX__OFFER_PATHS}, \
     {.name = "--env", .summary = "let WebAssembly have a variable, NAME=VALUE", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-cpu-time", .summary = "of WebAssembly, such as 5s", .takes = NX__TAKES_VALUE}, \
+    {.name = "--deadline", .summary = "of WebAssembly by the clock, such as 10s", .takes = NX__TAKES_VALUE}, \
+    {.name = "--fuel", .summary = "instructions of WebAssembly, such as 100M", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-stack", .summary = "of WebAssembly, such as 64K", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-table-elements", .summary = "of WebAssembly", .takes = NX__TAKES_VALUE}, \
+    {.name = "--random-seed", .summary = "random bytes of WebAssembly come from it", .takes = NX__TAKES_VALUE}, \
+    {.name = "--clock", .summary = "where the clocks of WebAssembly stand, seconds since 1970", .takes = NX__TAKES_VALUE}, \
     {.name = "--no-prompt", .summary = "refuse what is not allowed without asking"}, \
     {.name = "--max-open-files", .summary = "at once", .takes = NX__TAKES_VALUE}, \
     {.name = "--max-memory", .summary = "bytes of data, such as 512M", .takes = NX__TAKES_VALUE}, \
@@ -168,7 +180,8 @@ static nx_err list_add(const char **list, size_t *count, size_t most, const char
 /* What WebAssembly has; without a "=" its value is the next word, as other runtimes have it. */
 static bool is_wasm_flag(const char *argument)
 {
-    return strcmp(argument, "--dir") == 0 || strcmp(argument, "--env") == 0;
+    return strcmp(argument, "--dir") == 0 || strcmp(argument, "--dir-ro") == 0 ||
+           strcmp(argument, "--env") == 0;
 }
 
 static nx_err wasm_flag_parse(struct nx__run *run, const char *flag, const char *value)
@@ -180,8 +193,10 @@ static nx_err wasm_flag_parse(struct nx__run *run, const char *flag, const char 
     }
     if (!value || !*value || strncmp(value, "::", 2) == 0)
         return nx__error_set(
-            NX_EUSAGE,
-            "--dir needs a directory, and may name it for the guest, as in --dir data::/data");
+            NX_EUSAGE, "%s needs a directory, and may name it for the guest, as in %s data::/data",
+            flag, flag);
+    if (run->dirs_count < NX__DIRS_MOST)
+        run->dirs_read_only[run->dirs_count] = strcmp(flag, "--dir-ro") == 0;
     return list_add(run->dirs, &run->dirs_count, NX__DIRS_MOST, flag, value);
 }
 
@@ -263,8 +278,11 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         return NX_OK;
     }
     if (is_flag(argument, "--dir", &value)) return wasm_flag_parse(run, "--dir", value);
+    if (is_flag(argument, "--dir-ro", &value)) return wasm_flag_parse(run, "--dir-ro", value);
     if (is_flag(argument, "--env", &value)) return wasm_flag_parse(run, "--env", value);
     bool taken;
+    NX_TRY(nx__wasm_policy_flag(run, argument, &taken));
+    if (taken) return NX_OK;
     NX_TRY(nx__permissions_parse(&run->permissions, argument, &taken));
     return taken ? NX_OK : unknown(run, argument);
 }

@@ -5,6 +5,7 @@
 #include "cli/inspect.h"
 #include "permission/permission.h"
 #include <nexus/runtime.h>
+#include <nexus/wasm.h>
 
 enum { NX__ENV_FILES_MOST = 16, NX__DIRS_MOST = 32, NX__ENV_MOST = 256 };
 
@@ -20,10 +21,13 @@ struct nx__run {
     nx_duration restart_deadline;              /* for a new program to listen; 0: not given */
     const char *env_files[NX__ENV_FILES_MOST]; /* --env-file, as they were given */
     size_t env_files_count;
-    const char *dirs[NX__DIRS_MOST]; /* --dir, "HOST::GUEST", of WebAssembly */
+    const char *dirs[NX__DIRS_MOST]; /* --dir and --dir-ro, "HOST::GUEST", of WebAssembly */
+    bool dirs_read_only[NX__DIRS_MOST];
     size_t dirs_count;
-    const char *env[NX__ENV_MOST]; /* --env, "NAME=VALUE", of WebAssembly */
+    const char *env[NX__ENV_MOST + 1]; /* --env, "NAME=VALUE", of WebAssembly */
     size_t env_count;
+    nx_wasm_policy wasm;   /* its limits, as far as they were given */
+    const char *wasm_flag; /* a flag of WebAssembly alone; NULL: none was given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
     struct nx__inspect_options inspect;
     bool dev; /* nexus dev, which has the next three */

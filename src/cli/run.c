@@ -23,8 +23,21 @@ static nx_err check_file(const char *file)
     if (!nx__is_wasm(file) && (!extension || strcmp(extension, ".c") != 0))
         return nx__error_set(
             NX_EUSAGE,
-            "cannot run \"%s\": the name of a C program ends in .c, that of WebAssembly in .wasm or .wat",
+            "cannot run \"%s\": the name of a C program ends in .c, that of WebAssembly in .wasm, .wat or .cwasm",
             clean);
+    return NX_OK;
+}
+
+/* Limits that both have are those of the guest, whose process has nothing else in it. */
+static nx_err wasm_limits(struct nx__run *run)
+{
+    if (!nx__is_wasm(run->file) && run->wasm_flag)
+        return nx__error_set(NX_EUSAGE, "%s is for programs that are WebAssembly", run->wasm_flag);
+    if (!nx__is_wasm(run->file)) return NX_OK;
+    uint64_t files = run->limits.max_open_files;
+    run->wasm.max_memory = run->limits.max_memory;
+    run->limits.max_memory = run->limits.max_open_files = 0;
+    run->wasm.max_open_files = files < UINT32_MAX ? (uint32_t)files : UINT32_MAX;
     return NX_OK;
 }
 
@@ -33,6 +46,7 @@ int nx__run_with(struct nx__run *options, const struct nx__command *command, int
     nx_err err = nx__run_parse(options, argc, argv);
     if (options->help) return nx__cli_help(command);
     if (!err) err = check_file(options->file);
+    if (!err) err = wasm_limits(options);
     if (!err && nx_limits_set_with(&options->limits))
         err = nx__error_set(NX_EUSAGE, "%s", nx__error_last()->message);
     if (!err) err = nx__env_files(options->env_files, options->env_files_count);
@@ -83,6 +97,7 @@ const struct nx__command nx__command_run = {
         "  --deny-net[=LIST] ...    the same with deny: it wins over every allow\n"
         "  --env-file=FILE          set the variables of a .env file that are not set already; --allow-env grants them\n"
         "  --dir HOST[::GUEST]      let WebAssembly have a directory, by its own name or GUEST\n"
+        "  --dir-ro HOST[::GUEST]   the same, to read\n"
         "  --env NAME=VALUE         let WebAssembly have a variable\n"
         "  --no-prompt              refuse what is not allowed without asking on the terminal\n"
         "\n"
@@ -99,6 +114,15 @@ const struct nx__command nx__command_run = {
         "  --log-level=LEVEL        trace, debug, info, warn, error, fatal or off (info); NEXUS_LOG=LEVEL does the same\n"
         "  --profile[=FILE]         where CPU time goes, as a flame graph (app.svg) or for other tools (FILE.folded)\n"
         "  --profile-rate=N         samples a second of CPU time (997)\n"
+        "\n"
+        "  Of WebAssembly alone, which --max-memory and --max-open-files (1024) limit too:\n"
+        "  --max-cpu-time=TIME      of the processor, such as 5s (none)\n"
+        "  --deadline=TIME          by the clock (none)\n"
+        "  --fuel=N                 instructions, about, such as 100M (none)\n"
+        "  --max-stack=SIZE         for its code (512K)\n"
+        "  --max-table-elements=N   of its tables (1048576)\n"
+        "  --random-seed=N          random bytes are made from it, the same each time\n"
+        "  --clock=TIME             its clocks stand there, since 1970\n"
         "\n"
         "Exit code: the program's own, 128 plus the signal that ended it, 2 for wrong usage, 18 when it does not compile, or\n"
         "another error's number.\n"

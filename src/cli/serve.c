@@ -5,6 +5,7 @@
 #include "base/descriptors.h"
 #include "cli/cli.h"
 #include "loop/crash.h"
+#include "module/artifact.h"
 #include "permission/broker.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -113,7 +114,8 @@ static void imported_note(struct nx__launcher *l, const char *name, const char *
     free(imported.path);
 }
 
-static nx_err import_compile(struct nx__launcher *l, const char *path, struct nx__compiled *out)
+static nx_err import_compile(struct nx__launcher *l, const char *path, bool metered,
+                             struct nx__compiled *out)
 {
     struct nx__compile_request request = {.path = path,
                                           .release = l->run->release,
@@ -121,6 +123,7 @@ static nx_err import_compile(struct nx__launcher *l, const char *path, struct nx
                                           .no_warnings = l->run->no_warnings,
                                           .compiler = l->run->compiler,
                                           .compiler_by = l->run->compiler_by,
+                                          .flags = metered ? nx__wasm_metered : NULL,
                                           .said = nx__dev_said(l)};
     nx_err err = nx__module_compile(&request, out);
     nx__launcher_warn(out);
@@ -149,13 +152,14 @@ nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fre
     for (size_t i = 0; i < l->imported_count && !err; i++) {
         struct nx__compiled compiled = {.so_fd = -1};
         if (!same && !mentions(fresh, l->imported[i].name)) continue;
-        err = import_compile(l, l->imported[i].path, &compiled);
+        err = import_compile(l, l->imported[i].path, false, &compiled);
         nx__compiled_free(&compiled);
     }
     return err;
 }
 
-static nx_err import(struct nx__launcher *l, const char *file, const char *name, int *fd)
+static nx_err import(struct nx__launcher *l, const char *file, const char *name, bool metered,
+                     int *fd)
 {
     char *path = NULL;
     NX_TRY(nx__resolve(file, name, &path));
@@ -163,8 +167,10 @@ static nx_err import(struct nx__launcher *l, const char *file, const char *name,
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
     if (nx__is_wasm(path) || (extension && strcmp(extension, ".c") == 0)) {
+        /* What was compiled elsewhere is native code, whatever it was made of. */
+        err = nx__is_artifact(path) ? nx__permit(NX__PERMIT_FFI, path) : NX_OK;
         imported_note(l, name, path);
-        err = import_compile(l, path, &compiled);
+        if (!err) err = import_compile(l, path, metered, &compiled);
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
                                       : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
@@ -181,10 +187,13 @@ static nx_err import(struct nx__launcher *l, const char *file, const char *name,
     return err;
 }
 
-static void serve_import(struct nx__launcher *l, struct nx__peer peer, const char *name)
+static void serve_import(struct nx__launcher *l, struct nx__peer peer,
+                         const struct nx__broker_request *request)
 {
+    bool metered = request->wants == NX__IMPORT_METERED;
     int fd = -1;
-    nx_err err = import(l, peer.helper ? peer.helper->file : l->run->file, name, &fd);
+    nx_err err =
+        import(l, peer.helper ? peer.helper->file : l->run->file, request->text, metered, &fd);
     if (peer.generation == &l->current && !peer.helper)
         (void)snprintf(l->import_error, sizeof l->import_error, "%s",
                        err ? nx__error_last()->message : "");
@@ -215,7 +224,7 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
     case NX__BROKER_ASK:
         serve_ask(l, peer, request->text, request->wants == NX__ASK_CONNECT);
         break;
-    case NX__BROKER_IMPORT: serve_import(l, peer, request->text); break;
+    case NX__BROKER_IMPORT: serve_import(l, peer, request); break;
     case NX__BROKER_NOTIFY: nx__service_notify(l, peer, request); break;
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:

@@ -125,6 +125,7 @@ static nx_err params_decode(nx_request *req)
 
 nx_bytes nx__trailer_find(nx_bytes lines, const char *name)
 {
+    if (!lines.len) return (nx_bytes){0};
     const char *line = lines.data, *end = line + lines.len;
     while (line < end) {
         const char *next = memchr(line, '\n', (size_t)(end - line));

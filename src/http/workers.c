@@ -15,6 +15,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { PORTS_MOST = 8 /* that are tried where any will do */ };
+
 /* ---- Making them */
 
 static uint32_t count_of(const nx_http_server *server)
@@ -307,11 +309,19 @@ nx_err nx_http_listen(nx_http_server *server)
     if (server->workers) return nx__error_set(NX_ESTATE, "this server listens already");
     if (nx__http_dev) NX_TRY(nx__http_dev->prepare(server));
     NX_TRY(nx__server_prepare(server));
-    NX_TRY(nx__static_open(server));
-    NX_TRY(workers_new(server));
     uint32_t before = loop->workers;
-    if (!loop->first) loop->workers = server->workers->count;
-    nx_err err = all_open(server->workers);
+    nx_err err;
+    for (int tries = 1;; tries++) {
+        NX_TRY(nx__static_open(server));
+        NX_TRY(workers_new(server));
+        if (!loop->first) loop->workers = server->workers->count;
+        err = all_open(server->workers);
+        /* The port of TCP that was free is another's for UDP. */
+        if (err != NX_EADDRINUSE || server->options.port != NX_HTTP_ANY_PORT || tries == PORTS_MOST)
+            break;
+        (void)all_close(server);
+        loop->workers = before;
+    }
     if (!err) all_serve(server->workers);
     char message[NX__ERROR_MESSAGE_MAX];
     (void)snprintf(message, sizeof message, "%s", nx__error_last()->message);

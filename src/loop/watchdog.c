@@ -17,6 +17,7 @@ static const nx_duration IDLE = NX_S(1);
 enum { THREAD_STACK = 64 * 1024 };
 
 atomic_bool nx__watchdog_asleep = true;
+void (*_Atomic nx__watchdog_blocked)(void);
 
 static struct {
     pthread_mutex_t lock;
@@ -72,9 +73,10 @@ static bool look(struct nx_loop *loop)
     nx_duration started = atomic_load(&loop->turn_started);
     bool idle = started == loop->watch_seen && !started;
     loop->watch_seen = started;
-    if (!started || started == loop->watch_reported ||
-        nx__clock_monotonic() - started <= dog.limit || nx__crash_happens())
-        return idle;
+    if (!started || nx__clock_monotonic() - started <= dog.limit) return idle;
+    void (*blocked)(void) = atomic_load_explicit(&nx__watchdog_blocked, memory_order_relaxed);
+    if (blocked) blocked();
+    if (started == loop->watch_reported || nx__crash_happens()) return idle;
     struct nx_loop *none = NULL;
     if (!atomic_compare_exchange_strong(&looking, &none, loop)) return idle; /* at the next look */
     loop->watch_reported = started;

@@ -8,6 +8,9 @@
  * wakes it. */
 extern atomic_bool nx__watchdog_asleep;
 
+/* Called by its thread, again and again while a loop is blocked; NULL: nobody wants to know. */
+extern void (*_Atomic nx__watchdog_blocked)(void);
+
 /* Wakes, or at the first time starts, the thread, unless the limit nx__limits.watchdog is
  * NX_FOREVER. The loop is watched from then on. */
 void nx__watchdog_wake(struct nx_loop *loop);

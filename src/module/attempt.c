@@ -2,6 +2,7 @@
 #include "module/job.h"
 
 #include "module/embedded.h"
+#include "module/typed.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -138,7 +139,14 @@ static nx_err attempt(struct nx__job *job, const struct nx__compiler *compiler, 
         sources.count = 1;
     else
         err = nx__error_set(NX_ENOMEM, "cannot compile: out of memory");
+    char typed[NX__JOB_PATH];
+    if (!err && !nx__typed_dir(job->cache, job->main_path, typed))
+        err = nx__error_set(NX_ETOOBIG, "cannot compile: a path is too long");
     for (size_t i = 0; i < sources.count && !err; i++) {
+        bool any = false;
+        err = nx__typed_make(job, sources.paths[i], output, m, &any);
+        if (any) build.typed = typed;
+        if (err) break;
         err = whole && i == 0 ? nx__build_whole(&build, sources.paths[0])
                               : nx__build_object(&build, sources.paths[i], i);
         char made[NX__JOB_PATH];

@@ -1,5 +1,6 @@
 /* What gcc or clang warns of in a program that tcc has compiled, which warns of next to nothing. */
 #include "module/compiler.h"
+#include "module/typed.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -70,6 +71,9 @@ nx_err nx__module_check(const struct nx__compile_request *request, struct nx__bu
                                   .main_path = main_path,
                                   .root = root,
                                   .staging = "/dev/null"};
+        char typed[NX__JOB_PATH];
+        struct stat st;
+        if (nx__typed_dir(cache, main_path, typed) && stat(typed, &st) == 0) build.typed = typed;
         for (size_t i = 0; i < compiled.input_count && !err; i++) {
             if (!is_source(&compiled, i)) continue;
             char *shown = nx__path_shown(request->path, main_path, compiled.inputs[i].path);

@@ -1,4 +1,5 @@
 /* Compiling a program with all that it includes, once for each content. */
+#include "module/artifact.h"
 #include "module/compiler.h"
 #include "module/embedded.h"
 #include "module/internal.h"
@@ -408,9 +409,24 @@ static nx_err make_elsewhere(struct nx__job *job, nx_err err, struct nx__compile
     return err;
 }
 
+/* There is nothing to be done. */
+static nx_err take_artifact(const char *path, struct nx__compiled *out)
+{
+    NX_TRY(nx__artifact_open(path, &out->so_fd));
+    out->so_path = realpath(path, NULL);
+    out->inputs = calloc(1, sizeof *out->inputs);
+    if (out->inputs) out->inputs[0] = (struct nx__module_input){strdup(path), .own = true};
+    if (!out->so_path || !out->inputs || !out->inputs[0].path)
+        return nx__error_set(NX_ENOMEM, "cannot load \"%.150s\": out of memory", path);
+    out->input_count = 1;
+    out->from_cache = true;
+    return NX_OK;
+}
+
 nx_err nx__module_compile(const struct nx__compile_request *request, struct nx__compiled *out)
 {
     *out = (struct nx__compiled){.so_fd = -1};
+    if (nx__is_artifact(request->path)) return take_artifact(request->path, out);
     struct nx__job job;
     nx_err err = job_init(&job, request);
     if (!err) err = cache_open(&job);

@@ -148,6 +148,11 @@ static void include_args(struct command *c, const struct nx__build *b)
     arg(c, "-I");
     arg(c, b->headers);
     readable(c, b->headers);
+    if (b->typed) {
+        arg(c, "-I");
+        arg(c, b->typed);
+        readable(c, b->typed);
+    }
     project_files(c, b);
     packages(c, b);
 }
@@ -252,6 +257,7 @@ nx_err nx__build_wasm(const struct nx__build *b, const char *source)
 {
     begin(&command, b);
     project_files(&command, b);
+    for (const char *const *flag = b->flags; flag && *flag; flag++) arg(&command, *flag);
     arg(&command, source);
     arg(&command, made(&command, "%s/out.so", b->staging));
     return run(&command, b);

@@ -8,7 +8,7 @@ enum { NX__SOURCES_MOST = 256, NX__ROOT_MOST = 4096 };
 
 /* Grows with every change of what compilers are told and of what is taken from them: part of the
  * cache key. */
-enum { NX__COMPILER_ARGUMENTS = 6 };
+enum { NX__COMPILER_ARGUMENTS = 7 };
 
 /* The project of a program: the nearest folder with a nexus.toml, or else where the program lies.
  */
@@ -20,6 +20,7 @@ struct nx__build {
     const struct nx__compiler *compiler;
     bool release;
     const char *headers;   /* folder of the public headers */
+    const char *typed;     /* folder of headers that were made of modules, or NULL */
     const char *main_path; /* absolute: packages are looked for from there upwards */
     const char *root;      /* the project's folder */
     const char *staging;

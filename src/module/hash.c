@@ -27,12 +27,18 @@ void nx__hash_bytes(const void *data, size_t len, char out[NX__HASH_TEXT])
 
 int nx__hash_file(int fd, char out[NX__HASH_TEXT])
 {
+    return nx__hash_part(fd, UINT64_MAX, out);
+}
+
+int nx__hash_part(int fd, uint64_t size, char out[NX__HASH_TEXT])
+{
     blake3_hasher hasher;
     blake3_hasher_init(&hasher);
     char chunk[16384];
     uint64_t total = 0;
-    for (;;) {
-        ssize_t n = pread(fd, chunk, sizeof chunk, (off_t)total);
+    while (total < size) {
+        size_t want = size - total < sizeof chunk ? (size_t)(size - total) : sizeof chunk;
+        ssize_t n = pread(fd, chunk, want, (off_t)total);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) return -errno;
         if (n == 0) break;

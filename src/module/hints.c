@@ -50,18 +50,6 @@ static void package_hint(const char *main_path, int output)
     (void)dprintf(output, "nexus: <%s> is in no package %s\n", name, folders);
 }
 
-static void wasm_header_hint(const char *path, int output)
-{
-    struct nx__buffer text = {0};
-    if (nx__read_small(path, NX__SOURCE_MOST, &text) == NX_OK && text.len &&
-        memmem(text.data, text.len, ".wasm.h\"", 8))
-        (void)dprintf(
-            output,
-            "nexus: %s includes a .wasm.h header: those come with a later version; nx_wasm_open calls any module\n",
-            path);
-    nx__buffer_free(&text);
-}
-
 void nx__compile_hints(const char *main_path, const char *root, int output)
 {
     if (nx__output_says(output, "Permission denied"))
@@ -70,5 +58,4 @@ void nx__compile_hints(const char *main_path, const char *root, int output)
             "nexus: the compiler may read what lies below \"%s\", and packages; a nexus.toml in a folder above moves that up\n",
             root);
     package_hint(main_path, output);
-    wasm_header_hint(main_path, output);
 }

@@ -27,8 +27,9 @@ static inline int64_t nx__file_time(struct timespec t)
 /* ---- hash.c: BLAKE2b, as text. */
 struct nx__hash;
 void nx__hash_bytes(const void *data, size_t len, char out[NX__HASH_TEXT]);
-/* Hashes a file's contents; -errno on failure. */
+/* Hashes a file's contents, or as many bytes from its start; -errno on failure. */
 int nx__hash_file(int fd, char out[NX__HASH_TEXT]);
+int nx__hash_part(int fd, uint64_t size, char out[NX__HASH_TEXT]);
 
 /* ---- find.c: the C compilers that there are. */
 enum nx__compiler_kind {

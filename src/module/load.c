@@ -117,7 +117,7 @@ static nx_err import(const char *name, void **handle)
         return module_open(name, name, handle);
     }
     int fd;
-    nx_err err = nx__broker_import(name, &fd);
+    nx_err err = nx__broker_import(name, NX__IMPORT_PLAIN, &fd);
     if (err == NX_ENOTSUP && nx__broker_fd() < 0)
         return nx__error_set(
             NX_ENOTSUP, "cannot import \"%.100s\": that needs a program started with nexus run",

@@ -15,7 +15,8 @@ struct nx__compile_request {
     bool no_warnings;         /* a compiler that succeeds is not heard */
     const char *compiler;     /* the one to take, may be NULL */
     const char *compiler_by;  /* who chose it, for messages: "CC" (as NULL is) or a flag */
-    const char *const *flags; /* more for the compiler, not for tcc; NULL at the end; may be NULL */
+    const char *const *flags; /* more for the compiler, not for tcc; NULL at the end; may be NULL.
+                                 They belong to the key */
     const char *notes;        /* folder for the *.gcno that it makes; may be NULL */
     struct nx__buffer *said;  /* gets what the compiler has said of what it refuses; may be NULL */
 };
@@ -47,8 +48,12 @@ NX_MUST_CHECK nx_err nx__module_compile(const struct nx__compile_request *reques
                                         struct nx__compiled *out);
 void nx__compiled_free(struct nx__compiled *compiled);
 
-/* True for the name of WebAssembly: "x.wasm", "x.wat". nx__module_compile takes such a file too. */
+/* True for the name of WebAssembly: "x.wasm", "x.wat", "x.cwasm". nx__module_compile takes such a
+ * file too; the last is compiled already (module/artifact.h). */
 bool nx__is_wasm(const char *name);
+
+/* Flags of WebAssembly's compiler for code that counts fuel. */
+extern const char *const nx__wasm_metered[];
 
 /* Finds a file that is installed with Nexus in its lib/: in $NEXUS_LIBDIR, or beside the folder of
  * the running program. `*out` is NULL where there is none; the caller frees it. NX_ENOMEM. */

@@ -1,4 +1,5 @@
 /* Files that are installed with Nexus. */
+#include "module/artifact.h"
 #include "module/module.h"
 
 #include <stdio.h>
@@ -6,10 +7,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *const nx__wasm_metered[] = {"--fuel", NULL};
+
 bool nx__is_wasm(const char *name)
 {
     const char *ending = strrchr(name, '.');
-    return ending && (strcmp(ending, ".wasm") == 0 || strcmp(ending, ".wat") == 0);
+    return ending &&
+           (strcmp(ending, ".wasm") == 0 || strcmp(ending, ".wat") == 0 || nx__is_artifact(name));
 }
 
 nx_err nx__part_find(const char *name, char **out)

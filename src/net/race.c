@@ -8,9 +8,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-/* How long an attempt has to itself (RFC 8305, section 5). */
-#define ATTEMPT_DELAY NX_MS(250)
-
 struct attempt {
     struct nx__watch watch;
     struct race *race;
@@ -110,7 +107,7 @@ static nx_err race_run(struct race *r, nx_duration deadline)
         if (now >= deadline) return NX_ETIMEDOUT;
         if (r->begun < r->count && (!r->live || now >= next)) {
             attempt_begin(r);
-            next = now + ATTEMPT_DELAY;
+            next = now + NX__RACE_DELAY;
         } else if (!r->live) {
             return NX_EFAILED;
         } else {
@@ -168,27 +165,32 @@ static NX__COLD nx_err too_late(const char *peer)
     return NX_ETIMEDOUT;
 }
 
-/* The families take turns, the first one's first (RFC 8305, section 4). */
-static void race_order(struct race *r, const struct nx__addresses *addresses)
+unsigned nx__race_order(const struct nx__addresses *addresses,
+                        const union nx__address *out[NX__ADDRESSES_MAX])
 {
     bool taken[NX__ADDRESSES_MAX] = {0};
     int family = addresses->items[0].any.sa_family;
-    while (r->count < addresses->count) {
+    unsigned count = 0;
+    while (count < addresses->count) {
         unsigned i = 0;
         while (i < addresses->count && (taken[i] || addresses->items[i].any.sa_family != family))
             i++;
         family = family == AF_INET ? AF_INET6 : AF_INET;
         if (i == addresses->count) continue;
         taken[i] = true;
-        r->attempts[r->count++] = (struct attempt){.address = &addresses->items[i], .fd = -1};
+        out[count++] = &addresses->items[i];
     }
+    return count;
 }
 
 nx_err nx__race(int *fd, const struct nx__addresses *addresses, const char *peer,
                 nx_duration deadline, const struct nx__race_prepare *prepare)
 {
     struct race r = {.loop = nx__loop(), .won = -1, .prepare = prepare};
-    race_order(&r, addresses);
+    const union nx__address *order[NX__ADDRESSES_MAX];
+    r.count = nx__race_order(addresses, order);
+    for (unsigned i = 0; i < r.count; i++)
+        r.attempts[i] = (struct attempt){.address = order[i], .fd = -1};
     nx_err err = race_run(&r, deadline);
     for (unsigned i = 0; i < r.begun; i++) attempt_close(&r.attempts[i]);
     if (err && r.won >= 0) { /* cancelled in the turn in which one has won */

@@ -325,13 +325,13 @@ void nx__broker_unlisten(struct nx__listener *listener)
     listener_close(listener);
 }
 
-nx_err nx__broker_import(const char *name, int *so_fd)
+nx_err nx__broker_import(const char *name, enum nx__import how, int *so_fd)
 {
     *so_fd = -1;
     if (launcher < 0)
         return nx__error_set(
             NX_ENOTSUP, "cannot import \"%.100s\": the program was not started by nexus run", name);
-    struct nx__broker_request request = {.kind = NX__BROKER_IMPORT};
+    struct nx__broker_request request = {.kind = NX__BROKER_IMPORT, .wants = how};
     struct nx__broker_answer answer;
     struct descriptors came;
     NX_TRY(call(&request, name, &answer, &came));

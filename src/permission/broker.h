@@ -79,10 +79,12 @@ enum nx__ask { NX__ASK_LISTEN, NX__ASK_CONNECT };
 bool nx__broker_ask(const char *address, enum nx__ask what);
 
 /* Has the launcher resolve and compile (or open) what the program imports by this name, relative to
- * the program's file. The caller closes `*so_fd`. NX_ENOENT, NX_EPERM, NX_ECOMPILE (the compiler's
- * words are on stderr already); NX_ENOTSUP without a launcher: the caller compiles by itself then.
+ * the program's file; NX__IMPORT_METERED is WebAssembly that counts fuel. The caller closes
+ * `*so_fd`. NX_ENOENT, NX_EPERM, NX_ECOMPILE (the compiler's words are on stderr already);
+ * NX_ENOTSUP without a launcher: the caller compiles by itself then.
  */
-NX_MUST_CHECK nx_err nx__broker_import(const char *name, int *so_fd);
+enum nx__import { NX__IMPORT_PLAIN, NX__IMPORT_METERED };
+NX_MUST_CHECK nx_err nx__broker_import(const char *name, enum nx__import how, int *so_fd);
 
 /* Asks the launcher whether the program may begin, and waits until it may: a debugger may have to
  * attach before. NX_ECONNRESET and others, recorded. */
@@ -154,7 +156,7 @@ struct nx__broker_request {
     uint32_t backlog, unix_mode, port, sockets, workers;
     uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
                        nx__notify; NX__BROKER_ASK: an enum nx__ask; NX__BROKER_LISTEN: of
-                       enum nx__broker_listens */
+                       enum nx__broker_listens; NX__BROKER_IMPORT: an enum nx__import */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */

@@ -195,7 +195,7 @@ nx_err nx__quic_ended(const struct nx__quic_conn *conn, char why[NX__QUIC_WHY])
 {
     if (conn->failed) return failed_why(conn, why);
     if (conn->ended > 0) {
-        (void)snprintf(why, NX__QUIC_WHY, "%s", strerror(conn->ended));
+        (void)snprintf(why, NX__QUIC_WHY, "%s", nx__errno_text(conn->ended));
         return nx__error_from_errno(conn->ended);
     }
     switch (conn->ended) {

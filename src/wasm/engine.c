@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "loop/crash.h"
+#include "loop/watchdog.h"
 #include "module/module.h"
 #include <dlfcn.h>
 #include <pthread.h>
@@ -11,8 +12,38 @@
 
 _Static_assert(sizeof(nx_wasm_value) == 16, "as the engine has it");
 
+enum { STACK_LEAST = 32 << 10, STACKS = 5 /* powers of two up to NX__ENGINE_STACK */ };
+
 const struct nx__engine_api *nx__engine;
-struct nx__engine *nx__engine_handle;
+static struct nx__engine *_Atomic engines[2][STACKS]; /* by metered */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+void nx__engine_tick(void)
+{
+    for (size_t i = 0; i < (size_t)2 * STACKS; i++) {
+        struct nx__engine *engine = atomic_load(&engines[i / STACKS][i % STACKS]);
+        if (engine) nx__engine->engine_tick(engine);
+    }
+}
+
+nx_err nx__engine_get(bool metered, size_t *stack, struct nx__engine **out)
+{
+    struct nx__failure failure;
+    size_t which = 0, size = STACK_LEAST;
+    for (; size < *stack && which + 1 < STACKS; size *= 2) which++;
+    *stack = size;
+    *out = atomic_load(&engines[metered][which]);
+    if (*out) return NX_OK;
+    uint32_t kind = 0;
+    (void)pthread_mutex_lock(&lock);
+    *out = atomic_load(&engines[metered][which]);
+    if (!*out) kind = nx__engine->engine_new(metered, size, out, &failure);
+    if (!kind) atomic_store(&engines[metered][which], *out);
+    (void)pthread_mutex_unlock(&lock);
+    if (!kind) return NX_OK;
+    return nx__error_set(NX_EFAILED, "cannot start the WebAssembly engine: %.180s",
+                         failure.message);
+}
 
 #ifdef NX__WASM
 
@@ -37,18 +68,14 @@ static nx_err load(void)
         engine->value_size != sizeof(nx_wasm_value))
         return nx__error_set(NX_ENOTSUP,
                              "the WebAssembly engine that is installed is of another version");
-    struct nx__failure failure;
-    if (engine->engine_new(&nx__engine_handle, &failure))
-        return nx__error_set(NX_EFAILED, "cannot start the WebAssembly engine: %.180s",
-                             failure.message);
     nx__crash_modules_changed();
     nx__engine = engine;
+    atomic_store(&nx__watchdog_blocked, nx__engine_tick);
     return NX_OK;
 }
 
 nx_err nx__engine_open(void)
 {
-    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     static atomic_bool loaded;
     if (atomic_load_explicit(&loaded, memory_order_acquire)) return NX_OK;
     (void)pthread_mutex_lock(&lock);

@@ -7,15 +7,16 @@
 
 enum {
     /* Grows with every change of this header. */
-    NX__ENGINE_VERSION = 1,
-    /* Grows with every change of engine/settings.rs: part of the cache key of machine code. */
-    NX__ENGINE_SETTINGS = 1,
-    NX__ENGINE_STACK = 512 << 10, /* bytes of its stack that guest code may use */
+    NX__ENGINE_VERSION = 2,
+    /* Grows with every change of engine/settings.rs, and of what nexus-wasmc makes of a module: an
+     * artifact of another number is refused. */
+    NX__ENGINE_SETTINGS = 2,
+    NX__ENGINE_STACK = 512 << 10, /* bytes of its stack that guest code may use at most */
     NX__ENGINE_TRACE = 2048,
 };
 
 /* Wasmtime's own. */
-struct nx__engine;      /* for all threads, one a process */
+struct nx__engine;      /* for all threads, one for each kind of code */
 struct nx__engine_code; /* a module's machine code, for all threads */
 struct nx__linker;      /* functions by name */
 struct nx__linked;      /* a module with the functions that it imports; for all threads */
@@ -34,6 +35,8 @@ enum nx__failure_kind {
     NX__FAILURE_DEADLINE,
     NX__FAILURE_STACK,
     NX__FAILURE_EXIT, /* no failure: it has ended itself, with `status` */
+    NX__FAILURE_FUEL,
+    NX__FAILURE_OPEN_FILES,
 };
 
 /* What went wrong; filled by calls that return another kind than NX__FAILURE_NONE. */
@@ -45,8 +48,10 @@ struct nx__failure {
 
 struct nx__engine_limits {
     uint64_t max_memory, max_table_elements;
+    uint64_t fuel; /* for its start function, where its code is metered */
+    bool metered;
     /* Asked at each tick while guest code runs: 0 goes on, 1 ends it for NX__FAILURE_CPU_TIME, 2
-     * for NX__FAILURE_DEADLINE. NULL: no tick matters. */
+     * for NX__FAILURE_DEADLINE. */
     uint32_t (*tick)(void *host);
 };
 
@@ -77,6 +82,17 @@ struct nx__wasi_options {
     size_t env_count;
     const struct nx__wasi_directory *directories;
     size_t directory_count;
+    uint32_t max_open_files;
+    uint64_t random_seed; /* 0: the system's bytes */
+    uint64_t clock;       /* ns since 1970, 0: it runs */
+};
+
+/* Calls of the same function. `many`, which may be NULL, is what batch_find has found. */
+struct nx__engine_batch {
+    const uint64_t *one, *many;
+    size_t params, results;
+    nx_wasm_value *values;
+    size_t count;
 };
 
 /* A host function: as nx_wasm_fn, with what guest_new was given for the guest. */
@@ -87,7 +103,8 @@ typedef uint32_t (*nx__engine_fn)(void *arg, void *host, nx_wasm_value *values);
 struct nx__engine_api {
     uint32_t version, value_size;
 
-    uint32_t (*engine_new)(struct nx__engine **out, struct nx__failure *failure);
+    uint32_t (*engine_new)(bool metered, size_t stack, struct nx__engine **out,
+                           struct nx__failure *failure);
     void (*engine_free)(struct nx__engine *engine);
     /* One tick more for all guests. Any thread. */
     void (*engine_tick)(const struct nx__engine *engine);
@@ -120,6 +137,9 @@ struct nx__engine_api {
     void (*guest_free)(struct nx__guest *guest);
     /* The next tick asks again, whatever has been before. */
     void (*guest_rearm)(struct nx__guest *guest);
+    /* Of metered code. */
+    void (*fuel_set)(struct nx__guest *guest, uint64_t fuel);
+    uint64_t (*fuel_get)(struct nx__guest *guest);
     /* As a failure's trace, for a host function that runs. */
     void (*guest_backtrace)(struct nx__guest *guest, char *out, size_t size);
 
@@ -132,6 +152,13 @@ struct nx__engine_api {
     /* `values` has arguments, then results; `count` is the more of both. Nobody checks types. */
     uint32_t (*call)(struct nx__guest *guest, const uint64_t *handle, nx_wasm_value *values,
                      size_t count, struct nx__failure *failure);
+
+    /* The function that calls the export `one` of that name many times. NX__FAILURE_OTHER: none
+     * such. */
+    uint32_t (*batch_find)(struct nx__guest *guest, const char *name, size_t len,
+                           const uint64_t *one, uint64_t *handle);
+    uint32_t (*call_batch)(struct nx__guest *guest, const struct nx__engine_batch *batch,
+                           size_t *done, struct nx__failure *failure);
 
     uint32_t (*table_func)(struct nx__guest *guest, const char *name, size_t len, uint64_t index,
                            uint64_t *handle);
@@ -155,13 +182,19 @@ const struct nx__engine_api *nx__engine_api(void);
 
 /* ---- engine.c */
 
-/* The engine that was loaded; valid once nx__engine_open has succeeded, and until the program ends.
- */
+/* The library that was loaded; valid once nx__engine_open has succeeded, and until the program
+ * ends. */
 extern const struct nx__engine_api *nx__engine;
-extern struct nx__engine *nx__engine_handle;
 
 /* Loads the library, the first time. NX_ENOTSUP (built without, or it is not there: the message
  * says where it was looked for), NX_EFAILED, NX_ENOMEM. Any thread. */
 NX_MUST_CHECK nx_err nx__engine_open(void);
+
+/* The engine for such code: metered or not, with so many bytes of stack, up to NX__ENGINE_STACK;
+ * `*stack` becomes what it really has. Made at first use, for ever. NX_EFAILED. Any thread. */
+NX_MUST_CHECK nx_err nx__engine_get(bool metered, size_t *stack, struct nx__engine **out);
+
+/* One tick more for the guests of all of them. Any thread. */
+void nx__engine_tick(void);
 
 #endif

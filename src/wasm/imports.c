@@ -1,7 +1,6 @@
 /* Functions of the program's that guests call. */
 #include "wasm/internal.h"
 
-#include "base/utf8.h"
 #include "loop/pin.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,9 +21,8 @@ struct import {
 };
 
 struct nx_wasm_imports {
-    uint64_t id;               /* from 1: no other has or had it */
-    struct nx__linker *linker; /* made with the first function */
-    struct import *first;
+    uint64_t id; /* from 1: no other has or had it */
+    struct import *first, **end;
     size_t count;
     nx_err error; /* the first that was made */
     char message[NX__ERROR_MESSAGE_MAX];
@@ -34,17 +32,18 @@ nx_wasm_imports *nx_wasm_imports_new(void)
 {
     static _Atomic uint64_t last;
     nx_wasm_imports *imports = calloc(1, sizeof *imports);
-    if (imports)
-        imports->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
-    else
+    if (!imports) {
         NX_IGNORE(nx__error_set(NX_ENOMEM, "cannot make imports for WebAssembly: out of memory"));
+        return NULL;
+    }
+    imports->id = atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+    imports->end = &imports->first;
     return imports;
 }
 
 void nx_wasm_imports_free(nx_wasm_imports *imports)
 {
     if (!imports) return;
-    if (imports->linker) nx__engine->linker_free(imports->linker);
     for (struct import *i; (i = imports->first);) {
         imports->first = i->next;
         free(i->signature);
@@ -55,23 +54,33 @@ void nx_wasm_imports_free(nx_wasm_imports *imports)
 
 /* ---- A call from a guest */
 
-static nx_err view(nx_wasm *w, const struct import *i, size_t param, uint32_t at, uint32_t len,
-                   bool text, nx_bytes *out)
+static nx_err view(nx_wasm *w, const struct import *i, size_t param, uint32_t at, uint32_t count,
+                   nx_bytes *out)
 {
     nx_wasm_memory memory;
+    uint8_t type = i->signature->params[param];
     NX_TRY(nx_wasm_memory_find(&memory, w, NULL));
-    if (nx_wasm_memory_slice(&memory, at, len, out))
+    if (nx_wasm_memory_slice(&memory, at, (uint64_t)count * nx__wasm_item_size(type), out))
         return nx__error_set(
             NX_EINVAL,
-            "%.60s.%.60s was called with a pointer out of memory: parameter %zu is %u bytes at 0x%x",
-            i->module, i->name, param + 1, len, at);
-    const char *end = out->data + out->len, *p = out->data;
-    for (size_t n; text && p < end; p += n)
-        if (!(n = nx__utf8_sequence(p, end)))
-            return nx__error_set(
-                NX_EINVAL, "%.60s.%.60s was called with text that is not UTF-8: parameter %zu",
-                i->module, i->name, param + 1);
-    return NX_OK;
+            "%.60s.%.60s was called with a pointer out of memory: parameter %zu is %u items at 0x%x",
+            i->module, i->name, param + 1, count, at);
+    const char *wrong = nx__wasm_view_wrong(type, *out);
+    if (!wrong) return NX_OK;
+    return nx__error_set(NX_EINVAL, "%.60s.%.60s was called with %s: parameter %zu", i->module,
+                         i->name, wrong, param + 1);
+}
+
+/* The result lies where the guest's last parameter points. */
+static nx_err result_give(nx_wasm *w, const struct import *i, nx_bytes bytes, uint32_t pair)
+{
+    size_t size = nx__wasm_item_size(i->signature->results[0]);
+    uint32_t at;
+    if (bytes.len % size)
+        return nx__error_set(NX_EINVAL, "%.60s.%.60s has returned %zu bytes, which are no list",
+                             i->module, i->name, bytes.len);
+    NX_TRY(nx__wasm_give(w, bytes, size, &at));
+    return nx__wasm_pair_write(w, pair, at, (uint32_t)(bytes.len / size));
 }
 
 /* Views instead of pointers and lengths. */
@@ -79,21 +88,23 @@ static nx_err call_with_views(nx_wasm *w, const struct import *i, nx_wasm_value 
 {
     enum { SOME = 16 };
     const struct nx__wasm_signature *s = i->signature;
-    size_t room = s->param_count > s->result_count ? s->param_count : s->result_count;
+    size_t room = s->param_count > s->result_count ? s->param_count : s->result_count, from = 0;
     nx_wasm_value some[SOME], *given = room > SOME ? malloc(room * sizeof *given) : some;
     if (!given) return nx__error_set(NX_ENOMEM, "cannot call %.60s: out of memory", i->name);
     nx_err err = NX_OK;
-    for (size_t p = 0, from = 0; p < s->param_count && !err; p++) {
+    for (size_t p = 0; p < s->param_count && !err; p++) {
         if (s->params[p] < NX__WASM_STR) {
             given[p] = values[from++];
             continue;
         }
-        err = view(w, i, p, values[from].u32, values[from + 1].u32, s->params[p] == NX__WASM_STR,
-                   &given[p].bytes);
+        err = view(w, i, p, values[from].u32, values[from + 1].u32, &given[p].bytes);
         from += 2;
     }
     if (!err) err = i->fn(w, i->arg, given);
-    if (!err) memcpy(values, given, s->result_count * sizeof *given);
+    if (!err && s->result_count && s->results[0] >= NX__WASM_STR)
+        err = result_give(w, i, given[0].bytes, values[from].u32);
+    else if (!err)
+        memcpy(values, given, s->result_count * sizeof *given);
     if (given != some) free(given);
     return err;
 }
@@ -123,15 +134,8 @@ static NX__HOT uint32_t called(void *arg, void *host, nx_wasm_value *values)
 
 /* ---- Adding one */
 
-static nx_err linker(nx_wasm_imports *imports)
-{
-    NX_TRY(nx__engine_open());
-    if (!imports->linker) imports->linker = nx__engine->linker_new(nx__engine_handle);
-    return NX_OK;
-}
-
-/* Pointers and lengths instead of views. */
-static size_t lower(const struct nx__wasm_signature *s, uint8_t *types)
+/* Pointers and lengths instead of views; `*results` is how many are left. */
+static size_t lower(const struct nx__wasm_signature *s, uint8_t *types, size_t *results)
 {
     size_t count = 0;
     for (size_t i = 0; i < s->param_count; i++) {
@@ -139,26 +143,26 @@ static size_t lower(const struct nx__wasm_signature *s, uint8_t *types)
         types[count++] = is_view ? NX_WASM_I32 : s->params[i];
         if (is_view) types[count++] = NX_WASM_I32;
     }
-    memcpy(types + count, s->results, s->result_count);
+    *results = s->result_count;
+    if (*results && s->results[0] >= NX__WASM_STR) {
+        types[count++] = NX_WASM_I32;
+        *results = 0;
+    }
+    memcpy(types + count, s->results, *results);
     return count;
 }
 
-static nx_err add(nx_wasm_imports *imports, struct import *i, const char *type)
+static nx_err add(const nx_wasm_imports *imports, struct import *i, const char *type)
 {
-    struct nx__failure failure;
     NX_TRY(nx__wasm_type_parse(type, true, i->signature));
     if (imports->count == IMPORTS_MOST)
         return nx__error_set(NX_ELIMIT, "a guest may import %d functions at most", IMPORTS_MOST);
-    NX_TRY(linker(imports));
-    size_t params = lower(i->signature, i->types);
-    i->type =
-        (struct nx__engine_type){i->types, params, i->types + params, i->signature->result_count};
+    size_t results, params = lower(i->signature, i->types, &results);
+    i->type = (struct nx__engine_type){i->types, params, i->types + params, results};
     if (params == i->signature->param_count) {
         free(i->signature);
         i->signature = NULL;
     }
-    if (nx__engine->linker_func(imports->linker, i->module, i->name, &i->type, called, i, &failure))
-        return nx__error_set(NX_EINVAL, "%.150s", failure.message);
     return NX_OK;
 }
 
@@ -166,7 +170,7 @@ void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *na
                     const char *type, nx_wasm_fn fn, void *arg)
 {
     if (!imports || imports->error) return;
-    struct import *i = calloc(1, sizeof *i + 3 * NX__WASM_VALUES_MOST);
+    struct import *i = calloc(1, sizeof *i + 3 * NX__WASM_VALUES_MOST + 1);
     nx_err err = NX_ENOMEM;
     if (i) {
         i->fn = fn;
@@ -180,8 +184,8 @@ void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *na
     else
         NX_IGNORE(nx__error_set(NX_ENOMEM, "out of memory"));
     if (!err) {
-        i->next = imports->first;
-        imports->first = i;
+        *imports->end = i;
+        imports->end = &i->next;
         imports->count++;
         return;
     }
@@ -195,14 +199,17 @@ void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *na
 
 /* ---- Linking */
 
-static nx_err link_new(const nx_wasm_module *m, const nx_wasm_imports *imports,
+static nx_err link_new(const nx_wasm_module *m, const nx_wasm_imports *imports, bool wasi,
                        struct nx__linked **out)
 {
     struct nx__failure failure;
-    struct nx__linker *own = NULL, *with = imports ? imports->linker : NULL;
-    if (!with) with = own = nx__engine->linker_new(nx__engine_handle);
-    uint32_t kind = nx__engine->linked_new(with, m->code, out, &failure);
-    if (own) nx__engine->linker_free(own);
+    struct nx__linker *linker = nx__engine->linker_new(m->engine);
+    uint32_t kind = wasi ? nx__engine->linker_wasi(linker, &failure) : 0;
+    /* Of those with the same name the last one counts. */
+    for (struct import *i = imports ? imports->first : NULL; i && !kind; i = i->next)
+        kind = nx__engine->linker_func(linker, i->module, i->name, &i->type, called, i, &failure);
+    if (!kind) kind = nx__engine->linked_new(linker, m->code, out, &failure);
+    nx__engine->linker_free(linker);
     if (!kind) return NX_OK;
     bool type = strstr(failure.message, "incompatible import type") != NULL;
     return nx__error_set(type ? NX_ETYPE : NX_ENOENT, "cannot use \"%.60s\": %.160s", m->name,
@@ -215,18 +222,19 @@ void nx__wasm_link_free(struct nx__link *link)
     free(link);
 }
 
-static nx_err link_make(nx_wasm_module *m, const nx_wasm_imports *imports, size_t known,
+static nx_err link_make(nx_wasm_module *m, const nx_wasm_imports *imports, bool wasi, size_t known,
                         struct nx__link **out)
 {
     struct nx__link *link = calloc(1, sizeof *link);
     if (!link) return nx__error_set(NX_ENOMEM, "cannot use \"%.150s\": out of memory", m->name);
-    nx_err err = link_new(m, imports, &link->linked);
+    nx_err err = link_new(m, imports, wasi, &link->linked);
     if (err) {
         free(link);
         return err;
     }
     link->imports = imports ? imports->id : 0;
     link->imports_count = imports ? imports->count : 0;
+    link->wasi = wasi;
     link->kept = known < LINKS_MOST;
     if (link->kept) {
         link->next = m->links;
@@ -236,16 +244,18 @@ static nx_err link_make(nx_wasm_module *m, const nx_wasm_imports *imports, size_
     return NX_OK;
 }
 
-nx_err nx__wasm_link(nx_wasm_module *m, const nx_wasm_imports *imports, struct nx__link **out)
+nx_err nx__wasm_link(nx_wasm_module *m, const nx_wasm_imports *imports, bool wasi,
+                     struct nx__link **out)
 {
     uint64_t id = imports ? imports->id : 0;
     size_t count = imports ? imports->count : 0, known = 0;
     if (imports && imports->error) return nx__error_set(imports->error, "%s", imports->message);
     (void)pthread_mutex_lock(&m->lock);
     struct nx__link *link = m->links;
-    for (; link && (link->imports != id || link->imports_count != count); link = link->next)
+    for (; link && (link->imports != id || link->imports_count != count || link->wasi != wasi);
+         link = link->next)
         known++;
-    nx_err err = link ? NX_OK : link_make(m, imports, known, &link);
+    nx_err err = link ? NX_OK : link_make(m, imports, wasi, known, &link);
     (void)pthread_mutex_unlock(&m->lock);
     *out = link;
     return err;

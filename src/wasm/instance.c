@@ -1,52 +1,113 @@
 /* Instances: made of a module, with their limits, and closed. */
 #include "wasm/internal.h"
 
+#include "permission/permission.h"
 #include <stdlib.h>
 
 struct making {
     nx_wasm *wasm;
+    const struct nx__wasi_options *wasi; /* NULL: without */
     uint32_t kind;
 };
+
+struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *w)
+{
+    return (struct nx__engine_limits){.max_memory = w->policy.max_memory,
+                                      .max_table_elements = w->policy.max_table_elements,
+                                      .fuel = w->policy.fuel,
+                                      .metered = w->module->metered,
+                                      .tick = nx__wasm_tick};
+}
 
 static void make(void *arg)
 {
     struct making *m = arg;
     nx_wasm *w = m->wasm;
-    const struct nx__engine_limits limits = {.max_memory = w->max_memory,
-                                             .max_table_elements = w->max_table_elements,
-                                             .tick = w->timed ? nx__wasm_tick : NULL};
-    m->kind = nx__engine->guest_new(w->link->linked, &limits, NULL, w, &w->guest, &w->failure);
+    const struct nx__engine_limits limits = nx__wasm_engine_limits(w);
+    m->kind = nx__engine->guest_new(w->link->linked, &limits, m->wasi, w, &w->guest, &w->failure);
 }
 
-static nx_err instantiate(nx_wasm *w)
+static nx_err instantiate(nx_wasm *w, const struct nx__wasi_options *wasi)
 {
-    struct making m = {.wasm = w};
+    struct making m = {.wasm = w, .wasi = wasi};
     NX_TRY(nx__wasm_time_begin(w));
+    w->calls++;
     nx_err err = nx__wasm_enter(make, &m);
     nx__wasm_time_end(w);
     if (err || !m.kind) return err;
     return nx__wasm_failed(w, "starting");
 }
 
+nx_err nx__wasm_limit(nx_wasm *w, const nx_wasm_policy *policy)
+{
+    const char *name = w->module->name;
+    nx_wasm_policy *p = &w->policy;
+    *p = *policy;
+    p->args = p->env = NULL;
+    p->allow_fs = NULL;
+    if (p->max_cpu_time < 0 || p->deadline < 0)
+        return nx__error_set(NX_EINVAL, "cannot use \"%.150s\": a limit on its time is negative",
+                             name);
+    size_t stack = p->max_stack;
+    struct nx__engine *engine;
+    if (stack) NX_TRY(nx__engine_get(w->module->metered, &stack, &engine));
+    if (stack && (stack != w->module->stack || p->max_stack > NX_WASM_MAX_STACK))
+        return nx__error_set(
+            NX_EINVAL,
+            "cannot use \"%.80s\" with a max_stack of %zu bytes: it was loaded for %zu (nx_wasm_load has .max_stack)",
+            name, p->max_stack, w->module->stack);
+    if (p->fuel && !w->module->metered)
+        return nx__error_set(
+            NX_EINVAL,
+            "cannot use \"%.80s\" with a limit on fuel: it was not loaded for it (nx_wasm_load has .metered)",
+            name);
+    if (!p->max_memory) p->max_memory = NX_WASM_MAX_MEMORY;
+    if (!p->max_table_elements) p->max_table_elements = NX_WASM_MAX_TABLE_ELEMENTS;
+    if (!p->max_open_files) p->max_open_files = NX_WASM_MAX_OPEN_FILES;
+    if (!p->fuel) p->fuel = UINT64_MAX;
+    if (p->deadline == NX_FOREVER) p->deadline = 0;
+    w->timed = (p->max_cpu_time && p->max_cpu_time != NX_FOREVER) || p->deadline;
+    w->limited = w->timed || w->module->metered;
+    w->cpu_until = w->wall_until = NX_FOREVER;
+    return NX_OK;
+}
+
+/* A guest has no more than the program. */
+static nx_err permit(const nx_wasm_policy *policy)
+{
+    for (const nx_wasm_dir *dir = policy->allow_fs; dir && dir->path; dir++) {
+        NX_TRY(nx__permit(NX__PERMIT_READ, dir->path));
+        if (dir->write) NX_TRY(nx__permit(NX__PERMIT_WRITE, dir->path));
+    }
+    return NX_OK;
+}
+
+/* Counts it among those of its module. */
+static nx_err count(nx_wasm *w)
+{
+    uint64_t before = atomic_fetch_add_explicit(&w->module->instances, 1, memory_order_relaxed);
+    w->counted = true;
+    if (!w->policy.max_instances || before < w->policy.max_instances) return NX_OK;
+    return nx__error_set(NX_ELIMIT,
+                         "cannot use \"%.100s\": there are more than max_instances of it, %llu",
+                         w->module->name, (unsigned long long)w->policy.max_instances);
+}
+
 nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module, const nx_wasm_options *options)
 {
     NX__OPTIONS(nx_wasm_options, o, options);
     *out = NULL;
-    if (o.max_cpu_time < 0 || o.deadline < 0)
-        return nx__error_set(NX_EINVAL, "cannot use \"%.150s\": a limit on its time is negative",
-                             module->name);
     nx_wasm *w = calloc(1, sizeof *w);
     if (!w) return nx__error_set(NX_ENOMEM, "cannot use \"%.150s\": out of memory", module->name);
     w->module = module;
-    w->max_memory = o.max_memory ? o.max_memory : NX_WASM_MAX_MEMORY;
-    w->max_table_elements =
-        o.max_table_elements ? o.max_table_elements : NX_WASM_MAX_TABLE_ELEMENTS;
-    w->max_cpu_time = o.max_cpu_time == NX_FOREVER ? 0 : o.max_cpu_time;
-    w->deadline = o.deadline == NX_FOREVER ? 0 : o.deadline;
-    w->timed = w->max_cpu_time || w->deadline;
     (void)atomic_fetch_add_explicit(&module->users, 1, memory_order_relaxed);
-    nx_err err = nx__wasm_link(module, o.imports, &w->link);
-    if (!err) err = instantiate(w);
+    struct nx__wasi_options wasi;
+    nx_err err = nx__wasm_limit(w, &o.policy);
+    if (!err) err = count(w);
+    if (!err && o.wasi) err = permit(&o.policy);
+    if (!err && o.wasi) err = nx__wasi_options(&o.policy, &wasi);
+    if (!err) err = nx__wasm_link(module, o.imports, o.wasi, &w->link);
+    if (!err) err = instantiate(w, o.wasi ? &wasi : NULL);
     if (err) {
         nx_wasm_close(w);
         return err;
@@ -57,9 +118,11 @@ nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module, const nx_wasm_opt
 
 nx_err nx_wasm_open_with(nx_wasm **out, const char *path, const nx_wasm_options *options)
 {
+    NX__OPTIONS(nx_wasm_options, o, options);
     nx_wasm_module *module;
     *out = NULL;
-    NX_TRY(nx_wasm_load(&module, path));
+    NX_TRY(nx_wasm_load(&module, path, .metered = o.policy.fuel != 0,
+                        .max_stack = o.policy.max_stack));
     nx_err err = nx_wasm_new_with(out, module, options);
     nx_wasm_module_free(module); /* the guest keeps it */
     return err;
@@ -70,6 +133,7 @@ void nx_wasm_close(nx_wasm *w)
     if (!w) return;
     if (w->guest) nx__engine->guest_free(w->guest);
     if (w->link && !w->link->kept) nx__wasm_link_free(w->link);
+    if (w->counted) (void)atomic_fetch_sub_explicit(&w->module->instances, 1, memory_order_relaxed);
     nx_wasm_module_free(w->module);
     free(w);
 }

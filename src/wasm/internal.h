@@ -15,6 +15,10 @@ enum {
 
 struct nx_wasm_module {
     atomic_size_t users;
+    atomic_uint_least64_t instances;
+    struct nx__engine *engine;
+    size_t stack; /* bytes that its guests have */
+    bool metered;
     struct nx__engine_code *code;
     pthread_mutex_t lock; /* for what is below */
     struct nx__engine_items *items;
@@ -26,6 +30,7 @@ struct nx_wasm_module {
 struct nx__link {
     struct nx__link *next;
     uint64_t imports, imports_count; /* which they are, and how many of them there were */
+    bool wasi;
     struct nx__linked *linked;
     bool kept; /* by the module */
 };
@@ -33,21 +38,42 @@ struct nx__link {
 struct nx_wasm {
     struct nx__guest *guest;
     struct nx__link *link;
-    bool timed;        /* there is a limit on its time */
-    unsigned depth;    /* calls into it, where it is timed, that have not returned */
+    bool timed;              /* there is a limit on its time */
+    bool counted;            /* among its module's instances */
+    bool limited;            /* that, or one on its fuel: a call has to be prepared */
+    unsigned depth;          /* calls into it, where it is timed, that have not returned */
+    unsigned calls;          /* from outside, so far; may wrap */
+    unsigned looked_at_call; /* the one that a tick has found first, at that time of the thread */
+    nx_duration looked_at;
     unsigned inside;   /* host functions that it has called and that have not returned */
     const void *frame; /* of the outermost of those: the engine measures what the guest uses of the
                           stack, so nested calls have to be on the same */
     nx_wasm_module *module;
-    nx_duration max_cpu_time, deadline;
+    nx_wasm_policy policy;             /* with all defaults; without pointers */
     nx_duration cpu_until, wall_until; /* of the outermost call; NX_FOREVER: none */
-    uint64_t max_memory, max_table_elements;
-    nx_err host_error; /* of a host function that has ended the call */
+    nx_err host_error;                 /* of a host function that has ended the call */
     char host_message[NX__ERROR_MESSAGE_MAX];
     struct nx__failure failure; /* the last */
 };
 
+/* ---- instance.c */
+
+/* Takes the limits of a policy, with defaults for what it leaves open. NX_EINVAL. */
+NX_MUST_CHECK nx_err nx__wasm_limit(nx_wasm *wasm, const nx_wasm_policy *policy);
+
+/* Those of them that the engine keeps. */
+struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *wasm);
+
+/* ---- wasi.c */
+
+/* What a policy gives to a guest over WASI; its lists are memory of the current scope. NX_EPERM,
+ * NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__wasi_options(const nx_wasm_policy *policy, struct nx__wasi_options *out);
+
 /* ---- call.c */
+
+/* nx_wasm_find, false without a record where it would fail. */
+bool nx__wasm_find_quietly(nx_wasm_func *out, nx_wasm *wasm, const char *name, const char *type);
 
 /* Records what has ended a call into the guest, which `doing` names: "calling \"add\" of a.wasm".
  */
@@ -73,6 +99,13 @@ void nx__wasm_time_end(nx_wasm *wasm);
 /* For the engine, while a guest runs. */
 uint32_t nx__wasm_tick(void *wasm);
 
+/* What a call may take of the processor while it blocks a loop, where the policy does not say. */
+extern nx_duration nx__wasm_cpu_most;
+
+/* Calls `end`, on another thread, when it is that late; what waits in a system call is reached by
+ * no tick. Once a process. NX_ENOMEM and others. */
+NX_MUST_CHECK nx_err nx__wasm_time_end_at(nx_duration at, void (*end)(void));
+
 /* ---- type.c */
 
 /* A function's type in words: "i32, str -> i64". */
@@ -80,9 +113,18 @@ struct nx__wasm_signature {
     uint8_t params[NX__WASM_VALUES_MOST], results[NX__WASM_VALUES_MOST]; /* nx_wasm_type each */
     size_t param_count, result_count;
 };
-enum { NX__WASM_STR = 100, NX__WASM_BYTES }; /* behind the nx_wasm_types, for host functions */
+/* Behind the nx_wasm_types, for host functions: views of the guest's memory. */
+enum {
+    NX__WASM_STR = 100,
+    NX__WASM_BYTES,
+    NX__WASM_LIST_I32,
+    NX__WASM_LIST_I64,
+    NX__WASM_LIST_F32,
+    NX__WASM_LIST_F64
+};
 
-/* Reads it; `host` allows `str` and `bytes`. NX_EINVAL, recorded: what is wrong, in which text. */
+/* Reads it; `host` allows views, of results a single one. NX_EINVAL, recorded: what is wrong, in
+ * which text. */
 NX_MUST_CHECK nx_err nx__wasm_type_parse(const char *text, bool host,
                                          struct nx__wasm_signature *out);
 
@@ -93,19 +135,40 @@ const char *nx__wasm_type_name(uint8_t type);
 void nx__wasm_type_print(const uint8_t *params, size_t param_count, const uint8_t *results,
                          size_t result_count, char out[NX__WASM_TYPE_TEXT]);
 
+/* ---- marshal.c */
+
+/* Allocates in the guest, which may run for that, and copies there. NX_ENOENT (it can't allocate),
+ * NX_ENOMEM, NX_ETOOBIG, NX_EINVAL (it gave what is not in its memory) and others as a call. */
+NX_MUST_CHECK nx_err nx__wasm_give(nx_wasm *wasm, nx_bytes bytes, size_t align, uint32_t *at);
+
+/* The call that it was for is over. */
+void nx__wasm_take_back(nx_wasm *wasm, uint32_t at);
+
+/* A pointer and a length that lie in the guest's memory: as a slice of it, NX_EINVAL; and written.
+ */
+NX_MUST_CHECK nx_err nx__wasm_pair_read(nx_wasm *wasm, uint32_t at, nx_bytes *out);
+NX_MUST_CHECK nx_err nx__wasm_pair_write(nx_wasm *wasm, uint32_t at, uint32_t data, uint32_t count);
+
+/* Bytes of an item of a view. */
+size_t nx__wasm_item_size(uint8_t type);
+
+/* What is wrong with it, NULL if nothing is. */
+const char *nx__wasm_view_wrong(uint8_t type, nx_bytes view);
+
 /* ---- imports.c */
 
 /* Links the module with what it may import, or finds that it is already. NX_ENOENT, NX_ETYPE,
  * NX_ENOMEM and what was wrong with the imports. */
 NX_MUST_CHECK nx_err nx__wasm_link(nx_wasm_module *module, const nx_wasm_imports *imports,
-                                   struct nx__link **out);
+                                   bool wasi, struct nx__link **out);
 void nx__wasm_link_free(struct nx__link *link);
 
 /* ---- module.c */
 
-/* A module of machine code that has been checked; takes the descriptor. `name` is for messages.
- * NX_EINVAL, NX_ENOMEM. */
+/* A module of machine code that has been checked; takes the descriptor. `name` is for messages, and
+ * tells a file that says itself whether it is metered. NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
+                                         const nx_wasm_load_options *options,
                                          struct nx__failure *failure);
 
 #endif

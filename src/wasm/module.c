@@ -1,18 +1,21 @@
 /* Modules: their machine code, and what they import and export. */
 #include "wasm/internal.h"
 
+#include "module/artifact.h"
 #include "module/module.h"
 #include "permission/broker.h"
+#include "permission/permission.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 /* Compiles it in this process, for a program without a launcher; one at a time. */
-static nx_err compile(const char *path, bool refresh, int *fd)
+static nx_err compile(const char *path, bool metered, bool refresh, int *fd)
 {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-    struct nx__compile_request request = {.path = path, .refresh = refresh};
+    struct nx__compile_request request = {
+        .path = path, .refresh = refresh, .flags = metered ? nx__wasm_metered : NULL};
     struct nx__compiled compiled;
     (void)pthread_mutex_lock(&lock);
     nx_err err = nx__module_compile(&request, &compiled);
@@ -23,13 +26,37 @@ static nx_err compile(const char *path, bool refresh, int *fd)
     return err;
 }
 
-static nx_err code_open(const char *path, bool refresh, int *fd)
+static nx_err code_open(const char *path, bool metered, bool refresh, int *fd)
 {
-    return nx__broker_fd() >= 0 ? nx__broker_import(path, fd) : compile(path, refresh, fd);
+    if (nx__broker_fd() >= 0)
+        return nx__broker_import(path, metered ? NX__IMPORT_METERED : NX__IMPORT_PLAIN, fd);
+    if (nx__is_artifact(path)) NX_TRY(nx__permit(NX__PERMIT_FFI, path));
+    return compile(path, metered, refresh, fd);
+}
+
+/* Which engine it is for. */
+static nx_err engine_get(nx_wasm_module *m, int fd, const nx_wasm_load_options *options)
+{
+    struct nx__artifact artifact;
+    m->metered = options->metered;
+    m->stack = options->max_stack ? options->max_stack : NX_WASM_MAX_STACK;
+    if (m->stack > NX_WASM_MAX_STACK)
+        return nx__error_set(NX_EINVAL, "cannot load \"%.120s\": max_stack is %zu KiB at most",
+                             m->name, NX_WASM_MAX_STACK >> 10);
+    if (nx__is_artifact(m->name)) {
+        NX_TRY(nx__artifact_read(fd, m->name, &artifact));
+        if (options->metered && !artifact.metered)
+            return nx__error_set(
+                NX_EINVAL,
+                "cannot load \"%.100s\" with a limit on fuel: its code counts none; nexus compile --fuel makes some that does",
+                m->name);
+        m->metered = artifact.metered;
+    }
+    return nx__engine_get(m->metered, &m->stack, &m->engine);
 }
 
 nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
-                           struct nx__failure *failure)
+                           const nx_wasm_load_options *options, struct nx__failure *failure)
 {
     size_t len = strlen(name);
     nx_wasm_module *m = calloc(1, sizeof *m + len + 1);
@@ -40,30 +67,39 @@ nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
     atomic_init(&m->users, 1);
     memcpy(m->name, name, len + 1);
     (void)pthread_mutex_init(&m->lock, NULL);
-    if (nx__engine->module_open(nx__engine_handle, fd, &m->code, failure)) {
+    nx_err err = engine_get(m, fd, options);
+    if (err)
+        (void)close(fd);
+    else if (nx__engine->module_open(m->engine, fd, &m->code, failure))
+        err = nx__error_set(NX_EINVAL, "cannot load \"%.80s\": %.140s", m->name, failure->message);
+    if (err) {
         nx_wasm_module_free(m);
-        return nx__error_set(NX_EINVAL, "cannot load \"%.80s\": %.140s", name, failure->message);
+        return err;
     }
     *out = m;
     return NX_OK;
 }
 
-nx_err nx_wasm_load(nx_wasm_module **out, const char *path)
+nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
+                         const nx_wasm_load_options *options)
 {
+    NX__OPTIONS(nx_wasm_load_options, o, options);
     struct nx__failure failure = {0};
     int fd = -1;
     *out = NULL;
     if (!path || !nx__is_wasm(path))
         return nx__error_set(
-            NX_EINVAL, "cannot load \"%.150s\": the name of WebAssembly ends in .wasm or .wat",
+            NX_EINVAL,
+            "cannot load \"%.150s\": the name of WebAssembly ends in .wasm, .wat or .cwasm",
             path ? path : "");
     NX_TRY(nx__engine_open());
-    NX_TRY(code_open(path, false, &fd));
-    nx_err err = nx__wasm_module_new(out, path, fd, &failure);
+    NX_TRY(code_open(path, o.metered, false, &fd));
+    nx_err err = nx__wasm_module_new(out, path, fd, &o, &failure);
     /* A cache that machines share may have what is for another processor. */
-    if (err && failure.kind == NX__FAILURE_ARTIFACT && nx__broker_fd() < 0) {
-        NX_TRY(code_open(path, true, &fd));
-        err = nx__wasm_module_new(out, path, fd, &failure);
+    if (err && failure.kind == NX__FAILURE_ARTIFACT && nx__broker_fd() < 0 &&
+        !nx__is_artifact(path)) {
+        NX_TRY(code_open(path, o.metered, true, &fd));
+        err = nx__wasm_module_new(out, path, fd, &o, &failure);
     }
     return err;
 }

@@ -10,6 +10,8 @@ static struct {
     pthread_cond_t begun;
     size_t calls; /* under way */
     bool runs;
+    nx_duration end_at; /* 0: nothing ends */
+    void (*end)(void);
 } ticker = {.lock = PTHREAD_MUTEX_INITIALIZER, .begun = PTHREAD_COND_INITIALIZER};
 
 static nx_duration thread_cpu(void)
@@ -24,11 +26,14 @@ static void *tick(void *unused)
     (void)unused;
     for (;;) {
         (void)pthread_mutex_lock(&ticker.lock);
-        while (!ticker.calls) (void)pthread_cond_wait(&ticker.begun, &ticker.lock);
+        while (!ticker.calls && !ticker.end_at)
+            (void)pthread_cond_wait(&ticker.begun, &ticker.lock);
+        bool late = ticker.end_at && nx__clock_monotonic() >= ticker.end_at;
         (void)pthread_mutex_unlock(&ticker.lock);
+        if (late) ticker.end();
         const struct timespec span = {.tv_nsec = NX_WASM_TICK};
         (void)nanosleep(&span, NULL);
-        nx__engine->engine_tick(nx__engine_handle);
+        nx__engine_tick();
     }
     return NULL;
 }
@@ -53,8 +58,10 @@ static nx_err start(void)
 nx_err nx__wasm_time_begin(nx_wasm *w)
 {
     if (!w->timed || w->depth++) return NX_OK;
-    w->cpu_until = w->max_cpu_time ? thread_cpu() + w->max_cpu_time : NX_FOREVER;
-    w->wall_until = w->deadline ? nx__clock_monotonic() + w->deadline : NX_FOREVER;
+    const nx_wasm_policy *p = &w->policy;
+    bool cpu = p->max_cpu_time && p->max_cpu_time != NX_FOREVER;
+    w->cpu_until = cpu ? thread_cpu() + p->max_cpu_time : NX_FOREVER;
+    w->wall_until = p->deadline ? nx__clock_monotonic() + p->deadline : NX_FOREVER;
     nx_err err = NX_OK;
     (void)pthread_mutex_lock(&ticker.lock);
     if (!ticker.runs) err = start();
@@ -75,9 +82,36 @@ void nx__wasm_time_end(nx_wasm *w)
     (void)pthread_mutex_unlock(&ticker.lock);
 }
 
+nx_err nx__wasm_time_end_at(nx_duration at, void (*end)(void))
+{
+    nx_err err = NX_OK;
+    (void)pthread_mutex_lock(&ticker.lock);
+    ticker.end_at = at;
+    ticker.end = end;
+    if (!ticker.runs) err = start();
+    (void)pthread_cond_signal(&ticker.begun);
+    (void)pthread_mutex_unlock(&ticker.lock);
+    return err;
+}
+
+nx_duration nx__wasm_cpu_most = NX_WASM_MAX_CPU_TIME;
+
+/* Ticks come from others too, and from the watchdog while a loop is blocked. Without a limit of its
+ * own a call is looked at from the first of them on, so that it costs nothing at its start. */
+static bool blocks_too_long(nx_wasm *w)
+{
+    nx_duration now = thread_cpu();
+    if (w->looked_at_call == w->calls && w->looked_at)
+        return now - w->looked_at >= nx__wasm_cpu_most;
+    w->looked_at_call = w->calls;
+    w->looked_at = now;
+    return false;
+}
+
 uint32_t nx__wasm_tick(void *wasm)
 {
-    const nx_wasm *w = wasm;
+    nx_wasm *w = wasm;
+    if (!w->policy.max_cpu_time && blocks_too_long(w)) return 1;
     if (w->wall_until != NX_FOREVER && nx__clock_monotonic() >= w->wall_until) return 2;
     return w->cpu_until != NX_FOREVER && thread_cpu() >= w->cpu_until;
 }

@@ -10,6 +10,8 @@ static const char *const names[] = {
     [NX_WASM_FUNCREF] = "funcref", [NX_WASM_EXTERNREF] = "externref",
     [NX_WASM_ANYREF] = "anyref"};
 
+static const char *const views[] = {"str", "bytes", "i32[]", "i64[]", "f32[]", "f64[]"};
+
 /* ---- Reading */
 
 static void spaces_skip(const char **at)
@@ -21,8 +23,9 @@ static uint8_t word_type(const char *word, size_t len, bool host)
 {
     for (unsigned type = NX_WASM_I32; type <= NX_WASM_V128; type++)
         if (strlen(names[type]) == len && memcmp(names[type], word, len) == 0) return (uint8_t)type;
-    if (host && len == 3 && memcmp(word, "str", 3) == 0) return NX__WASM_STR;
-    if (host && len == 5 && memcmp(word, "bytes", 5) == 0) return NX__WASM_BYTES;
+    for (size_t i = 0; host && i < sizeof views / sizeof *views; i++)
+        if (strlen(views[i]) == len && memcmp(views[i], word, len) == 0)
+            return (uint8_t)(NX__WASM_STR + i);
     return NX_WASM_NONE;
 }
 
@@ -32,7 +35,7 @@ static bool list(const char **at, bool host, uint8_t types[NX__WASM_VALUES_MOST]
     *count = 0;
     for (;;) {
         spaces_skip(at);
-        size_t len = strspn(*at, "abcdefghijklmnopqrstuvwxyz0123456789");
+        size_t len = strspn(*at, "abcdefghijklmnopqrstuvwxyz0123456789[]");
         if (!len) return *count == 0;
         uint8_t type = word_type(*at, len, host);
         if (!type || *count == NX__WASM_VALUES_MOST) return false;
@@ -49,12 +52,16 @@ nx_err nx__wasm_type_parse(const char *text, bool host, struct nx__wasm_signatur
     const char *at = text;
     bool good = list(&at, host, out->params, &out->param_count) && at[0] == '-' && at[1] == '>';
     if (good) at += 2;
-    good = good && list(&at, false, out->results, &out->result_count) && !*at;
+    good = good && list(&at, host, out->results, &out->result_count) && !*at;
+    for (size_t i = 0; good && i < out->result_count; i++)
+        good = out->results[i] < NX__WASM_STR || out->result_count == 1;
     if (good) return NX_OK;
     return nx__error_set(
         NX_EINVAL,
         "\"%.80s\" is no type of a function, at \"%.20s\": it looks like \"i32, f64 -> i64\", with %s",
-        text, at, host ? "i32, i64, f32, f64, v128, str, bytes" : "i32, i64, f32, f64, v128");
+        text, at,
+        host ? "i32, i64, f32, f64, v128, str, bytes, i32[], i64[], f32[], f64[]"
+             : "i32, i64, f32, f64, v128");
 }
 
 /* ---- Writing */

@@ -1,31 +1,70 @@
-/* Programs that are WebAssembly. */
+/* WASI 0.1: what a guest gets by it, and programs that are made for it. */
 #include "wasm/wasi.h"
 
+#include "base/clock.h"
 #include "wasm/internal.h"
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 /* All that 32 bits can address. */
 #define MEMORY_MOST ((uint64_t)4 << 30)
 
+static size_t words(const char *const *list)
+{
+    size_t count = 0;
+    while (list && list[count]) count++;
+    return count;
+}
+
+nx_err nx__wasi_options(const nx_wasm_policy *p, struct nx__wasi_options *out)
+{
+    size_t dirs = 0;
+    while (p->allow_fs && p->allow_fs[dirs].path) dirs++;
+    *out = (struct nx__wasi_options){.args = p->args,
+                                     .arg_count = words(p->args),
+                                     .env = p->env,
+                                     .env_count = words(p->env),
+                                     .directory_count = dirs,
+                                     .max_open_files = p->max_open_files ? p->max_open_files
+                                                                         : NX_WASM_MAX_OPEN_FILES,
+                                     .random_seed = p->random_seed,
+                                     .clock = p->clock > 0 ? (uint64_t)p->clock : 0};
+    struct nx__wasi_directory *list = nx_alloc((dirs + 1) * sizeof *list);
+    if (!list) return nx__error_set(NX_ENOMEM, "cannot use WASI: out of memory");
+    for (size_t i = 0; i < dirs; i++) {
+        const nx_wasm_dir *dir = &p->allow_fs[i];
+        list[i] = (struct nx__wasi_directory){.host = dir->path,
+                                              .guest = dir->guest ? dir->guest : dir->path,
+                                              .read_only = !dir->write};
+    }
+    out->directories = list;
+    return NX_OK;
+}
+
+/* ---- Programs */
+
 struct program {
     nx_wasm wasm;
     struct nx__linked *linked;
-    const struct nx__wasi_options *options;
+    struct nx__wasi_options options;
     const char *step; /* what is being done */
     uint32_t kind;
     bool lacks_start;
 };
 
+/* What is said when it is past its deadline, however it spends its time. */
+static char late_message[200];
+
 static void run(void *arg)
 {
     struct program *p = arg;
     nx_wasm *w = &p->wasm;
-    const struct nx__engine_limits limits = {.max_memory = w->max_memory,
-                                             .max_table_elements = w->max_table_elements};
+    const struct nx__engine_limits limits = nx__wasm_engine_limits(w);
     uint64_t start[2];
     p->step = "starting";
-    p->kind = nx__engine->guest_new(p->linked, &limits, p->options, w, &w->guest, &w->failure);
+    p->kind = nx__engine->guest_new(p->linked, &limits, &p->options, w, &w->guest, &w->failure);
     if (p->kind) return;
     p->step = "running";
     p->lacks_start = nx__engine->func_find(w->guest, "_start", 6, start) != 0;
@@ -33,16 +72,44 @@ static void run(void *arg)
     if (!p->lacks_start) p->kind = nx__engine->call(w->guest, start, &none, 0, &w->failure);
 }
 
+/* It is in a system call, such as a write that nobody reads, and can't be ended there. The process
+ * has nothing else to do. */
+static void end_late(void)
+{
+    struct pollfd said = {.fd = STDERR_FILENO, .events = POLLOUT};
+    if (poll(&said, 1, 0) == 1 && (said.revents & POLLOUT))
+        (void)!write(STDERR_FILENO, late_message, strlen(late_message));
+    _exit(NX_ETIMEDOUT);
+}
+
+/* The start and the program itself share one limit on time. */
+static nx_err run_timed(struct program *p)
+{
+    static const nx_duration grace = NX_MS(200); /* for a tick to do it, and say where it was */
+    nx_wasm *w = &p->wasm;
+    if (w->policy.deadline) {
+        (void)snprintf(late_message, sizeof late_message,
+                       "nexus: running \"%.100s\": it was not done by its deadline of %lld ms\n",
+                       w->module->name, (long long)(w->policy.deadline / NX_MS(1)));
+        NX_TRY(nx__wasm_time_end_at(nx__clock_monotonic() + w->policy.deadline + grace, end_late));
+    }
+    NX_TRY(nx__wasm_time_begin(w));
+    w->calls++;
+    nx_err err = nx__wasm_enter(run, p);
+    nx__wasm_time_end(w);
+    return err;
+}
+
 static nx_err link_with_wasi(struct program *p)
 {
     struct nx__failure *failure = &p->wasm.failure;
-    const char *name = p->wasm.module->name;
-    struct nx__linker *linker = nx__engine->linker_new(nx__engine_handle);
+    const nx_wasm_module *m = p->wasm.module;
+    struct nx__linker *linker = nx__engine->linker_new(m->engine);
     uint32_t kind = nx__engine->linker_wasi(linker, failure);
-    if (!kind) kind = nx__engine->linked_new(linker, p->wasm.module->code, &p->linked, failure);
+    if (!kind) kind = nx__engine->linked_new(linker, m->code, &p->linked, failure);
     nx__engine->linker_free(linker);
     if (!kind) return NX_OK;
-    return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", name, failure->message);
+    return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", m->name, failure->message);
 }
 
 static nx_err outcome(struct program *p, int *code)
@@ -67,17 +134,22 @@ static nx_err outcome(struct program *p, int *code)
     return nx__wasm_failed(w, p->step);
 }
 
-nx_err nx__wasi_run(int fd, const char *name, const struct nx__wasi_options *options, int *code)
+nx_err nx__wasi_run(int fd, const char *name, const nx_wasm_policy *policy, int *code)
 {
+    const nx_wasm_load_options load = {
+        .size = sizeof load, .metered = policy->fuel != 0, .max_stack = policy->max_stack};
+    nx_wasm_policy limits = *policy;
     struct program *p = calloc(1, sizeof *p);
     if (!p) return nx__error_set(NX_ENOMEM, "cannot run \"%.150s\": out of memory", name);
-    p->wasm.max_memory = MEMORY_MOST;
-    p->wasm.max_table_elements = NX_WASM_MAX_TABLE_ELEMENTS;
-    p->options = options;
+    /* A program is alone in its process, and who has started it can end it. */
+    if (!limits.max_memory) limits.max_memory = MEMORY_MOST;
+    if (!limits.max_cpu_time) limits.max_cpu_time = NX_FOREVER;
     nx_err err = nx__engine_open();
-    if (!err) err = nx__wasm_module_new(&p->wasm.module, name, fd, &p->wasm.failure);
+    if (!err) err = nx__wasm_module_new(&p->wasm.module, name, fd, &load, &p->wasm.failure);
+    if (!err) err = nx__wasm_limit(&p->wasm, &limits);
+    if (!err) err = nx__wasi_options(policy, &p->options);
     if (!err) err = link_with_wasi(p);
-    if (!err) err = nx__wasm_enter(run, p);
+    if (!err) err = run_timed(p);
     if (!err) err = outcome(p, code);
     if (p->wasm.guest) nx__engine->guest_free(p->wasm.guest);
     if (p->linked) nx__engine->linked_free(p->linked);

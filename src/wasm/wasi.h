@@ -7,8 +7,9 @@
 /* Runs the `_start` of machine code that has been checked; takes the descriptor. `name` is for
  * messages. `*code` is what it exits with. NX_ENOTSUP (no program, a component, no engine),
  * NX_ENOENT (it imports what WASI has not, or a directory is not there), NX_ECRASHED (the guest's
- * stack is on stderr), NX_ELIMIT, NX_ENOMEM. Blocks until it ends. */
-NX_MUST_CHECK nx_err nx__wasi_run(int fd, const char *name, const struct nx__wasi_options *options,
+ * stack is on stderr), NX_ELIMIT and NX_ETIMEDOUT (the policy's limits; what is late and waits in a
+ * system call ends the process), NX_ENOMEM. Blocks until it ends; once a process. */
+NX_MUST_CHECK nx_err nx__wasi_run(int fd, const char *name, const nx_wasm_policy *policy,
                                   int *code);
 
 #endif

@@ -94,10 +94,10 @@ def run(command, port):
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         try:
-            end = time.time() + 20
+            end = time.time() + 60
             while time.time() < end and process.poll() is None:
                 try:
-                    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                    socket.create_connection(("127.0.0.1", port), timeout=60).close()
                     break
                 except OSError:
                     time.sleep(0.05)
@@ -108,7 +108,7 @@ def run(command, port):
                 return list(pool.map(lambda case: observe(("127.0.0.1", port), case[2], QUIET), CASES))
         finally:
             process.terminate()
-            process.wait(10)
+            process.wait(60)
 
 
 def refuses(outcome):

@@ -10,7 +10,7 @@ import unittest
 import urllib.parse
 import urllib.request
 
-from support import App, ServerTest, need, read_response
+from support import App, ServerTest, need, read_response, short_deadlines
 
 try:
     import requests
@@ -72,7 +72,7 @@ class DataTest(ServerTest):
     def assert_comes_down(self, value, most):
         """In a while: a connection whose body was refused lingers a little, so that the answer is read; and what the watchdog
         takes for its report, should the machine be slow, it gives back."""
-        end = time.time() + 5
+        end = time.time() + 60
         while value() > most and time.time() < end:
             time.sleep(0.05)
         self.assertLessEqual(value(), most)
@@ -172,6 +172,7 @@ class Cookies(DataTest):
         self.assertIsNone(self.read({"secret": jar["secret"].swapcase()})["secret"])
         self.assert_serving()
 
+    @short_deadlines
     def test_end(self):
         jar, _ = self.jar("17")
         self.assertEqual(self.read(jar)["secret"], "17")
@@ -489,7 +490,7 @@ class Json(DataTest):
         body = json.dumps({f"name{i}": i for i in range(100_000)}).encode()
         start = time.time()
         self.assertEqual(self.json("/json", body).status, 200)
-        self.assertLess(time.time() - start, 5)
+        self.assertLess(time.time() - start, 25)
         self.assert_back(before, 20 << 10)
 
     def test_memory_is_back(self):

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from command import SLOW
-from support import NEXUS, free_port
+from support import NEXUS, free_port, written
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -243,8 +243,7 @@ class Project:
                     break
                 self.screen += data
             return self.screen.decode(errors="replace")
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
+        return written(self.log)
 
     def break_it(self, text, name="app.c"):
         """Saves what does not compile, and waits until that is known."""

@@ -15,7 +15,7 @@ import tempfile
 import time
 import unittest
 
-from support import HERE, NEXUS, echo, free_port
+from support import HERE, NEXUS, echo, free_port, written
 
 DOCS = os.path.abspath(os.path.join(HERE, "../../docs"))
 EXAMPLES = os.path.abspath(os.path.join(HERE, "../../examples"))
@@ -96,25 +96,23 @@ class Docs(unittest.TestCase):
             app = subprocess.Popen([NEXUS, "run", "--allow-all", path, "--", *(a.replace(usual, port) for a in arguments)],
                                    cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:
-                end = time.time() + 30
+                end = time.time() + 60
                 while True:
                     try:
                         socket.create_connection(("127.0.0.1", int(port)), timeout=120).close()
                         break
                     except OSError:
                         if app.poll() is not None or time.time() > end:
-                            log.seek(0)
-                            self.fail(log.read().decode())
+                            self.fail(written(log))
                         time.sleep(0.02)
                 for command in curls or [f"curl localhost:{port}/"]:
                     words = shlex.split(command.replace(usual, port).replace("~/", self.home.name + "/"), comments=True)
-                    run = subprocess.run([words[0], "-sS", "-m", "3", *fail, *words[1:]], cwd=self.folder, capture_output=True, text=True)
                     streams = "-N" in words or "events" in command  # these go on until somebody hangs up
+                    run = subprocess.run([words[0], "-sS", "-m", "3" if streams else "60", *fail, *words[1:]], cwd=self.folder, capture_output=True, text=True)
                     self.assertIn(run.returncode, (0, 28) if streams else (0,), f"{command}\n{run.stderr}")
                 app.send_signal(signal.SIGTERM)
-                code = app.wait(20)
-                log.seek(0)
-                self.assertEqual(code, 0, log.read().decode())
+                code = app.wait(60)
+                self.assertEqual(code, 0, written(log))
             finally:
                 if app.poll() is None:
                     app.kill()
@@ -165,7 +163,7 @@ class Docs(unittest.TestCase):
         try:
             self.assertEqual(echo(app, port, b"hello"), b"hello")
             app.send_signal(signal.SIGTERM)
-            self.assertEqual(app.wait(20), 0)
+            self.assertEqual(app.wait(60), 0)
         finally:
             if app.poll() is None:
                 app.kill()
@@ -177,7 +175,7 @@ class Docs(unittest.TestCase):
         server = subprocess.Popen([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", str(port)], cwd=self.folder,
                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         try:
-            end = time.time() + 30
+            end = time.time() + 60
             while True:
                 try:
                     socket.create_connection(("127.0.0.1", port), timeout=120).close()

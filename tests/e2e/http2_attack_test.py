@@ -142,6 +142,30 @@ class Attacks(ServerTest):
             p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 3, p.block() + again * 16000))
             self.assertEqual(p.end(), wire.ENHANCE_YOUR_CALM)
 
+    def test_pseudo_headers(self):
+        """Those that come twice, too late, empty, or where they have no place: no handler sees such a request."""
+        good = [(":method", "GET"), (":scheme", "http"), (":path", "/"), (":authority", "test")]
+        with self.peer() as p:
+            p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 1, p.encoder.encode(good)))
+            self.assertEqual(p.wait(1).status, 200)
+        rows = [good + [field] for field in good]
+        rows += [good[:3] + [("x", "y"), good[3]], [("x", "y")] + good]
+        rows += [good[:2] + [(":path", "")] + good[3:], good + [(":unknown", "x")], good + [(":status", "200")], good + [(":protocol", "websocket")],
+                 good[:2] + [(":path", "*")] + good[3:], [(":method", "CONNECT")] + good[1:], [(":method", "GE T")] + good[1:],
+                 [(":method", "")] + good[1:], good[:1] + [(":scheme", "ht tp")] + good[2:], good[:3] + [(":authority", "user@test")]]
+        for fields in rows:
+            with self.subTest(fields), self.peer() as p:
+                p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, 1, p.encoder.encode(fields)))
+                answer = p.wait(1)
+                refused = answer.headers is not None and answer.status in (400, 501)
+                self.assertTrue(refused or wire.PROTOCOL_ERROR in (answer.reset, p.goaways and p.goaways[-1][1]), answer.headers)
+        # In trailers they have no place at all.
+        for name in (":path", ":status"):
+            with self.subTest(name), self.peer() as p:
+                stream = p.request("POST", "/whole", end=False)
+                p.send(frame(wire.HEADERS, wire.END_HEADERS | wire.END_STREAM, stream, p.encoder.encode([(name, "/")])))
+                self.assertIn(wire.PROTOCOL_ERROR, (p.wait(stream).reset, p.goaways and p.goaways[-1][1]))
+
     def test_malformed_hpack(self):
         """CVE-2025-59465"""
         for block in (b"\xff" * 20, b"\x80", b"\x40\x0aabc", b"\x3f\xff\xff\xff\xff\x0f", os.urandom(100)):

@@ -35,6 +35,7 @@ class Server(QuicConnectionProtocol):
 
     def __init__(self, *args, peer, **kwargs):
         super().__init__(*args, **kwargs)
+        self.heard = lambda: None  # a test's own, told of each piece of a body
         self.http, self.peer, self.bodies, self.asked, self.whole = H3Connection(self._quic), peer, {}, {}, False
         peer.servers.append(self)
 
@@ -52,6 +53,7 @@ class Server(QuicConnectionProtocol):
                     self.peer.at_head(self, e.stream_id, self.asked[e.stream_id])
             if isinstance(e, h3_events.DataReceived):
                 self.bodies[e.stream_id] = self.bodies.get(e.stream_id, b"") + e.data
+                self.heard()
             if getattr(e, "stream_ended", False) and self.peer.act:
                 self.peer.requests.append(self.asked[e.stream_id])
                 self.peer.act(self, e.stream_id, self.asked[e.stream_id])
@@ -67,7 +69,7 @@ class Server(QuicConnectionProtocol):
 class Peer:
     """A server over aioquic, on a thread of its own."""
 
-    def __init__(self, cert, act, at_head=None, alpn=("h3",), early=True):
+    def __init__(self, cert, act, at_head=None, alpn=("h3",), early=True, host="127.0.0.1"):
         self.act, self.at_head, self.servers, self.requests, self.early, self.resumed, self.tickets = act, at_head, [], [], [], [], {}
         self.before = set()  # methods that came before the handshake was done
         configuration = QuicConfiguration(is_client=False, alpn_protocols=list(alpn))
@@ -76,7 +78,7 @@ class Peer:
         keep = {"session_ticket_fetcher": self.tickets.get, "session_ticket_handler": self.keep} if early else {}
 
         async def go():
-            made = await serve("127.0.0.1", 0, configuration=configuration,
+            made = await serve(host, 0, configuration=configuration,
                                create_protocol=lambda *a, **k: Server(*a, peer=self, **k), **keep)
             self.port = made._transport.get_extra_info("sockname")[1]
             self.ready.set()
@@ -269,6 +271,36 @@ class Requests(ClientTest):
             with self.subTest(how), Relay(app.port, **how) as relay:
                 said = self.fetch(relay.port, "get:/big?n=600000", "echo:300000", "through:300000", "many:20:/")
                 self.assertEqual(said, ["200 HTTP/3 600000", "200 HTTP/3 300000", "200 HTTP/3 300000", "none", "20 done, 0 failed"])
+
+    def test_addresses(self):
+        """Of the two that localhost has, one answers; at the other somebody is silent, or nobody is there. It is raced, not waited for."""
+        for host, other, family in (("127.0.0.1", "::1", socket.AF_INET6), ("::1", "127.0.0.1", socket.AF_INET)):
+            try:
+                peer = self.peer(lambda server, stream, headers: server.answer(stream, b"quic!"), host=host)
+                silent = socket.socket(family, socket.SOCK_DGRAM)
+                silent.bind((other, peer.port))
+            except OSError as error:
+                self.skipTest(f"no IPv6 here, or another has the port: {error}")
+            with silent:
+                self.assertEqual(self.fetch(peer.port, "get:/", "get:/"), ["200 HTTP/3 5"] * 2)
+                self.assertEqual(len(peer.servers), 1)  # the connection is kept
+            self.assertEqual(self.fetch(peer.port, "get:/"), ["200 HTTP/3 5"])
+
+    def test_no_address(self):
+        """Both are silent, or nobody is there: the client says so."""
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as v4, socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as v6:
+            try:
+                v4.bind(("127.0.0.1", 0))
+                v6.bind(("::1", v4.getsockname()[1]))
+            except OSError as error:
+                self.skipTest(f"no IPv6 here, or another has the port: {error}")
+            port = v4.getsockname()[1]
+            said = self.fetch(port, "late:/")[0]
+            self.assertIn("by HTTP/3: no answer came in time", said)
+            for s in (v4, v6):  # each was tried
+                s.setblocking(False)
+                self.assertGreaterEqual(len(s.recv(2000)), 1200)
+        self.assertIn("connection refused", self.fetch(port, "get:/")[0])
 
     def test_quic_go(self):
         if not os.path.exists(QUIC_GO):

@@ -294,7 +294,7 @@ class Deadlines(Http3Test):
 
 class Networks(Http3Test):
     """By a relay in user space. With two workers, a peer that moves comes to either's socket."""
-    ARGS = ("workers=2", "early")
+    ARGS = ("workers=2", "early", "write-ms=60000")
 
     def transfer(self, **how):
         async def go():

@@ -11,7 +11,7 @@ import tempfile
 import time
 import unittest
 
-from support import HERE, NEXUS, free_port
+from support import HERE, NEXUS, free_port, written
 
 APP = os.path.join(HERE, "apps", "service.c")
 ACTIVATE = shutil.which("systemd-socket-activate") or shutil.which("systemd-socket-activate", path="/usr/lib/systemd:/lib/systemd")
@@ -62,8 +62,7 @@ class Service(unittest.TestCase):
         process.log.close()
 
     def said(self, process):
-        process.log.seek(0)
-        return process.log.read().decode(errors="replace")
+        return written(process.log)
 
     def stop(self, process):
         process.send_signal(signal.SIGTERM)

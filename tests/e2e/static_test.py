@@ -12,7 +12,7 @@ import threading
 import time
 import unittest
 
-from support import App, ServerTest, need, read_response
+from support import App, ServerTest, eventually, need, read_response
 
 ROOT = tempfile.mkdtemp(prefix="nexus-static-")
 OUTSIDE = tempfile.mkdtemp(prefix="nexus-outside-")
@@ -396,7 +396,7 @@ class Hostile(StaticTest):
         time.sleep(0.1)
         self.assertFalse(held, "a look at the pipe must not let its writer go on")
         os.close(os.open(os.path.join(ROOT, "pipe"), os.O_RDONLY))
-        thread.join(5)
+        thread.join(60)
 
     def test_open_redirect(self):
         for path in ("//evil.example/..", "//evil.example/%2e%2e", "//files/dir", "/files//dir", "//evil.example//files/dir"):
@@ -431,18 +431,19 @@ class Hostile(StaticTest):
             if i % 2:
                 s.recv(1000)
             s.close()
-        time.sleep(0.3)
         self.assert_serving()
-        self.assertLessEqual(self.app.descriptors(), before + 4)
+        eventually(lambda: self.assertLessEqual(self.app.descriptors(), before + 4))
         self.assertNotIn("large.bin failed", self.app.output(), "that a peer leaves is no failure")
 
     def test_a_reader_that_stops(self):
+        before = self.app.descriptors()
         with self.app.connect() as s:
             s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
             s.sendall(b"GET /files/large.bin HTTP/1.1\r\nhost: a\r\n\r\n" * 4)
             for _ in range(8):
                 time.sleep(0.5)
                 self.assert_serving()
+            eventually(lambda: self.assertLessEqual(self.app.descriptors(), before))
             with self.assertRaises(ConnectionError, msg="the connection was reset after write_deadline"):
                 while s.recv(65536):
                     pass
@@ -464,16 +465,22 @@ class Hostile(StaticTest):
                 s.sendall(b"GET /files/huge.bin HTTP/1.1\r\nhost: a\r\n\r\n" * 100)
                 while not stop.is_set() and s.recv(1 << 20):
                     pass
+
+        def usual():
+            took = []
+            for _ in range(50):
+                start = time.monotonic()
+                self.assert_serving()
+                took.append(time.monotonic() - start)
+            return sorted(took)[25]
+        alone = usual()
         thread = threading.Thread(target=drink)
         thread.start()
-        took = []
-        for _ in range(50):
-            start = time.monotonic()
-            self.assert_serving()
-            took.append(time.monotonic() - start)
-        stop.set()
-        thread.join()
-        self.assertLess(sorted(took)[25], 0.05)
+        try:
+            self.assertTrue(any(usual() < 0.05 + 10 * alone for _ in range(3)))
+        finally:
+            stop.set()
+            thread.join()
 
 
 class Permissions(unittest.TestCase):

@@ -122,9 +122,7 @@ class App:
         raise AssertionError("the app does not listen:\n" + self.output())
 
     def output(self):
-        # Where the program writes is a place that all who have this descriptor share.
-        with open(f"/proc/self/fd/{self.log.fileno()}", "rb") as log:
-            return log.read().decode(errors="replace")
+        return written(self.log)
 
     def connect(self, timeout=30):
         s = socket.create_connection(("127.0.0.1", self.port), timeout=timeout)
@@ -183,6 +181,13 @@ def eventually(check, seconds=60):
             if time.monotonic() > end:
                 raise
         time.sleep(0.02)
+
+
+def written(file):
+    """What programs have written to a file of the test's by now. By a descriptor of its own: where one writes is a place that all who have the
+    file's share, and to read it there would move it."""
+    with open(f"/proc/self/fd/{file.fileno()}", "rb") as own:
+        return own.read().decode(errors="replace")
 
 
 def without_reports(text):

@@ -133,7 +133,7 @@ NX_TEST("has time") { nx_expect_ok(nx_sleep(NX_MS(300))); }
 ''')
         started = time.time()
         out = self.run_tests(code=1)
-        self.assertLess(time.time() - started, 20)
+        self.assertLess(time.time() - started, 90)
         self.assertIn("1 passed, 4 failed", out)
         self.assertRegex(out, r"✗ spins .*\n +it has not given way")
         self.assertRegex(out, r"nx_test_\w+ +\S*a_test.c:6")  # where it was
@@ -306,7 +306,7 @@ NX_TEST("a check in a handler") {
     def test_a_child_that_is_left_is_ended(self):
         self.source('#include <unistd.h>\nNX_TEST("forks") { pid_t pid = fork(); if (pid == 0) { for (;;) pause(); } printf("child %d\\n", pid); nx_expect(false); }\n')
         pid = re.search(r"child (\d+)", self.run_tests(code=1))[1]
-        end = time.time() + 10
+        end = time.time() + 60
         while time.time() < end:
             try:
                 with open(f"/proc/{pid}/stat") as f:
@@ -397,7 +397,7 @@ class Choosing(Project):
     def test_interrupt(self):
         self.source('NX_TEST("long", .deadline = NX_FOREVER) { nx_test_dir(); NX_IGNORE(nx_sleep(NX_S(1000))); }\n', "c_test.c")
         p = subprocess.Popen([NEXUS, "test", "c_test.c"], cwd=self.dir, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        end = time.time() + 20
+        end = time.time() + 60
         while not any(os.listdir(os.path.join(self.tmp, d)) for d in os.listdir(self.tmp)) and time.time() < end:
             time.sleep(0.02)
         p.send_signal(signal.SIGINT)

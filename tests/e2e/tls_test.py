@@ -13,7 +13,7 @@ import unittest
 
 from certificates import Authority
 from command import NEXUS
-from support import App, HERE, free_port
+from support import HERE, App, free_port, short_deadlines
 
 
 class Certificates:
@@ -110,7 +110,7 @@ class Https(unittest.TestCase):
 
     def test_the_start_line(self):
         app = self.start(flags=("--watch", "--allow-all"))
-        end = time.time() + 20
+        end = time.time() + 60
         while "started in" not in app.output() and time.time() < end:
             time.sleep(0.05)
         self.assertIn(f"https://127.0.0.1:{app.port} ", app.output())
@@ -285,6 +285,26 @@ class Https(unittest.TestCase):
             self.connect(app, ctx=context(maximum_version=ssl.TLSVersion.TLSv1_2))
         self.still_serves(app)
 
+    def test_what_is_weak_is_refused(self):
+        """Ciphers without forward secrecy or authenticated encryption, and curves that are too small."""
+        app = self.start()
+
+        def greet(*options):
+            return subprocess.run(["openssl", "s_client", "-connect", f"localhost:{app.port}", "-tls1_2", *options], input=b"",
+                                  capture_output=True, timeout=60)
+        for cipher in ("AES128-GCM-SHA256:AES256-GCM-SHA384", "ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA384:ECDHE-ECDSA-AES128-CCM",
+                       "DHE-RSA-AES128-GCM-SHA256", "ECDHE-ECDSA-NULL-SHA"):
+            with self.subTest(cipher):
+                done = greet("-cipher", cipher + ":@SECLEVEL=0")
+                self.assertIn(b"alert handshake failure", done.stderr)
+        for group in ("secp224r1", "sect163k1", "secp160r1"):
+            with self.subTest(group):
+                done = greet("-groups", group, "-cipher", "ECDHE:@SECLEVEL=0")
+                self.assertIn(b"alert handshake failure", done.stderr)
+        done = greet("-groups", "P-256", "-cipher", "ECDHE-ECDSA-AES128-GCM-SHA256")  # which is not: the questions are right
+        self.assertIn(b"ECDHE-ECDSA-AES128-GCM-SHA256", done.stdout)
+        self.still_serves(app)
+
     def test_client_certificates(self):
         app = self.start("--client-ca=" + Certificates.authority.cert)
         said = self.ask(app, ctx=context(cert=Certificates.alice))
@@ -321,7 +341,7 @@ class Https(unittest.TestCase):
         app = self.start(cert=cert)
         self.assertIn("live-1.example", names())
         put(second)
-        end = time.time() + 20
+        end = time.time() + 60
         while "live-2.example" not in names() and time.time() < end:
             time.sleep(0.2)
         self.assertIn("live-2.example", names())
@@ -369,6 +389,7 @@ class Https(unittest.TestCase):
             finally:
                 app.kill()
 
+    @short_deadlines
     def test_handshakes_have_a_deadline(self):
         app = self.start("--handshake-ms=500")
         for first in (b"", b"\x16", b"\x16\x03\x01\x02\x00\x01"):
@@ -391,6 +412,7 @@ class Https(unittest.TestCase):
                 s.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + os.urandom(32))
         self.still_serves(app)
 
+    @short_deadlines
     def test_stop(self):
         app = self.start()
         s = self.connect(app)
@@ -661,8 +683,11 @@ class Client(unittest.TestCase):
                 pass
         for data, words in ((b"220 smtp.example ready\r\n", "not TLS"), (b"HTTP/1.1 400 Bad Request\r\n\r\n", "not TLS"), (b"", "closed the connection")):
             with socket.create_server(("127.0.0.1", 0)) as listener:
-                threading.Thread(target=answer, args=(listener, data), daemon=True).start()
+                thread = threading.Thread(target=answer, args=(listener, data), daemon=True)
+                thread.start()
                 said = self.run_app(f"127.0.0.1:{listener.getsockname()[1]}", "--insecure")
+                listener.shutdown(socket.SHUT_RDWR)  # accept() would else outlive it
+                thread.join()
             with self.subTest(data=data):
                 self.assertIn("NX_EPROTO", said)
                 self.assertIn(words, said)
@@ -713,7 +738,7 @@ class Streams(unittest.TestCase):
         process = subprocess.Popen([os.path.abspath(NEXUS), "run", "--allow-all", os.path.join(HERE, "apps/tls.c"), "--", "serve", str(port),
                                     *Certificates.good])
         self.addCleanup(process.kill)
-        end = time.time() + 20
+        end = time.time() + 60
         while True:
             try:
                 plain = socket.create_connection(("127.0.0.1", port), timeout=120)

@@ -1,4 +1,5 @@
-"""The WebSocket client against servers: by hand, and of the websockets library where it is there (make setup brings it)."""
+"""The WebSocket client against servers: by hand, our own, and of the websockets library and aioquic where they are there (make setup
+brings them)."""
 import asyncio
 import hashlib
 import base64
@@ -12,6 +13,7 @@ import tempfile
 import threading
 import unittest
 
+import quic
 from certificates import Authority
 from support import HERE, NEXUS, App, free_port
 
@@ -21,6 +23,10 @@ try:
     import websockets.sync.client
 except ImportError:
     websockets = None
+
+if not quic.MISSING:
+    from http3_client_test import Peer
+    from aioquic.h3.connection import H3Connection, Setting
 
 CLIENT = os.path.join(HERE, "apps/ws_client.c")
 
@@ -180,6 +186,175 @@ class Tls(unittest.TestCase):
                     total += len(message)
                 self.assertEqual(total, 20000000)
         self.assertEqual(app.stop(), 0, app.output())
+
+
+class Streams(unittest.TestCase):
+    """A stream of HTTP/2 (RFC 8441) or of HTTP/3 (RFC 9220) each."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.folder.cleanup)
+        cls.authority = Authority(cls.folder.name)
+        cls.cert = cls.authority.issue("localhost", ["DNS:localhost", "IP:127.0.0.1"])
+
+    def client(self, url, *words):
+        flags = ("--allow-net", f"--allow-read={self.folder.name}")
+        return Client(url, f"ca={self.authority.cert}", *words, flags=flags).end(60)
+
+    def own(self, *args):
+        app = App("ws.c", *args)
+        self.addCleanup(app.kill)
+        if args:  # its UDP port is there before it answers
+            context = ssl.create_default_context(cafile=self.authority.cert)
+            with socket.create_connection(("127.0.0.1", app.port), 60) as s, context.wrap_socket(s, server_hostname="localhost") as tls:
+                tls.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
+                self.assertTrue(tls.recv(1000))
+        return app
+
+    def test_both_ends(self):
+        for version, scheme, args in ((2, "ws", ()), (2, "wss", self.cert), (3, "wss", self.cert)):
+            app = self.own(*args)
+            for path in ("loop", "callbacks"):
+                for words in ((), ("context",), ("fresh", "compress-all"), ("protocols=one, three",)):
+                    with self.subTest(version=version, scheme=scheme, path=path, words=words):
+                        url = f"{scheme}://localhost:{app.port}/{path}"
+                        code, out = self.client(url, "say=!close", f"version={version}", *words)
+                        chosen = "one" if "protocols" in "".join(words) else ""
+                        self.assertEqual((code, out), (0, f"NX_ECLOSED 4001 as you wish [{chosen}]\n"))
+            self.assertEqual(app.stop(), 0, app.output())
+
+    def test_leaves(self):
+        """In order: the server hears of it before the connection ends."""
+        for version in (2, 3):
+            app = self.own(*self.cert)
+            code, out = self.client(f"wss://localhost:{app.port}/loop", "say=!leave", f"version={version}")
+            self.assertEqual((code, out), (0, "NX_OK 0  []\n"))
+            self.assertEqual(app.stop(), 0, app.output())
+            self.assertIn("loop over: NX_ECLOSED, 1000", app.output())
+
+    def test_many(self):
+        """More than the windows at once, each way."""
+        for version in (2, 3):
+            app = self.own(*self.cert)
+            code, out = self.client(f"wss://localhost:{app.port}/loop", "say=!many", "leave-at=done", f"version={version}")
+            self.assertEqual((code, out), (0, "NX_OK 0  []\n"))
+            self.assertEqual(app.stop(), 0, app.output())
+
+    def test_refused(self):
+        app = self.own(*self.cert)
+        for version in (2, 3):
+            url = f"wss://localhost:{app.port}/"
+            for words, path, error, said in (
+                    ((), "nowhere", 14, "answers 404"), (("headers=Upgrade: x\n",), "loop", 4, "the client's"),
+                    (("headers=host: a b\n",), "loop", 4, "names no host")):
+                with self.subTest(version=version, words=words):
+                    code, out = self.client(url + path, f"version={version}", *words)
+                    self.assertIn(said, out)
+                    self.assertEqual(code, error, out)
+            code, out = Client(url + "loop", f"version={version}").end()  # nobody has said that it is to be trusted
+            self.assertEqual(code, 14, out)
+            self.assertIn("certificate", out)
+        code, out = self.client(f"ws://localhost:{app.port}/loop", "version=3")
+        self.assertIn('HTTP/3 takes "wss:"', out)
+        self.assertEqual(app.stop(), 0, app.output())
+
+    def test_server_without(self):
+        """One that has HTTP/2, but no extended CONNECT."""
+        listener = socket.create_server(("127.0.0.1", 0))
+        self.addCleanup(listener.close)
+        seen = []
+
+        def run():
+            s, _ = listener.accept()
+            with s:
+                s.settimeout(30)
+                s.sendall(bytes(3) + b"\4\0" + bytes(4))
+                while data := s.recv(65536):
+                    seen.append(data)
+        thread = threading.Thread(target=run)
+        thread.start()
+        code, out = Client(f"ws://127.0.0.1:{listener.getsockname()[1]}/", "version=2").end()
+        thread.join()
+        self.assertIn("takes no other protocol over HTTP/2 (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441)", out)
+        self.assertIn("NX_ENOTSUP", out)
+        self.assertNotIn(b"websocket", b"".join(seen))
+        self.assertTrue(code)
+
+
+@unittest.skipIf(quic.MISSING, quic.MISSING)
+class Aioquic(Streams):
+    """What is asked of a server that is not ours."""
+
+    test_both_ends = test_leaves = test_many = test_refused = test_server_without = None
+
+    def peer(self, at_head):
+        peer = Peer(self.cert, None, at_head)
+        self.addCleanup(peer.close)
+        return peer
+
+    def test_echo(self):
+        heads, come = [], []
+
+        def frame(opcode, data):
+            return bytes([0x80 | opcode, len(data)]) + data
+
+        def at_head(server, stream, headers):
+            heads.append(headers)
+            server.http.send_headers(stream, [(b":status", b"200"), (b"sec-websocket-protocol", b"two")])
+            server.http.send_data(stream, frame(1, "hé".encode()), False)
+
+            def hear():
+                data = server.bodies.get(stream, b"")
+                if len(data) >= 9 and not come:
+                    come.append(bytes(b ^ data[2 + i % 4] for i, b in enumerate(data[6:9])))
+                    server.http.send_data(stream, frame(8, b"\x0f\xa2bye"), True)
+                    server.transmit()
+            server.heard = hear
+
+        peer = self.peer(at_head)
+        code, out = self.client(f"wss://localhost:{peer.port}/path?q=1", "version=3", "protocols=one, two", "headers=X-Mine: yes\n")
+        self.assertEqual((code, out), (0, "NX_ECLOSED 4002 bye [two]\n"))
+        self.assertEqual(come, ["hé".encode()])
+        head = heads[0]
+        self.assertEqual([head[n] for n in (":method", ":protocol", ":scheme", ":path", ":authority", "x-mine", "sec-websocket-version",
+                                            "sec-websocket-protocol")],
+                         ["CONNECT", "websocket", "https", "/path?q=1", f"localhost:{peer.port}", "yes", "13", "one, two"])
+        self.assertNotIn("sec-websocket-key", head)
+
+    def test_breaks_off(self):
+        def resets(server, stream, headers):
+            server.http.send_headers(stream, [(b":status", b"200")])
+            server._quic.reset_stream(stream, 0x10c)
+
+        def leaves(server, stream, headers):
+            server.http.send_headers(stream, [(b":status", b"200")])
+            server._quic.close(error_code=0x100)
+
+        for act in (resets, leaves):
+            code, out = self.client(f"wss://localhost:{self.peer(act).port}/", "version=3")
+            self.assertRegex(out, "^NX_E[A-Z]+ 1006|NX_ERESET: ", act.__name__)
+
+    def test_answers_that_are_none(self):
+        for fields, said in ((((b":status", b"403"),), "answers 403"),
+                             (((b":status", b"200"), (b"sec-websocket-protocol", b"three")), "not offered"),
+                             (((b":status", b"200"), (b"sec-websocket-extensions", b"permessage-deflate")), "not offered"),
+                             (((b":status", b"200"), *[(b"sec-websocket-protocol", b"one")] * 2), "chosen twice")):
+            with self.subTest(fields):
+                peer = self.peer(lambda server, stream, headers, fields=fields: server.http.send_headers(stream, list(fields)))
+                code, out = self.client(f"wss://localhost:{peer.port}/", "version=3", "protocols=one")
+                self.assertEqual(code, 14, out)
+                self.assertIn(said, out)
+
+    def test_server_without(self):
+        settings = H3Connection._get_local_settings
+        self.addCleanup(setattr, H3Connection, "_get_local_settings", settings)
+        H3Connection._get_local_settings = lambda self: {k: v for k, v in settings(self).items() if k != Setting.ENABLE_CONNECT_PROTOCOL}
+        peer = self.peer(lambda *_: None)
+        code, out = self.client(f"wss://localhost:{peer.port}/", "version=3")
+        self.assertIn("takes no other protocol over HTTP/3 (SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 9220)", out)
+        self.assertIn("NX_ENOTSUP", out)
+        self.assertEqual(peer.requests, [])
 
 
 @unittest.skipUnless(websockets, "the Python package websockets is not below build/peers: make setup")

@@ -1,8 +1,10 @@
-// nexus-wasmc [--target TRIPLE] INPUT OUTPUT: WebAssembly, binary or text, module or component, to machine code for nexus.
-// Exit code 1: what was given is not valid, and stderr says where; 2: wrong usage; 3: it could not be read or written.
+// nexus-wasmc [--fuel] [--target TRIPLE] INPUT OUTPUT: WebAssembly, binary or text, module or component, to machine code for nexus.
+// Exit code 1: what was given is not valid, and stderr says where; 2: wrong usage; 3: it could not be read or written; 4: it can't be
+// compiled for that target.
 use std::process::ExitCode;
 use wasmtime::Engine;
 
+mod batch;
 #[path = "../../settings.rs"]
 mod settings;
 
@@ -11,13 +13,23 @@ fn is_component(bytes: &[u8]) -> bool {
     bytes.len() >= 8 && bytes[6] == 1
 }
 
-fn compile(bytes: &[u8], target: Option<&str>) -> wasmtime::Result<Vec<u8>> {
-    let mut config = settings::settings();
+fn engine(metered: bool, target: Option<&str>) -> wasmtime::Result<Engine> {
+    let mut config = settings::settings(metered);
     if let Some(target) = target {
         config.target(target)?;
     }
-    let engine = Engine::new(&config)?;
-    if is_component(bytes) { engine.precompile_component(bytes) } else { engine.precompile_module(bytes) }
+    Engine::new(&config)
+}
+
+fn compile(engine: &Engine, bytes: &[u8]) -> wasmtime::Result<Vec<u8>> {
+    if is_component(bytes) {
+        return engine.precompile_component(bytes);
+    }
+    // What is wrong is said of the module as it was given.
+    match batch::add(bytes).map(|grown| engine.precompile_module(&grown)) {
+        Some(Ok(code)) => Ok(code),
+        _ => engine.precompile_module(bytes),
+    }
 }
 
 /// The text in WebAssembly's text format as its binary form; a binary as it is. Text that begins with neither is no WebAssembly at all.
@@ -32,19 +44,20 @@ fn binary(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
 }
 
 fn usage() -> ExitCode {
-    eprintln!("Usage: nexus-wasmc [--target TRIPLE] INPUT OUTPUT");
+    eprintln!("Usage: nexus-wasmc [--fuel] [--target TRIPLE] INPUT OUTPUT");
     ExitCode::from(2)
 }
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mut target = None;
-    if arguments.first().is_some_and(|first| first == "--target") {
-        if arguments.len() < 2 {
-            return usage();
-        }
-        target = Some(arguments.remove(1));
+    let (mut target, mut metered) = (None, false);
+    while let Some(first) = arguments.first().filter(|first| first.starts_with("--")).cloned() {
         arguments.remove(0);
+        match first.as_str() {
+            "--fuel" => metered = true,
+            "--target" if !arguments.is_empty() => target = Some(arguments.remove(0)),
+            _ => return usage(),
+        }
     }
     let [input, output] = arguments.as_slice() else { return usage() };
     let bytes = match std::fs::read(input) {
@@ -54,8 +67,15 @@ fn main() -> ExitCode {
             return ExitCode::from(3);
         }
     };
+    let engine = match engine(metered, target.as_deref()) {
+        Ok(engine) => engine,
+        Err(error) => {
+            eprintln!("{input}: cannot compile for {}: {error:#}", target.as_deref().unwrap_or("this processor"));
+            return ExitCode::from(4);
+        }
+    };
     let code = match binary(bytes) {
-        Ok(bytes) => compile(&bytes, target.as_deref()).map_err(|error| format!("{error:#}")),
+        Ok(bytes) => compile(&engine, &bytes).map_err(|error| format!("{error:#}")),
         Err(error) => Err(error),
     };
     match code {

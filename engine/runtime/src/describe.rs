@@ -1,4 +1,5 @@
 // What a module imports and exports, in a form that C reads. One block of memory that owns all that its items point to.
+use crate::settings::BATCH_PREFIX;
 use std::ffi::c_char;
 use wasmtime::{ExternType, HeapType, Module, ValType};
 
@@ -137,7 +138,11 @@ pub unsafe extern "C" fn module_describe(module: *const Module) -> *mut Descript
     let module = unsafe { &*module };
     let mut owned = Box::<Owned>::default();
     let imports: Vec<Item> = module.imports().map(|import| owned.item(import.module(), import.name(), import.ty())).collect();
-    let exports: Vec<Item> = module.exports().map(|export| owned.item("", export.name(), export.ty())).collect();
+    let exports: Vec<Item> = module
+        .exports()
+        .filter(|export| !export.name().starts_with(BATCH_PREFIX))
+        .map(|export| owned.item("", export.name(), export.ty()))
+        .collect();
     owned.items = vec![imports, exports];
     let description = Description {
         imports: owned.items[0].as_ptr(),

@@ -1,6 +1,7 @@
 // Errors on their way to C: what kind, in which words, where in the guest.
 use std::fmt;
 use wasmtime::{Error, Trap, WasmBacktrace};
+use wasmtime_wasi::ResourceTableError;
 
 /// engine.h has the same numbers.
 #[repr(u32)]
@@ -17,6 +18,8 @@ pub enum Kind {
     Deadline,
     Stack,
     Exit,
+    Fuel,
+    Descriptors,
 }
 
 #[repr(C)]
@@ -101,8 +104,14 @@ pub fn fail(failure: *mut Failure, error: &Error) -> u32 {
         status = host.0;
     } else if let Some(stop) = error.downcast_ref::<Stop>() {
         kind = stop.0;
+    } else if let Some(ResourceTableError::Full) = error.downcast_ref::<ResourceTableError>() {
+        kind = Kind::Descriptors;
     } else if let Some(trap) = error.downcast_ref::<Trap>() {
-        kind = if *trap == Trap::StackOverflow { Kind::Stack } else { Kind::Trap };
+        kind = match trap {
+            Trap::StackOverflow => Kind::Stack,
+            Trap::OutOfFuel => Kind::Fuel,
+            _ => Kind::Trap,
+        };
         text = trap.to_string();
         if let Some(rest) = text.strip_prefix("wasm trap: ") {
             text = rest.to_string();

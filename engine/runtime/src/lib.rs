@@ -19,7 +19,7 @@ mod wasi;
 use failure::{Failure, Kind, fail, fail_text};
 
 /// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// What a guest may have, as the C structure says it.
 #[repr(C)]
@@ -27,8 +27,11 @@ const VERSION: u32 = 1;
 pub struct Limits {
     max_memory: u64,
     max_table_elements: u64,
-    /// Asked at each tick while the guest runs, if there: 0 lets it go on.
-    tick: Option<unsafe extern "C" fn(*mut c_void) -> u32>,
+    /// For its start function, of an engine that meters.
+    fuel: u64,
+    metered: bool,
+    /// Asked at each tick while the guest runs: 0 lets it go on.
+    tick: unsafe extern "C" fn(*mut c_void) -> u32,
 }
 
 pub struct State {
@@ -100,15 +103,13 @@ unsafe fn c_text<'a>(bytes: *const c_char) -> std::borrow::Cow<'a, str> {
     unsafe { CStr::from_ptr(bytes) }.to_string_lossy()
 }
 
-unsafe extern "C" fn engine_new(out: *mut *mut Engine, failure: *mut Failure) -> u32 {
-    let mut config = settings::settings();
-    config.max_wasm_stack(STACK);
+unsafe extern "C" fn engine_new(metered: bool, stack: usize, out: *mut *mut Engine, failure: *mut Failure) -> u32 {
+    let mut config = settings::settings(metered);
+    config.max_wasm_stack(stack);
     let engine = check!(Engine::new(&config), failure);
     unsafe { *out = Box::into_raw(Box::new(engine)) };
     0
 }
-/// Bytes of its stack that a guest may use; engine.h has the same.
-const STACK: usize = 512 << 10;
 
 unsafe extern "C" fn engine_free(engine: *mut Engine) {
     drop(unsafe { Box::from_raw(engine) });
@@ -235,16 +236,15 @@ unsafe extern "C" fn guest_new(
     let state = State { host, guest: null_mut(), limits, memory: 0, elements: 0, wasi };
     let mut store = Store::new(linked.module().engine(), state);
     store.limiter(|state| state);
-    match limits.tick {
-        Some(tick) => {
-            store.set_epoch_deadline(1);
-            store.epoch_deadline_callback(move |context| match unsafe { tick(context.data().host) } {
-                0 => Ok(UpdateDeadline::Continue(1)),
-                1 => Err(failure::Stop(Kind::CpuTime).into()),
-                _ => Err(failure::Stop(Kind::Deadline).into()),
-            });
-        }
-        None => store.set_epoch_deadline(u64::MAX / 2),
+    store.set_epoch_deadline(1);
+    let tick = limits.tick;
+    store.epoch_deadline_callback(move |context| match unsafe { tick(context.data().host) } {
+        0 => Ok(UpdateDeadline::Continue(1)),
+        1 => Err(failure::Stop(Kind::CpuTime).into()),
+        _ => Err(failure::Stop(Kind::Deadline).into()),
+    });
+    if limits.metered {
+        check!(store.set_fuel(limits.fuel), failure);
     }
     let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None }));
     // Its start function may call the host, which then has the guest already.
@@ -277,6 +277,15 @@ unsafe extern "C" fn guest_rearm(guest: *mut Guest) {
     context(guest).set_epoch_deadline(1);
 }
 
+unsafe extern "C" fn fuel_set(guest: *mut Guest, fuel: u64) {
+    // It fails where nobody meters, and C knows.
+    let _ = context(guest).set_fuel(fuel);
+}
+
+unsafe extern "C" fn fuel_get(guest: *mut Guest) -> u64 {
+    context(guest).get_fuel().unwrap_or(0)
+}
+
 fn export(guest: *mut Guest, name: &str) -> Option<Extern> {
     let instance = unsafe { (*guest).instance }?;
     instance.get_export(context(guest), name)
@@ -290,6 +299,24 @@ unsafe extern "C" fn func_find(guest: *mut Guest, name: *const c_char, len: usiz
         }
         _ => Kind::Failed as u32,
     }
+}
+
+/// The one that calls it settings::BATCH times. A guest may have something else under that name, and nobody looks at types any more when
+/// it is called.
+unsafe extern "C" fn batch_find(guest: *mut Guest, name: *const c_char, len: usize, one: *const Func, out: *mut Func) -> u32 {
+    let name = format!("{}{}", settings::BATCH_PREFIX, unsafe { text(name, len) });
+    let Some(Extern::Func(many)) = export(guest, &name) else { return Kind::Failed as u32 };
+    let (own, all) = (unsafe { (*one).ty(context(guest)) }, many.ty(context(guest)));
+    let repeats = |mut few: Vec<u8>, many: Vec<u8>| {
+        few = few.repeat(settings::BATCH);
+        few == many && few.iter().all(|code| (1..=4).contains(code))
+    };
+    let codes = |types: &mut dyn Iterator<Item = ValType>| types.map(|ty| describe::code_of_type(&ty)).collect::<Vec<u8>>();
+    if !repeats(codes(&mut own.params()), codes(&mut all.params())) || !repeats(codes(&mut own.results()), codes(&mut all.results())) {
+        return Kind::Failed as u32;
+    }
+    unsafe { *out = many };
+    0
 }
 
 /// Element of a table.
@@ -332,6 +359,43 @@ unsafe extern "C" fn call(guest: *mut Guest, func: *const Func, values: *mut Val
         Ok(()) => 0,
         Err(error) => fail(failure, &error),
     }
+}
+
+/// What a batch calls. `many` calls `one` settings::BATCH times; null: there is none such.
+#[repr(C)]
+pub struct Batch {
+    one: *const Func,
+    many: *const Func,
+    params: usize,
+    results: usize,
+    values: *mut ValRaw,
+    count: usize,
+}
+
+/// Arguments lie one behind the other, and so do the results, which take the same places from the first on. `done` gets how many calls
+/// have returned.
+unsafe extern "C" fn call_batch(guest: *mut Guest, batch: *const Batch, done: *mut usize, failure: *mut Failure) -> u32 {
+    let b = unsafe { &*batch };
+    let many = unsafe { b.many.as_ref() };
+    let mut at = 0;
+    let mut kind = 0;
+    while at < b.count && kind == 0 {
+        let (func, calls) = match many {
+            Some(many) if b.count - at >= settings::BATCH => (many as *const Func, settings::BATCH),
+            _ => (b.one, 1),
+        };
+        // A call has its arguments where its results go; those of the calls before it are further down.
+        let from = unsafe { b.values.add(at * b.params.max(b.results)) };
+        kind = unsafe { call(guest, func, from, calls * b.params.max(b.results), failure) };
+        if kind == 0 && b.params > b.results {
+            unsafe { std::ptr::copy(from, b.values.add(at * b.results), calls * b.results) };
+        }
+        if kind == 0 {
+            at += calls;
+        }
+    }
+    unsafe { *done = at };
+    kind
 }
 
 unsafe extern "C" fn memory_find(guest: *mut Guest, name: *const c_char, len: usize, out: *mut Memory) -> u32 {
@@ -400,7 +464,7 @@ unsafe extern "C" fn guest_backtrace(guest: *mut Guest, out: *mut c_char, size: 
 pub struct Api {
     version: u32,
     value_size: u32,
-    engine_new: unsafe extern "C" fn(*mut *mut Engine, *mut Failure) -> u32,
+    engine_new: unsafe extern "C" fn(bool, usize, *mut *mut Engine, *mut Failure) -> u32,
     engine_free: unsafe extern "C" fn(*mut Engine),
     engine_tick: unsafe extern "C" fn(*const Engine),
     module_open: unsafe extern "C" fn(*const Engine, i32, *mut *mut Module, *mut Failure) -> u32,
@@ -424,10 +488,14 @@ pub struct Api {
     ) -> u32,
     guest_free: unsafe extern "C" fn(*mut Guest),
     guest_rearm: unsafe extern "C" fn(*mut Guest),
+    fuel_set: unsafe extern "C" fn(*mut Guest, u64),
+    fuel_get: unsafe extern "C" fn(*mut Guest) -> u64,
     guest_backtrace: unsafe extern "C" fn(*mut Guest, *mut c_char, usize),
     func_find: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *mut Func) -> u32,
     func_type: unsafe extern "C" fn(*mut Guest, *const Func, *mut usize, *mut u8, usize),
     call: unsafe extern "C" fn(*mut Guest, *const Func, *mut ValRaw, usize, *mut Failure) -> u32,
+    batch_find: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *const Func, *mut Func) -> u32,
+    call_batch: unsafe extern "C" fn(*mut Guest, *const Batch, *mut usize, *mut Failure) -> u32,
     table_func: unsafe extern "C" fn(*mut Guest, *const c_char, usize, u64, *mut Func) -> u32,
     table_size: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *mut u64) -> u32,
     memory_find: unsafe extern "C" fn(*mut Guest, *const c_char, usize, *mut Memory) -> u32,
@@ -459,10 +527,14 @@ static API: Api = Api {
     guest_new,
     guest_free,
     guest_rearm,
+    fuel_set,
+    fuel_get,
     guest_backtrace,
     func_find,
     func_type,
     call,
+    batch_find,
+    call_batch,
     table_func,
     table_size,
     memory_find,

@@ -2,9 +2,10 @@
 use crate::State;
 use std::ffi::{CStr, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
+use std::time::Duration;
 use wasmtime::{Linker, Result};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
-use wasmtime_wasi::{FsPerms, WasiCtxBuilder};
+use wasmtime_wasi::{Deterministic, FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder, WasiView};
 
 pub type Context = WasiP1Ctx;
 
@@ -25,7 +26,45 @@ pub struct Options {
     env_count: usize,
     directories: *const Directory,
     directory_count: usize,
+    /// Of the table of descriptors and of what a poll waits for; 0: as many as there may be.
+    max_open_files: u32,
+    /// Random bytes are made from it, and repeat; 0: the system's are given.
+    random_seed: u64,
+    /// Nanoseconds since 1970 at which the clocks stand still; 0: they run.
+    clock: u64,
 }
+
+/// Stands still.
+struct Still(Duration);
+impl HostWallClock for Still {
+    fn resolution(&self) -> Duration {
+        Duration::from_nanos(1)
+    }
+    fn now(&self) -> Duration {
+        self.0
+    }
+}
+impl HostMonotonicClock for Still {
+    fn resolution(&self) -> u64 {
+        1
+    }
+    fn now(&self) -> u64 {
+        0
+    }
+}
+
+/// So many bytes that differ, from a seed (splitmix64).
+fn bytes_of_seed(mut seed: u64) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(RANDOM_PERIOD);
+    while bytes.len() < RANDOM_PERIOD {
+        seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = (seed ^ (seed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bytes.extend_from_slice(&(z ^ (z >> 31)).to_le_bytes());
+    }
+    bytes
+}
+const RANDOM_PERIOD: usize = 64 << 10;
 
 pub fn link(linker: &mut Linker<State>) -> Result<()> {
     p1::add_to_linker_sync(linker, |state| state.wasi.as_mut().expect("a guest that is linked with WASI has a context"))
@@ -52,5 +91,15 @@ pub unsafe fn context(options: &Options) -> std::result::Result<Context, String>
             .preopened_dir(OsStr::from_bytes(host.to_bytes()), guest.to_string_lossy(), permissions)
             .map_err(|error| format!("cannot open the directory \"{}\": {}", host.to_string_lossy(), error.root_cause()))?;
     }
-    Ok(builder.build_p1())
+    if options.random_seed != 0 {
+        builder.secure_random(Deterministic::new(bytes_of_seed(options.random_seed)));
+    }
+    if options.clock != 0 {
+        builder.wall_clock(Still(Duration::from_nanos(options.clock))).monotonic_clock(Still(Duration::ZERO));
+    }
+    let mut context = builder.build_p1();
+    if options.max_open_files != 0 {
+        context.ctx().table.set_max_capacity(options.max_open_files as usize);
+    }
+    Ok(context)
 }

@@ -21,6 +21,7 @@ struct nx__ask {
     bool to_proxy;      /* which wants to know scheme and authority as well (absolute-form) */
     bool connect;       /* CONNECT: the target is the authority */
     bool upgrade;       /* `fields` ask for another protocol, which 101 grants */
+    nx_bytes protocol;  /* the method is CONNECT, and asks for this one (RFC 8441); empty: none */
     /* Names and values that have been checked; without what frames or routes the message. */
     const struct nx__field *fields;
     size_t field_count;
@@ -41,6 +42,7 @@ struct nx__answer {
 
 struct nx__client_driver;
 struct nx__origin;
+struct nx__through;
 
 /* A connection, of which the driver has its own structure that begins with this. The driver hears
  * of its wire while nobody reads (`wire->wake`), and closes an idle connection by which something
@@ -77,6 +79,7 @@ struct nx__exchange {
     bool enough;       /* the peer wants no more of the request */
     nx_duration moved; /* when the peer has taken some of it last; where it is `apart` */
     const struct nx__context *unsent; /* why that other fiber has not sent it all; NULL */
+    struct nx__through *through;      /* another protocol has it (http/client/through.h); NULL */
     struct nx__fields trailers;       /* of the answer, once it is done */
     /* Trailers of the request, where its length is not told (HTTP/1.1): set before `finish`. */
     const struct nx__field *sends;
@@ -108,6 +111,17 @@ struct nx__client_driver {
     /* The exchange is over, be it done or given up; it stays the caller's memory. Says by
      * conn->broken whether the connection goes on. Does not suspend. */
     void (*end)(struct nx__exchange *x);
+    /* For another protocol that the exchange is given over to, once an extended CONNECT has been
+     * granted; it is told when there is more to take or to put (nx__through_tell). None suspends;
+     * NULL where there is no such thing. What has come, at most `cap` bytes; 0: its end, -EAGAIN:
+     * nothing, others are final. */
+    long (*take)(struct nx__exchange *x, void *data, size_t cap);
+    /* How many bytes of the piece will be sent; -EAGAIN: none now, others are final. */
+    long (*put)(struct nx__exchange *x, nx_bytes piece);
+    /* Nothing follows what was put. */
+    void (*shut)(struct nx__exchange *x);
+    /* Both sides have sent all and have all, or never will. */
+    bool (*over)(const struct nx__exchange *x);
     /* An idle connection is still good, as far as can be told without waiting. Does not suspend. */
     bool (*alive)(struct nx__client_conn *conn);
     /* How many more exchanges the connection takes now. Does not suspend. */

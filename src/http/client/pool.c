@@ -173,7 +173,7 @@ void nx__client_pool_settle(struct nx__client_conn *conn)
 void nx__client_pool_told(const struct nx__client_conn *conn, nx_bytes origin, nx_bytes field)
 {
     const struct nx__origin *own = conn->origin;
-    if (!own->pool->told || !own->host.len) return;
+    if (!own || !own->pool->told || !own->host.len) return; /* or it is in no pool */
     if (!origin.len || nx__alternative_is_origin(origin, own->host, own->port))
         own->pool->told(own->pool, own->host, own->port, field);
 }

@@ -44,7 +44,10 @@ static nx_err tls_read(struct nx__wire *wire, void *data, size_t len, size_t *go
     if (w->stashed) {
         *(char *)data = w->stash;
         w->stashed = false;
-        *got = 1;
+        long more =
+            len > 1 && nx__tls_more(w->tls) ? nx__tls_recv(w->tls, (char *)data + 1, len - 1) : 0;
+        *got = more > 0 ? 1 + (size_t)more : 1; /* an end or an error is found again */
+        nx__wire_socket_read(w->below, *got);
         return NX_OK;
     }
     for (;;) {

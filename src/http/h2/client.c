@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OWN_FIELDS = 5 };
+enum { OWN_FIELDS = 6 };
 
 static nx_err broken(nx_err err, const char *why)
 {
@@ -45,6 +45,24 @@ static nghttp2_nv nv(nx_bytes name, nx_bytes value)
                         value.len, NGHTTP2_NV_FLAG_NONE};
 }
 
+/* Another protocol is asked for only of who has said that it takes that (RFC 8441 3). */
+static nx_err connect_wait(struct nx__h2_exchange *x, nx_duration deadline)
+{
+    struct nx__h2_client *c = nx__h2_client_of(x);
+    nx__h2_client_dirty(c); /* our side of the preface */
+    while (!c->settled) {
+        NX_TRY(check(x));
+        nx_err err = nx__h2_client_wait(c, &x->waiter, deadline);
+        if (err)
+            return nx__exchange_late(&x->base, err, "the peer has sent no settings",
+                                     "head_deadline");
+    }
+    if (nghttp2_session_get_remote_settings(c->session, NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL))
+        return NX_OK;
+    return broken(NX_ENOTSUP, "the server takes no other protocol over HTTP/2 "
+                              "(SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 8441)");
+}
+
 static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
 {
     struct nx__h2_exchange *x = (struct nx__h2_exchange *)base;
@@ -60,8 +78,10 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     if (ask->upgrade || ask->connect)
         return broken(NX_ENOTSUP, "a connection of HTTP/2 does not change its protocol so");
     if (c->failed) return nx__error_set(c->failed, "%s", c->why);
+    if (ask->protocol.len) NX_TRY(connect_wait(x, nx__exchange_until(base, base->head_deadline)));
     x->to_head = nx_bytes_is(ask->method, "HEAD");
     fields[count++] = nv(nx_str(":method"), ask->method);
+    if (ask->protocol.len) fields[count++] = nv(nx_str(":protocol"), ask->protocol);
     fields[count++] = nv(nx_str(":scheme"), ask->scheme);
     fields[count++] = nv(nx_str(":authority"), ask->authority);
     fields[count++] = nv(nx_str(":path"), ask->target);
@@ -113,16 +133,21 @@ static nx_err out_wait(struct nx__h2_exchange *x)
     return NX_OK;
 }
 
-static nx_err out_put(struct nx__h2_exchange *x, nx_bytes bytes, bool ends)
+void nx__h2_client_resume(struct nx__h2_exchange *x)
 {
     struct nx__h2_client *c = nx__h2_client_of(x);
-    x->out = bytes;
-    x->out_end = ends;
     if (x->deferred) {
         x->deferred = false;
         nx__h2_client_said(c, nghttp2_session_resume_data(c->session, x->id));
     }
     nx__h2_client_dirty(c);
+}
+
+static nx_err out_put(struct nx__h2_exchange *x, nx_bytes bytes, bool ends)
+{
+    x->out = bytes;
+    x->out_end = ends;
+    nx__h2_client_resume(x);
     return out_wait(x);
 }
 
@@ -257,6 +282,7 @@ static void end(struct nx__exchange *base)
         nx__h2_client_said(c, nghttp2_session_consume_connection(c->session, x->in.len));
     nx__buffer_free(&x->in);
     nx__buffer_free(&x->piece);
+    nx__buffer_free(&x->put);
     free(x->kept);
     c->base.exchanges--;
     c->base.answered++;
@@ -281,6 +307,10 @@ const struct nx__client_driver nx__h2_client_driver = {
     .read = read_piece,
     .come = come,
     .told = told,
+    .take = nx__h2_client_take,
+    .put = nx__h2_client_put,
+    .shut = nx__h2_client_shut,
+    .over = nx__h2_client_over,
     .end = end,
     .room = nx__h2_client_room,
     .alive = nx__h2_client_alive,

@@ -1,6 +1,7 @@
-/* HTTP/2 as a client speaks it, in three parts: the connection (client_conn.c) reads and writes for
- * all, the session (client_session.c) takes frames apart and puts them together, and an exchange
- * (client.c) is a request and its answer, as drivers have it. */
+/* HTTP/2 as a client speaks it, in parts: the connection (client_conn.c) reads and writes for all,
+ * the session (client_session.c) takes frames apart and puts them together, and an exchange
+ * (client.c) is a request and its answer, as drivers have it, or another protocol's
+ * (client_tunnel.c). */
 #ifndef NX__H2_CLIENT_H
 #define NX__H2_CLIENT_H
 
@@ -11,6 +12,7 @@
 
 enum {
     NX__H2_CLIENT_CONN_WINDOW = 4 * 1024 * 1024, /* bytes of all bodies that nobody has read */
+    NX__H2_CLIENT_THROUGH_MOST = 64 * 1024,      /* of another protocol, that have not been sent */
 };
 
 struct nx__h2_client {
@@ -25,8 +27,11 @@ struct nx__h2_client {
     bool reading; /* somebody reads */
     bool writing; /* a fiber sends what there is */
     bool posted;
-    bool gone; /* closed, but for what is under way */
-    bool last; /* the peer takes no more exchanges */
+    bool settled;   /* the peer's settings are there */
+    bool listens;   /* what comes is to be read, though nobody waits for it; */
+    bool listening; /* and the wire tells of it */
+    bool gone;      /* closed, but for what is under way */
+    bool last;      /* the peer takes no more exchanges */
 };
 
 struct nx__h2_exchange {
@@ -47,6 +52,7 @@ struct nx__h2_exchange {
     nx_duration head_until;
     struct nx__coming coming;
     struct nx__buffer in, piece; /* of the body: come; with its reader */
+    struct nx__buffer put;       /* what another protocol sends; `out` is the end of it */
 };
 
 static inline struct nx__h2_client *nx__h2_client_of(const struct nx__h2_exchange *x)
@@ -85,11 +91,24 @@ NX_MUST_CHECK nx_err nx__h2_client_wait(struct nx__h2_client *c, struct nx__time
 NX_MUST_CHECK nx_err nx__h2_client_look(struct nx__h2_client *c, struct nx__timed_op **who,
                                         nx_duration deadline);
 
+/* What is in `out`, or its end, is to be sent. */
+void nx__h2_client_resume(struct nx__h2_exchange *x);
+
+/* What comes is read from here on, also while nobody waits for it. */
+void nx__h2_client_listen(struct nx__h2_client *c);
+
 /* Those of the driver. */
 uint32_t nx__h2_client_room(const struct nx__client_conn *conn);
 bool nx__h2_client_alive(struct nx__client_conn *conn);
 void nx__h2_client_close(struct nx__client_conn *conn);
 extern const struct nx__client_driver nx__h2_client_driver;
+
+/* ---- client_tunnel.c: those of the driver */
+
+long nx__h2_client_take(struct nx__exchange *x, void *data, size_t cap);
+long nx__h2_client_put(struct nx__exchange *x, nx_bytes piece);
+void nx__h2_client_shut(struct nx__exchange *x);
+bool nx__h2_client_over(const struct nx__exchange *x);
 
 /* ---- The session */
 

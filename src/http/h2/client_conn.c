@@ -1,5 +1,6 @@
 /* A connection of HTTP/2 on the client's side. No fiber is its own: of those that wait for it one
  * reads for all, and what is to be sent goes in one piece at the end of the loop's turn. */
+#include "http/client/through.h"
 #include "http/h2/client.h"
 
 #include "loop/fiber.h"
@@ -21,6 +22,7 @@ void nx__h2_client_wake(struct nx__h2_exchange *x)
     x->waiter = x->sender = NULL;
     if (waiter) nx__op_complete(&waiter->op, 0);
     if (sender) nx__op_complete(&sender->op, 0);
+    if (x->base.through) nx__through_tell(x->base.through, NX__READABLE | NX__WRITABLE);
 }
 
 /* ---- The end of a connection */
@@ -84,6 +86,23 @@ static nx_err write_main(void *arg)
     return NX_OK;
 }
 
+static void heard(void *arg);
+
+void nx__h2_client_listen(struct nx__h2_client *c)
+{
+    if (c->listens) return;
+    c->listens = true;
+    nx__h2_client_dirty(c);
+}
+
+/* From the time on when there is nothing, the wire tells. */
+static void listen(struct nx__h2_client *c)
+{
+    if (!c->listens || c->listening || c->reading || c->failed) return;
+    c->listening = true;
+    if (c->base.wire->type->heard(c->base.wire, true)) heard(c);
+}
+
 static void posted(struct nx__post *post)
 {
     struct nx__h2_client *c = nx__container_of(post, struct nx__h2_client, post);
@@ -92,6 +111,8 @@ static void posted(struct nx__post *post)
         conn_free(c);
         return;
     }
+    listen(c);
+    if (c->gone) return;
     if (c->writing || c->failed || !nghttp2_session_want_write(c->session)) return;
     nx_fiber *fiber = nx__fiber_new(write_main, c, "fetch");
     if (!fiber) {
@@ -202,13 +223,14 @@ nx_err nx__h2_client_look(struct nx__h2_client *c, struct nx__timed_op **who, nx
 static nx_err idle_main(void *arg)
 {
     struct nx__h2_client *c = arg;
-    while (!c->failed && !c->reading && c->base.wire->type->heard(c->base.wire, true)) {
+    while (!c->failed && !c->reading &&
+           (c->listening || c->base.wire->type->heard(c->base.wire, true))) {
         nx_err err = read_some(c, nx__deadline(0));
         if (err == NX_ECLOSED) return NX_OK;
         if (err == NX_ETIMEDOUT) break; /* it is told again when there is more */
         if (err) nx__h2_client_fail(c, err, nx__error_last()->message);
     }
-    if (!c->gone) nx__client_pool_settle(&c->base);
+    if (!c->gone && c->base.origin) nx__client_pool_settle(&c->base);
     return NX_OK;
 }
 

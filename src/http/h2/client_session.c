@@ -1,4 +1,5 @@
 /* What a client's session of HTTP/2 is told, and gives: frames of all exchanges. It does no I/O. */
+#include "http/client/through.h"
 #include "http/h2/client.h"
 
 #include <sys/random.h>
@@ -40,7 +41,10 @@ nghttp2_ssize nx__h2_client_data(nghttp2_session *session, int32_t id, uint8_t *
             }
             x->out_sent = true;
         }
-        nx__h2_client_wake(x);
+        if (x->base.through)
+            nx__through_tell(x->base.through, NX__WRITABLE);
+        else
+            nx__h2_client_wake(x);
     }
     return (nghttp2_ssize)n;
 }
@@ -62,7 +66,7 @@ static int on_header(nghttp2_session *session, const nghttp2_frame *frame, nghtt
     (void)flags, (void)user_data;
     struct nx__h2_exchange *x = nghttp2_session_get_stream_user_data(session, frame->hd.stream_id);
     nghttp2_vec n = nghttp2_rcbuf_get_buf(name), v = nghttp2_rcbuf_get_buf(value);
-    if (!x) return 0;
+    if (!x || x->base.through) return 0;
     bool taken =
         nx__coming_field(&x->base, &x->coming, nx_slice((const char *)n.base, n.len),
                          nx_slice((const char *)v.base, v.len)); /* nghttp2 has looked at them */
@@ -81,6 +85,13 @@ static int on_frame_recv(nghttp2_session *session, const nghttp2_frame *frame, v
     struct nx__h2_client *c = user_data;
     if (frame->hd.type == NGHTTP2_GOAWAY) {
         c->last = c->base.broken = true;
+        return 0;
+    }
+    if (frame->hd.type == NGHTTP2_SETTINGS && !(frame->hd.flags & NGHTTP2_FLAG_ACK) &&
+        !c->settled) {
+        c->settled = true;
+        for (struct nx__list *link = c->exchanges.next; link != &c->exchanges; link = link->next)
+            nx__h2_client_wake(nx__container_of(link, struct nx__h2_exchange, link));
         return 0;
     }
     if (frame->hd.type == NGHTTP2_ALTSVC) {

@@ -4,10 +4,9 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "http/client/through.h"
 #include "http/h1/parser.h"
-#include "net/dial.h"
 #include <nexus/crypto.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define HANDSHAKE_DEADLINE NX_S(30)
@@ -58,7 +57,8 @@ static int recv_header(nghttp3_conn *h3, int64_t id, int32_t token, nghttp3_rcbu
     s->expanded += n.len + v.len;
     /* Nobody has to decode for ever what was refused long ago. */
     if (s->expanded > NX__H3_EXPANDED_MOST) return NGHTTP3_ERR_CALLBACK_FAILURE;
-    if (!x || x->failed || nx__coming_field(&x->base, &x->coming, n, v)) return 0;
+    if (!x || x->failed || x->base.through || nx__coming_field(&x->base, &x->coming, n, v))
+        return 0;
     if (x->coming.too_large)
         nx__h3_exchange_fail(x, NX_ETOOBIG, "the answer's head is too large");
     else
@@ -132,6 +132,10 @@ static int acked_data(nghttp3_conn *h3, int64_t id, uint64_t len, void *user, vo
     nx__h3_out_done(&s->out, len);
     s->conn->out_len -= (size_t)len;
     if (!x) return 0;
+    if (x->base.through) {
+        nx__through_tell(x->base.through, NX__WRITABLE);
+        return 0;
+    }
     x->base.moved = nx__deadline(0);
     if (x->whole)
         x->head_until = nx__exchange_until(
@@ -173,6 +177,16 @@ static int going_away(nghttp3_conn *h3, int64_t id, void *user)
     return 0;
 }
 
+static int recv_settings(nghttp3_conn *h3, const nghttp3_proto_settings *settings, void *user)
+{
+    struct nx__h3_conn *c = user;
+    (void)h3;
+    c->settled = true;
+    c->connects = settings->enable_connect_protocol;
+    nx__h3_conn_wake(c);
+    return 0;
+}
+
 static void random_bytes(uint8_t *out, size_t len)
 {
     nx_random(out, len);
@@ -193,6 +207,7 @@ static const nghttp3_callbacks callbacks = {
     .reset_stream = reset_stream,
     .shutdown = going_away,
     .rand = random_bytes,
+    .recv_settings2 = recv_settings,
 };
 
 /* ---- What the connection says */
@@ -224,6 +239,7 @@ static void session_free(struct nx__h3_conn *c)
         nx__h3_asked_free(nx__container_of(c->streams.next, struct nx__h3_asked, link));
     nghttp3_conn_del(c->end.h3);
     c->end.h3 = NULL;
+    c->settled = c->connects = false;
 }
 
 /* What has gone by 0-RTT has not; the requests are asked again. */
@@ -376,19 +392,7 @@ void nx__h3_conn_close(struct nx__client_conn *conn)
     nx__quic_close(&c->endpoint);
 }
 
-static nx_err opened_wait(struct nx__h3_conn *c, bool early, nx_duration deadline)
-{
-    while (!c->failed && !(c->quic->handshaken || (early && c->end.h3))) {
-        nx_err err = nx__h3_conn_wait(&c->opener, deadline);
-        if (err == NX_ETIMEDOUT) return nx__error_set(err, "no answer came in time");
-        if (err) return err;
-    }
-    return c->failed ? nx__error_set(c->failed, "%s", c->why) : NX_OK;
-}
-
-/* Tries one address. */
-static nx_err connect_to(struct nx__client_conn **out, const struct nx__quic_target *target,
-                         bool early, nx_duration deadline)
+nx_err nx__h3_conn_begin(struct nx__h3_conn **out, const struct nx__quic_target *target, bool early)
 {
     const struct nx__quic_how how = {.app = &app,
                                      .protocol = "h3",
@@ -416,41 +420,6 @@ static nx_err connect_to(struct nx__client_conn **out, const struct nx__quic_tar
         free(c);
         return err;
     }
-    err = opened_wait(c, early, deadline);
-    if (!err) {
-        *out = &c->base;
-        return NX_OK;
-    }
-    struct nx__context kept;
-    memcpy(&kept, nx__context(), sizeof kept);
-    nx__h3_conn_close(&c->base);
-    memcpy(nx__context(), &kept, sizeof kept);
-    return err;
-}
-
-nx_err nx__client_h3(struct nx__client_conn **out, const struct nx__way *way, const char *name,
-                     nx_duration deadline)
-{
-    struct nx__addresses addresses;
-    char peer[NX__PEER_MAX], why[NX__ERROR_MESSAGE_MAX] = "";
-    nx_tls_connect_options tls = *way->tls;
-    *out = NULL;
-    tls.protocols = "h3";
-    NX_TRY(nx__dial_addresses(&addresses, way->host, way->h3_port, deadline, peer));
-    nx_err err = NX_EREFUSED;
-    for (unsigned i = 0; i < addresses.count; i++) {
-        const struct nx__quic_target target = {&addresses.items[i], name, peer, &tls};
-        /* The last has what is left, the others their part of it. */
-        nx_duration now = nx__deadline(0), until = deadline;
-        if (deadline != NX_FOREVER && deadline > now)
-            until = now + (deadline - now) / (addresses.count - i);
-        nx_err one = connect_to(out, &target, way->early, until);
-        if (!one) return NX_OK;
-        /* That nobody listens at one says least. */
-        if (i && one == NX_EREFUSED) continue;
-        err = one;
-        (void)snprintf(why, sizeof why, "%s", nx__error_last()->message);
-        if (err == NX_ECANCELED || err == NX_ENOMEM || err == NX_EPROTO) break;
-    }
-    return nx__error_set(err, "cannot connect to \"%s\" by HTTP/3: %s", peer, why);
+    *out = c;
+    return NX_OK;
 }

@@ -19,15 +19,17 @@ struct nx__h3_conn {
     struct nx__quic_conn *quic; /* NULL: it has gone */
     struct nx__list exchanges;
     struct nx__list streams;
-    struct nx__timed_op *opener; /* who makes it */
+    struct nx__timed_op **opener; /* the slot of who makes it, perhaps beside others; or NULL */
     struct nx__post post;
     size_t out_len; /* of all streams */
     nx_err failed;  /* why it is over; its text is `why` */
     char why[NX__QUIC_WHY];
-    bool told;   /* those who wait know that the handshake is done */
-    bool going;  /* the peer takes no more requests */
-    bool posted; /* it is looked at once more */
-    bool done;   /* nothing below refers to it any more */
+    bool told;     /* those who wait know that the handshake is done */
+    bool settled;  /* the peer's settings are there; */
+    bool connects; /* it takes an extended CONNECT (RFC 9220) */
+    bool going;    /* the peer takes no more requests */
+    bool posted;   /* it is looked at once more */
+    bool done;     /* nothing below refers to it any more */
 };
 
 /* A request on the wire, which may last longer than its exchange. */
@@ -92,11 +94,24 @@ void nx__h3_exchange_fail(struct nx__h3_exchange *x, nx_err err, const char *why
 /* Asks on a stream of its own. False: the peer allows none now, or there is no session. */
 bool nx__h3_exchange_submit(struct nx__h3_exchange *x);
 void nx__h3_asked_free(struct nx__h3_asked *s);
+/* Takes as much of the bytes, which are cut by that, as there is room for. NX_ENOMEM, not recorded.
+ */
+NX_MUST_CHECK nx_err nx__h3_asked_put(struct nx__h3_asked *s, nx_bytes *bytes);
 /* Something was added to what is sent: it is to go out. */
 void nx__h3_asked_resume(struct nx__h3_asked *s);
 
+/* ---- client_tunnel.c: those of the driver */
+
+long nx__h3_client_take(struct nx__exchange *x, void *data, size_t cap);
+long nx__h3_client_put(struct nx__exchange *x, nx_bytes piece);
+void nx__h3_client_shut(struct nx__exchange *x);
+bool nx__h3_client_over(const struct nx__exchange *x);
+
 /* ---- client.c */
 
+/* Begins one; nobody knows yet who answers. Errors as nx__quic_connect. Does not suspend. */
+NX_MUST_CHECK nx_err nx__h3_conn_begin(struct nx__h3_conn **out,
+                                       const struct nx__quic_target *target, bool early);
 /* Closes the connection; it is freed when nothing below refers to it. */
 void nx__h3_conn_close(struct nx__client_conn *conn);
 

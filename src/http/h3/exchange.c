@@ -1,13 +1,14 @@
 /* Exchanges of HTTP/3: a request and its answer, from where they are asked for. */
 #include "base/arena.h"
 #include "base/error.h"
+#include "http/client/through.h"
 #include "http/h3/client.h"
 #include <stdio.h>
 #include <stdlib.h>
 
 enum {
     STREAMS_MOST = 100, /* exchanges at once, where the peer allows more */
-    OWN_FIELDS = 5,
+    OWN_FIELDS = 6,
 };
 #define KEEP_ALIVE NX_S(10) /* the peer is asked for a sign of life while it owes an answer */
 
@@ -31,11 +32,12 @@ void nx__h3_exchange_wake(struct nx__h3_exchange *x)
 {
     op_wake(&x->waiter);
     op_wake(&x->sender);
+    if (x->base.through) nx__through_tell(x->base.through, NX__READABLE | NX__WRITABLE);
 }
 
 void nx__h3_conn_wake(struct nx__h3_conn *c)
 {
-    op_wake(&c->opener);
+    if (c->opener) op_wake(c->opener);
     for (struct nx__list *link = c->exchanges.next; link != &c->exchanges; link = link->next)
         nx__h3_exchange_wake(nx__container_of(link, struct nx__h3_exchange, link));
 }
@@ -89,8 +91,7 @@ static bool has_room(const struct nx__h3_asked *s)
     return nx__h3_out_has_room(&s->out, s->conn->out_len);
 }
 
-/* Takes as much of the bytes as there is room for. */
-static nx_err put(struct nx__h3_asked *s, nx_bytes *bytes)
+nx_err nx__h3_asked_put(struct nx__h3_asked *s, nx_bytes *bytes)
 {
     while (bytes->len && has_room(s)) {
         size_t n = bytes->len < NX__H3_PIECE ? bytes->len : NX__H3_PIECE;
@@ -107,7 +108,8 @@ static nghttp3_ssize pull(nghttp3_conn *h3, int64_t id, nghttp3_vec *vec, size_t
     struct nx__h3_asked *s = stream_user;
     struct nx__h3_exchange *x = s->x;
     (void)h3, (void)id, (void)user;
-    if (x && x->rest.len && put(s, &x->rest)) nx__h3_exchange_fail(x, NX_ENOMEM, "out of memory");
+    if (x && x->rest.len && nx__h3_asked_put(s, &x->rest))
+        nx__h3_exchange_fail(x, NX_ENOMEM, "out of memory");
     size_t count = nx__h3_out_pull(&s->out, vec, most);
     if (s->out.pulled || (x && x->rest.len && count)) return (nghttp3_ssize)count;
     if (s->over && !(x && x->rest.len)) {
@@ -187,6 +189,22 @@ static nx_err go(struct nx__h3_exchange *x, nx_duration deadline)
     }
 }
 
+/* Another protocol is asked for only of who has said that it takes that (RFC 9220 3). */
+static nx_err connect_wait(struct nx__h3_exchange *x, nx_duration deadline)
+{
+    const struct nx__h3_conn *c = nx__h3_conn_of(x);
+    while (!c->settled) {
+        NX_TRY(check(x));
+        nx_err err = nx__h3_conn_wait(&x->waiter, deadline);
+        if (err)
+            return nx__exchange_late(&x->base, err, "the peer has sent no settings",
+                                     "head_deadline");
+    }
+    return c->connects ? NX_OK
+                       : broken(NX_ENOTSUP, "the server takes no other protocol over HTTP/3 "
+                                            "(SETTINGS_ENABLE_CONNECT_PROTOCOL, RFC 9220)");
+}
+
 static bool is_safe(nx_bytes method)
 {
     return nx_bytes_is(method, "GET") || nx_bytes_is(method, "HEAD") ||
@@ -206,8 +224,10 @@ static nx_err begin(struct nx__exchange *base, const struct nx__ask *ask)
     if (!fields || !number) return broken(NX_ENOMEM, "out of memory");
     if (ask->upgrade || ask->connect)
         return broken(NX_ENOTSUP, "a connection of HTTP/3 does not change its protocol so");
+    if (ask->protocol.len) NX_TRY(connect_wait(x, nx__exchange_until(base, base->head_deadline)));
     size_t count = 0;
     fields[count++] = nx__h3_nv(nx_str(":method"), ask->method);
+    if (ask->protocol.len) fields[count++] = nx__h3_nv(nx_str(":protocol"), ask->protocol);
     fields[count++] = nx__h3_nv(nx_str(":scheme"), ask->scheme);
     fields[count++] = nx__h3_nv(nx_str(":authority"), ask->authority);
     fields[count++] = nx__h3_nv(nx_str(":path"), ask->target);
@@ -255,7 +275,7 @@ static nx_err write_piece(struct nx__exchange *base, nx_bytes piece)
     while (piece.len) {
         NX_TRY(out_check(x));
         if (has_room(x->stream)) {
-            if (put(x->stream, &piece)) return broken(NX_ENOMEM, "out of memory");
+            if (nx__h3_asked_put(x->stream, &piece)) return broken(NX_ENOMEM, "out of memory");
             base->moved = nx__deadline(0);
             nx__h3_asked_resume(x->stream);
             continue;
@@ -448,6 +468,10 @@ const struct nx__client_driver nx__h3_client_driver = {.name = "HTTP/3",
                                                        .read = read_piece,
                                                        .come = come,
                                                        .told = told,
+                                                       .take = nx__h3_client_take,
+                                                       .put = nx__h3_client_put,
+                                                       .shut = nx__h3_client_shut,
+                                                       .over = nx__h3_client_over,
                                                        .end = end,
                                                        .room = room,
                                                        .alive = alive,

@@ -123,11 +123,11 @@ bool nx__proxy_takes_trailers(const nx_request *req)
 nx_err nx__proxy_request_trailers(nx_request *req, struct nx__fields *out)
 {
     nx_bytes lines = req->driver->trailers(req);
+    *out = (struct nx__fields){0};
+    if (!lines.len) return NX_OK;
     const char *line = lines.data, *end = line + lines.len, *next;
     size_t most = 0;
     for (size_t i = 0; i < lines.len; i++) most += lines.data[i] == '\n';
-    *out = (struct nx__fields){0};
-    if (!most) return NX_OK;
     out->items = nx__arena_alloc(nx__request_arena(req), most * sizeof *out->items);
     if (!out->items) return nx__error_set(NX_ENOMEM, "cannot ask the upstream: out of memory");
     for (; line < end && (next = memchr(line, '\n', (size_t)(end - line))); line = next + 1) {

@@ -12,6 +12,8 @@ nx_err nx__ws_options_check(const nx_ws_options *o)
         if (deadlines[i] < 0) return nx__error_set(NX_EINVAL, "a WebSocket's deadline is negative");
     if ((unsigned)o->slow > NX_WS_CUT || (unsigned)o->compress > NX_WS_CONTEXT)
         return nx__error_set(NX_EINVAL, "a WebSocket's `slow` or `compress` is none that there is");
+    if ((unsigned)o->version > NX_HTTP_3)
+        return nx__error_set(NX_EINVAL, "a WebSocket's `version` is none that there is");
     if (o->max_message > SIZE_MAX / 4 || o->max_queue > SIZE_MAX / 4)
         return nx__error_set(NX_EINVAL, "a WebSocket's max_message or max_queue is more than any "
                                         "memory");

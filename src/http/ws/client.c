@@ -1,12 +1,12 @@
 /* WebSockets as a client: connecting, and the opening handshake (RFC 6455 4.1). */
-#include "tls/client.h"
+#include "http/ws/client.h"
+#include "http/client/through.h"
 #include "http/io.h"
-#include "http/ws/ws.h"
 #include "net/conn.h"
+#include "tls/client.h"
 #include "ws/handshake.h"
 #include <errno.h>
 #include <nexus/timer.h>
-#include <nexus/url.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -135,8 +135,7 @@ static nx_err no_memory(void)
     return nx__error_set(NX_ENOMEM, "cannot connect the WebSocket: out of memory");
 }
 
-/* Cuts the next of the program's own fields off `*rest`; empty at the end. */
-static nx_bytes header_next(nx_bytes *rest)
+nx_bytes nx__ws_field_next(nx_bytes *rest)
 {
     while (rest->len) {
         const char *end = memchr(rest->data, '\n', rest->len);
@@ -151,7 +150,7 @@ static nx_bytes header_next(nx_bytes *rest)
 static nx_err headers_check(const char *headers)
 {
     nx_bytes rest = nx_str(headers);
-    for (nx_bytes line; (line = header_next(&rest)).len;) {
+    for (nx_bytes line; (line = nx__ws_field_next(&rest)).len;) {
         bool good = memchr(line.data, ':', line.len) > (const void *)line.data;
         for (size_t i = 0; i < line.len; i++)
             good &= ((unsigned char)line.data[i] >= ' ' && line.data[i] != 0x7f) ||
@@ -171,8 +170,9 @@ static bool is_token_list(const char *protocols)
 }
 
 static nx_err request_make(struct nx__buffer *out, const nx_url *url, const char *key,
-                           const nx_ws_options *o, const struct nx__ws_deflate_wish *wish)
+                           const nx_ws_options *o)
 {
+    const struct nx__ws_deflate_wish wish = nx__ws_wish(o);
     char offer[NX__WS_DEFLATE_TEXT];
     nx_bytes query = url->query;
     nx_err err = nx__buffer_printf(
@@ -183,11 +183,11 @@ static nx_err request_make(struct nx__buffer *out, const nx_url *url, const char
     if (!err && o->protocols)
         err = nx__buffer_printf(out, REQUEST_MOST, "sec-websocket-protocol: %s\r\n", o->protocols);
     if (!err && o->compress) {
-        nx__ws_deflate_offer(wish, offer);
+        nx__ws_deflate_offer(&wish, offer);
         err = nx__buffer_printf(out, REQUEST_MOST, "sec-websocket-extensions: %s\r\n", offer);
     }
     nx_bytes rest = nx_str(o->headers);
-    for (nx_bytes line; !err && (line = header_next(&rest)).len;)
+    for (nx_bytes line; !err && (line = nx__ws_field_next(&rest)).len;)
         err = nx__buffer_printf(out, REQUEST_MOST, "%.*s\r\n", NX_FMT(line));
     if (!err) err = nx__buffer_append(out, "\r\n", 2, REQUEST_MOST);
     if (err == NX_ETOOBIG)
@@ -195,15 +195,32 @@ static nx_err request_make(struct nx__buffer *out, const nx_url *url, const char
     return err ? no_memory() : NX_OK;
 }
 
+nx_err nx__ws_failed(const char *url, nx_err err, const char *why)
+{
+    return nx__error_set(err, "cannot connect to \"%.100s\": %s", url, why);
+}
+
 static nx_err failed(const char *url, const char *why)
 {
-    return nx__error_set(NX_EPROTO, "cannot connect to \"%.100s\": %s", url, why);
+    return nx__ws_failed(url, NX_EPROTO, why);
+}
+
+nx_err nx__ws_agree(struct nx__ws_deflate *agreed, const char *url, nx_bytes protocol,
+                    nx_bytes extensions, const nx_ws_options *o)
+{
+    const struct nx__ws_deflate_wish wish = nx__ws_wish(o);
+    if (protocol.data) {
+        nx_bytes ours = nx_str(o->protocols), item;
+        while ((item = nx__ws_list_next(&ours)).len && !nx_bytes_eq(item, protocol)) {}
+        if (!item.len) return failed(url, "the server chose a subprotocol that was not offered");
+    }
+    bool good = o->compress ? nx__ws_deflate_agree(agreed, extensions, &wish) : !extensions.len;
+    return good ? NX_OK : failed(url, "the server chose extensions that were not offered");
 }
 
 /* RFC 6455 4.1, from "Once the client's opening handshake has been sent". */
 static nx_err answer_check(const char *url, nx_bytes head, const char *key, const nx_ws_options *o,
-                           const struct nx__ws_deflate_wish *wish, nx_bytes *protocol,
-                           struct nx__ws_deflate *agreed)
+                           nx_bytes *protocol, struct nx__ws_deflate *agreed)
 {
     struct nx__ws_answer answer;
     char accept[NX__WS_ACCEPT + 1];
@@ -217,14 +234,7 @@ static nx_err answer_check(const char *url, nx_bytes head, const char *key, cons
         return failed(url, "the server changes to another protocol");
     if (answer.twice || !nx_bytes_is(answer.accept, accept))
         return failed(url, "the server has not read the handshake (sec-websocket-accept)");
-    if (answer.protocol.data) {
-        nx_bytes ours = nx_str(o->protocols), item;
-        while ((item = nx__ws_list_next(&ours)).len && !nx_bytes_eq(item, answer.protocol)) {}
-        if (!item.len) return failed(url, "the server chose a subprotocol that was not offered");
-    }
-    bool good = o->compress ? nx__ws_deflate_agree(agreed, answer.extensions, wish)
-                            : !answer.extensions.len;
-    if (!good) return failed(url, "the server chose extensions that were not offered");
+    NX_TRY(nx__ws_agree(agreed, url, answer.protocol, answer.extensions, o));
     *protocol = answer.protocol;
     return NX_OK;
 }
@@ -279,9 +289,6 @@ static nx_err head_read(struct client *c, struct nx__buffer *in, size_t *len, co
 static nx_err shake(nx_ws **out, struct client *c, const nx_url *url, const nx_ws_options *o,
                     nx_duration until)
 {
-    const struct nx__ws_deflate_wish wish = {
-        .fresh = o->compress == NX_WS_FRESH,
-        .max_bits = (uint8_t)(o->window_bits ? o->window_bits : NX__WS_BITS_MOST)};
     struct nx__ws_deflate agreed = {.on = false};
     struct nx__buffer request = {0}, in = {0};
     char key[NX__WS_KEY + 1];
@@ -289,12 +296,11 @@ static nx_err shake(nx_ws **out, struct client *c, const nx_url *url, const nx_w
     nx_ws *ws = NULL;
     size_t len = 0;
     nx__ws_key_make(key);
-    nx_err err = request_make(&request, url, key, o, &wish);
+    nx_err err = request_make(&request, url, key, o);
     if (!err) err = write_all(c, nx_slice(request.data, request.len), until);
     if (!err) err = head_read(c, &in, &len, url->href.data, until);
     if (!err)
-        err =
-            answer_check(url->href.data, nx_slice(in.data, len), key, o, &wish, &protocol, &agreed);
+        err = answer_check(url->href.data, nx_slice(in.data, len), key, o, &protocol, &agreed);
     if (!err) err = nx__ws_new(&ws, o, protocol);
     if (!err) {
         ws->deflate = agreed;
@@ -308,6 +314,16 @@ static nx_err shake(nx_ws **out, struct client *c, const nx_url *url, const nx_w
     return err;
 }
 
+void nx__ws_tls_options(nx_tls_connect_options *out, const nx_ws_options *o, nx_duration span)
+{
+    *out = (nx_tls_connect_options){.size = sizeof *out};
+    if (o->tls) memcpy(out, o->tls, o->tls->size < sizeof *out ? o->tls->size : sizeof *out);
+    out->size = sizeof *out;
+    out->deadline = span;
+    out->read_deadline = out->write_deadline = 0;
+    out->protocols = "http/1.1";
+}
+
 static nx_err connect_to(struct client *c, const char *address, bool tls, const nx_ws_options *o,
                          nx_duration span)
 {
@@ -316,47 +332,50 @@ static nx_err connect_to(struct client *c, const char *address, bool tls, const 
         c->io.fd = nx_net_fd(c->conn);
         return NX_OK;
     }
-    nx_tls_connect_options how = {.size = sizeof how};
-    if (o->tls) memcpy(&how, o->tls, o->tls->size < sizeof how ? o->tls->size : sizeof how);
-    how.size = sizeof how;
-    how.deadline = span;
-    how.read_deadline = how.write_deadline = 0;
-    how.protocols = "http/1.1";
+    nx_tls_connect_options how;
+    nx__ws_tls_options(&how, o, span);
     NX_TRY(nx_tls_connect_with(&c->tls, address, &how));
     c->io.fd = nx_net_fd(nx_tls_conn(c->tls));
     c->io.tls = nx__tls_session(c->tls);
     return NX_OK;
 }
 
+/* By a connection that becomes the WebSocket. */
+static nx_err connect_whole(nx_ws **out, const nx_url *url, const nx_ws_options *o,
+                            nx_duration span, nx_duration until)
+{
+    char address[ADDRESS_MOST];
+    if (url->host.len > sizeof address - sizeof ":65535")
+        return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: the host is too long");
+    (void)snprintf(address, sizeof address, "%.*s:%u", NX_FMT(url->host), (unsigned)url->port);
+    struct client *c = calloc(1, sizeof *c);
+    if (!c) return no_memory();
+    nx_err err = connect_to(c, address, nx_bytes_is(url->scheme, "wss"), o, span);
+    if (!err) err = shake(out, c, url, o, until);
+    if (err) client_free(c);
+    return err;
+}
+
 nx_err nx_ws_connect_with(nx_ws **out, const char *text, const nx_ws_options *options)
 {
     NX__OPTIONS(nx_ws_options, o, options);
     nx_url url;
+    nx_ws *ws = NULL;
     *out = NULL;
     NX_TRY(nx__ws_options_check(&o));
     NX_TRY(headers_check(o.headers));
     if (!is_token_list(o.protocols))
         return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: `protocols` is no list");
     NX_TRY(nx_url_parse(nx_str(text), &url));
-    bool tls = nx_bytes_is(url.scheme, "wss");
-    if (!tls && !nx_bytes_is(url.scheme, "ws"))
+    if (!nx_bytes_is(url.scheme, "wss") && !nx_bytes_is(url.scheme, "ws"))
         return nx__error_set(
             NX_ENOTSUP, "cannot connect to \"%.100s\": the scheme is neither ws nor wss", text);
     nx_duration span = o.deadline ? o.deadline : NX_S(10), until = nx__deadline(span);
     if (span == NX_FOREVER) until = NX_FOREVER;
-    char address[ADDRESS_MOST];
-    if (url.host.len > sizeof address - sizeof ":65535")
-        return nx__error_set(NX_EINVAL, "cannot connect the WebSocket: the host is too long");
-    (void)snprintf(address, sizeof address, "%.*s:%u", NX_FMT(url.host), (unsigned)url.port);
-    struct client *c = calloc(1, sizeof *c);
-    if (!c) return no_memory();
-    nx_ws *ws = NULL;
-    nx_err err = connect_to(c, address, tls, &o, span);
-    if (!err) err = shake(&ws, c, &url, &o, until);
-    if (err) {
-        client_free(c);
-        return err;
-    }
+    if (o.version > NX_HTTP_1)
+        NX_TRY(nx__ws_connect_stream(&ws, &url, &o, until));
+    else
+        NX_TRY(connect_whole(&ws, &url, &o, span, until));
     ws->callbacks = o.open || o.message || o.close;
     ws->entered = ws->callbacks;
     nx__ws_begin(ws);
@@ -368,6 +387,7 @@ nx_err nx_ws_connect_with(nx_ws **out, const char *text, const nx_ws_options *op
 void nx_ws_free(nx_ws *ws)
 {
     if (!ws || ws->server) return;
+    nx__through_last(&ws->tunnel); /* nothing of it may be with the kernel yet */
     nx_ws_close(ws, NX__WS_CLOSE_NORMAL, NULL);
     nx__ws_flush(ws); /* the program may end before the loop turns again */
     if (!ws->callbacks && ws->tunnel.conn) ws->tunnel.user->entered(&ws->tunnel);

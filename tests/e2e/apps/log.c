@@ -292,7 +292,7 @@ static nx_err run(int argc, char **argv)
     if (strcmp(what, "serve") == 0) return serve(more);
     if (strcmp(what, "reopen") == 0) {
         NX_TRY(say("before"));
-        for (int i = 0; i < 20; i++) NX_TRY(wait_then("tick", 50));
+        for (int i = 0; i < 20; i++) NX_TRY(wait_then("tick", 250));
         return NX_OK;
     }
     if (strcmp(what, "flood") == 0) {

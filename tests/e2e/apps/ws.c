@@ -174,7 +174,8 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     nx_http_server *server =
         nx_http_server_new(.port = port, .workers = several(), .drain_deadline = NX_S(3),
-                           .cert = argc > 3 ? argv[2] : NULL, .key = argc > 3 ? argv[3] : NULL);
+                           .cert = argc > 3 ? argv[2] : NULL, .key = argc > 3 ? argv[3] : NULL,
+                           .h3 = argc > 3);
     nx_http_set_app(server, server);
     nx_http_get(server, "/loop", loop);
     nx_http_get(server, "/callbacks", callbacks);

@@ -11,7 +11,7 @@ int main(int argc, char **argv)
     nx_ws_message message;
     nx_ws_options o = {.size = sizeof o, .max_message = (size_t)32 << 20};
     nx_tls_connect_options tls = {.size = sizeof tls};
-    const char *say = NULL;
+    const char *say = NULL, *end = NULL;
     int times = 1;
     for (int i = 2; i < argc; i++) {
         if (strcmp(argv[i], "fresh") == 0) o.compress = NX_WS_FRESH;
@@ -19,9 +19,11 @@ int main(int argc, char **argv)
         if (strncmp(argv[i], "bits=", 5) == 0) o.window_bits = (uint32_t)atoi(argv[i] + 5);
         if (strncmp(argv[i], "protocols=", 10) == 0) o.protocols = argv[i] + 10;
         if (strncmp(argv[i], "headers=", 8) == 0) o.headers = argv[i] + 8;
+        if (strncmp(argv[i], "version=", 8) == 0) o.version = (nx_http_version)atoi(argv[i] + 8);
         if (strncmp(argv[i], "times=", 6) == 0) times = atoi(argv[i] + 6);
         if (strcmp(argv[i], "compress-all") == 0) o.compress_min = 1;
         if (strncmp(argv[i], "ca=", 3) == 0) tls.ca = argv[i] + 3;
+        if (strncmp(argv[i], "leave-at=", 9) == 0) end = argv[i] + 9;
         if (strncmp(argv[i], "say=", 4) == 0) say = argv[i] + 4;
         if (strcmp(argv[i], "impatient") == 0) o.deadline = NX_MS(300);
     }
@@ -46,6 +48,8 @@ int main(int argc, char **argv)
                 continue;
             }
             if (message.text && nx_bytes_is(message.data, "!leave")) break;
+            if (end && message.text && nx_bytes_is(message.data, end)) break;
+            if (end) continue;
             if (nx_ws_send_message(ws, &message)) break;
         }
         if (times == 1)

@@ -13,6 +13,7 @@
 #include <nexus/http.h>
 #include <nexus/test.h>
 #include <nexus/timer.h>
+#include <nexus/websocket.h>
 #include <stdio.h>
 
 #define DEADLINE NX_S(5) /* of all that a missing block may hold up */
@@ -20,6 +21,7 @@
 static struct nx__buffer cert, key;
 static nx_http_server *server;
 static const char *origin;
+static nx_err (*asks)(void);
 static nx_duration patience; /* of the client, which the server may have no memory to answer */
 
 /* ---- The server: of a round, so that at its end nothing of its connections is left, which those
@@ -43,6 +45,15 @@ static nx_err echo(nx_request *req, nx_response *res)
     NX_TRY(nx_request_body(req, &body));
     NX_TRY(nx_response_early_hint(res, "</style.css>; rel=preload"));
     return nx_response_send_bytes(res, body);
+}
+
+static nx_err chat(nx_request *req, nx_response *res)
+{
+    nx_ws *ws;
+    nx_ws_message message;
+    NX_TRY(nx_ws_accept(req, res, &ws, .close_deadline = DEADLINE));
+    while (nx_ws_receive(ws, &message) == NX_OK) NX_TRY(nx_ws_send_message(ws, &message));
+    return NX_OK;
 }
 
 static nx_err ticks(nx_request *req, nx_response *res)
@@ -105,11 +116,31 @@ static nx_err ask_all(nx_client *client)
     return err;
 }
 
+static nx_err chat_with(nx_ws *ws)
+{
+    nx_ws_message message;
+    NX_TRY(nx_ws_send(ws, "hello"));
+    NX_TRY(nx_ws_receive(ws, &message));
+    return nx_bytes_is(message.data, "hello") ? NX_OK : nx_fail(NX_ECLOSED, "not what was sent");
+}
+
+static nx_err talk_all(void)
+{
+    const nx_tls_connect_options tls = {
+        .size = sizeof tls, .insecure = true, .no_resumption = true};
+    nx_ws *ws;
+    NX_TRY(nx_ws_connect(&ws, nx_format("wss://127.0.0.1:%u/chat", nx_http_port(server)),
+                         .version = NX_HTTP_3, .tls = &tls, .deadline = patience,
+                         .heartbeat = NX_FOREVER));
+    nx_err err = chat_with(ws);
+    nx_ws_free(ws);
+    return err;
+}
+
 /* Sessions are not kept, which would be blocks that stay. */
-static nx_err ask(void *arg)
+static nx_err ask(void)
 {
     nx_client *client = NULL;
-    (void)arg;
     NX_TRY(nx_client_new(&client, .insecure = true, .proxy = ""));
     client->tls.no_resumption = true;
     nx_err err = ask_all(client);
@@ -121,7 +152,7 @@ static nx_err ask_apart(void)
 {
     nx_scope *scope;
     NX_TRY(nx_scope_open(&scope, .deadline = NX_S(20)));
-    nx_err err = ask(NULL), closed = nx_scope_close(&scope);
+    nx_err err = asks(), closed = nx_scope_close(&scope);
     return err ? err : closed;
 }
 
@@ -152,6 +183,7 @@ static nx_err requests(void)
     nx_http_post(server, "/echo", echo);
     nx_http_post(server, "/talk", talk);
     nx_http_get(server, "/ticks", ticks);
+    nx_http_get(server, "/chat", chat);
     nx_err err = nx_scope_open(&scope);
     if (!err) {
         err = in_scope();
@@ -168,10 +200,11 @@ static nx_err requests(void)
 static const struct faults_scenario scenario = {
     .name = "requests", .run = requests, .after = faults_again, .instead = NX_ECLOSED};
 
-static void begin(nx_duration client)
+static void begin(nx_err (*what)(void))
 {
-    patience = client;
     static const char *const names[] = {"127.0.0.1"};
+    asks = what;
+    patience = NX_S(10);
     nx__uring_refused = true; /* so that functions are called */
     nx_require_ok(nx__tls_issue(
         &(struct nx__tls_issue){.common = "localhost", .names = names, .count = 1, .days = 2},
@@ -184,36 +217,54 @@ static void end(void)
     nx__buffer_free(&key);
 }
 
-NX_TEST("one allocation fails", .deadline = NX_S(280))
+/* Not for each: what the server can't answer for is waited for. */
+static void some_rounds(int what, unsigned long step, nx_duration waits)
 {
-    begin(NX_S(10));
-    faults_run(FAULTS_MEMORY, &scenario, 1);
-    end();
-}
-
-/* The client waits then for a server that can't answer: not for each allocation. */
-NX_TEST("memory runs out", .deadline = NX_S(280))
-{
-    enum { STEP = 29 };
     const char *failed = "";
-    begin(NX_S(10));
     nx_require_ok(requests()); /* what is made at first use is there */
-    for (unsigned long nth = 1; failed; nth += STEP) {
-        patience = NX_MS(500);
-        faults_begin(FAULTS_NO_MEMORY, nth);
+    for (unsigned long nth = 1; failed; nth += step) {
+        patience = waits;
+        faults_begin(what, nth);
         nx_err err = requests();
         failed = faults_stop();
         nx_expect(failed ? err == NX_OK || err == NX_ENOMEM || err == NX_ECLOSED : !err);
         patience = NX_S(10);
         nx_require_ok(requests());
     }
+}
+
+NX_TEST("one allocation fails", .deadline = NX_S(1000))
+{
+    begin(ask);
+    faults_run(FAULTS_MEMORY, &scenario, 1);
     end();
 }
 
-NX_TEST("system calls fail", .deadline = NX_S(280))
+NX_TEST("memory runs out", .deadline = NX_S(1000))
+{
+    begin(ask);
+    some_rounds(FAULTS_NO_MEMORY, 29, NX_MS(500));
+    end();
+}
+
+NX_TEST("system calls fail", .deadline = NX_S(1000))
 {
     static const int all[] = {EIO, EMFILE, ECONNREFUSED};
-    begin(NX_S(10));
+    begin(ask);
     for (size_t i = 0; i < sizeof all / sizeof *all; i++) faults_run(all[i], &scenario, 1);
+    end();
+}
+
+NX_TEST("a WebSocket's allocations fail", .deadline = NX_S(1000))
+{
+    begin(talk_all);
+    some_rounds(FAULTS_MEMORY, 5, NX_S(10));
+    end();
+}
+
+NX_TEST("a WebSocket's system calls fail", .deadline = NX_S(1000))
+{
+    begin(talk_all);
+    some_rounds(EIO, 1, NX_S(10));
     end();
 }

@@ -99,13 +99,14 @@ static nx_err talk(nx_ws *ws)
     return NX_OK;
 }
 
-static nx_err over(const char *path, nx_ws_compress compress)
+static nx_err over(const char *path, nx_ws_compress compress, nx_http_version version)
 {
     nx_ws *ws = NULL;
     char url[64];
     (void)snprintf(url, sizeof url, "ws://127.0.0.1:%u%s", nx_http_port(server), path);
-    nx_err err = nx_ws_connect(&ws, url, .compress = compress, .protocols = "b",
-                               .heartbeat = NX_FOREVER, .close_deadline = NX_S(2));
+    nx_err err =
+        nx_ws_connect(&ws, url, .compress = compress, .protocols = "b", .heartbeat = NX_FOREVER,
+                      .close_deadline = NX_S(2), .version = version);
     if (!err) err = talk(ws);
     nx_ws_free(ws);
     settle();
@@ -114,29 +115,36 @@ static nx_err over(const char *path, nx_ws_compress compress)
 
 static nx_err by_loop(void)
 {
-    return over("/loop", NX_WS_CONTEXT);
+    return over("/loop", NX_WS_CONTEXT, NX_HTTP_1);
 }
 
 static nx_err by_callbacks(void)
 {
-    return over("/callbacks", NX_WS_FRESH);
+    return over("/callbacks", NX_WS_FRESH, NX_HTTP_1);
+}
+
+static nx_err by_stream(void)
+{
+    return over("/loop", NX_WS_FRESH, NX_HTTP_2);
 }
 
 static const struct faults_scenario talking[] = {
     {.name = "loop", .run = by_loop, .after = faults_again, .instead = NX_ECLOSED},
-    {.name = "callbacks", .run = by_callbacks, .after = faults_again, .instead = NX_ECLOSED}};
+    {.name = "callbacks", .run = by_callbacks, .after = faults_again, .instead = NX_ECLOSED},
+    {.name = "stream", .run = by_stream, .after = faults_again, .instead = NX_ECLOSED}};
+enum { COUNT = sizeof talking / sizeof *talking };
 
 NX_TEST("one allocation fails", .deadline = NX_S(60))
 {
     begin();
-    faults_run(FAULTS_MEMORY, talking, 2);
+    faults_run(FAULTS_MEMORY, talking, COUNT);
     end();
 }
 
 NX_TEST("memory runs out", .deadline = NX_S(60))
 {
     begin();
-    faults_run(FAULTS_NO_MEMORY, talking, 2);
+    faults_run(FAULTS_NO_MEMORY, talking, COUNT);
     end();
 }
 
@@ -144,6 +152,6 @@ NX_TEST("system calls fail", .deadline = NX_S(60))
 {
     static const int all[] = {EIO, EINTR, EMFILE, ECONNRESET};
     begin();
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++) faults_run(all[i], talking, 2);
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) faults_run(all[i], talking, COUNT);
     end();
 }

@@ -469,9 +469,12 @@ NX_TEST("a listener waits for a descriptor where there is none")
 
 /* ---- Serving */
 
+static int held; /* connections that have come to hold() */
+
 static nx_err hold(nx_conn *conn, void *arg)
 {
     int *cancelled = arg;
+    held++;
     nx_err err = read_once(conn);
     if (err == NX_ECANCELED) ++*cancelled;
     return err;
@@ -498,7 +501,7 @@ NX_TEST("what is open at the drain deadline is cancelled")
     nx_address at = nx_listener_address(s.listener);
     nx_require_ok(nx_spawn(&fiber, hold_run, &s));
     nx_require_ok(nx_net_connect(&client, nx_address_text(&at)));
-    nx_require_ok(nx_sleep(NX_MS(5)));
+    while (!held) nx_require_ok(nx_sleep(NX_MS(1)));
     nx_listener_stop(s.listener);
     nx_expect_ok(nx_join(fiber));
     nx_expect_eq(s.cancelled, 1);
@@ -537,7 +540,7 @@ NX_TEST("a server can be cancelled")
     nx_address at = nx_listener_address(s.listener);
     nx_require_ok(nx_spawn(&fiber, hold_run, &s));
     nx_require_ok(nx_net_connect(&client, nx_address_text(&at)));
-    nx_require_ok(nx_sleep(NX_MS(5)));
+    while (!held) nx_require_ok(nx_sleep(NX_MS(1)));
     nx_cancel(fiber);
     nx_expect_err(NX_ECANCELED, nx_join(fiber));
     nx_expect_eq(s.cancelled, 1);

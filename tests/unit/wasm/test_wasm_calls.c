@@ -88,6 +88,134 @@ NX_TEST("prepared functions")
         }
 }
 
+#define BATCHES                                                                                    \
+    ARITHMETIC                                                                                     \
+    "(func $div (export \"div\") (param i32 i32) (result i32)"                                     \
+    "  local.get 0 local.get 1 i32.div_s)"                                                         \
+    "(global $n (mut i32) (i32.const 0))"                                                          \
+    "(func (export \"next\") (result i32)"                                                         \
+    "  global.get $n i32.const 1 i32.add global.set $n global.get $n)"                             \
+    "(func (export \"keep\") (param i32) local.get 0 global.set $n)"                               \
+    "(func (export \"five\") (param i32 i32 i32 i32 i32) (result i32)"                             \
+    "  local.get 0 local.get 4 i32.sub)"                                                           \
+    "(func (export \"four\") (param i64 f32 f64 i32) (result f64)"                                 \
+    "  local.get 0 f64.convert_i64_s local.get 1 f64.promote_f32 f64.add local.get 2 f64.add"      \
+    "  local.get 3 f64.convert_i32_s f64.add)"                                                     \
+    "(table (export \"t\") 1 funcref) (elem (i32.const 0) $div)"
+
+/* More than two whole batches of the engine's. */
+enum { MANY = 37 };
+
+NX_TEST("many calls at once")
+{
+    nx_wasm *wasm = guest(BATCHES);
+    nx_wasm_func add, next, keep, five, four, swap, div, element;
+    static nx_wasm_value v[5 * MANY];
+    size_t done = 0;
+    nx_require_ok(nx_wasm_find(&add, wasm, "add", "i32, i32 -> i32"));
+    nx_require_ok(nx_wasm_find(&next, wasm, "next", "-> i32"));
+    nx_require_ok(nx_wasm_find(&keep, wasm, "keep", "i32 ->"));
+    nx_require_ok(nx_wasm_find(&five, wasm, "five", "i32, i32, i32, i32, i32 -> i32"));
+    nx_require_ok(nx_wasm_find(&four, wasm, "four", "i64, f32, f64, i32 -> f64"));
+    nx_require_ok(nx_wasm_find(&swap, wasm, "swap", "i32, i64 -> i64, i32"));
+    nx_require_ok(nx_wasm_find(&div, wasm, "div", "i32, i32 -> i32"));
+    nx_require_ok(nx_wasm_find_element(&element, wasm, "t", 0, "i32, i32 -> i32"));
+    static const size_t counts[] = {0, 1, 15, 16, 17, 32, MANY};
+    for (size_t c = 0; c < sizeof counts / sizeof *counts; c++) {
+        size_t count = counts[c];
+        nx_subtest ("%zu calls", count) {
+            for (size_t i = 0; i < count; i++) {
+                v[2 * i].i32 = (int32_t)i;
+                v[2 * i + 1].i32 = 1000;
+            }
+            nx_expect_ok(nx_wasm_invoke_many(&add, v, count, &done));
+            nx_expect_eq(done, count);
+            for (size_t i = 0; i < count; i++) nx_expect_eq(v[i].i32, (int32_t)i + 1000);
+
+            for (size_t i = 0; i < count; i++) {
+                v[4 * i].i64 = (int64_t)i;
+                v[4 * i + 1].f32 = 0.5F;
+                v[4 * i + 2].f64 = 0.25;
+                v[4 * i + 3].i32 = -1;
+            }
+            nx_expect_ok(nx_wasm_invoke_many(&four, v, count, NULL));
+            for (size_t i = 0; i < count; i++) nx_expect_eq(v[i].f64, (double)i - 0.25);
+
+            for (size_t i = 0; i < count; i++)
+                for (size_t k = 0; k < 5; k++) v[5 * i + k].i32 = (int32_t)(i * k);
+            nx_expect_ok(nx_wasm_invoke_many(&five, v, count, NULL));
+            for (size_t i = 0; i < count; i++) nx_expect_eq(v[i].i32, -4 * (int32_t)i);
+
+            for (size_t i = 0; i < count; i++) {
+                v[2 * i].i32 = (int32_t)i;
+                v[2 * i + 1].i64 = -(int64_t)i;
+            }
+            nx_expect_ok(nx_wasm_invoke_many(&swap, v, count, NULL));
+            for (size_t i = 0; i < count; i++) {
+                nx_expect_eq(v[2 * i].i64, -(int64_t)i);
+                nx_expect_eq(v[2 * i + 1].i32, (int32_t)i);
+            }
+
+            v[0].i32 = 10;
+            nx_expect_ok(nx_wasm_invoke(&keep, v));
+            nx_expect_ok(nx_wasm_invoke_many(&next, v, count, NULL));
+            for (size_t i = 0; i < count; i++) nx_expect_eq(v[i].i32, 11 + (int32_t)i);
+        }
+    }
+    /* One that traps: what came whole before it is there. */
+    const nx_wasm_func *both[] = {&div, &element};
+    static const size_t whole[] = {16, 20};
+    for (size_t c = 0; c < 2; c++) {
+        for (size_t i = 0; i < MANY; i++) {
+            v[2 * i].i32 = 100;
+            v[2 * i + 1].i32 = i == 20 ? 0 : 4;
+        }
+        nx_expect_err(NX_ECRASHED, nx_wasm_invoke_many(both[c], v, MANY, &done));
+        nx_expect_contains(nx_error_last()->message, "integer divide by zero, in div");
+        nx_expect_eq(done, whole[c]);
+        for (size_t i = 0; i < done; i++) nx_expect_eq(v[i].i32, 25);
+    }
+    /* They are the engine's own, and nobody sees them. */
+    NX_AUTO(nx_wasm_module) *module = NULL;
+    const nx_wasm_item *items;
+    size_t count;
+    nx_require_ok(nx_wasm_load(&module, guest_file("(func (export \"f\") (param i32))")));
+    nx_require_ok(nx_wasm_module_exports(module, &items, &count));
+    nx_expect_eq(count, 1);
+    nx_wasm *other = guest("(func (export \"nexus:16:f\") (param i32))"
+                           "(func (export \"f\") (param i32) (result i32) local.get 0)");
+    nx_require_ok(nx_wasm_find(&add, other, "f", "i32 -> i32"));
+    for (size_t i = 0; i < MANY; i++) v[i].i32 = (int32_t)i;
+    nx_expect_ok(nx_wasm_invoke_many(&add, v, MANY, NULL));
+    for (size_t i = 0; i < MANY; i++) nx_expect_eq(v[i].i32, (int32_t)i);
+}
+
+NX_TEST("many calls of a module with all that a module may have")
+{
+    /* What is imported and what types there are moves the numbers of the engine's own functions. */
+    nx_wasm_imports *imports = nx_wasm_imports_new();
+    nx_require(imports != NULL);
+    NX_AUTO(nx_wasm) *wasm = NULL;
+    nx_require_ok(nx_wasm_open(
+        &wasm,
+        guest_file("(type $pair (func (param i64 i64) (result i64 i64)))"
+                   "(memory (export \"memory\") 1 2) (table 2 10 funcref) (tag $t (param i32))"
+                   "(global $g (mut i64) (i64.const 5)) (data $d \"abc\")"
+                   "(func $first (type $pair) local.get 1 local.get 0)"
+                   "(func (export \"scale\") (param i64) (result i64)"
+                   "  local.get 0 global.get $g i64.mul)"
+                   "(func (export \"ref\") (param funcref externref) (result i32) i32.const 1)"
+                   "(elem (i32.const 0) $first)"),
+        .imports = imports));
+    nx_wasm_func scale;
+    nx_wasm_value v[MANY];
+    nx_require_ok(nx_wasm_find(&scale, wasm, "scale", "i64 -> i64"));
+    for (size_t i = 0; i < MANY; i++) v[i].i64 = (int64_t)i;
+    nx_expect_ok(nx_wasm_invoke_many(&scale, v, MANY, NULL));
+    for (size_t i = 0; i < MANY; i++) nx_expect_eq(v[i].i64, (int64_t)i * 5);
+    nx_wasm_imports_free(imports);
+}
+
 NX_TEST("a trap says why and where, and the guest goes on")
 {
     nx_wasm *wasm =

@@ -13,6 +13,167 @@ static nx_wasm_imports *imports(void)
     return i;
 }
 
+/* A guest that allocates: by cabi_realloc, or as C does. */
+#define ALLOCATES                                                                                  \
+    "(memory (export \"memory\") 1 4)"                                                             \
+    "(global $top (mut i32) (i32.const 4096))"                                                     \
+    "(global $freed (export \"freed\") (mut i32) (i32.const 0))"                                   \
+    "(func $take (param $n i32) (result i32) (local $at i32)"                                      \
+    "  (local.set $at (global.get $top))"                                                          \
+    "  (global.set $top (i32.and (i32.add (local.get $at) (i32.add (local.get $n) (i32.const 7)))" \
+    "    (i32.const -8)))"                                                                         \
+    "  (local.get $at))"
+#define BY_REALLOC                                                                                 \
+    ALLOCATES "(func (export \"cabi_realloc\") (param i32 i32 i32 i32) (result i32)"               \
+              "  local.get 3 call $take)"
+#define BY_MALLOC                                                                                  \
+    ALLOCATES "(func (export \"malloc\") (param i32) (result i32) local.get 0 call $take)"         \
+              "(func (export \"free\") (param i32)"                                                \
+              "  (global.set $freed (i32.add (global.get $freed) (i32.const 1))))"
+
+static int32_t freed(nx_wasm *wasm)
+{
+    nx_wasm_value value = {.i32 = -1};
+    nx_expect_ok(nx_wasm_global_get(wasm, "freed", NX_WASM_I32, &value));
+    return value.i32;
+}
+
+NX_TEST("texts and bytes into guests, and out of them")
+{
+    static const char *const both[] = {BY_REALLOC, BY_MALLOC};
+    for (size_t i = 0; i < 2; i++)
+        nx_subtest ("%s", i ? "malloc" : "cabi_realloc") {
+            nx_wasm *wasm = guest(nx_format(
+                "%s (func (export \"sum\") (param $at i32) (param $n i32) (result i32) (local $s i32)"
+                "  (block $end (loop $l (br_if $end (i32.eqz (local.get $n)))"
+                "    (local.set $s (i32.add (local.get $s) (i32.load8_u (local.get $at))))"
+                "    (local.set $at (i32.add (local.get $at) (i32.const 1)))"
+                "    (local.set $n (i32.sub (local.get $n) (i32.const 1))) (br $l))) (local.get $s))"
+                "(func (export \"second\") (param i32 i32 i64 i32 i32) (result i32)"
+                "  (i32.store (i32.const 16) (local.get 3)) (i32.store (i32.const 20) (local.get 4))"
+                "  (i32.const 16))"
+                "(func (export \"cabi_post_second\") (param i32)"
+                "  (global.set $freed (i32.add (global.get $freed) (local.get 0))))"
+                "(func (export \"pair\") (param i32 i32) (result i32 i32) local.get 0 local.get 1)"
+                "(func (export \"wild\") (result i32) i32.const -4)"
+                "(func (export \"far\") (result i32 i32) i32.const 65530 i32.const 100)",
+                both[i]));
+            int32_t n = 0;
+            nx_bytes out;
+            nx_expect_ok(nx_wasm_call(wasm, "sum", &n, "abc"));
+            nx_expect_eq(n, 'a' + 'b' + 'c');
+            nx_expect_eq(freed(wasm), i ? 1 : 0);
+            nx_expect_ok(nx_wasm_call(wasm, "sum", &n, ""));
+            nx_expect_eq(n, 0);
+            nx_expect_ok(nx_wasm_call(wasm, "sum", &n, nx_value_bytes(nx_slice("\0\1\2", 3))));
+            nx_expect_eq(n, 3);
+            nx_expect_ok(nx_wasm_call(wasm, "sum", &n, 4096, 2)); /* by hand */
+            nx_expect_eq(n, 'a' + 'b');
+            int32_t before = freed(wasm);
+            nx_expect_ok(nx_wasm_call(wasm, "second", &out, "one", 5, "zwei"));
+            nx_expect_eq(out, "zwei");
+            nx_expect_eq(freed(wasm) - before, 16 + (i ? 2 : 0));
+            nx_expect_ok(nx_wasm_call(wasm, "pair", &out, "both"));
+            nx_expect_eq(out, "both");
+            nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "wild", &out));
+            nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "far", &out));
+            nx_expect_err(NX_ETYPE, nx_wasm_call(wasm, "sum", &n, "abc", 1));
+            nx_expect_err(NX_ETYPE, nx_wasm_call(wasm, "second", &out, "a", "b", 1));
+            nx_expect_err(NX_ETYPE, nx_wasm_call(wasm, "pair", &n, "both"));
+            nx_expect_err(NX_ETYPE, nx_wasm_call(wasm, "sum", &n, NULL));
+        }
+    /* Memory that is not there, or not the guest's. */
+    nx_wasm *none = guest("(memory (export \"memory\") 1) (func (export \"f\") (param i32 i32))");
+    nx_expect_err(NX_ENOENT, nx_wasm_call(none, "f", NULL, "text"));
+    nx_expect_contains(nx_error_last()->message, "cabi_realloc");
+    static const char *const bad[] = {"i32.const 0", "i32.const 65534", "i32.const -1",
+                                      "unreachable"};
+    static const nx_err codes[] = {NX_ENOMEM, NX_EINVAL, NX_EINVAL, NX_ECRASHED};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        none = guest(nx_format("(memory (export \"memory\") 1)"
+                               "(func (export \"malloc\") (param i32) (result i32) %s)"
+                               "(func (export \"f\") (param i32 i32))",
+                               bad[i]));
+        nx_expect_err(codes[i], nx_wasm_call(none, "f", NULL, "text"));
+    }
+}
+
+static nx_err upper(nx_wasm *wasm, void *arg, nx_wasm_value *v)
+{
+    (void)wasm;
+    (void)arg;
+    char *copy = nx_copy(v[0].bytes);
+    if (!copy) return NX_ENOMEM;
+    for (size_t i = 0; i < v[0].bytes.len; i++)
+        if (copy[i] >= 'a' && copy[i] <= 'z') copy[i] -= 32;
+    v[0].bytes = nx_slice(copy, v[0].bytes.len);
+    return NX_OK;
+}
+
+static nx_err twice(nx_wasm *wasm, void *arg, nx_wasm_value *v)
+{
+    (void)wasm;
+    (void)arg;
+    size_t count = v[0].bytes.len / sizeof(int32_t);
+    int32_t *list = nx_alloc(count * sizeof *list);
+    if (!list) return NX_ENOMEM;
+    memcpy(list, v[0].bytes.data, v[0].bytes.len);
+    for (size_t i = 0; i < count; i++) list[i] *= 2;
+    v[0].bytes = nx_slice(list, count * sizeof *list);
+    return NX_OK;
+}
+
+static nx_err crooked(nx_wasm *wasm, void *arg, nx_wasm_value *v)
+{
+    (void)wasm;
+    (void)arg;
+    v[0].bytes = nx_str("abc");
+    return NX_OK;
+}
+
+NX_TEST("lists, and results that are texts or lists")
+{
+    NX_AUTO(nx_wasm_imports) *i = imports();
+    nx_wasm_import(i, "env", "upper", "str -> str", upper, NULL);
+    nx_wasm_import(i, "env", "twice", "i32[] -> i32[]", twice, NULL);
+    nx_wasm_import(i, "env", "crooked", "-> f64[]", crooked, NULL);
+    const char *text =
+        "(import \"env\" \"upper\" (func $upper (param i32 i32 i32)))"
+        "(import \"env\" \"twice\" (func $twice (param i32 i32 i32)))"
+        "(import \"env\" \"crooked\" (func $crooked (param i32)))" BY_MALLOC
+        "(func (export \"shout\") (param i32 i32) (result i32)"
+        "  (call $upper (local.get 0) (local.get 1) (i32.const 32)) (i32.const 32))"
+        "(func (export \"twice\") (param i32 i32) (result i32)"
+        "  (call $twice (local.get 0) (local.get 1) (i32.const 32)) (i32.load (i32.const 36)))"
+        "(func (export \"result\") (param i32) (result i32)"
+        "  (i32.load (i32.add (i32.load (i32.const 32)) (local.get 0))))"
+        "(func (export \"crooked\") (call $crooked (i32.const 32)))"
+        "(func (export \"nowhere\") (call $upper (i32.const 0) (i32.const 1) (i32.const 65535)))";
+    NX_AUTO(nx_wasm) *wasm = NULL;
+    nx_require_ok(nx_wasm_open(&wasm, guest_file(text), .imports = i));
+    nx_bytes out;
+    int32_t n = 0;
+    nx_expect_ok(nx_wasm_call(wasm, "shout", &out, "loud and clear"));
+    nx_expect_eq(out, "LOUD AND CLEAR");
+    nx_expect_ok(nx_wasm_call(wasm, "shout", &out, ""));
+    nx_expect_eq(out.len, 0);
+    static const int32_t numbers[] = {1, -2, 300};
+    nx_wasm_memory memory;
+    nx_require_ok(nx_wasm_memory_find(&memory, wasm, NULL));
+    nx_expect_ok(nx_wasm_memory_write(&memory, 64, nx_slice(numbers, sizeof numbers)));
+    nx_expect_ok(nx_wasm_call(wasm, "twice", &n, 64, 3));
+    nx_expect_eq(n, 3);
+    nx_expect_ok(nx_wasm_call(wasm, "result", &n, 8));
+    nx_expect_eq(n, 600);
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "twice", &n, 66, 3));
+    nx_expect_contains(nx_error_last()->message, "not aligned");
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "twice", &n, 64, 0x40000001));
+    nx_expect_contains(nx_error_last()->message, "out of memory");
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "crooked", NULL));
+    nx_expect_contains(nx_error_last()->message, "no list");
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "nowhere", NULL));
+}
+
 static nx_err add_to(nx_wasm *wasm, void *sum, nx_wasm_value *v)
 {
     (void)wasm;
@@ -252,7 +413,7 @@ static nx_err make_and_call(void)
     nx_wasm *wasm;
     nx_wasm_func add;
     nx_wasm_value v[2] = {{.i32 = 1}, {.i32 = 2}};
-    NX_TRY(nx_wasm_new(&wasm, shared, .max_cpu_time = NX_S(60)));
+    NX_TRY(nx_wasm_new(&wasm, shared, .policy.max_cpu_time = NX_S(60)));
     nx_err err = nx_wasm_find(&add, wasm, "add", "i32, i32 -> i32");
     if (!err) err = nx_wasm_invoke(&add, v);
     nx_wasm_close(wasm);

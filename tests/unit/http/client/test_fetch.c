@@ -2,276 +2,12 @@
  * to. */
 #include "../../net/net_test.h"
 #include "codec/codec.h"
+#include "fetch_peer.h"
 #include "loop/loop.h"
-#include <nexus/fetch.h>
-#include <nexus/fiber.h>
 #include <nexus/fs.h>
-#include <nexus/http.h>
-#include <nexus/net.h>
-#include <nexus/test.h>
 #include <nexus/text.h>
 #include <nexus/timer.h>
 #include <stdlib.h>
-
-/* ---- A peer that answers each connection with the next text, once it has read a head */
-
-struct peer {
-    nx_listener *listener;
-    nx_fiber *fiber;
-    const char *const *answers; /* ended by NULL; one for each request of any connection */
-    size_t next, connections;
-    bool keeps;        /* the connection goes on behind an answer */
-    nx_duration pause; /* between two bytes */
-    char asked[16384]; /* the last head */
-};
-
-static nx_err peer_answer(struct peer *p, nx_stream *stream, const char *text)
-{
-    if (!p->pause) return nx_stream_write(stream, nx_str(text));
-    for (; *text; text++) {
-        NX_TRY(nx_stream_write(stream, nx_slice(text, 1)));
-        NX_TRY(nx_sleep(p->pause));
-    }
-    return NX_OK;
-}
-
-static nx_err peer_serve(nx_conn *conn, void *arg)
-{
-    struct peer *p = arg;
-    nx_stream *stream = nx_net_stream(conn);
-    p->connections++;
-    do {
-        nx_bytes head;
-        const char *text = p->answers[p->next];
-        if (!text) return NX_OK;
-        if (nx_stream_read_until(stream, nx_str("\r\n\r\n"), sizeof p->asked - 1, &head) ||
-            !head.len)
-            return NX_OK;
-        memcpy(p->asked, head.data, head.len);
-        p->asked[head.len] = '\0';
-        p->next++;
-        NX_TRY(peer_answer(p, stream, text));
-    } while (p->keeps);
-    return NX_OK;
-}
-
-static nx_err peer_run(void *arg)
-{
-    struct peer *p = arg;
-    return nx_net_serve(p->listener, peer_serve, p);
-}
-
-static void peer_begin(struct peer *p, const char *const *answers)
-{
-    p->answers = answers;
-    nx_require_ok(nx_net_listen(&p->listener, "127.0.0.1:0"));
-    nx_require_ok(nx_spawn(&p->fiber, peer_run, p));
-}
-
-static void peer_end(struct peer *p)
-{
-    nx_listener_stop(p->listener);
-    nx_cancel(p->fiber);
-    NX_IGNORE(nx_join(p->fiber));
-    nx_listener_close(p->listener);
-    nx_client_close_idle(NULL);
-}
-
-static const char *peer_url(const struct peer *p, const char *path)
-{
-    return nx_format("http://127.0.0.1:%u%s", nx_listener_address(p->listener).port, path);
-}
-
-#define ANSWERS(...) ((const char *const[]){__VA_ARGS__, NULL})
-
-/* ---- A server of ours */
-
-static nx_http_server *server;
-static nx_fiber *server_fiber;
-
-static nx_err echo(nx_request *req, nx_response *res)
-{
-    nx_bytes body, type = nx_request_header(req, "content-type");
-    NX_TRY(nx_request_body(req, &body));
-    nx_response_header(res, "x-method", nx_copy(nx_request_method(req)));
-    nx_response_header(res, "x-type", nx_copy(type));
-    nx_response_header(res, "x-chunked",
-                       nx_request_header(req, "transfer-encoding").data ? "yes" : "no");
-    nx_response_header(res, "x-authorization", nx_copy(nx_request_header(req, "authorization")));
-    nx_response_header(res, "x-cookie", nx_copy(nx_request_header(req, "cookie")));
-    nx_response_header(res, "x-query", nx_copy(nx_request_query(req)));
-    return nx_response_send_bytes(res, body);
-}
-
-static nx_err pieces(nx_request *req, nx_response *res)
-{
-    (void)req;
-    nx_response_header(res, "content-type", "text/plain");
-    for (int i = 0; i < 1000; i++)
-        NX_TRY(nx_response_write(res, nx_str("a piece of an answer that comes in many. ")));
-    nx_response_trailer(res, "x-sum", "41000");
-    return nx_response_end(res);
-}
-
-static nx_err go(nx_request *req, nx_response *res)
-{
-    int64_t status = nx_request_query_int(req, "status", 302);
-    nx_response_header_add(res, "set-cookie", "seen=1; Path=/");
-    return nx_response_redirect(res, (int)status, nx_copy(nx_request_query_get(req, "to")));
-}
-
-static nx_err slow(nx_request *req, nx_response *res)
-{
-    (void)req;
-    NX_TRY(nx_sleep(NX_S(20)));
-    return nx_response_send(res, "late");
-}
-
-/* Says back what it hears, as it hears it. */
-static nx_err talk(nx_request *req, nx_response *res)
-{
-    nx_bytes piece;
-    do {
-        NX_TRY(nx_request_read(req, &piece));
-        NX_TRY(piece.len ? nx_response_write(res, piece) : nx_response_end(res));
-    } while (piece.len);
-    return NX_OK;
-}
-
-static nx_err refuse(nx_request *req, nx_response *res)
-{
-    (void)req, (void)res;
-    return nx_http_error(413, "too much");
-}
-
-static nx_err serve(void *arg)
-{
-    return nx_http_listen(arg);
-}
-
-static const char *server_begin(void)
-{
-    server = nx_http_server_new(.host = "127.0.0.1", .port = NX_HTTP_ANY_PORT,
-                                .drain_deadline = NX_MS(100));
-    nx_http_route(server, "*", "/echo", echo);
-    nx_http_get(server, "/pieces", pieces);
-    nx_http_route(server, "*", "/go", go);
-    nx_http_get(server, "/slow", slow);
-    nx_http_route(server, "POST", "/talk", talk);
-    nx_http_route(server, "POST", "/refuse", refuse);
-    nx_http_compress(server);
-    nx_require_ok(nx_spawn(&server_fiber, serve, server));
-    while (!nx_http_port(server)) nx_require_ok(nx_sleep(NX_MS(1)));
-    return nx_format("http://127.0.0.1:%u", nx_http_port(server));
-}
-
-static void server_end(void)
-{
-    nx_client_close_idle(NULL);
-    nx_http_stop(server);
-    NX_IGNORE(nx_join(server_fiber)); /* it says so where somebody has not waited for his answer */
-    nx_http_server_free(server);
-}
-
-static const char *header(nx_fetched *res, const char *name)
-{
-    nx_bytes value = nx_fetched_header(res, name);
-    return value.data ? nx_copy(value) : "(none)";
-}
-
-static const char *body(nx_fetched *res)
-{
-    nx_bytes all;
-    nx_require_ok(nx_fetched_body(res, &all));
-    return all.data;
-}
-
-NX_TEST("bodies of every kind arrive, and so does what says so")
-{
-    const char *at = nx_format("%s/echo", server_begin());
-    nx_fetched *res;
-    nx_require_ok(nx_fetch(&res, at));
-    nx_expect_eq(nx_fetched_status(res), 200);
-    nx_expect(nx_fetched_ok(res));
-    nx_expect_eq(header(res, "X-Method"), "GET");
-    nx_expect_eq(body(res), "");
-    nx_expect_eq(nx_fetched_protocol(res), "HTTP/1.1");
-    nx_expect_eq(nx_fetched_url(res), at);
-
-    nx_require_ok(nx_fetch(&res, at, .json = nx_obj("a", 1)));
-    nx_expect_eq(header(res, "x-method"), "POST");
-    nx_expect_eq(header(res, "x-type"), "application/json");
-    nx_json tree;
-    nx_require_ok(nx_fetched_json(res, &tree));
-    nx_expect_eq(nx_json_int(nx_json_get(tree, "a"), 0), 1);
-
-    nx_require_ok(nx_fetch(&res, at, .method = "PUT", .form = nx_obj("a", "b c", "n", 2)));
-    nx_expect_eq(header(res, "x-method"), "PUT");
-    nx_expect_eq(header(res, "x-type"), "application/x-www-form-urlencoded");
-    nx_expect_eq(body(res), "a=b+c&n=2");
-
-    nx_require_ok(nx_fetch(&res, at, .text = "t\xc3\xa4xt", .type = "text/x"));
-    nx_expect_eq(header(res, "x-type"), "text/x");
-    nx_bytes text;
-    nx_require_ok(nx_fetched_text(res, &text));
-    nx_expect_eq(text, "t\xc3\xa4xt");
-
-    nx_require_ok(nx_fetch(&res, at, .method = "POST"));
-    nx_expect_eq(body(res), "");
-
-    char *large = nx_alloc(1 << 20);
-    for (int i = 0; i < 1 << 20; i++) large[i] = (char)(i * 7 + i / 1000);
-    nx_bytes all;
-    nx_require_ok(nx_fetch(&res, at, .body = nx_slice(large, 1 << 19)));
-    nx_require_ok(nx_fetched_body(res, &all));
-    nx_expect(nx_bytes_eq(all, nx_slice(large, 1 << 19)));
-
-    nx_require_ok(nx_fetch(&res, at, .source = nx_memory_reader(nx_slice(large, 1 << 19))));
-    nx_expect_eq(header(res, "x-chunked"), "yes");
-    nx_require_ok(nx_fetched_body(res, &all));
-    nx_expect(nx_bytes_eq(all, nx_slice(large, 1 << 19)));
-
-    nx_require_ok(nx_fetch(&res, at, .source = nx_memory_reader(nx_slice(large, 1 << 19)),
-                           .source_length = 1 << 19));
-    nx_expect_eq(header(res, "x-chunked"), "no");
-    nx_require_ok(nx_fetched_body(res, &all));
-    nx_expect(nx_bytes_eq(all, nx_slice(large, 1 << 19)));
-
-    nx_expect_err(NX_EINVAL, nx_fetch(&res, at, .source = nx_memory_reader(nx_str("abc")),
-                                      .source_length = 4));
-    nx_expect_err(NX_EINVAL, nx_fetch(&res, at, .source = nx_memory_reader(nx_str("abcde")),
-                                      .source_length = 4));
-    server_end();
-}
-
-NX_TEST("multipart forms")
-{
-    const char *at = nx_format("%s/echo", server_begin());
-    nx_fetched *res;
-    const nx_fetch_part parts[] = {
-        {.name = "a\"\r\nb", .data = nx_str("1")},
-        {.name = "file", .file_name = "x.bin", .data = nx_str("\r\n--")},
-        {.name = "text", .file_name = "y.txt", .type = "text/plain", .data = nx_str("y")},
-    };
-    nx_require_ok(nx_fetch(&res, at, .parts = parts, .part_count = 3));
-    const char *type = header(res, "x-type");
-    nx_require(nx_text_starts(nx_str(type), nx_str("multipart/form-data; boundary=")));
-    const char *boundary = strchr(type, '=') + 1;
-    nx_expect_eq(body(res),
-                 nx_format("--%s\r\nContent-Disposition: form-data; name=\"a%%22%%0D%%0Ab\"\r\n\r\n"
-                           "1\r\n--%s\r\nContent-Disposition: form-data; name=\"file\"; "
-                           "filename=\"x.bin\"\r\nContent-Type: application/octet-stream\r\n\r\n"
-                           "\r\n--\r\n--%s\r\nContent-Disposition: form-data; name=\"text\"; "
-                           "filename=\"y.txt\"\r\nContent-Type: text/plain\r\n\r\ny\r\n--%s--\r\n",
-                           boundary, boundary, boundary, boundary));
-    nx_require_ok(nx_fetch(
-        &res, at,
-        .parts = (nx_fetch_part[]){{.name = "s", .source = nx_memory_reader(nx_str("streamed"))}},
-        .part_count = 1));
-    nx_expect_eq(header(res, "x-chunked"), "yes");
-    nx_expect(strstr(body(res), "\r\n\r\nstreamed\r\n--") != NULL);
-    server_end();
-}
 
 NX_TEST("bodies are read in pieces, decoded, or as they come; and connections are used again")
 {
@@ -310,7 +46,7 @@ NX_TEST("bodies are read in pieces, decoded, or as they come; and connections ar
     nx_expect_err(NX_ESTATE, nx_fetched_read(res, &piece));
 
     nx_http_stats before = {.size = sizeof before}, after = before;
-    nx_http_stats_get(server, &before);
+    nx_http_stats_get(server_get(), &before);
     for (int i = 0; i < 50; i++) {
         nx_scope *scope;
         nx_require_ok(nx_scope_open(&scope));
@@ -319,7 +55,7 @@ NX_TEST("bodies are read in pieces, decoded, or as they come; and connections ar
         nx_expect_eq(all.len, (size_t)41000);
         nx_expect_ok(nx_scope_close(&scope));
     }
-    nx_http_stats_get(server, &after);
+    nx_http_stats_get(server_get(), &after);
     nx_expect(after.accepted - before.accepted <= 1);
     server_end();
 }
@@ -329,13 +65,13 @@ NX_TEST("HTTP/2 without TLS, where it is known to be spoken")
     const char *at = nx_format("%s/echo", server_begin());
     nx_fetched *res;
     nx_http_stats before = {.size = sizeof before}, after = before;
-    nx_http_stats_get(server, &before);
+    nx_http_stats_get(server_get(), &before);
     for (int i = 0; i < 20; i++) {
         nx_require_ok(nx_fetch(&res, at, .text = "over frames", .version = NX_HTTP_2));
         nx_expect_eq(nx_fetched_protocol(res), "HTTP/2");
         nx_expect_eq(body(res), "over frames");
     }
-    nx_http_stats_get(server, &after);
+    nx_http_stats_get(server_get(), &after);
     nx_expect_eq(after.accepted - before.accepted, (uint64_t)1);
     /* Its connections are its own. */
     nx_require_ok(nx_fetch(&res, at, .text = "over lines"));
@@ -351,187 +87,6 @@ NX_TEST("HTTP/2 without TLS, where it is known to be spoken")
     nx_expect(strstr(nx_error_last()->message, "speaks HTTP/1.1, not HTTP/2") != NULL);
     nx_expect_eq(p.connections, (size_t)1);
     peer_end(&p);
-}
-
-/* ---- A source that gives what it is told to, when it is told to */
-
-struct said {
-    const char *text; /* is given next */
-    nx_err fails;
-    bool ends, closed;
-};
-
-static nx_err said_read(void *state, void *data, size_t len, size_t *got)
-{
-    struct said *s = state;
-    (void)len; /* there is room for a few words */
-    while (!s->text && !s->ends && !s->fails) NX_TRY(nx_sleep(NX_MS(1)));
-    *got = s->text ? strlen(s->text) : 0;
-    if (s->text) memcpy(data, s->text, *got);
-    nx_err err = s->text || !s->fails ? NX_OK : nx_fail(s->fails, "the words fail");
-    s->text = NULL;
-    return err;
-}
-
-static void said_close(void *state)
-{
-    ((struct said *)state)->closed = true;
-}
-
-static nx_stream *words(struct said *s, const char *first)
-{
-    static const nx_stream_type type = {
-        .size = sizeof type, .name = "words", .read = said_read, .close = said_close};
-    *s = (struct said){.text = first};
-    return nx_stream_new(&type, s);
-}
-
-static const nx_http_version versions[] = {NX_HTTP_1, NX_HTTP_2};
-enum { VERSIONS = 2 };
-
-NX_TEST("an answer is read while the request is still sent")
-{
-    const char *at = server_begin();
-    static const char *const more[] = {"two ", "three ", "four"};
-    for (int v = 0; v < VERSIONS; v++) {
-        nx_fetched *res;
-        struct said s;
-        nx_bytes piece;
-        nx_require_ok(nx_fetch(&res, nx_format("%s/talk", at), .source = words(&s, "one "),
-                               .version = versions[v]));
-        nx_require_ok(nx_fetched_read(res, &piece));
-        nx_expect_eq(piece, "one ");
-        for (int i = 0; i < 3; i++) {
-            s.text = more[i];
-            nx_require_ok(nx_fetched_read(res, &piece));
-            nx_expect_eq(piece, more[i]);
-        }
-        nx_expect(!s.closed);
-        s.ends = true;
-        nx_require_ok(nx_fetched_read(res, &piece));
-        nx_expect_eq(piece.len, (size_t)0);
-        nx_expect(s.closed);
-
-        /* As much as there is room for nowhere goes both ways at once. */
-        enum { LARGE = 8 << 20 };
-        char *large = malloc(LARGE);
-        for (size_t i = 0; large && i < LARGE; i++) large[i] = (char)(i * 7 + i / 1000);
-        nx_require_ok(nx_fetch(&res, nx_format("%s/talk", at), .version = versions[v],
-                               .source = nx_memory_reader(nx_slice(large, LARGE))));
-        nx_bytes all;
-        nx_require_ok(nx_fetched_body(res, &all));
-        nx_expect(nx_bytes_eq(all, nx_slice(large, LARGE)));
-        free(large);
-    }
-    /* Both connections have been kept. */
-    nx_http_stats stats = {.size = sizeof stats};
-    nx_http_stats_get(server, &stats);
-    nx_expect_eq(stats.accepted, (uint64_t)VERSIONS);
-    server_end();
-}
-
-NX_TEST("an answer that refuses a body comes before the body has been sent")
-{
-    const char *at = server_begin();
-    nx_fetched *res;
-    struct said s;
-    for (int v = 0; v < VERSIONS; v++) {
-        nx_require_ok(nx_fetch(&res, nx_format("%s/refuse", at), .source = words(&s, NULL),
-                               .version = versions[v]));
-        nx_expect_eq(nx_fetched_status(res), 413);
-        nx_expect(s.closed);
-        nx_expect(strstr(body(res), "too much") != NULL);
-        nx_require_ok(nx_fetch(&res, nx_format("%s/echo", at), .version = versions[v]));
-        nx_expect_eq(nx_fetched_status(res), 200);
-    }
-    server_end();
-
-    struct peer p = {0};
-    peer_begin(&p, ANSWERS("HTTP/1.1 413 No\r\nConnection: close\r\nContent-Length: 2\r\n\r\nno",
-                           "HTTP/1.1 303 See\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
-                           "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nyes"));
-    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, "some")));
-    nx_expect_eq(nx_fetched_status(res), 413);
-    nx_expect(s.closed);
-    nx_expect_eq(body(res), "no");
-    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, NULL)));
-    nx_expect_eq(nx_fetched_status(res), 200);
-    nx_expect(s.closed);
-    nx_expect_eq(body(res), "yes");
-    nx_expect_eq(p.connections, (size_t)3);
-    peer_end(&p);
-}
-
-NX_TEST("what is still sent when all of an answer has come goes to its end where that may be")
-{
-    struct peer p = {.keeps = true};
-    struct said s;
-    nx_fetched *res;
-    nx_bytes piece;
-    peer_begin(&p, ANSWERS("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
-                           "HTTP/1.1 201 OK\r\nContent-Length: 0\r\n\r\n",
-                           "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\nbye"));
-    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, NULL), .source_length = 5));
-    nx_require_ok(nx_fetched_read(res, &piece));
-    nx_expect_eq(piece, "ok");
-    nx_expect(!s.closed);
-    s.text = "hello";
-    s.ends = true;
-    nx_require_ok(nx_fetched_read(res, &piece));
-    nx_expect_eq(piece.len, (size_t)0);
-    nx_expect(s.closed);
-    /* The same connection, then. */
-    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = nx_memory_reader(nx_str("world")),
-                           .source_length = 5));
-    nx_expect(strncmp(p.asked, "helloPOST / HTTP/1.1\r\n", 22) == 0);
-    nx_expect_eq(nx_fetched_status(res), 201);
-    nx_expect_eq(p.connections, (size_t)1);
-    /* Who closes behind his answer has heard enough with it. */
-    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = words(&s, NULL), .source_length = 5));
-    nx_expect(strncmp(p.asked, "worldPOST / HTTP/1.1\r\n", 22) == 0);
-    nx_expect_eq(body(res), "bye");
-    nx_expect(s.closed);
-    peer_end(&p);
-}
-
-NX_TEST("the deadline holds while a source is read, and its errors end the request")
-{
-    const char *host = server_begin();
-    for (int v = 0; v < VERSIONS; v++) {
-        const char *paths[] = {"/echo", "/talk"}; /* that answers at the end, and at once */
-        for (int i = 0; i < 2; i++) {
-            const char *at = nx_format("%s%s", host, paths[i]);
-            nx_fetched *res = NULL;
-            struct said s;
-            nx_bytes piece;
-            nx_err err = nx_fetch(&res, at, .source = words(&s, "one"), .version = versions[v],
-                                  .deadline = NX_MS(300));
-            if (!err && i) err = nx_fetched_read(res, &piece);
-            if (!err && i) err = nx_fetched_read(res, &piece);
-            nx_expect_err(NX_ETIMEDOUT, err);
-            nx_expect(strstr(nx_error_last()->message, "(deadline)") != NULL);
-            nx_expect(s.closed);
-
-            nx_stream *source = words(&s, "one");
-            s.fails = i ? NX_OK : NX_EFAILED;
-            err = nx_fetch(&res, at, .source = source, .version = versions[v]);
-            s.fails = NX_EFAILED;
-            while (!err && i) err = nx_fetched_read(res, &piece);
-            nx_expect_err(NX_EFAILED, err);
-            nx_expect(strstr(nx_error_last()->message, "the words fail") != NULL);
-            nx_expect(s.closed);
-        }
-        /* Who has heard enough closes the answer, and with it the source. */
-        nx_fetched *res;
-        struct said s;
-        nx_require_ok(nx_fetch(&res, nx_format("%s/talk", host), .source = words(&s, "one"),
-                               .version = versions[v]));
-        nx_expect(!s.closed);
-        nx_fetched_close(res);
-        nx_expect(s.closed);
-        nx_require_ok(nx_fetch(&res, nx_format("%s/echo", host), .version = versions[v]));
-    }
-    server_end();
 }
 
 NX_TEST("redirects are followed as they should be")
@@ -565,20 +120,6 @@ NX_TEST("redirects are followed as they should be")
     nx_expect_err(NX_ESTATE, nx_fetch(&res, nx_format("%s/go?to=/echo&status=307", host),
                                       .source = nx_memory_reader(nx_str("x"))));
     server_end();
-}
-
-NX_TEST("a redirect to GET that comes before a streamed body was sent drops it")
-{
-    enum { LARGE = 8 << 20 };
-    struct peer p = {0};
-    nx_fetched *res;
-    peer_begin(&p, ANSWERS("HTTP/1.1 303 See\r\nlocation: /there\r\ncontent-length: 0\r\n\r\n",
-                           "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"));
-    nx_bytes large = nx_slice(nx_alloc_zero(1, LARGE), LARGE);
-    nx_require_ok(nx_fetch(&res, peer_url(&p, "/"), .source = nx_memory_reader(large)));
-    nx_expect_eq(body(res), "ok");
-    nx_expect(nx_text_starts(nx_str(p.asked), nx_str("GET /there HTTP/1.1\r\n")));
-    peer_end(&p);
 }
 
 NX_TEST("what is secret stays with the origin that it was for")
@@ -770,7 +311,7 @@ NX_TEST("a body that grows without end is cut short")
     nx_err err;
     (void)host;
     nx_http_get(bombs, "/", bomb);
-    nx_require_ok(nx_spawn(&fiber, serve, bombs));
+    nx_require_ok(nx_spawn(&fiber, server_listen, bombs));
     while (!nx_http_port(bombs)) nx_require_ok(nx_sleep(NX_MS(1)));
     const char *at = nx_format("http://127.0.0.1:%u/", nx_http_port(bombs));
     nx_require_ok(nx_fetch(&res, at));
@@ -871,7 +412,7 @@ NX_TEST("many at once share connections, and wait for them")
     for (int i = 0; i < 200; i++) nx_require_ok(nx_spawn(NULL, get_one, (void *)(uintptr_t)at));
     nx_expect_ok(nx_scope_close(&scope));
     nx_http_stats stats = {.size = sizeof stats};
-    nx_http_stats_get(server, &stats);
+    nx_http_stats_get(server_get(), &stats);
     nx_expect(stats.accepted <= 64);
 
     struct limited l = {.url = at};
@@ -880,13 +421,13 @@ NX_TEST("many at once share connections, and wait for them")
     nx_require_ok(nx_scope_open(&scope));
     for (int i = 0; i < 50; i++) nx_require_ok(nx_spawn(NULL, get_limited, &l));
     nx_expect_ok(nx_scope_close(&scope));
-    nx_http_stats_get(server, &stats);
+    nx_http_stats_get(server_get(), &stats);
     nx_expect_eq(stats.accepted - before, (uint64_t)2);
     /* Idle ones are closed by themselves. */
     nx_client_close_idle(NULL);
     for (int i = 0; i < 500 && stats.connections; i++) {
         nx_require_ok(nx_sleep(NX_MS(5)));
-        nx_http_stats_get(server, &stats);
+        nx_http_stats_get(server_get(), &stats);
     }
     nx_expect_eq(stats.connections, (uint64_t)0);
     /* Who waits is told when his time is over. */
@@ -976,8 +517,8 @@ NX_TEST("a Unix socket is asked, whatever the host")
     nx_http_server *unix_server = nx_http_server_new(.host = nx_format("unix:%s", path));
     nx_fiber *fiber;
     nx_fetched *res;
-    nx_http_route(unix_server, "*", "/echo", echo);
-    nx_require_ok(nx_spawn(&fiber, serve, unix_server));
+    nx_http_route(unix_server, "*", "/echo", server_echo);
+    nx_require_ok(nx_spawn(&fiber, server_listen, unix_server));
     nx_err err = NX_ENOENT;
     for (int i = 0; i < 500 && err; i++) {
         nx_require_ok(nx_sleep(NX_MS(2)));
@@ -989,84 +530,4 @@ NX_TEST("a Unix socket is asked, whatever the host")
     nx_http_stop(unix_server);
     nx_expect_ok(nx_join(fiber));
     nx_http_server_free(unix_server);
-}
-
-/* ---- Downloads */
-
-static const char whole[] = "0123456789abcdefghijklmnopqrstuvwxyz";
-
-static nx_err count_progress(void *arg, uint64_t done, int64_t total)
-{
-    nx_expect(total < 0 || done <= (uint64_t)total);
-    ++*(int *)arg;
-    return NX_OK;
-}
-
-static nx_err stop_it(void *arg, uint64_t done, int64_t total)
-{
-    (void)arg, (void)done, (void)total;
-    return nx_fail(NX_EFAILED, "enough");
-}
-
-NX_TEST("a download goes on where it was cut off, and appears when it is whole")
-{
-    struct peer p = {0};
-    int calls = 0;
-    nx_bytes text;
-    const char *path = nx_format("%s/file", nx_test_dir());
-    peer_begin(&p,
-               ANSWERS("HTTP/1.1 200 OK\r\netag: \"v1\"\r\ncontent-length: 36\r\n\r\n0123456789",
-                       "HTTP/1.1 206 Part\r\netag: \"v1\"\r\ncontent-length: 26\r\n"
-                       "content-range: bytes 10-35/36\r\n\r\nabcdefghij",
-                       "HTTP/1.1 206 Part\r\netag: \"v1\"\r\ncontent-length: 16\r\n"
-                       "content-range: bytes 20-35/36\r\n\r\nklmnopqrstuvwxyz"));
-    nx_require_ok(nx_download(peer_url(&p, "/"), path, .progress = count_progress, .arg = &calls,
-                              .progress_every = 1));
-    nx_require_ok(nx_fs_read_file(path, &text));
-    nx_expect_eq(text, whole);
-    nx_expect(calls >= 3);
-    nx_expect(strstr(p.asked, "range: bytes=20-\r\nif-range: \"v1\"\r\n") != NULL);
-    nx_expect(!nx_fs_exists(nx_format("%s.part", path)));
-    nx_expect(!nx_fs_exists(nx_format("%s.part.of", path)));
-    peer_end(&p);
-}
-
-NX_TEST("a later call goes on, unless the file is another one by then")
-{
-    struct peer p = {0};
-    nx_bytes text;
-    const char *path = nx_format("%s/later", nx_test_dir());
-    peer_begin(&p, ANSWERS("HTTP/1.1 200 OK\r\netag: \"v1\"\r\ncontent-length: 36\r\n\r\n01234",
-                           "HTTP/1.1 200 OK\r\netag: \"v2\"\r\ncontent-length: 3\r\n\r\nnew"));
-    nx_expect_err(NX_EFAILED,
-                  nx_download(peer_url(&p, "/"), path, .progress = stop_it, .progress_every = 1));
-    nx_expect(!nx_fs_exists(path));
-    nx_expect(nx_fs_exists(nx_format("%s.part", path)));
-    nx_require_ok(nx_download(peer_url(&p, "/"), path));
-    nx_expect(strstr(p.asked, "range: bytes=5-\r\n") != NULL);
-    nx_require_ok(nx_fs_read_file(path, &text));
-    nx_expect_eq(text, "new");
-    peer_end(&p);
-}
-
-NX_TEST("downloads that fail")
-{
-    struct peer p = {0};
-    const char *path = nx_format("%s/none", nx_test_dir());
-    peer_begin(&p, ANSWERS("HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n",
-                           "HTTP/1.1 200 OK\r\ncontent-length: 36\r\n\r\n0123456789",
-                           "HTTP/1.1 200 OK\r\n\r\n0123456789",
-                           "HTTP/1.1 200 OK\r\netag: \"v\"\r\ncontent-length: 36\r\n\r\n01234",
-                           "HTTP/1.1 206 Part\r\ncontent-length: 2\r\n"
-                           "content-range: bytes 3-4/36\r\n\r\nxx",
-                           "HTTP/1.1 206 Part\r\ncontent-length: 2\r\n"
-                           "content-range: bytes 5-6/*\r\n\r\nxx"));
-    nx_expect_err(NX_ENOENT, nx_download(peer_url(&p, "/"), path));
-    nx_expect_err(NX_ETOOBIG, nx_download(peer_url(&p, "/"), path, .max_size = 10));
-    nx_expect_err(NX_ETOOBIG, nx_download(peer_url(&p, "/"), path, .max_size = 9));
-    nx_expect_err(NX_EPROTO, nx_download(peer_url(&p, "/"), path));
-    nx_expect(strstr(nx_error_last()->message, "another part") != NULL);
-    nx_expect_err(NX_ETOOBIG, nx_download(peer_url(&p, "/"), path, .max_size = 4));
-    nx_expect(!nx_fs_exists(path));
-    peer_end(&p);
 }
