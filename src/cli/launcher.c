@@ -383,6 +383,7 @@ int nx__launch(struct nx__run *run)
     trim_later(l);
     run->ran = true;
     while (!l->done) turn(l);
+    nx__inspect_end();
     nx__helpers_end(l);
     nx__held_sweep(l, true);
     nx__generations_profile(l);

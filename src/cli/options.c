@@ -66,7 +66,7 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"}, \
     NX__FLAGS_PERMISSIONS, \
     {.name = "--permissions", \
-     .summary = "a set of grants in nexus.toml, or none", \
+     .summary = "a set of grants in nexus.toml, none, or strict", \
      .takes = NX__TAKES_VALUE}, \
     {.name = "--trace-permissions", .summary = "say what the program asks for, and where"}, \
     {.name = "--audit-permissions", \

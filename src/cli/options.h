@@ -29,6 +29,7 @@ struct nx__run {
     nx_wasm_policy wasm;   /* its limits, as far as they were given */
     const char *wasm_flag; /* a flag of WebAssembly alone; NULL: none was given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
+    bool strict; /* --permissions=strict: not without the kernel */
     struct nx__inspect_options inspect;
     bool dev; /* nexus dev, which has the next three */
     bool open, no_log, reload;

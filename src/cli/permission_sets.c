@@ -27,9 +27,13 @@ nx_err nx__permission_sets_flag(struct nx__run *run, const char *name)
     if (!name || !*name)
         return nx__error_set(
             NX_EUSAGE,
-            "--permissions needs the name of a set in nexus.toml, as in --permissions=dev; none leaves that file out");
+            "--permissions needs the name of a set in nexus.toml, as in --permissions=dev; none leaves that file out, strict has the kernel hold all");
     if (strcmp(name, "none") == 0) {
         run->no_sets = true;
+        return NX_OK;
+    }
+    if (strcmp(name, "strict") == 0) {
+        run->strict = true;
         return NX_OK;
     }
     if (run->sets_count == NX__SETS_MOST)

@@ -5,7 +5,8 @@
 #include "cli/options.h"
 #include "permission/paths.h"
 
-/* Takes the value of --permissions, the name of a set; NULL: it has none. NX_EUSAGE. */
+/* Takes the value of --permissions, the name of a set, "none" or "strict"; NULL: it has none.
+ * NX_EUSAGE. */
 NX_MUST_CHECK nx_err nx__permission_sets_flag(struct nx__run *run, const char *name);
 
 /* Adds to run->permissions what the sets that were chosen grant and deny, or [permissions] itself

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 #include "cli/launcher.h"
 #include "cli/permission_sets.h"
+#include "cli/strict.h"
 #include "console/log.h"
 #include "env/env.h"
 #include "module/module.h"
@@ -52,6 +53,7 @@ int nx__run_with(struct nx__run *options, const struct nx__command *command, int
     if (!err && nx_limits_set_with(&options->limits))
         err = nx__error_set(NX_EUSAGE, "%s", nx__error_last()->message);
     if (!err) err = nx__permission_sets_read(options);
+    if (!err) err = nx__strict_check(options);
     if (!err) err = nx__env_files(options->env_files, options->env_files_count);
     if (err) return nx__cli_fail(err);
     const char *cc = getenv("CC");
@@ -99,7 +101,7 @@ const struct nx__command nx__command_run = {
         "  --allow-sys[=FACTS]      see hostname, os, cpus, memory, uptime, load, network, user\n"
         "  --allow-all              all of these\n"
         "  --deny-net[=LIST] ...    the same with deny: it wins over every allow\n"
-        "  --permissions=NAME       take [permissions.NAME] of nexus.toml, not [permissions]; none: neither\n"
+        "  --permissions=NAME       take [permissions.NAME] of nexus.toml; none: not even [permissions]; strict: if the kernel holds all\n"
         "  --trace-permissions      say what the program asks for, and where; --audit-permissions=FILE writes it\n"
         "  --env-file=FILE          set the variables of a .env file that are not set already; --allow-env grants them\n"
         "  --dir HOST[::GUEST]      let WebAssembly have a directory, by its own name or GUEST\n"
