@@ -1,6 +1,7 @@
 /* The launcher's side of the broker: questions to the user, imports, reports. */
 #include "cli/access.h"
 #include "cli/launcher.h"
+#include "cli/permission_always.h"
 
 #include "base/clock.h"
 #include "base/descriptors.h"
@@ -65,14 +66,15 @@ static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *
     l->asking = peer.generation->number;
     l->asking_worker = peer.index;
     l->asked_at = nx__clock_monotonic();
+    l->asked_use = use;
     memcpy(l->question, address, strlen(address) + 1);
     (void)tcflush(STDIN_FILENO,
                   TCIFLUSH); /* what was typed before the question does not answer it */
     char clean[NX__LISTEN_ADDRESS_MAX], file[128];
-    (void)dprintf(STDERR_FILENO, "nexus: %s wants to %s %s. Allow? [y/N] ",
-                  nx__printable(file, sizeof file, l->run->file),
-                  connecting ? "connect to" : "listen on",
-                  nx__printable(clean, sizeof clean, address));
+    (void)dprintf(
+        STDERR_FILENO, "nexus: %s wants to %s %s. Allow? [y/N], o for once, a for always: ",
+        nx__printable(file, sizeof file, l->run->file), connecting ? "connect to" : "listen on",
+        nx__printable(clean, sizeof clean, address));
 }
 
 void nx__serve_asked(struct nx__launcher *l, bool typed)
@@ -80,15 +82,32 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
     char line[64];
     ssize_t n = typed ? read(STDIN_FILENO, line, sizeof line) : 0;
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    nx_err err = n > 0 && (line[0] == 'y' || line[0] == 'Y')
-                     ? nx__permissions_grant(&l->run->permissions, NX__PERMIT_NET, l->question)
-                     : NX_EPERM;
+    char answer = n > 0 ? line[0] : 'n';
+    bool once = answer == 'o' || answer == 'O', always = answer == 'a' || answer == 'A';
+    nx_err err = NX_EPERM;
+    if (once) {
+        /* Listening is ours to do; connecting is the program's. */
+        if (l->asked_use == NX__USE_LISTEN) memcpy(l->once, l->question, sizeof l->once);
+        err = NX_OK;
+    } else if (always || answer == 'y' || answer == 'Y') {
+        const struct nx__permission_key key = {.kind = NX__PERMIT_NET, .use = l->asked_use};
+        err = nx__permissions_add(&l->run->permissions, &key, l->question, strlen(l->question));
+    }
+    if (always && !err && nx__permission_always(l->run, l->asked_use, l->question))
+        nx__cli_say("allowed for this run alone, and not always: %s", nx__error_last()->message);
     if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
     l->begun += nx__clock_monotonic() - l->asked_at;
     if (l->current.number == l->asking && l->current.workers[l->asking_worker].broker >= 0)
         nx__serve_answer((struct nx__peer){.generation = &l->current, .index = l->asking_worker},
-                         err, 0, NULL, 0);
+                         err, once, NULL, 0);
     l->asking = 0;
+}
+
+bool nx__serve_once(struct nx__launcher *l, const char *address)
+{
+    bool allowed = l->once[0] && strcmp(l->once, address) == 0;
+    if (allowed) l->once[0] = '\0';
+    return allowed;
 }
 
 /* ---- Imports */

@@ -180,13 +180,14 @@ nx_err nx__broker_page(const void *report, size_t len, int *fd)
     return err;
 }
 
-bool nx__broker_ask(const char *address, enum nx__ask what)
+enum nx__asked nx__broker_ask(const char *address, enum nx__ask what)
 {
-    if (launcher < 0) return false;
+    if (launcher < 0) return NX__ASKED_NO;
     struct nx__broker_request request = {.kind = NX__BROKER_ASK, .wants = what};
     struct nx__broker_answer answer;
     struct descriptors none;
-    return call(&request, address, &answer, &none) == NX_OK;
+    if (call(&request, address, &answer, &none)) return NX__ASKED_NO;
+    return answer.port == 1 ? NX__ASKED_ONCE : NX__ASKED_YES;
 }
 
 nx_err nx__broker_begin(void)

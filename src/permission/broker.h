@@ -76,10 +76,11 @@ void nx__broker_leave(int fd);
  * longer. */
 void nx__broker_unlisten(struct nx__listener *listener);
 
-/* Asks the user to allow listening on `address`, or connecting to it, where he can be asked; false
- * at once where not. */
+/* Asks the user to allow listening on `address`, or connecting to it, where he can be asked; no at
+ * once where not. What he allows is this once, or from now on. */
 enum nx__ask { NX__ASK_LISTEN, NX__ASK_CONNECT };
-bool nx__broker_ask(const char *address, enum nx__ask what);
+enum nx__asked { NX__ASKED_NO, NX__ASKED_ONCE, NX__ASKED_YES };
+enum nx__asked nx__broker_ask(const char *address, enum nx__ask what);
 
 /* Has the launcher resolve and compile (or open) what the program imports by this name, relative to
  * the program's file; NX__IMPORT_METERED is WebAssembly that counts fuel. The caller closes
@@ -186,7 +187,7 @@ struct nx__broker_request {
 /* To the app, with descriptors where they were asked for. The message too ends the packet. */
 struct nx__broker_answer {
     int32_t code, system;
-    uint32_t port;
+    uint32_t port; /* of NX__BROKER_ASK: 1 where it is allowed once */
     char message[NX__ERROR_MESSAGE_MAX];
 };
 

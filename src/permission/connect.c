@@ -18,13 +18,13 @@ enum { ADDRESS_TEXT = NX__IP6_MAX + 16 };
 
 struct question {
     const char *peer;
-    bool granted;
+    enum nx__asked asked;
 };
 
 static nx_err ask(void *arg)
 {
     struct question *q = arg;
-    q->granted = nx__broker_ask(q->peer, NX__ASK_CONNECT);
+    q->asked = nx__broker_ask(q->peer, NX__ASK_CONNECT);
     return NX_OK;
 }
 
@@ -41,7 +41,9 @@ nx_err nx__permit_connect(const char *peer)
     if (verdict == NX__MISSING && nx__broker_fd() >= 0) {
         struct question q = {.peer = peer};
         NX_TRY(nx_blocking(ask, &q)); /* others go on while the user thinks */
-        if (q.granted) return nx__permissions_add(permissions, &connecting, peer, strlen(peer));
+        if (q.asked == NX__ASKED_ONCE) return NX_OK;
+        if (q.asked == NX__ASKED_YES)
+            return nx__permissions_add(permissions, &connecting, peer, strlen(peer));
     }
     return nx__permit_refuse_doing("connecting to", NX__PERMIT_NET, peer, verdict);
 }
