@@ -117,10 +117,16 @@ nx_err nx__permission_sets_trust(const struct nx__run *run, const char *path)
     if (!rule) rule = writer_of(p, real);
     bool any = p->allow[NX__PERMIT_WRITE].any;
     if (!any && !rule) return NX_OK;
+    nx__printable(what, sizeof what, any ? "all there is" : rule->text);
+    if (!any && access(rule->text, F_OK) != 0)
+        return nx__error_set(
+            NX_EPERM,
+            "nexus.toml may hold no permissions where the program may write %s, which is not there: make that folder, or it could write what is beside it",
+            what);
     return nx__error_set(
         NX_EPERM,
         "nexus.toml may hold no permissions where the program may write %s, and so the file; grant it ./data or the like, or grant by flags with --permissions=none",
-        any ? "all there is" : nx__printable(what, sizeof what, rule->text));
+        what);
 }
 
 /* ---- The table */

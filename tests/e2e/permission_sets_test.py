@@ -113,6 +113,8 @@ class Sets(Base):
                             (may, ["--allow-write"]), (may, ["--allow-write=" + os.path.dirname(self.dir)])):
             with self.subTest(toml=toml, flags=flags):
                 self.assertIn("may hold no permissions where the program may write", self.run_with(toml, flags=flags, code=7))
+        said = self.run_with(may + 'write = ["missing"]\n', code=7)
+        self.assertIn("may write " + os.path.join(self.dir, "missing") + ", which is not there: make that folder", said)
         for toml, flags in ((may, ["--allow-write=private"]), (may, ["--allow-write", "--permissions=none"]),
                             (may, ["--allow-all"]), ("", ["--allow-write=."])):
             with self.subTest(toml=toml, flags=flags):
