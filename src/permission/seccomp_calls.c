@@ -352,6 +352,7 @@ void nx__calls_sort(unsigned calls, uint8_t verdicts[NX__CALLS_END])
     ALL(always_new, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_READ) ALL(to_read, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_WRITE) ALL(to_write, NX__CALL_ALLOWED);
+    if (calls & NX__CALLS_ASK) ALL(to_write, NX__CALL_ASKED);
     if (calls & NX__CALLS_BIND) ALL(to_bind, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_DEBUG) ALL(to_debug, NX__CALL_ALLOWED);
     ALL(hidden, NX__CALL_UNKNOWN);
