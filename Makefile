@@ -4,48 +4,47 @@ DESTDIR ?=
 SECONDS ?= 20
 ONLY ?=
 QUICK ?=
+# WebAssembly: AUTO has it where cargo can build its engine, ON wants it, OFF leaves it out. What is not said stays as it was.
+WASM ?=
+export WASM
+build = build $(if $(filter OFF,$(WASM)),,wasm)
 
 .DEFAULT_GOAL := all
-.PHONY: all wasm setup demo test check bench fuzz format install clean help
+.PHONY: all setup demo test check bench fuzz format install clean help
 
-all: ## Build a release tree in dist/
-	@scripts/setup --check build
+all: ## Build a release tree in dist/; WASM=ON or OFF: with or without WebAssembly
+	@scripts/setup --check $(build)
 	@scripts/train --if-missing || echo "going on without a profile: the program will be about a tenth slower"
-	@test -f build/release/build.ninja || cmake --preset release
+	@scripts/configure release
 	@cmake --build build/release --target dist
 	@echo "dist/bin/nexus: $$(stat -c %s dist/bin/nexus) bytes"
 
-wasm: ## The same with the WebAssembly engine, which takes some ten minutes on two cores, once
-	@scripts/setup build wasm
-	@cmake --preset release -DNEXUS_WASM=ON >/dev/null
-	@$(MAKE) --no-print-directory all
-
 setup: ## Install what is missing (Debian: by apt-get)
-	@scripts/setup build test
+	@scripts/setup $(build) test
 
 demo: ## Build, run the first example, ask it over HTTP, stop it
-	@scripts/setup build
+	@scripts/setup $(build)
 	@$(MAKE) --no-print-directory all
 	@scripts/demo
 
 test: ## Run every test: gcc, clang, sanitizers, valgrind, other processors, a little fuzzing
-	@scripts/setup build test
+	@scripts/setup $(build) test
 	@$(MAKE) --no-print-directory all
 	@scripts/test
 
 check: ## Check format, clang-tidy, layers, banned calls, symbols, headers, docs
-	@scripts/setup build test
+	@scripts/setup $(build) test
 	@$(MAKE) --no-print-directory all
 	@scripts/check
 
 bench: ## Measure against Node, Bun, Deno, nginx and a bare responder; ONLY=name for one row, QUICK=1 for a look
-	@scripts/setup build test bench
+	@scripts/setup $(build) test bench
 	@$(MAKE) --no-print-directory all
 	@cmake --build build/release
 	@bench/run $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 fuzz: ## Fuzz each target for SECONDS (20); ONLY=name for one target
-	@scripts/setup build test
+	@scripts/setup $(build) test
 	@scripts/fuzz $(SECONDS) $(ONLY)
 
 format: ## Format every C file

@@ -3,27 +3,36 @@
 # cache for all checkouts.
 #   lib/libnexus-engine.so   loaded by programs that have WebAssembly in them
 #   lib/nexus-wasmc          compiles it
-if(NEXUS_WASM AND CMAKE_CROSSCOMPILING)
-    message(STATUS "WebAssembly is left out: its engine is not cross-compiled")
+#
+# NEXUS_WASM is here ON or OFF, whatever it was for the cache. scripts/configure asks for the reason and for the version of cargo.
+set(without "")
+execute_process(COMMAND cargo --version OUTPUT_VARIABLE cargo_version ERROR_QUIET OUTPUT_STRIP_TRAILING_WHITESPACE)
+set(NEXUS_CARGO_VERSION "${cargo_version}" CACHE INTERNAL "")
+string(REGEX MATCH "[0-9]+[.][0-9]+[.][0-9]+" cargo_version "${cargo_version}")
+if(NOT NEXUS_WASM)
+    # That is what was asked for.
+elseif(CMAKE_CROSSCOMPILING)
+    set(without "its engine is not cross-compiled")
+elseif(NOT cargo_version)
+    set(without "its engine takes cargo 1.95 or newer, and there is none. Install Rust by https://rustup.rs and run make again")
+elseif(cargo_version VERSION_LESS 1.95)
+    set(without "its engine takes cargo 1.95 or newer, and this one is ${cargo_version}. Install Rust by https://rustup.rs and run make again")
+elseif(NOT EXISTS ${CMAKE_SOURCE_DIR}/engine/vendor)
+    set(without "engine/vendor is missing. Fetch it with: scripts/setup wasm")
+endif()
+if(without AND NOT NEXUS_WASM STREQUAL "AUTO" AND NOT CMAKE_CROSSCOMPILING)
+    message(FATAL_ERROR "WebAssembly can't be built, which NEXUS_WASM=${NEXUS_WASM} asks for: ${without}; or leave NEXUS_WASM at AUTO.")
+endif()
+set(NEXUS_WASM_WITHOUT "${without}" CACHE INTERNAL "")
+if(without)
+    message(STATUS "WebAssembly is left out: ${without}")
     set(NEXUS_WASM OFF)
 endif()
 if(NOT NEXUS_WASM)
     return()
 endif()
-
-set(without "or build without WebAssembly: -DNEXUS_WASM=OFF")
+set(NEXUS_WASM ON)
 find_program(NEXUS_CARGO cargo)
-if(NOT NEXUS_CARGO)
-    message(FATAL_ERROR "cargo is missing. Install it with: scripts/setup wasm; ${without}")
-endif()
-execute_process(COMMAND ${NEXUS_CARGO} --version OUTPUT_VARIABLE cargo_version COMMAND_ERROR_IS_FATAL ANY)
-string(REGEX MATCH "[0-9]+[.][0-9]+[.][0-9]+" cargo_version "${cargo_version}")
-if(cargo_version VERSION_LESS 1.95)
-    message(FATAL_ERROR "${NEXUS_CARGO} is ${cargo_version}; the WebAssembly engine takes 1.95 or newer. Install one; ${without}")
-endif()
-if(NOT EXISTS ${CMAKE_SOURCE_DIR}/engine/vendor)
-    message(FATAL_ERROR "engine/vendor is missing. Fetch it with: scripts/setup wasm; ${without}")
-endif()
 
 set(engine ${CMAKE_SOURCE_DIR}/engine)
 file(GLOB engine_sources CONFIGURE_DEPENDS ${engine}/settings.rs ${engine}/Cargo.lock ${engine}/Cargo.toml ${engine}/runtime/Cargo.toml

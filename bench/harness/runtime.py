@@ -71,7 +71,7 @@ def _log(name, wanted, quick):
 
 def _wasm_lacks():
     there = (peers.nexus_path.parent / "../lib/libnexus-engine.so").exists()
-    return "" if there else 'it was built without WebAssembly; build it with: make wasm'
+    return "" if there else 'it was built without WebAssembly; make with cargo 1.95 or newer builds it'
 
 
 def _wasm(name, wanted, quick):

@@ -54,6 +54,7 @@ static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
     bool files;
     if (nx__hold_filters(&l->run->permissions, &files)) nx__uring_seal(files);
     if (nx__cache_dir(&cache)) cache = NULL; /* where there is none, nothing is read from it */
+    nx__broker_asks = asks;
     struct nx__hold_own own = {
         .program = in->program, .cache = cache, .asks = asks, .strict = strict};
     nx_err err = nx__hold(&l->run->permissions, &own);

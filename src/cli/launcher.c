@@ -380,6 +380,7 @@ int nx__launch(struct nx__run *run)
     if (err) return (int)err;
     trim_later(l);
     while (!l->done) turn(l);
+    nx__inspect_end();
     nx__helpers_end(l);
     nx__held_sweep(l, true);
     nx__generations_profile(l);

@@ -42,12 +42,19 @@ nx_err nx__permission_sets_flag(struct nx__run *run, const char *name)
     return NX_OK;
 }
 
+static bool root_of(const char *file, char root[NX__ROOT_MOST])
+{
+    char real[NX__PATH_MAX];
+    if (!realpath(file, real)) return false;
+    nx__project_root(real, root);
+    return true;
+}
+
 void nx__permission_sets_path(const char *file, char path[NX__PATH_MAX])
 {
-    char real[NX__PATH_MAX], root[NX__ROOT_MOST];
+    char root[NX__ROOT_MOST];
     path[0] = '\0';
-    if (!realpath(file, real)) return;
-    nx__project_root(real, root);
+    if (!root_of(file, root)) return;
     int n = snprintf(path, NX__PATH_MAX, "%s/nexus.toml", strcmp(root, "/") == 0 ? "" : root);
     if (n < 0 || n >= NX__PATH_MAX) path[0] = '\0';
 }
@@ -212,11 +219,14 @@ static nx_err file_read(struct nx__run *run, const char *path)
 nx_err nx__permission_sets_read(struct nx__run *run)
 {
     static struct nx_loop memory; /* never runs: what is read goes to its scope */
-    char path[NX__PATH_MAX];
+    char path[NX__PATH_MAX], root[NX__ROOT_MOST];
     if (run->no_sets && run->sets_count)
         return nx__error_set(NX_EUSAGE,
                              "--permissions=none and --permissions=%.60s exclude each other",
                              run->sets[0]);
+    /* Modules of the project's own need no grant, as its sources don't. */
+    if (root_of(run->file, root))
+        NX_TRY(nx__permissions_grant(&run->permissions, NX__PERMIT_WASM, root));
     if (run->no_sets) return NX_OK;
     nx__permission_sets_path(run->file, path);
     nx__loop_current = &memory;

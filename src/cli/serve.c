@@ -6,7 +6,6 @@
 #include "cli/cli.h"
 #include "loop/crash.h"
 #include "module/artifact.h"
-#include "module/compiler.h"
 #include "permission/broker.h"
 #include "permission/keeper.h"
 #include <errno.h>
@@ -161,18 +160,6 @@ nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fre
     return err;
 }
 
-/* A module of the project's own needs no grant, as its sources don't, but may be denied. */
-static nx_err permit_module(const struct nx__launcher *l, const char *path)
-{
-    char main_path[NX__PATH_MAX], real[NX__PATH_MAX], root[NX__ROOT_MOST];
-    enum nx__verdict verdict = nx__permissions_verdict(&l->run->permissions, NX__PERMIT_WASM, path);
-    if (verdict == NX__MISSING && realpath(l->run->file, main_path) && realpath(path, real)) {
-        nx__project_root(main_path, root);
-        if (nx__path_beneath(real, root)) return NX_OK;
-    }
-    return verdict == NX__GRANTED ? NX_OK : nx__permit(NX__PERMIT_WASM, path);
-}
-
 static nx_err import(struct nx__launcher *l, const char *file, const char *name, bool metered,
                      int *fd)
 {
@@ -184,7 +171,7 @@ static nx_err import(struct nx__launcher *l, const char *file, const char *name,
     if (nx__is_wasm(path) || (extension && strcmp(extension, ".c") == 0)) {
         /* What was compiled elsewhere is native code, whatever it was made of. */
         err = nx__is_artifact(path) ? nx__permit(NX__PERMIT_FFI, path) : NX_OK;
-        if (!err && nx__is_wasm(path)) err = permit_module(l, path);
+        if (!err && nx__is_wasm(path)) err = nx__permit(NX__PERMIT_WASM, path);
         imported_note(l, name, path);
         if (!err) err = import_compile(l, path, metered, &compiled);
         if (!err)

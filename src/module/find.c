@@ -162,7 +162,7 @@ nx_err nx__compilers_find_wasm(struct nx__compilers *compilers)
     if (there) return NX_OK;
     return nx__error_set(
         NX_ENOTSUP,
-        "cannot find %s, which compiles WebAssembly: \"make wasm\" builds it, into lib/ beside bin/nexus (or the folder that NEXUS_LIBDIR names)",
+        "cannot find %s, which compiles WebAssembly: \"make\" builds it with cargo 1.95 or newer, into lib/ beside bin/nexus (or the folder that NEXUS_LIBDIR names)",
         name);
 }
 

@@ -4,6 +4,7 @@
 #include "base/compiler.h"
 #include "base/error.h"
 #include "permission/broker.h"
+#include "permission/capabilities.h"
 #include "permission/landlock.h"
 #include "permission/rules.h"
 #include "permission/seccomp.h"
@@ -306,6 +307,7 @@ nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
     if (!nx__hold_binds(p)) return NX_OK;
     if (nx__landlock_version() && !hold_landlock(p, own))
         return nx__error_system(errno, "cannot seal the program");
+    if (!nx__capabilities_drop()) return nx__error_system(errno, "cannot seal the program");
     if (nx__seccomp_known() && !hold_filter(calls(p, own), own->strict))
         return nx__error_system(errno, "cannot seal the program");
     return NX_OK;

@@ -2,6 +2,7 @@
 #include "permission/keeper.h"
 
 #include "base/compiler.h"
+#include "permission/capabilities.h"
 #include "permission/paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -354,7 +355,8 @@ _Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permis
     struct keeper k = {.listener = listener, .permissions = permissions};
     (void)prctl(PR_SET_NAME, "nexus keeper");
     signals_ignore();
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != launcher || !fits() || !alone(&k))
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != launcher || !fits() || !alone(&k) ||
+        !nx__capabilities_drop()) /* as its program has */
         _exit(1);
     for (;;) {
         union request asked = {.room = {0}};

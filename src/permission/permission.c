@@ -405,6 +405,23 @@ static const char *as_word(char *out, size_t size, const char *text)
     return out;
 }
 
+_Atomic bool nx__permit_given_up;
+
+static const char *given_up(void)
+{
+    return nx__permit_given_up ? ", or the program has given it up" : "";
+}
+
+nx_err nx__permit_refuse_all(const struct nx__permission_key *key, enum nx__verdict verdict)
+{
+    const char *name = kinds[key->kind].name;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].key.kind == key->kind && parts[i].key.use == key->use) name = parts[i].name;
+    if (verdict == NX__DENIED)
+        return nx__error_set(NX_EPERM, "it is denied by --deny-%s%s", name, given_up());
+    return nx__error_set(NX_EPERM, "not all is allowed; run with --allow-%s", name);
+}
+
 nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, const char *what,
                                enum nx__verdict verdict)
 {
@@ -413,8 +430,8 @@ nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, con
     bool plain = kind == NX__PERMIT_NET || kind == NX__PERMIT_ENV || kind == NX__PERMIT_SYS;
     const char *quote = plain ? "" : "\"";
     if (verdict == NX__DENIED)
-        return nx__error_set(NX_EPERM, "%s %s%s%s is denied by --deny-%s", doing, quote, clean,
-                             quote, kinds[kind].name);
+        return nx__error_set(NX_EPERM, "%s %s%s%s is denied by --deny-%s%s", doing, quote, clean,
+                             quote, kinds[kind].name, given_up());
     struct target target;
     target_parse(&target, kind, what);
     if (is_file(kind) && target.valid && nx__is_process_inside(target.endpoint.text))
@@ -429,6 +446,13 @@ nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, con
 nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
 {
     return nx__permit_refuse_doing(kinds[kind].doing, kind, what, verdict);
+}
+
+nx_err nx__permit_kind(enum nx__permit_kind kind, const char *what)
+{
+    const struct nx__permissions *permissions = nx__permissions_sealed();
+    if (!permissions || !any_of(&permissions->deny[kind])) return NX_OK;
+    return nx__permit_refuse(kind, what, NX__DENIED);
 }
 
 nx_err nx__permit(enum nx__permit_kind kind, const char *what)

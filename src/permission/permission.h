@@ -30,6 +30,10 @@ enum nx__use { NX__USE_LISTEN = 1, NX__USE_CONNECT = 2, NX__USE_ANY = 3 };
  * Allocates nothing. Any thread. */
 NX_MUST_CHECK nx_err nx__permit(enum nx__permit_kind kind, const char *what);
 
+/* The same for what is told by its name where it is looked for, and not here: NX_EPERM where all of
+ * the kind is denied. */
+NX_MUST_CHECK nx_err nx__permit_kind(enum nx__permit_kind kind, const char *what);
+
 /* ---- The grants of a program. */
 
 struct nx__rule;

@@ -90,7 +90,8 @@ nx_err nx__engine_open(void)
 nx_err nx__engine_open(void)
 {
     return nx__error_set(
-        NX_ENOTSUP, "this Nexus was built without WebAssembly; \"make wasm\" builds one with it");
+        NX_ENOTSUP,
+        "this Nexus was built without WebAssembly; \"make\" with cargo 1.95 or newer builds one with it");
 }
 
 #endif

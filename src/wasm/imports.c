@@ -109,17 +109,21 @@ static nx_err call_with_views(nx_wasm *w, const struct import *i, nx_wasm_value 
     return err;
 }
 
-static uint32_t called(void *arg, void *host, nx_wasm_value *values)
+static NX__HOT uint32_t called(void *arg, void *host, nx_wasm_value *values)
 {
     const struct import *i = arg;
     nx_wasm *w = host;
     /* The engine keeps count of calls by the thread: no other fiber may run until this one is
-     * over. */
-    nx__pins++;
-    if (!w->inside++) w->frame = __builtin_frame_address(0);
+     * over. What was there is put back rather than counted down: the next call need not wait for
+     * this one's sum. */
+    uint32_t pins = nx__pins;
+    unsigned inside = w->inside;
+    nx__pins = pins + 1;
+    w->inside = inside + 1;
+    if (!inside) w->frame = __builtin_frame_address(0);
     nx_err err = i->signature ? call_with_views(w, i, values) : i->fn(w, i->arg, values);
-    w->inside--;
-    nx__pins--;
+    w->inside = inside;
+    nx__pins = pins;
     if (nx__likely(!err)) return 0;
     w->host_error = err;
     const nx_error *last = nx__error_last();
