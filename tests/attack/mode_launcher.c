@@ -1,6 +1,6 @@
 /* Changes the mode of a file by a name for what its launcher has open.
  * stands for: CVE-2024-34346
- * grant: write
+ * grant: all
  * held: yes */
 #include "attack.h"
 
