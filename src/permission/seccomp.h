@@ -19,7 +19,7 @@ enum nx__calls {
     NX__CALLS_UDP = 1 << 4,    /* UDP sockets */
     NX__CALLS_IP = 1 << 5,     /* those of any protocol, and connecting by sending */
     NX__CALLS_BIND = 1 << 6,   /* listening, and choosing an address */
-    NX__CALLS_ROUTES = 1 << 7, /* asking for the machine's addresses */
+    NX__CALLS_ROUTES = 1 << 7, /* asking for the machine's addresses, by a socket that is bound */
     NX__CALLS_DEBUG = 1 << 8,  /* ptrace, which the sanitizers look for leaks by */
 };
 

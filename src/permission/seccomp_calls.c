@@ -334,7 +334,7 @@ static const uint16_t to_write[] = {
 #endif
 };
 
-static const uint16_t to_bind[] = {__NR_bind, __NR_listen};
+static const uint16_t to_bind[] = {__NR_bind}, to_listen[] = {__NR_listen};
 
 static const uint16_t to_debug[] = {__NR_ptrace};
 
@@ -359,7 +359,8 @@ void nx__calls_sort(unsigned calls, uint8_t verdicts[NX__CALLS_END])
     if (calls & NX__CALLS_READ) ALL(to_read, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_WRITE) ALL(to_write, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_ASK) ALL(to_write, NX__CALL_ASKED);
-    if (calls & NX__CALLS_BIND) ALL(to_bind, NX__CALL_ALLOWED);
+    if (calls & (NX__CALLS_BIND | NX__CALLS_ROUTES)) ALL(to_bind, NX__CALL_ALLOWED);
+    if (calls & NX__CALLS_BIND) ALL(to_listen, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_DEBUG) ALL(to_debug, NX__CALL_ALLOWED);
     ALL(hidden, NX__CALL_UNKNOWN);
 }

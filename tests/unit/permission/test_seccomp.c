@@ -281,6 +281,8 @@ NX_TEST("sockets")
         EXPECT(ALLOWED, SYS_socket, NETLINK, SOCK_RAW | flags, 0);
         EXPECT(REFUSED, SYS_socket, NETLINK, SOCK_RAW, 12);
         EXPECT(REFUSED, SYS_socket, AF_INET, SOCK_STREAM, 0);
+        EXPECT(ALLOWED, SYS_bind, 3);
+        EXPECT(REFUSED, SYS_listen, 3);
     }
     nx_subtest ("any of the network") {
         build(NX__CALLS_IP | NX__CALLS_UNIX);
