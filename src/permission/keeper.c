@@ -171,8 +171,11 @@ static int place_open(pid_t caller, int fd)
     return place < 0 && errno == ENOENT ? -EBADF : place < 0 ? -errno : place;
 }
 
+/* With what own_names puts before it. */
+enum { NAME_SIZE = NX__PATH_MAX + sizeof "/proc/-2147483648/fd/" };
+
 /* Names of the caller's own would be this process's. */
-static void own_names(pid_t caller, char *path, size_t size)
+static void own_names(pid_t caller, char path[NAME_SIZE])
 {
     static const struct {
         const char *name, *stands_for;
@@ -183,22 +186,22 @@ static void own_names(pid_t caller, char *path, size_t size)
         size_t len = strlen(names[i].name);
         if (strncmp(path, names[i].name, len) != 0) continue;
         (void)snprintf(rest, sizeof rest, "%s", path + len);
-        (void)snprintf(path, size, "/proc/%d/%s%s", (int)caller, names[i].stands_for, rest);
+        (void)snprintf(path, NAME_SIZE, "/proc/%d/%s%s", (int)caller, names[i].stands_for, rest);
         return;
     }
 }
 
 static int path_open(pid_t caller, const struct call *call, const uint64_t *args)
 {
-    char path[NX__PATH_MAX];
+    char path[NAME_SIZE];
     uint64_t flags = call->flags == NONE ? 0 : args[call->flags];
     bool no_follow = call->no_follow || (flags & AT_SYMLINK_NOFOLLOW);
     int fd = call->fd == NONE ? AT_FDCWD : (int)args[call->fd];
     if (call->act == TIMES && !args[call->path] && call->fd != NONE) return place_open(caller, fd);
-    int error = text_read(caller, args[call->path], path, sizeof path - sizeof "/proc/2147483647/");
+    int error = text_read(caller, args[call->path], path, NX__PATH_MAX);
     if (error) return error;
     if (!*path) return flags & AT_EMPTY_PATH ? place_open(caller, fd) : -ENOENT;
-    own_names(caller, path, sizeof path);
+    own_names(caller, path);
     int place = *path == '/' ? AT_FDCWD : place_open(caller, fd);
     if (place < 0 && place != AT_FDCWD) return place;
     int file = openat(place, path, O_PATH | O_CLOEXEC | (no_follow ? O_NOFOLLOW : 0));
