@@ -67,10 +67,11 @@ static const char *place_of(const struct nx__generation *generation, const char 
         strncmp(module, generation->so_path, NX__CRASH_PATH - 1) == 0)
         (void)snprintf(report.modules[1], NX__CRASH_PATH, "/proc/self/fd/%d", generation->so_fd);
     else
-        (void)snprintf(report.modules[1], NX__CRASH_PATH, "%s", module);
+        (void)snprintf(report.modules[1], NX__CRASH_PATH, "%.*s", NX__CRASH_PATH - 1, module);
     nx__crash_tell(&report, -1, &story);
     *place = (struct place){.address = address};
-    (void)snprintf(place->module, sizeof place->module, "%s", module);
+    (void)snprintf(place->module, sizeof place->module, "%.*s", (int)sizeof place->module - 1,
+                   module);
     if (story.count && story.frames[0].file[0])
         (void)snprintf(place->text, sizeof place->text, "%s:%d", story.frames[0].file,
                        story.frames[0].line);

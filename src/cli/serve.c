@@ -9,6 +9,7 @@
 #include "loop/crash.h"
 #include "module/artifact.h"
 #include "permission/broker.h"
+#include "permission/keeper.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -259,6 +260,7 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
     case NX__BROKER_NOTIFY: nx__service_notify(l, peer, request); break;
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:
+    case NX__BROKER_KEEP:
     case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */
     case NX__BROKER_FORK:
         nx__serve_answer(peer, nx__error_set(NX_EPROTO, "no sockets have come"), 0, NULL, 0);
@@ -290,12 +292,22 @@ struct handed {
     size_t count;
 };
 
+/* A process of its own: what it reads lies in the program's memory and may be anything. */
+static void serve_keep(const struct nx__launcher *l, int listener)
+{
+    pid_t pid = fork();
+    if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
+    (void)close(listener); /* without a keeper the calls fail */
+}
+
 /* What descriptors come with: takes them over, or returns false. */
 static bool serve_handed(struct nx__launcher *l, struct nx__peer peer,
                          const struct nx__broker_request *request, const struct handed *handed)
 {
     if (request->kind == NX__BROKER_FORK && handed->count == NX__BROKER_SENT_FDS)
         nx__helper_start(l, peer, request->text, handed->fds);
+    else if (request->kind == NX__BROKER_KEEP && handed->count == 1)
+        serve_keep(l, handed->fds[0]);
     else if (request->kind == NX__BROKER_CRASHED && handed->count == 1 && l->dev && !peer.helper)
         nx__dev_crashed(l, handed->fds[0], request->wants);
     else if (request->kind == NX__BROKER_LIVE && handed->count == 1 && l->dev && !peer.helper)

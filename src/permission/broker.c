@@ -80,6 +80,11 @@ bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text)
     return launcher >= 0 && nx__descriptors_send(launcher, &part, 1, &fd, 1, MSG_DONTWAIT) > 0;
 }
 
+bool nx__broker_keep(int listener)
+{
+    return nx__broker_hand(NX__BROKER_KEEP, listener, 0, "");
+}
+
 static nx_err lost(int system)
 {
     return nx__error_system(system, "cannot reach the launcher");

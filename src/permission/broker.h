@@ -100,6 +100,11 @@ NX_MUST_CHECK nx_err nx__broker_begin(void);
  * others. */
 NX_MUST_CHECK nx_err nx__broker_fork(const char *name, int control, int status);
 
+/* Has the launcher start who answers for the calls that a filter tells of, seccomp's listener, by
+ * this process's grants (permission/keeper.h). The descriptor stays the caller's. False when it
+ * can't be reached. */
+bool nx__broker_keep(int listener);
+
 /* Sends a report of a crash or a blocked loop for the launcher to print; at most
  * NX__BROKER_PACKET_MAX bytes. Never blocks, async-signal-safe. False when there is no launcher or
  * it does not take it. */
@@ -159,7 +164,8 @@ enum nx__broker_kind {
     NX__BROKER_LIVE,    /* one that wants to be told of changes */
     NX__BROKER_NOTIFY,  /* a word for the service manager; is not answered */
     NX__BROKER_FORK,    /* a process worker, with its control socket and its status */
-    NX__BROKER_ACCESS   /* what the program has asked for; is not answered */
+    NX__BROKER_ACCESS,  /* what the program has asked for; is not answered */
+    NX__BROKER_KEEP     /* a listener of seccomp's; is not answered */
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */
