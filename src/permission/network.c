@@ -31,8 +31,9 @@ static bool host_parse(struct nx__endpoint *out)
     const char *host = strcmp(out->text, "localhost") == 0 ? "127.0.0.1" : out->text;
     out->kind = NX__HOST_ADDRESS;
     memcpy(out->address, mapped, sizeof mapped);
-    if (inet_pton(AF_INET, host, out->address + sizeof mapped) == 1) return true;
-    if (nx__ip6_parse(host, out->address, &out->scope)) return true;
+    bool is_v6 = strchr(host, ':') != NULL;
+    if (!is_v6 && inet_pton(AF_INET, host, out->address + sizeof mapped) == 1) return true;
+    if (is_v6 && nx__ip6_parse(host, out->address, &out->scope)) return true;
     out->kind = NX__HOST_NAME;
     size_t len = strlen(host);
     if (len && out->text[len - 1] == '.') out->text[--len] = '\0';
