@@ -91,7 +91,8 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
         out->text[0] = '\0';
         return NX_OK;
     }
-    if (host_len && !colon && host_len <= 5 && strspn(host, "0123456789") >= host_len)
+    int32_t alone;
+    if (!colon && port_parse(host, host_len, &alone))
         return invalid(text, len, "a port alone has a colon before it, as in :3000");
     if (host_len > NX__HOST_NAME_MAX) return invalid(text, len, "the name is too long");
     /* Interfaces have names of both cases. */
