@@ -5,6 +5,7 @@ import glob
 import os
 import pty
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -120,6 +121,65 @@ class Held(unittest.TestCase):
                     self.assertIn(alone, REFUSED)
                 else:
                     self.assertEqual(alone, "in", "the kernel holds it: say so, here and in docs/security/guarantees.md")
+
+
+# ---- What a source has its compiler read
+
+SOURCES = {
+    "incbin": '__asm__(".incbin \\"@SECRET@\\"");',
+    "incbin of a part": '__asm__(".section .rodata\\n.global secret\\nsecret: .incbin \\"@SECRET@\\", 0, 16\\n.text");',
+    "an include of the assembler's": '__asm__(".include \\"@SECRET@\\"");',
+    "include": '#include "@SECRET@"',
+    "include in brackets": "#include <@SECRET@>",
+    "include by a macro": '#define SECRET "@SECRET@"\n#include SECRET',
+    "a path that leads out": '#include "../closed/secret"',
+    "a link": '#include "link.h"',
+    "a link to a folder": '#include "folder/secret"',
+    "/proc": '#include "/proc/self/root@SECRET@"',
+    "the compiler's variables": '#include "/proc/self/environ"',
+    "the launcher's input": '#include "/dev/fd/0"',
+    "embed": "static const unsigned char secret[] = {\n#embed \"@SECRET@\"\n};",
+    "imacros": '#pragma GCC pch_preprocess "@SECRET@"',
+    "a dependency": '#pragma GCC dependency "@SECRET@"',
+}
+
+
+@unittest.skipIf(landlock() < 1, "this kernel has no Landlock")
+class Compiler(unittest.TestCase):
+    """.incbin and its like: a source that is not trusted may not have its compiler read for it."""
+
+    def test_sources(self):
+        for compiler in filter(shutil.which, ("tcc", "gcc", "clang")):
+            for name, text in SOURCES.items():
+                with self.subTest(name, compiler=compiler), tempfile.TemporaryDirectory() as folder:
+                    os.mkdir(f"{folder}/closed")
+                    os.mkdir(f"{folder}/project")
+                    with open(f"{folder}/closed/secret", "w") as f:
+                        f.write("the_secret of_another_folder;\n")
+                    os.symlink("../closed/secret", f"{folder}/project/link.h")
+                    os.symlink("../closed", f"{folder}/project/folder")
+                    with open(f"{folder}/project/app.c", "w") as f:
+                        f.write(text.replace("@SECRET@", f"{folder}/closed/secret") + "\nint main(void) { return 0; }\n")
+                    with open(f"{folder}/closed/secret") as given:
+                        run = subprocess.run([NEXUS, "run", "--no-prompt", f"--compiler={compiler}", "app.c"], cwd=f"{folder}/project", stdin=given,
+                                             env={**os.environ, "NEXUS_CACHE": f"{folder}/cache", "NOT_FOR_THE_COMPILER": "the_secret"},
+                                             capture_output=True, timeout=120, check=False)
+                    self.assertNotIn(b"the_secret", run.stdout + run.stderr)
+                    for found, _, files in os.walk(f"{folder}/cache"):
+                        for file in files:
+                            with open(os.path.join(found, file), "rb") as f:
+                                self.assertNotIn(b"the_secret", f.read(), file)
+
+    def test_what_is_tried_works_without_a_seal(self):
+        """Or these prove nothing."""
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f"{folder}/secret", "w") as f:
+                f.write("the_secret of_another_folder;\n")
+            with open(f"{folder}/app.c", "w") as f:
+                f.write(SOURCES["incbin"].replace("@SECRET@", f"{folder}/secret") + "\nint main(void) { return 0; }\n")
+            subprocess.run([shutil.which("gcc") or "cc", "-c", "app.c"], cwd=folder, check=True)
+            with open(f"{folder}/app.o", "rb") as f:
+                self.assertIn(b"the_secret", f.read())
 
 
 # ---- --permissions=strict
