@@ -22,9 +22,9 @@ class Commands(Base):
         for args in (["help"], ["--help"], ["-h"]):
             result = self.nexus(*args)
             self.assertEqual((result.returncode, result.stderr), (0, ""))
-            for command in ("run", "compile", "test", "init", "cert", "cache", "doctor", "wasm", "completions", "version", "help"):
+            for command in ("run", "compile", "test", "init", "cert", "cache", "doctor", "wasm", "permissions", "completions", "version", "help"):
                 self.assertIn(f"\n  {command}", result.stdout)
-        for command in ("run", "compile", "test", "init", "cert", "cache", "doctor", "wasm", "completions", "version", "help"):
+        for command in ("run", "compile", "test", "init", "cert", "cache", "doctor", "wasm", "permissions", "completions", "version", "help"):
             for args in ([command, "--help"], ["help", command]):
                 result = self.nexus(*args)
                 self.assertEqual((result.returncode, result.stderr), (0, ""))
