@@ -213,6 +213,13 @@ static bool names_unix(const struct nx__rules *rules, enum nx__use use)
     return false;
 }
 
+static bool names_addresses(const struct nx__rules *rules, enum nx__use use)
+{
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+        if (rule->host == NX__HOST_ADDRESS && (rule->use & use)) return true;
+    return false;
+}
+
 static bool names_hosts(const struct nx__rules *rules, enum nx__use use)
 {
     for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
@@ -264,6 +271,8 @@ static unsigned sockets(const struct nx__rules *net, const struct nx__hold_own *
     if (net->any == NX__USE_ANY) calls |= NX__CALLS_IP;
     if (calls && (!own->strict || (net->any & NX__USE_LISTEN))) calls |= NX__CALLS_BIND;
     if (calls & NX__CALLS_TCP) calls |= NX__CALLS_ROUTES;
+    /* Elsewhere the price is not worth it where hosts go by names anyway. */
+    if (own->strict && !open && names_addresses(net, use)) calls |= NX__CALLS_ASK_CONNECT;
     return calls;
 }
 
@@ -286,16 +295,13 @@ static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own
 }
 
 /* Where nobody can be asked (a kernel before 5.0, or a container whose calls are told to somebody
- * already) what would be is left to the API, or refused where all has to be held. */
+ * already) it is left to the API, or the program does not run where all has to be held. */
 static bool hold_filter(unsigned calls, bool strict)
 {
     int listener;
     bool asks = calls & NX__CALLS_ASK, held = nx__seccomp_hold(calls, &listener);
-    if (!held && asks && (errno == EINVAL || errno == EBUSY)) {
-        calls &= ~(unsigned)NX__CALLS_ASK;
-        if (!strict) calls |= NX__CALLS_WRITE;
-        held = nx__seccomp_hold(calls, &listener);
-    }
+    if (!held && asks && !strict && (errno == EINVAL || errno == EBUSY))
+        held = nx__seccomp_hold((calls & ~(unsigned)NX__CALLS_ASK) | NX__CALLS_WRITE, &listener);
     if (listener < 0) return held;
     held = nx__broker_keep(listener);
     (void)close(listener);

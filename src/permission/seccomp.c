@@ -394,7 +394,7 @@ bool nx__seccomp_hold(unsigned calls, int *listener)
         errno = ENOTSUP;
         return false;
     }
-    bool listens = calls & NX__CALLS_ASK;
+    bool listens = calls & (NX__CALLS_ASK | NX__CALLS_ASK_CONNECT);
     int fd = filter_set(&program, listens);
     if (listens) *listener = fd;
     return fd >= 0;

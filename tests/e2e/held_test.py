@@ -216,6 +216,62 @@ int main(int argc, char **argv)
 }
 """
 
+CONNECT = """
+#define _GNU_SOURCE 1
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void try_it(const char *host, int port, int kind)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    inet_pton(AF_INET, host, &to.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | kind, 0), error = 0;
+    socklen_t len = sizeof error;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int result = connect(fd, (struct sockaddr *)&to, sizeof to);
+    if (result < 0 && errno == EINPROGRESS && poll(&ready, 1, 30000) == 1) {
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+        result = error ? -1 : 0;
+        errno = error;
+    }
+    printf("%s %s: %s\\n", kind ? "later" : "waiting", host, result ? strerrorname_np(errno) : "in");
+    close(fd);
+}
+
+static int port;
+static void *thread(void *arg)
+{
+    try_it("127.0.0.1", port, 0);
+    return arg;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t other;
+    port = atoi(argv[1]);
+    for (int kind = 0; kind <= SOCK_NONBLOCK; kind += SOCK_NONBLOCK) {
+        try_it("127.0.0.1", port, kind);
+        try_it("127.0.0.2", port, kind);
+        try_it("127.0.0.1", 1, kind);
+    }
+    pthread_create(&other, NULL, thread, NULL);
+    pthread_join(other, NULL);
+    struct sockaddr away = {.sa_family = AF_UNSPEC};
+    printf("away: %s\\n", connect(socket(AF_INET, SOCK_STREAM, 0), &away, sizeof away) ? strerrorname_np(errno) : "in");
+    printf("number: %s\\n", connect(1000, &away, sizeof away) ? strerrorname_np(errno) : "in");
+    printf("memory: %s\\n", connect(0, (struct sockaddr *)8, sizeof away) ? strerrorname_np(errno) : "in");
+    return 0;
+}
+"""
+
 SERVER = """
 #include <nexus/http.h>
 #include <stdlib.h>
@@ -326,13 +382,28 @@ class Strict(unittest.TestCase):
                 server.terminate()
         self.assertTrue(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"hello"), answer)
 
+    def test_connecting_to_an_address(self):
+        with open(f"{self.folder}/connect.c", "w") as f:
+            f.write(CONNECT)
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as one, socket.socket() as other:
+            port = one.getsockname()[1]
+            other.bind(("127.0.0.2", port))
+            other.listen()
+            run = subprocess.run([NEXUS, "run", "--no-prompt", "--permissions=strict", f"--allow-connect=127.0.0.1:{port}", "connect.c", "--", str(port)],
+                                 cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertEqual(run.stdout.splitlines(), [
+            "waiting 127.0.0.1: in", "waiting 127.0.0.2: EPERM", "waiting 127.0.0.1: EPERM",
+            "later 127.0.0.1: in", "later 127.0.0.2: EPERM", "later 127.0.0.1: EPERM",
+            "waiting 127.0.0.1: in", "away: EPERM", "number: EPERM", "memory: EFAULT"])
+
     def test_what_it_refuses_to_run(self):
         for flags, said in (
                 (["--allow-all"], "--allow-all: what a program starts"),
                 (["--allow-run=ls"], "--allow-run: what a program starts"),
                 (["--allow-read=missing"], "--allow-read=.*/missing: it is not there"),
                 (["--allow-read=.", "--deny-read=one"], "--deny-read=.*/one: the kernel denies nothing inside"),
-                (["--allow-net=127.0.0.1:80"], "connecting to 127.0.0.1: the kernel knows ports, not hosts")):
+                (["--allow-connect=db.example:80"], "connecting to db.example: the kernel knows ports and addresses, not names")):
             result = subprocess.run([NEXUS, "run", "--permissions=strict", *flags, "try.c", "--", "one", "other"],
                                     cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
             self.assertEqual((result.returncode != 0, result.stdout), (True, ""))
