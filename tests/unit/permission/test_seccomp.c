@@ -1,5 +1,4 @@
 /* The filter of system calls, run here by an interpreter, and in children by the kernel. */
-#include "base/compiler.h"
 #include "permission/seccomp.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -407,9 +406,7 @@ NX_TEST("the kernel takes it")
 {
     if (!nx__seccomp_known()) nx_skip("this kernel, or memcheck, has no filters for system calls");
     nx_expect_eq(held(0, call_ordinary), 0);
-#if !defined(NX__ASAN) && !defined(NX__TSAN)
     nx_expect_eq(held(0, call_ptrace), EPERM);
-#endif
     nx_expect_eq(held(0, call_clone3), ENOSYS);
     nx_expect_eq(held(0, call_udp), EPERM);
     nx_expect_eq(held(NX__CALLS_UDP, call_udp), 0);
