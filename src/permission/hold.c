@@ -294,13 +294,14 @@ static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own
     return calls;
 }
 
-/* Where nobody can be asked (a kernel before 5.0, or a container whose calls are told to somebody
- * already) it is left to the API, or the program does not run where all has to be held. */
+/* Where nobody can be asked (a kernel before 5.0, a container whose calls are told to somebody
+ * already, a service manager's own filter) it is left to the API, or the program does not run where
+ * all has to be held. */
 static bool hold_filter(unsigned calls, bool strict)
 {
     int listener;
     bool asks = calls & NX__CALLS_ASK, held = nx__seccomp_hold(calls, &listener);
-    if (!held && asks && !strict && (errno == EINVAL || errno == EBUSY))
+    if (!held && asks && !strict)
         held = nx__seccomp_hold((calls & ~(unsigned)NX__CALLS_ASK) | NX__CALLS_WRITE, &listener);
     if (listener < 0) return held;
     held = nx__broker_keep(listener);
@@ -315,6 +316,8 @@ nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
         return nx__error_system(errno, "cannot seal the program");
     if (!nx__capabilities_drop()) return nx__error_system(errno, "cannot seal the program");
     if (nx__seccomp_known() && !hold_filter(calls(p, own), own->strict))
-        return nx__error_system(errno, "cannot seal the program");
+        return nx__error_system(
+            errno, own->strict ? "cannot hold the program as --permissions=strict has it (seccomp)"
+                               : "cannot hold the program to its grants (seccomp)");
     return NX_OK;
 }

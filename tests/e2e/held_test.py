@@ -1,6 +1,7 @@
 """What the kernel alone holds of a program's grants: each of tests/attack/*.c tries a way round them by system calls of its own, with every
 grant but the one that it needs, and once more with it, when it has to get in."""
 import contextlib
+import errno
 import glob
 import os
 import pty
@@ -14,6 +15,7 @@ import time
 import unittest
 
 from support import HERE, NEXUS, free_port
+from tools_test import refuse_call
 
 ATTACKS = sorted(glob.glob(os.path.join(HERE, "../attack/*.c")))
 # EXDEV: what may not move between folders looks like two file systems; EBADF: of a call upon what a refused one would have made.
@@ -396,6 +398,19 @@ class Strict(unittest.TestCase):
             "waiting 127.0.0.1: in", "waiting 127.0.0.2: EPERM", "waiting 127.0.0.1: EPERM",
             "later 127.0.0.1: in", "later 127.0.0.2: EPERM", "later 127.0.0.1: EPERM",
             "waiting 127.0.0.1: in", "away: EPERM", "number: EPERM", "memory: EFAULT"])
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "a number of x86_64")
+    def test_where_nobody_can_be_asked(self):
+        """A service manager's filter that refuses seccomp(2): what the keeper does is left to the API, but not strictly."""
+        def run(*flags):
+            return subprocess.run([NEXUS, "run", "--no-prompt", *flags, "--allow-write=one", "--allow-read=.", "try.c", "--", "one", "other"], cwd=self.folder,
+                                  preexec_fn=refuse_call(317, errno.EPERM), capture_output=True, text=True, timeout=120, check=False)
+        loose, strict = run(), run("--permissions=strict")
+        self.assertEqual((loose.returncode, loose.stderr), (0, ""))
+        self.assertIn("mode: in\ntcp", loose.stdout.replace("watch: in\n", ""))
+        self.assertIn("tcp: EPERM", loose.stdout)
+        self.assertEqual((strict.returncode != 0, strict.stdout), (True, ""))
+        self.assertIn("cannot hold the program as --permissions=strict has it (seccomp): Operation not permitted", strict.stderr)
 
     def test_what_it_refuses_to_run(self):
         for flags, said in (
