@@ -66,7 +66,8 @@ static void network(const struct nx__permissions *p, struct nx__hold_kernel kern
                     struct nx__gaps *out)
 {
     const struct nx__rules *allow = &p->allow[NX__PERMIT_NET], *deny = &p->deny[NX__PERMIT_NET];
-    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false;
+    if (deny->any & NX__USE_CONNECT) return; /* nothing of it is left */
+    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false, denies = false;
     for (const struct nx__rule *rule = first_of(allow); rule; rule = rule->next) {
         if (!(rule->use & NX__USE_CONNECT)) continue;
         connects = true;
@@ -84,7 +85,6 @@ static void network(const struct nx__permissions *p, struct nx__hold_kernel kern
     }
     if (ports && kernel.landlock < HAS_PORTS)
         gap(out, "TCP ports: Landlock knows them from Linux 6.7 on");
-    bool denies = deny->any & NX__USE_CONNECT;
     for (const struct nx__rule *rule = first_of(deny); rule; rule = rule->next)
         denies |= rule->use & NX__USE_CONNECT;
     if (connects && denies)

@@ -364,6 +364,12 @@ class Strict(unittest.TestCase):
         all_of_it = self.run_it("--allow-net")
         self.assertEqual((all_of_it["tcp"], all_of_it["udp"], all_of_it["unix"]), ("in", "in", "in"))
 
+    def test_what_is_denied_as_a_whole(self):
+        for strict in (False, True):
+            found = self.run_it("--allow-read", "--deny-read", "--allow-write", "--deny-write", "--allow-net", "--deny-net", strict=strict)
+            self.assertEqual([found[name] for name in ("file", "into", "mode", "watch", "tcp", "udp", "unix")],
+                             ["EACCES", "EACCES"] + 5 * ["EPERM"])
+
     def test_a_server_listens_by_its_launcher(self):
         port = free_port()
         with subprocess.Popen([NEXUS, "run", "--no-prompt", "--permissions=strict", f"--allow-listen=127.0.0.1:{port}", "server.c", "--", str(port)],
