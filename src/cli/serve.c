@@ -295,8 +295,17 @@ struct handed {
 /* A process of its own: what it reads lies in the program's memory and may be anything. */
 static void serve_keep(const struct nx__launcher *l, int listener)
 {
-    pid_t pid = fork();
-    if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
+    int closed[2];
+    char none;
+    if (pipe2(closed, O_CLOEXEC) == 0) {
+        pid_t pid = fork();
+        if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
+        (void)close(closed[1]);
+        /* Until it has let go of what it has from here, listening sockets among it: one that is to
+         * be made anew would else find its port taken. */
+        while (pid > 0 && read(closed[0], &none, 1) < 0 && errno == EINTR) {}
+        (void)close(closed[0]);
+    }
     (void)close(listener); /* without a keeper the calls fail */
 }
 
