@@ -55,6 +55,11 @@ static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *
                       bool connecting)
 {
     enum nx__use use = connecting ? NX__USE_CONNECT : NX__USE_LISTEN;
+    /* One who asks before he listens is not asked about twice. */
+    if (!connecting && l->once[0] && strcmp(l->once, address) == 0) {
+        nx__serve_answer(peer, NX_OK, 1, NULL, 0);
+        return;
+    }
     bool possible =
         !l->asking && !l->stop_signal && peer.generation == &l->current && !l->run->no_prompt &&
         strlen(address) < sizeof l->question &&
