@@ -154,14 +154,15 @@ static const char *shorten(int key, const char *text, const char *folder)
 
 static nx_err flags_put(struct nx__buffer *out, const struct nx__run *run)
 {
-    char folder[NX__PATH_MAX], word[2 * NX__PATH_MAX];
+    char folder[NX__PATH_MAX], clean[NX__PATH_MAX], word[2 * NX__PATH_MAX];
     if (!getcwd(folder, sizeof folder)) folder[0] = '\0';
     NX_TRY(put_text(out, "nexus run %s", nx__shell_word(word, sizeof word, run->file)));
     for (int key = 0; key < KEYS; key++) {
         bool first = true;
         for (size_t i = 0; i < need_count; i++) {
             if (needs[i].key != key) continue;
-            const char *text = shorten(key, needs[i].text, folder);
+            const char *text =
+                nx__printable(clean, sizeof clean, shorten(key, needs[i].text, folder));
             if (first) NX_TRY(put_text(out, " --allow-%s=", keys[key].name));
             if (!first) NX_TRY(put_text(out, "%s", ","));
             NX_TRY(put_text(out, "%s", nx__shell_word(word, sizeof word, text)));
@@ -188,7 +189,7 @@ static nx_err toml_string_put(struct nx__buffer *out, const char *text)
 
 static nx_err toml_put(struct nx__buffer *out, const struct nx__run *run)
 {
-    char folder[NX__PATH_MAX];
+    char folder[NX__PATH_MAX], clean[NX__PATH_MAX];
     nx__permission_sets_path(run->file, folder);
     if (folder[0]) *strrchr(folder, '/') = '\0';
     NX_TRY(put_text(out, "%s", "\n[permissions]\n"));
@@ -198,7 +199,8 @@ static nx_err toml_put(struct nx__buffer *out, const struct nx__run *run)
             if (needs[i].key != key) continue;
             if (first) NX_TRY(put_text(out, "%s = [", keys[key].name));
             if (!first) NX_TRY(put_text(out, "%s", ", "));
-            NX_TRY(toml_string_put(out, shorten(key, needs[i].text, folder)));
+            const char *text = shorten(key, needs[i].text, folder);
+            NX_TRY(toml_string_put(out, nx__printable(clean, sizeof clean, text)));
             first = false;
         }
         if (!first) NX_TRY(put_text(out, "%s", "]\n"));

@@ -140,6 +140,11 @@ class Told(Base):
                 less = [flag for flag in given if flag != left_out]
                 self.assertEqual(self.nexus("run", *less, "--", *words, env=env).returncode, 8 if "env" in left_out else 7)
 
+    def test_suggest_prints_clean_names(self):
+        run = self.nexus("permissions", "suggest", "app.c", "--", "read", "a\x1b[2J'\u202eb", "read", 'c"\\d')
+        self.assertEqual(run.stdout.splitlines(), ["nexus run app.c --allow-read='a[2J'\\''b','c\"\\d'", "", "[permissions]",
+                                                   'read = ["a[2J\'b", "c\\"\\\\d"]'])
+
     def test_suggest_folders(self):
         run = self.nexus("permissions", "suggest", "app.c", "--", "folder", "data")
         self.assertIn("--allow-read=data\n", run.stdout)
