@@ -267,6 +267,9 @@ NX_MUST_CHECK nx_err nx__takeover_resume(struct nx__launcher *launcher, bool *re
 /* Answers what a process has sent; closes the socket when it has closed its own. */
 void nx__serve(struct nx__launcher *launcher, struct nx__peer peer);
 
+/* The same for all that a process which has ended has sent. */
+void nx__serve_rest(struct nx__launcher *launcher, struct nx__peer peer);
+
 /* Answers one packet; false when there is none now, or no more at all, and then the socket is
  * closed. */
 bool nx__serve_packet(struct nx__launcher *launcher, struct nx__peer peer);

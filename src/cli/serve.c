@@ -358,11 +358,11 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
     static union {
         struct nx__broker_request request;
         struct nx__crash_report report;
-        char bytes[NX__BROKER_PACKET_MAX];
+        char bytes[NX__BROKER_PACKET_MAX + 1];
     } buffer; /* what it does not use is never touched, and so costs no memory */
     struct handed handed;
     bool taken = false;
-    long n = receive(*broker, buffer.bytes, sizeof buffer, &handed);
+    long n = receive(*broker, buffer.bytes, NX__BROKER_PACKET_MAX, &handed);
     if (n == -EAGAIN || n == -EINTR) return false;
     if (n <= 0) {
         (void)close(*broker);
@@ -370,6 +370,7 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
         return false;
     }
     size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
+    buffer.bytes[len] = '\0'; /* what is left of the packet before says nothing */
     if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
         bool good = len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0';
         taken = good && handed.count && serve_handed(l, peer, &buffer.request, &handed);
@@ -388,4 +389,11 @@ void nx__serve(struct nx__launcher *l, struct nx__peer peer)
      */
     const int *broker = broker_of(peer);
     for (int i = 0; i < 16 && *broker >= 0 && nx__serve_packet(l, peer); i++) {}
+}
+
+void nx__serve_rest(struct nx__launcher *l, struct nx__peer peer)
+{
+    enum { REST_MOST = 4096 }; /* a child of its own may have the socket, and go on */
+    const int *broker = broker_of(peer);
+    for (int i = 0; i < REST_MOST && *broker >= 0 && nx__serve_packet(l, peer); i++) {}
 }

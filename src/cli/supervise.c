@@ -341,7 +341,7 @@ static void ended(struct nx__launcher *l, struct nx__peer peer, int status)
     struct nx__generation *generation = peer.generation;
     struct nx__process *process = &generation->workers[peer.index];
     /* Its last words. */
-    if (process->broker >= 0) nx__serve(l, peer);
+    if (process->broker >= 0) nx__serve_rest(l, peer);
     if (process->broker >= 0) (void)close(process->broker);
     if (l->asking == generation->number && l->asking_worker == peer.index)
         nx__serve_asked(l, false);

@@ -109,6 +109,11 @@ class Told(Base):
         self.assertNotEqual(entries[0]["process"], entries[3]["process"])
         self.assertEqual(os.stat(self.path("log/audit")).st_mode & 0o777, 0o600)
 
+    def test_no_line_is_lost_at_the_end(self):
+        self.nexus("run", "app.c", "--audit-permissions=log/audit", "--", *(["read", "none"] * 400))
+        with open(self.path("log/audit")) as f:
+            self.assertEqual(len(f.readlines()), 400)
+
     def test_an_audit_log_that_the_program_could_forge(self):
         for flag in "--allow-write", "--allow-write=.", "--allow-write=log", "--allow-write=log/audit", "--allow-write=log/other":
             with self.subTest(flag):
@@ -118,6 +123,42 @@ class Told(Base):
         for flag, code in (("--audit-permissions=dangling", 2), ("--audit-permissions=", 2), ("--audit-permissions=none/x", 8)):
             with self.subTest(flag):
                 self.assertEqual(self.nexus("run", "app.c", flag).returncode, code)
+
+    def test_a_program_that_writes_lines_by_itself(self):
+        """They are of its own process, and what is no whole line does no harm."""
+        self.write("forger.c", r"""
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+struct packet { unsigned magic, kind, backlog, unix_mode, port, sockets, workers, wants; unsigned long long address; char text[600]; };
+static void tell(unsigned port, unsigned sockets, const char *text, size_t len)
+{
+    struct packet p = {0x4e58424b, 10, 0, 0, port, sockets, 0, 1, 0x1234, ""};
+    memcpy(p.text, text, len);
+    send(3, &p, sizeof p - sizeof p.text + len, 0);
+}
+int main(void)
+{
+    static char junk[65536], name[600];
+    memset(junk, 'x', sizeof junk);
+    memset(name, 'y', sizeof name);
+    name[sizeof name - 1] = 0;
+    tell(0, 3, "\0/forged", sizeof "\0/forged");
+    send(3, junk, sizeof junk, 0);
+    tell(0, 3, "m", 2);                 /* without a name */
+    tell(0, 3, name, sizeof name);      /* a module that is too long */
+    tell(99, 3, "\0a", 3);            /* no kind */
+    tell(0, 0, "\0a", 3);             /* no use */
+    tell(0, 3, "/etc/passwd\0b", sizeof "/etc/passwd\0b"); /* a module that is none */
+    return 0;
+}
+""")
+        run = self.nexus("run", "forger.c", "--audit-permissions=log/audit")
+        self.assertEqual(run.returncode, 0, run.stderr)
+        with open(self.path("log/audit")) as f:
+            entries = [json.loads(line) for line in f]
+        self.assertEqual([(e["what"], e["at"]) for e in entries], [("/forged", ""), ("", ""), ("b", "")])
+        self.assertEqual(len({e["process"] for e in entries}), 1)
 
     def test_suggest(self):
         words = "read", "data/a", "read", "/etc/hostname", "write", "out", "env", "SECRET", "run", "true", "host", "-", "env", "HOME"
