@@ -2,6 +2,8 @@
 #include "cli/access.h"
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/utf8.h"
 #include "cli/cli.h"
 #include "cli/permission_sets.h"
 #include "loop/crash.h"
@@ -12,7 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { PLACES_MAX = 256, PLACE_TEXT = 320, LINE_MOST = 3 * NX__PATH_MAX };
+enum {
+    PLACES_MAX = 256,
+    PLACE_TEXT = 320,
+    LINE_MOST = 8 * NX__PATH_MAX, /* each byte of a text may take six */
+};
 
 /* Lines of the source that have asked, by where their code is. */
 static struct place {
@@ -90,24 +96,20 @@ static const char *verb_of(enum nx__permit_kind kind, enum nx__use use)
     return verbs[kind];
 }
 
-/* As JSON has it; what is no UTF-8 is told byte by byte, as Latin-1 would be. */
-static size_t put_string(char *out, const char *text)
+/* Adds the text as JSON; what is no UTF-8 is told byte by byte, as Latin-1 has it. */
+static size_t put_string(char *out, size_t room, const char *text)
 {
+    char latin[2 * NX__PATH_MAX];
     size_t n = 0;
-    out[n++] = '"';
-    for (const unsigned char *at = (const unsigned char *)text; *at && n < NX__PATH_MAX; at++) {
-        if (*at == '"' || *at == '\\') out[n++] = '\\';
-        if (*at < 0x20 || *at >= 0x7f) {
-            static const char digits[] = "0123456789abcdef";
-            const char escape[6] = {'\\', 'u', '0', '0', digits[*at >> 4], digits[*at & 15]};
-            memcpy(out + n, escape, sizeof escape);
-            n += sizeof escape;
-        } else {
-            out[n++] = (char)*at;
-        }
+    nx_err err;
+    if (nx__utf8_valid(text, strlen(text)))
+        return nx__json_write(nx_value_bytes(nx_str(text)), out, room, &err);
+    for (; *text && n + 2 <= sizeof latin; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte >= 0x80) latin[n++] = (char)(0xc0 | byte >> 6);
+        latin[n++] = (char)(byte >= 0x80 ? 0x80 | (byte & 0x3f) : byte);
     }
-    out[n++] = '"';
-    return n;
+    return nx__json_write(nx_value_bytes(nx_slice(latin, n)), out, room, &err);
 }
 
 struct access {
@@ -131,10 +133,10 @@ static void audit_write(const struct access *a)
         "{\"time\":\"%s.%03ldZ\",\"process\":%d,\"permission\":\"%s\",\"granted\":%s,\"what\":",
         time, now.tv_nsec / 1000000, (int)a->pid, verb_of(a->kind, a->use),
         a->granted ? "true" : "false");
-    n += put_string(line + n, a->what);
+    n += put_string(line + n, sizeof line - n, a->what);
     memcpy(line + n, ",\"at\":", 6);
     n += 6;
-    n += put_string(line + n, a->place);
+    n += put_string(line + n, sizeof line - n, a->place);
     memcpy(line + n, "}\n", 2);
     n += 2;
     static bool said;

@@ -40,6 +40,7 @@ struct nx__process {
     pid_t pid;                   /* 0: it does not run */
     int broker;                  /* our end of the socket pair, -1 once closed */
     bool listened;               /* has listened on something since it was started */
+    bool kept;                   /* has a keeper: it asks for one before its own code runs */
     bool alive;                  /* its loop has turned since the service manager was told */
     nx_duration restart_at;      /* after a crash, 0: not */
     struct nx__profile *profile; /* what is sampled in it, NULL: nothing is */

@@ -68,16 +68,11 @@ nx_err nx__permission_sets_project(struct nx__permissions *permissions, const ch
 
 /* ---- Whose words they are */
 
-static const struct nx__rule *first_of(const struct nx__rules *rules)
-{
-    return atomic_load_explicit(&rules->first, memory_order_acquire);
-}
-
 /* A grant to write a file opens its directory to the kernel's eyes. */
 static const struct nx__rule *writer_of(const struct nx__permissions *p, const char *path)
 {
     const char *name = strrchr(path, '/');
-    for (const struct nx__rule *rule = first_of(&p->allow[NX__PERMIT_WRITE]); rule;
+    for (const struct nx__rule *rule = nx__rules_first(&p->allow[NX__PERMIT_WRITE]); rule;
          rule = rule->next) {
         struct stat st;
         const char *slash = strrchr(rule->text, '/');

@@ -298,11 +298,13 @@ struct handed {
 };
 
 /* A process of its own: what it reads lies in the program's memory and may be anything. */
-static void serve_keep(const struct nx__launcher *l, int listener)
+static void serve_keep(const struct nx__launcher *l, struct nx__peer peer, int listener)
 {
+    struct nx__process *process = &peer.generation->workers[peer.index];
     int closed[2];
     char none;
-    if (pipe2(closed, O_CLOEXEC) == 0) {
+    if (!process->kept && pipe2(closed, O_CLOEXEC) == 0) {
+        process->kept = true;
         pid_t pid = fork();
         if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
         (void)close(closed[1]);
@@ -320,8 +322,8 @@ static bool serve_handed(struct nx__launcher *l, struct nx__peer peer,
 {
     if (request->kind == NX__BROKER_FORK && handed->count == NX__BROKER_SENT_FDS)
         nx__helper_start(l, peer, request->text, handed->fds);
-    else if (request->kind == NX__BROKER_KEEP && handed->count == 1)
-        serve_keep(l, handed->fds[0]);
+    else if (request->kind == NX__BROKER_KEEP && handed->count == 1 && !peer.helper)
+        serve_keep(l, peer, handed->fds[0]);
     else if (request->kind == NX__BROKER_CRASHED && handed->count == 1 && l->dev && !peer.helper)
         nx__dev_crashed(l, handed->fds[0], request->wants);
     else if (request->kind == NX__BROKER_LIVE && handed->count == 1 && l->dev && !peer.helper)

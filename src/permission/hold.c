@@ -73,14 +73,9 @@ static const char *const base_reads[] = {
 static const char *const devices[] = {"/dev/null", "/dev/zero",   "/dev/full",
                                       "/dev/tty",  "/dev/random", "/dev/urandom"};
 
-static const struct nx__rule *first_of(const struct nx__rules *rules)
-{
-    return atomic_load_explicit(&rules->first, memory_order_acquire);
-}
-
 static bool grants_any(const struct nx__rules *rules)
 {
-    return rules->any || first_of(rules);
+    return rules->any || nx__rules_first(rules);
 }
 
 /* ---- Files */
@@ -89,7 +84,7 @@ static bool grants_any(const struct nx__rules *rules)
 static bool denied(const struct nx__rules *deny, const char *path)
 {
     if (deny->any) return true;
-    for (const struct nx__rule *rule = first_of(deny); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(deny); rule; rule = rule->next)
         if (nx__path_beneath(path, rule->text)) return true;
     return false;
 }
@@ -119,7 +114,7 @@ static void allow_files(const struct nx__landlock *l, const struct nx__permissio
 {
     const struct nx__rules *deny = &p->deny[kind];
     if (p->allow[kind].any && !deny->any) nx__landlock_allow(l, "/", files);
-    for (const struct nx__rule *rule = first_of(&p->allow[kind]); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(&p->allow[kind]); rule; rule = rule->next)
         if (!denied(deny, rule->text)) allow_entry(l, rule->text, files, exact);
 }
 
@@ -173,7 +168,7 @@ static void allow_base(const struct nx__landlock *l, const struct nx__hold_own *
 
 static bool names_abstract(const struct nx__rules *rules)
 {
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host == NX__HOST_UNIX && rule->text[0] == '@') return true;
     return false;
 }
@@ -184,7 +179,7 @@ static bool ports_are_named(const struct nx__permissions *p, enum nx__use use)
     const struct nx__rules *rules = &p->allow[NX__PERMIT_NET];
     if (p->deny[NX__PERMIT_NET].any & use) return true; /* none are */
     if (rules->any & use) return false;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host != NX__HOST_UNIX && (rule->use & use) && rule->port < 0) return false;
     return true;
 }
@@ -194,7 +189,7 @@ static void allow_ports(const struct nx__landlock *l, const struct nx__permissio
     const struct nx__rules *rules = &p->allow[NX__PERMIT_NET];
     unsigned denied = p->deny[NX__PERMIT_NET].any;
     bool names = false, listens = false;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next) {
         uint64_t ports = 0;
         unsigned use = rule->use & ~denied;
         if (rule->host == NX__HOST_UNIX || rule->port < 0) continue;
@@ -202,7 +197,7 @@ static void allow_ports(const struct nx__landlock *l, const struct nx__permissio
         if (use & NX__USE_CONNECT) ports |= NX__PORTS_CONNECT;
         nx__landlock_allow_port(l, (uint16_t)rule->port, ports);
     }
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next) {
         if (rule->host == NX__HOST_UNIX) continue;
         unsigned use = rule->use & ~denied;
         listens |= (use & NX__USE_LISTEN) != 0;
@@ -214,21 +209,21 @@ static void allow_ports(const struct nx__landlock *l, const struct nx__permissio
 
 static bool names_unix(const struct nx__rules *rules, unsigned use)
 {
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host == NX__HOST_UNIX && (rule->use & use)) return true;
     return false;
 }
 
 static bool names_addresses(const struct nx__rules *rules, unsigned use)
 {
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host == NX__HOST_ADDRESS && (rule->use & use)) return true;
     return false;
 }
 
 static bool names_hosts(const struct nx__rules *rules, unsigned use)
 {
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host != NX__HOST_UNIX && (rule->use & use)) return true;
     return false;
 }
@@ -290,7 +285,7 @@ static enum extent extent_of(const struct nx__permissions *p, enum nx__permit_ki
 {
     const struct nx__rules *allow = &p->allow[kind], *deny = &p->deny[kind];
     if (deny->any || !grants_any(allow)) return NONE;
-    return allow->any && !first_of(deny) ? ALL : SOME;
+    return allow->any && !nx__rules_first(deny) ? ALL : SOME;
 }
 
 /* What the program may call beside what every program may, of enum nx__calls. */

@@ -112,11 +112,6 @@ static uint8_t any_of(const struct nx__rules *rules)
     return atomic_load_explicit(&rules->any, memory_order_relaxed);
 }
 
-static const struct nx__rule *first_of(const struct nx__rules *rules)
-{
-    return atomic_load_explicit(&rules->first, memory_order_acquire);
-}
-
 /* Is it one of those below the name? `tail` begins with its dot. */
 static bool is_below(const char *name, const char *tail)
 {
@@ -148,7 +143,7 @@ static bool matches_endpoint(const struct nx__rules *rules, enum nx__use use,
                              const struct nx__endpoint *wanted, bool deny)
 {
     if (any_of(rules) & use) return true;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if ((rule->use & use) && matches_net(rule, wanted, deny)) return true;
     return false;
 }
@@ -167,7 +162,7 @@ static bool matches(const struct nx__rules *rules, enum nx__permit_kind kind,
                     const struct target *target, bool deny)
 {
     if (any_of(rules)) return true;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next) {
         /* What cannot be resolved could be what is denied. */
         if (!target->valid) return deny;
         bool match = is_tree(kind) ? nx__path_beneath(target->endpoint.text, rule->text)
@@ -200,7 +195,7 @@ enum nx__verdict nx__permissions_net_verdict(const struct nx__permissions *permi
                                              enum nx__use use, const char *what)
 {
     const struct nx__rules *deny = &permissions->deny[NX__PERMIT_NET];
-    bool denies = any_of(deny) || first_of(deny);
+    bool denies = any_of(deny) || nx__rules_first(deny);
     bool any = permissions->all || (any_of(&permissions->allow[NX__PERMIT_NET]) & use);
     if (any && !denies) return NX__GRANTED;
     struct nx__endpoint wanted;
@@ -216,7 +211,7 @@ enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissio
     if (kind == NX__PERMIT_NET)
         return nx__permissions_net_verdict(permissions, NX__USE_LISTEN, what);
     const struct nx__rules *deny = &permissions->deny[kind];
-    bool denies = any_of(deny) || first_of(deny);
+    bool denies = any_of(deny) || nx__rules_first(deny);
     if (permissions->all && !denies) return NX__GRANTED;
     if (any_of(&permissions->allow[kind]) && !denies && !is_file(kind)) return NX__GRANTED;
     struct target target;

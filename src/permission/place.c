@@ -16,7 +16,7 @@ enum { ALL_KINDS = NX__PLACE_READ | NX__PLACE_WRITE };
 
 static bool denies(const struct nx__permissions *p, int kind)
 {
-    return p->deny[kind].any || atomic_load_explicit(&p->deny[kind].first, memory_order_acquire);
+    return p->deny[kind].any || nx__rules_first(&p->deny[kind]);
 }
 
 bool nx__place_denies(unsigned kinds)

@@ -147,7 +147,7 @@ nx_err nx__permit_program_variable(const char *entry)
     const struct nx__permissions *p = nx__permissions_sealed();
     if (!p || p->all || p->allow[NX__PERMIT_RUN].any || strncmp(entry, "LD_", 3) != 0) return NX_OK;
     /* Without a grant there is no program that it would be for. */
-    if (!atomic_load_explicit(&p->allow[NX__PERMIT_RUN].first, memory_order_acquire)) return NX_OK;
+    if (!nx__rules_first(&p->allow[NX__PERMIT_RUN])) return NX_OK;
     return nx__error_set(
         NX_EPERM,
         "setting %.*s for a program is not allowed where programs are named; run with --allow-run",

@@ -29,8 +29,7 @@ static enum nx__verdict verdict_of_all(const struct nx__permissions *p,
 {
     const struct nx__rules *deny = &p->deny[key->kind], *allow = &p->allow[key->kind];
     if (deny->any & key->use) return NX__DENIED;
-    for (const struct nx__rule *rule = atomic_load_explicit(&deny->first, memory_order_acquire);
-         rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(deny); rule; rule = rule->next)
         if (rule->use & key->use) return NX__MISSING;
     return p->all || (allow->any & key->use) == key->use ? NX__GRANTED : NX__MISSING;
 }
