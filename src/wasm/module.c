@@ -70,7 +70,7 @@ nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
     nx_err err = engine_get(m, fd, options);
     if (err)
         (void)close(fd);
-    else if (nx__engine->module_open(m->engine, fd, &m->code, failure))
+    else if (nx__engine->code_open(m->engine, fd, &m->code, failure))
         err = nx__error_set(NX_EINVAL, "cannot load \"%.80s\": %.140s", m->name, failure->message);
     if (err) {
         nx_wasm_module_free(m);
@@ -101,7 +101,13 @@ nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
         NX_TRY(code_open(path, o.metered, true, &fd));
         err = nx__wasm_module_new(out, path, fd, &o, &failure);
     }
-    return err;
+    if (err || !nx__engine->code_is_component((*out)->code)) return err;
+    nx_wasm_module_free(*out);
+    *out = NULL;
+    return nx__error_set(
+        NX_ENOTSUP,
+        "cannot load \"%.120s\": it is a component, and C programs can't call those yet; nexus run runs one that is a program",
+        path);
 }
 
 void nx_wasm_module_free(nx_wasm_module *m)
@@ -112,7 +118,7 @@ void nx_wasm_module_free(nx_wasm_module *m)
         m->links = link->next;
         nx__wasm_link_free(link);
     }
-    if (m->code) nx__engine->module_free(m->code);
+    if (m->code) nx__engine->code_free(m->code);
     (void)pthread_mutex_destroy(&m->lock);
     free(m);
 }
@@ -120,7 +126,7 @@ void nx_wasm_module_free(nx_wasm_module *m)
 static const struct nx__engine_items *items(nx_wasm_module *m)
 {
     (void)pthread_mutex_lock(&m->lock);
-    if (!m->items) m->items = nx__engine->module_describe(m->code);
+    if (!m->items) m->items = nx__engine->code_describe(m->code);
     (void)pthread_mutex_unlock(&m->lock);
     return m->items;
 }
