@@ -21,7 +21,10 @@ DOCS = os.path.abspath(os.path.join(HERE, "../../docs"))
 EXAMPLES = os.path.abspath(os.path.join(HERE, "../../examples"))
 NEXUS = os.path.abspath(NEXUS)
 # What a program finds where it runs.
-FILES = {"config.json": json.dumps({"server": {"host": "localhost"}, "users": [{"name": "Ada", "age": 36}]}), "avatars/none": "",
+COMPUTE = """(module (func $fibonacci (export "fibonacci") (param $n i32) (result i32)
+  (if (result i32) (i32.lt_s (local.get $n) (i32.const 2)) (then (local.get $n))
+    (else (i32.add (call $fibonacci (i32.sub (local.get $n) (i32.const 1))) (call $fibonacci (i32.sub (local.get $n) (i32.const 2))))))))"""
+FILES = {"config.json": json.dumps({"server": {"host": "localhost"}, "users": [{"name": "Ada", "age": 36}]}), "avatars/none": "", "compute.wasm": COMPUTE,
          "public/index.html": "<p>hello", "dist/app.js": "", "reports/latest.pdf": "%PDF", "uploads/a.txt": "a", "me.png": "png",
          "page.html": "<p>chat", "index.html": "<p>hello", "prices.csv": "name,price\napple,3\n", "input.txt": "hello\n", "app.toml": '[server]\nport = 8080\n[[sites]]\nhost = "a"\n',
          "library.c": "int add(int a, int b) { return a + b; }\n", "api/data": "some\n"}
