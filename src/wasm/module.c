@@ -80,8 +80,7 @@ nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
     return NX_OK;
 }
 
-nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
-                         const nx_wasm_load_options *options)
+nx_err nx__wasm_load(nx_wasm_module **out, const char *path, const nx_wasm_load_options *options)
 {
     NX__OPTIONS(nx_wasm_load_options, o, options);
     struct nx__failure failure = {0};
@@ -101,7 +100,14 @@ nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
         NX_TRY(code_open(path, o.metered, true, &fd));
         err = nx__wasm_module_new(out, path, fd, &o, &failure);
     }
-    if (err || !nx__engine->code_is_component((*out)->code)) return err;
+    return err;
+}
+
+nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
+                         const nx_wasm_load_options *options)
+{
+    NX_TRY(nx__wasm_load(out, path, options));
+    if (!nx__engine->code_is_component((*out)->code)) return NX_OK;
     nx_wasm_module_free(*out);
     *out = NULL;
     return nx__error_set(

@@ -2,16 +2,38 @@
 use crate::failure::{Failure, Kind, fail, fail_text};
 use crate::{Code, Limits, State, wasi};
 use std::ffi::c_void;
-use std::ptr::null_mut;
+use std::future::Future;
 use std::sync::OnceLock;
 use tokio::runtime::Runtime;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2, p3};
+use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
         self.wasi.as_mut().expect("a component has a context").ctx()
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        let WasiCtxView { table, .. } = self.wasi.as_mut().expect("a component has a context").ctx();
+        WasiHttpCtxView { hooks: &mut self.requests, table, ctx: &mut self.http }
+    }
+}
+
+/// What guests would ask of other servers, which none of them may.
+pub struct Requests;
+type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
+impl WasiHttpHooks for Requests {
+    fn send_request(
+        &mut self,
+        _request: http::Request<WasiBody>,
+        _options: Option<RequestOptions>,
+        _done: Done,
+    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send> {
+        Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
 
@@ -31,6 +53,8 @@ fn link(engine: &Engine, component: &Component) -> wasmtime::Result<Command> {
     let mut linker = Linker::new(engine);
     p2::add_to_linker_async(&mut linker)?;
     p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
     let linked = linker.instantiate_pre(component)?;
     match p3::bindings::CommandPre::new(linked.clone()) {
         Ok(command) => Ok(Command::P3(command)),
@@ -78,7 +102,8 @@ pub unsafe extern "C" fn command_run(
         Err(error) => return fail_text(failure, Kind::Failed, &error),
     };
     let limits = unsafe { *limits };
-    let state = State { host, guest: null_mut(), limits, memory: 0, elements: 0, instances: INSTANCES_MOST, wasi: Some(wasi) };
+    let mut state = State::new(host, limits, Some(wasi));
+    state.instances = INSTANCES_MOST;
     let mut store = crate::limited(unsafe { &*engine }, state);
     if limits.metered
         && let Err(error) = store.set_fuel(limits.fuel)

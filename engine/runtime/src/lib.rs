@@ -5,12 +5,13 @@
 // a guest lives while guest code runs: the store is then reached through the innermost call's `Caller`.
 #![allow(clippy::missing_safety_doc)]
 use std::ffi::{CStr, c_char, c_void};
-use std::mem::MaybeUninit;
 use std::io::Read;
+use std::mem::MaybeUninit;
 use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr::null_mut;
 use wasmtime::component::Component;
 use wasmtime::*;
+use wasmtime_wasi_http::WasiHttpCtx;
 
 mod component;
 mod describe;
@@ -18,6 +19,7 @@ mod failure;
 #[path = "../../settings.rs"]
 mod settings;
 mod wasi;
+mod wit;
 
 use failure::{Failure, Kind, fail, fail_text};
 
@@ -45,7 +47,17 @@ pub struct State {
     elements: u64,
     instances: usize,
     wasi: Option<wasi::Context>,
+    http: WasiHttpCtx,
+    requests: component::Requests,
 }
+
+impl State {
+    fn new(host: *mut c_void, limits: Limits, wasi: Option<wasi::Context>) -> State {
+        let (http, requests) = (WasiHttpCtx::new(), component::Requests);
+        State { host, guest: null_mut(), limits, memory: 0, elements: 0, instances: 1, wasi, http, requests }
+    }
+}
+
 // A guest is used by one thread at a time, which is C's to see to.
 unsafe impl Send for State {}
 unsafe impl Sync for State {}
@@ -281,8 +293,7 @@ unsafe extern "C" fn guest_new(
         None => None,
     };
     let limits = unsafe { *limits };
-    let state = State { host, guest: null_mut(), limits, memory: 0, elements: 0, instances: 1, wasi };
-    let mut store = limited(linked.module().engine(), state);
+    let mut store = limited(linked.module().engine(), State::new(host, limits, wasi));
     if limits.metered {
         check!(store.set_fuel(limits.fuel), failure);
     }
@@ -511,6 +522,8 @@ pub struct Api {
     code_free: unsafe extern "C" fn(*mut Code),
     code_is_component: unsafe extern "C" fn(*const Code) -> bool,
     code_describe: unsafe extern "C" fn(*const Code) -> *mut describe::Description,
+    component_describe: unsafe extern "C" fn(*const Code, *mut usize) -> *mut c_char,
+    text_free: unsafe extern "C" fn(*mut c_char, usize),
     description_free: unsafe extern "C" fn(*mut describe::Description),
     linker_new: unsafe extern "C" fn(*const Engine) -> *mut Linker<State>,
     linker_free: unsafe extern "C" fn(*mut Linker<State>),
@@ -519,8 +532,7 @@ pub struct Api {
     linker_wasi: unsafe extern "C" fn(*mut Linker<State>, *mut Failure) -> u32,
     linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Code, *mut *mut InstancePre<State>, *mut Failure) -> u32,
     linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
-    command_run:
-        unsafe extern "C" fn(*const Engine, *const Code, *const Limits, *const wasi::Options, *mut c_void, *mut Failure) -> u32,
+    command_run: unsafe extern "C" fn(*const Engine, *const Code, *const Limits, *const wasi::Options, *mut c_void, *mut Failure) -> u32,
     guest_new: unsafe extern "C" fn(
         *const InstancePre<State>,
         *const Limits,
@@ -561,6 +573,8 @@ static API: Api = Api {
     code_free,
     code_is_component,
     code_describe: describe::code_describe,
+    component_describe: wit::component_describe,
+    text_free: wit::text_free,
     description_free: describe::description_free,
     linker_new,
     linker_free,
