@@ -38,7 +38,7 @@ if(NEXUS_SANITIZE)
 else()
     target_compile_definitions(nexus_flags INTERFACE
         $<$<CONFIG:Release>:_FORTIFY_SOURCE=2>)
-    target_link_options(nexus_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code -Wl,--gc-sections -pie)
+    target_link_options(nexus_flags INTERFACE -Wl,-z,relro,-z,now,-z,noexecstack,-z,separate-code,-z,pack-relative-relocs -Wl,--gc-sections -pie)
     # Nothing unwinds by tables: debuggers read those of -g, and everything else walks frame pointers.
     target_compile_options(nexus_flags INTERFACE -ffunction-sections -fdata-sections $<$<CONFIG:Release>:-fno-asynchronous-unwind-tables>)
     target_link_options(nexus_flags INTERFACE $<$<CONFIG:Release>:-fno-asynchronous-unwind-tables>)

@@ -26,6 +26,7 @@
 #include <nexus/log.h>
 #include <nexus/module.h>
 #include <nexus/net.h>
+#include <nexus/permission.h>
 #include <nexus/process.h>
 #include <nexus/proxy.h>
 #include <nexus/regex.h>

@@ -1,4 +1,4 @@
-/* Says where it runs: nexus run app.c */
+/* Says where it runs: nexus run app.c --allow-sys */
 #include <nexus.h>
 
 static const char *mib(uint64_t bytes)

@@ -9,8 +9,9 @@
 extern "C" {
 #endif
 
-/* None of these needs a grant or suspends: they read small files of the kernel's. What they return
- * is memory of the current scope. Text that can't be found out is "", a number 0. */
+/* None of these suspends: they read small files of the kernel's. What tells of the machine or its
+ * user takes --allow-sys. What they return is memory of the current scope. Text that can't be found
+ * out, or was not granted, is "", a number 0. */
 
 /* ---- The machine */
 
@@ -31,7 +32,10 @@ typedef struct nx_host {
     double load[3];     /* fibers play no part: processes that run or wait, over 1, 5, 15 minutes */
 } nx_host;
 
-/* Fills `*host`, whose `size` is set: nx_host host = {.size = sizeof host}. NX_ENOMEM. */
+/* Fills `*host`, whose `size` is set: nx_host host = {.size = sizeof host}. With as much as
+ * --allow-sys grants of hostname, os (release, system, version, title), cpus, memory, uptime and
+ * load; the kernel's name, the architecture and the page size come with any of them. NX_EPERM (none
+ * is granted), NX_ENOMEM. */
 NX_API NX_MUST_CHECK nx_err nx_host_get(nx_host *host);
 
 /* ---- The network */
@@ -51,7 +55,8 @@ typedef struct nx_interface {
     size_t address_count;
 } nx_interface;
 
-/* All there are, in the kernel's order. NX_ENOMEM, NX_EMFILE and others of the system. */
+/* All there are, in the kernel's order. NX_EPERM (--allow-sys=network), NX_ENOMEM, NX_EMFILE and
+ * others of the system. */
 NX_API NX_MUST_CHECK nx_err nx_host_interfaces(nx_interface **out, size_t *count);
 
 /* ---- The user */
@@ -65,7 +70,9 @@ typedef struct nx_user {
 
 /* The user that the process runs as, as /etc/passwd has it; one who is not there (he comes from a
  * directory service, say) is what USER, HOME and SHELL say. Libc's name service is not asked: it
- * blocks, and a program that is linked statically doesn't have it. NX_ENOMEM. */
+ * blocks, and a program that is linked statically doesn't have it. NX_EPERM (--allow-sys=user),
+ * NX_ENOMEM.
+ */
 NX_API NX_MUST_CHECK nx_err nx_user_get(nx_user *user);
 
 typedef enum nx_dir {

@@ -6,6 +6,7 @@
 #include "console/log.h"
 #include "loop/crash.h"
 #include "loop/loop.h"
+#include "loop/uring.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
 #include "permission/hold.h"
@@ -48,9 +49,14 @@ static nx_err descriptors_place(struct inherited *in, int *next)
 static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
 {
     char *cache = NULL;
-    bool asks = !l->run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    bool strict = l->run->strict;
+    bool asks = !strict && !l->run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    bool files;
+    if (nx__hold_filters(&l->run->permissions, &files)) nx__uring_seal(files);
     if (nx__cache_dir(&cache)) cache = NULL; /* where there is none, nothing is read from it */
-    struct nx__hold_own own = {.program = in->program, .cache = cache, .asks = asks};
+    nx__broker_asks = asks;
+    struct nx__hold_own own = {
+        .program = in->program, .cache = cache, .asks = asks, .strict = strict};
     nx_err err = nx__hold(&l->run->permissions, &own);
     free(cache);
     return err;

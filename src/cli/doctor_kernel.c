@@ -3,6 +3,7 @@
 
 #include "base/error.h"
 #include "loop/uring.h"
+#include "permission/hold.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
@@ -120,7 +121,8 @@ static void probe_landlock(struct nx__doctor *d)
 
 static void probe_seccomp(struct nx__doctor *d)
 {
-    static const char why[] = "filters can hold what a program may ask of the kernel";
+    static const char why[] =
+        "a filter holds programs to the system calls that their grants are for";
     const uint32_t notify = SECCOMP_RET_USER_NOTIF;
     int mode = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
     bool asks = syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &notify) == 0;
@@ -130,6 +132,25 @@ static void probe_seccomp(struct nx__doctor *d)
         nx__doctor_add(d, asks ? NX__HEALTH_OK : NX__HEALTH_NOTE, "seccomp", why, "%s%s",
                        asks ? "allowed, and can ask another process" : "can't ask another process",
                        mode == SECCOMP_MODE_FILTER ? "; one is on us already" : "");
+}
+
+/* What the two of them come to. */
+static void probe_grants(struct nx__doctor *d)
+{
+    static const char why[] =
+        "what the kernel holds, native code can't pass by; --permissions=strict insists on it";
+    enum { PORTS = 4, SIGNALS = 6 };
+    struct nx__hold_kernel kernel = nx__hold_kernel();
+    bool all = kernel.landlock >= SIGNALS && kernel.filter;
+    if (all)
+        nx__doctor_add(d, NX__HEALTH_OK, "grants", why,
+                       "held: files, programs, TCP ports, other sockets, signals, system calls");
+    else
+        nx__doctor_add(d, NX__HEALTH_NOTE, "grants", why, "held by the API alone:%s%s%s%s",
+                       kernel.landlock ? "" : " files, programs,",
+                       kernel.landlock >= PORTS ? "" : " TCP ports,",
+                       kernel.landlock >= SIGNALS ? "" : " signals to other processes",
+                       kernel.filter ? "" : ", other sockets, system calls");
 }
 
 /* In a child, since it changes the process. */
@@ -248,6 +269,7 @@ void nx__doctor_kernel(struct nx__doctor *d)
     probe_guard(d);
     probe_landlock(d);
     probe_seccomp(d);
+    probe_grants(d);
     probe_namespaces(d);
     probe_calls(d);
     probe_clock(d);

@@ -2,6 +2,7 @@
 #include "cli/flags.h"
 
 #include "cli/cli.h"
+#include "permission/facts.h"
 #include "permission/permission.h"
 
 enum { FLAGS_MOST = 96, NAME_SIZE = 64 };
@@ -15,6 +16,12 @@ const char *nx__compiler_words(size_t index, const char **summary)
     if (index >= sizeof words / sizeof *words) return NULL;
     *summary = words[index][1];
     return words[index][0];
+}
+
+const char *nx__fact_words(size_t index, const char **summary)
+{
+    *summary = NULL;
+    return nx__fact_name(index);
 }
 
 const struct nx__flag *nx__flag_find(const struct nx__flag *flags, const char *argument,

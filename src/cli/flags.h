@@ -53,25 +53,41 @@ struct nx__flag {
         .name = (flag), .summary = (text), .takes = NX__TAKES_EITHER, .offer = (offers),           \
         .list = true                                                                               \
     }
+#define NX__FLAG_FACTS(flag, text)                                                                 \
+    {                                                                                              \
+        .name = (flag), .summary = (text), .takes = NX__TAKES_EITHER, .offer = NX__OFFER_WORDS,    \
+        .words = nx__fact_words, .list = true                                                      \
+    }
 /* clang-format off */
 #define NX__FLAGS_PERMISSIONS                                                                      \
-    NX__FLAG_PERMISSION("--allow-net", "listen on addresses", NX__OFFER_NOTHING),                  \
+    NX__FLAG_PERMISSION("--allow-net", "listen and connect", NX__OFFER_NOTHING),                   \
+    NX__FLAG_PERMISSION("--allow-listen", "listen on addresses", NX__OFFER_NOTHING),               \
+    NX__FLAG_PERMISSION("--allow-connect", "connect to addresses", NX__OFFER_NOTHING),             \
     NX__FLAG_PERMISSION("--allow-read", "read files and folders", NX__OFFER_PATHS),                \
     NX__FLAG_PERMISSION("--allow-write", "write files and folders", NX__OFFER_PATHS),              \
     NX__FLAG_PERMISSION("--allow-env", "read environment variables", NX__OFFER_VARIABLES),         \
     NX__FLAG_PERMISSION("--allow-run", "start programs", NX__OFFER_PROGRAMS),                      \
     NX__FLAG_PERMISSION("--allow-ffi", "load native libraries", NX__OFFER_PATHS),                  \
+    NX__FLAG_FACTS("--allow-sys", "see facts about the host"),                                     \
+    NX__FLAG_PERMISSION("--allow-wasm", "load WebAssembly from elsewhere", NX__OFFER_PATHS),       \
     {.name = "--allow-all", .summary = "allow all of these"},                                      \
     NX__FLAG_PERMISSION("--deny-net", "never these addresses", NX__OFFER_NOTHING),                 \
+    NX__FLAG_PERMISSION("--deny-listen", "never listen there", NX__OFFER_NOTHING),                 \
+    NX__FLAG_PERMISSION("--deny-connect", "never connect there", NX__OFFER_NOTHING),               \
     NX__FLAG_PERMISSION("--deny-read", "never read these", NX__OFFER_PATHS),                       \
     NX__FLAG_PERMISSION("--deny-write", "never write these", NX__OFFER_PATHS),                     \
     NX__FLAG_PERMISSION("--deny-env", "never read these variables", NX__OFFER_VARIABLES),          \
     NX__FLAG_PERMISSION("--deny-run", "never start these programs", NX__OFFER_PROGRAMS),           \
-    NX__FLAG_PERMISSION("--deny-ffi", "never load these libraries", NX__OFFER_PATHS)
+    NX__FLAG_PERMISSION("--deny-ffi", "never load these libraries", NX__OFFER_PATHS),              \
+    NX__FLAG_FACTS("--deny-sys", "never see these facts"),                                         \
+    NX__FLAG_PERMISSION("--deny-wasm", "never load these modules", NX__OFFER_PATHS)
 /* clang-format on */
 
 /* The C compilers that `--compiler` knows by name. */
 nx__words nx__compiler_words;
+
+/* The facts about the host that --allow-sys knows. */
+nx__words nx__fact_words;
 
 /* The flags of `nexus run` and `nexus dev`, in options.c. */
 extern const struct nx__flag nx__run_flags[], nx__dev_flags[];

@@ -9,6 +9,7 @@
 #include "permission/listen.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 enum { BACKLOG = 8 };
+static const nx_duration FREED_WITHIN = NX_S(1);
 
 /* There is one. */
 static struct {
@@ -24,6 +26,7 @@ static struct {
     char address[NX__LISTEN_ADDRESS_MAX];
     int fd;          /* our end of the socket pair, -1 without a bridge */
     uint32_t asking; /* the last program that has asked to begin */
+    bool freed;      /* nobody listens any more */
 } inspect = {.fd = -1, .start = {.launcher = -1, .listener = -1}};
 
 /* ---- The flag */
@@ -152,6 +155,7 @@ void nx__inspect_serve(struct nx__launcher *l)
     while ((n = recv(inspect.fd, &packet, sizeof packet, MSG_DONTWAIT)) == (ssize_t)sizeof packet) {
         if (packet.kind == NX__INSPECT_GO) nx__serve_begin(l, packet.number);
         if (packet.kind == NX__INSPECT_TERMINATE) (void)kill(l->pid, SIGTERM);
+        inspect.freed |= packet.kind == NX__INSPECT_FREE;
     }
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
     (void)close(inspect.fd);
@@ -174,6 +178,21 @@ void nx__inspect_ended(uint32_t number, int code, bool more)
 void nx__inspect_stop(void)
 {
     tell((struct nx__inspect_packet){.kind = NX__INSPECT_STOP});
+}
+
+void nx__inspect_end(void)
+{
+    struct nx__inspect_packet packet;
+    const nx_duration until = nx__clock_monotonic() + FREED_WITHIN;
+    nx__inspect_stop();
+    while (inspect.fd >= 0 && !inspect.freed) {
+        struct pollfd fd = {.fd = inspect.fd, .events = POLLIN};
+        nx_duration left = until - nx__clock_monotonic();
+        if (left <= 0 || (poll(&fd, 1, (int)(left / NX_MS(1)) + 1) < 0 && errno != EINTR)) break;
+        ssize_t n = recv(inspect.fd, &packet, sizeof packet, MSG_DONTWAIT);
+        if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR)) break;
+        inspect.freed = n == (ssize_t)sizeof packet && packet.kind == NX__INSPECT_FREE;
+    }
 }
 
 /* ---- The app's process */

@@ -58,6 +58,10 @@ void nx__inspect_ended(uint32_t number, int code, bool more);
 /* The run ends: the debugger lets go of the program. */
 void nx__inspect_stop(void);
 
+/* The run has ended: when it returns nothing listens on the port any more, so that the next run
+ * can. */
+void nx__inspect_end(void);
+
 /* In the app's process, before its main: lets the debugger in and waits for it where that is
  * wanted. NX_EFAILED and others, recorded. */
 NX_MUST_CHECK nx_err nx__inspect_enter(const struct nx__launcher *launcher);
@@ -71,8 +75,9 @@ enum nx__inspect_kind {
     NX__INSPECT_ENDED,  /* it has ended with `code`; `more` when there will be another */
     NX__INSPECT_STOP,   /* so does the run */
     /* From it. */
-    NX__INSPECT_GO,       /* the program may begin */
-    NX__INSPECT_TERMINATE /* the user has asked his editor to end the run */
+    NX__INSPECT_GO,        /* the program may begin */
+    NX__INSPECT_TERMINATE, /* the user has asked his editor to end the run */
+    NX__INSPECT_FREE,      /* nothing listens on the port any more */
 };
 
 struct nx__inspect_packet {

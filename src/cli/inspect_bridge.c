@@ -181,6 +181,12 @@ static void turn(struct nx__bridge *b)
     gate_turn(b, nx__clock_monotonic());
 }
 
+static void port_free(const struct nx__bridge *b)
+{
+    (void)close(b->start->listener);
+    tell(b, NX__INSPECT_FREE);
+}
+
 /* Closes what belongs to the launcher. */
 static void descriptors_close(int a, int b)
 {
@@ -201,9 +207,10 @@ void nx__bridge_run(const struct nx__bridge_start *start)
     descriptors_close(start->launcher, start->listener);
     bool listening = true;
     while (!bridge.stopping || bridge.session.state != NX__SESSION_NONE) {
-        if (bridge.stopping && listening) (void)close(start->listener);
+        if (bridge.stopping && listening) port_free(&bridge);
         listening &= !bridge.stopping;
         turn(&bridge);
     }
+    if (listening) port_free(&bridge);
     _exit(0);
 }

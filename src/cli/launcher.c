@@ -18,6 +18,9 @@
  * timeout(1) send one to the launcher and to the app, and the launcher forwards its own. */
 static const nx_duration SAME_SIGNAL = NX_MS(200);
 
+/* Nothing has happened for so long that what is waiting keeps no memory for it. */
+static const nx_duration TRIM_AFTER = NX_MS(250);
+
 void nx__launcher_warn(const struct nx__compiled *compiled)
 {
     static bool said;
@@ -200,10 +203,47 @@ static void mend(struct nx__launcher *l, nx_duration now)
 }
 
 /* Milliseconds to the next thing to do by itself, -1 if there is none. */
+static int drop_clean_pages(struct dl_phdr_info *object, size_t size, void *page_size)
+{
+    (void)size;
+    uintptr_t mask = *(uintptr_t *)page_size - 1;
+    for (int i = 0; i < object->dlpi_phnum; i++) {
+        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
+        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
+        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~mask;
+        uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + mask) & ~mask;
+        (void)madvise((void *)start, end - start, MADV_DONTNEED);
+    }
+    return 0;
+}
+
+/* Most of what was touched, of code above all, is not needed for waiting. Clean pages of files come
+ * back from the page cache when they are. */
+static void memory_trim(void)
+{
+    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
+    (void)malloc_trim(0);
+    (void)dl_iterate_phdr(drop_clean_pages, &page_size);
+}
+
+/* Something was done: what it has touched is let go of if nothing follows. */
+static void trim_later(struct nx__launcher *l)
+{
+    l->trim_at = nx__clock_monotonic() + TRIM_AFTER;
+}
+
+static bool trim_turn(struct nx__launcher *l)
+{
+    if (!l->trim_at || l->trim_at > nx__clock_monotonic()) return false;
+    l->trim_at = 0;
+    memory_trim();
+    return true;
+}
+
 static int next_timeout(struct nx__launcher *l)
 {
     nx_duration next = NX_FOREVER;
-    const nx_duration due[] = {l->watcher.changed_at, l->sweep_at,
+    const nx_duration due[] = {l->watcher.changed_at, l->sweep_at, l->trim_at,
                                l->next.number ? l->next_until : 0};
     for (size_t i = 0; i < sizeof due / sizeof *due; i++)
         if (due[i] && due[i] < next) next = due[i];
@@ -256,7 +296,9 @@ static void turn(struct nx__launcher *l)
     size_t helpers = nx__helpers_poll(l, fds + OWN + processes), count = OWN + processes + helpers;
     count += nx__standin_poll(l, fds + count); /* either: the program runs or it does not */
     count += nx__held_poll(l, fds + count);
-    if (poll(fds, count, next_timeout(l)) < 0) return;
+    int woken = poll(fds, count, next_timeout(l));
+    if (woken < 0 || (woken == 0 && trim_turn(l))) return;
+    trim_later(l);
     if (fds[4].revents || fds[5].revents) nx__dev_relay(l);
     for (size_t i = 0; i < processes; i++)
         if (fds[OWN + i].revents) nx__serve(l, peers[i]);
@@ -277,29 +319,6 @@ static void turn(struct nx__launcher *l)
         recompile(l);
     else
         mend(l, now);
-}
-
-static int drop_clean_pages(struct dl_phdr_info *object, size_t size, void *page_size)
-{
-    (void)size;
-    uintptr_t mask = *(uintptr_t *)page_size - 1;
-    for (int i = 0; i < object->dlpi_phnum; i++) {
-        const ElfW(Phdr) *segment = &object->dlpi_phdr[i];
-        if (segment->p_type != PT_LOAD || (segment->p_flags & PF_W)) continue;
-        uintptr_t start = (object->dlpi_addr + segment->p_vaddr) & ~mask;
-        uintptr_t end = (object->dlpi_addr + segment->p_vaddr + segment->p_memsz + mask) & ~mask;
-        (void)madvise((void *)start, end - start, MADV_DONTNEED);
-    }
-    return 0;
-}
-
-/* Most of what the start has touched, of code above all, is not needed for waiting. Clean pages of
- * files come back from the page cache when they are. */
-static void memory_trim(void)
-{
-    uintptr_t page_size = (uintptr_t)sysconf(_SC_PAGESIZE);
-    (void)malloc_trim(0);
-    (void)dl_iterate_phdr(drop_clean_pages, &page_size);
 }
 
 /* Errors have been said. */
@@ -359,8 +378,9 @@ int nx__launch(struct nx__run *run)
     if (err) return nx__cli_fail(err);
     err = resumed ? resume(l) : begin(l);
     if (err) return (int)err;
-    memory_trim();
+    trim_later(l);
     while (!l->done) turn(l);
+    nx__inspect_end();
     nx__helpers_end(l);
     nx__held_sweep(l, true);
     nx__generations_profile(l);

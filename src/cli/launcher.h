@@ -147,6 +147,7 @@ struct nx__launcher {
     struct nx__held held[NX__HELD_MAX];
     size_t held_count;
     nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */
+    nx_duration trim_at;  /* when memory that waiting does not need is let go of, 0: it has been */
     struct nx__watcher watcher;
     struct nx__compdb compdb;                       /* sources that editors are to be told of */
     struct nx__imported imported[NX__IMPORTED_MAX]; /* by the program that runs, with --watch */

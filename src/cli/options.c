@@ -2,6 +2,7 @@
 #include "cli/options.h"
 
 #include "cli/cli.h"
+#include "cli/permission_sets.h"
 #include "cli/wasm_policy.h"
 #include "env/values.h"
 #include "loop/profile.h"
@@ -63,6 +64,9 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--inspect-wait", .summary = "and wait for it", .takes = NX__TAKES_EITHER}, \
     {.name = "--no-warnings", .summary = "keep the compiler's warnings to itself"}, \
     NX__FLAGS_PERMISSIONS, \
+    {.name = "--permissions", \
+     .summary = "a set of grants in nexus.toml, none, or strict", \
+     .takes = NX__TAKES_VALUE}, \
     {.name = "--env-file", \
      .summary = "set variables that a file has", \
      .takes = NX__TAKES_VALUE, \
@@ -277,6 +281,7 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         if (!run->profile) run->profile = "";
         return NX_OK;
     }
+    if (is_flag(argument, "--permissions", &value)) return nx__permission_sets_flag(run, value);
     if (is_flag(argument, "--dir", &value)) return wasm_flag_parse(run, "--dir", value);
     if (is_flag(argument, "--dir-ro", &value)) return wasm_flag_parse(run, "--dir-ro", value);
     if (is_flag(argument, "--env", &value)) return wasm_flag_parse(run, "--env", value);

@@ -7,7 +7,7 @@
 #include <nexus/runtime.h>
 #include <nexus/wasm.h>
 
-enum { NX__ENV_FILES_MOST = 16, NX__DIRS_MOST = 32, NX__ENV_MOST = 256 };
+enum { NX__ENV_FILES_MOST = 16, NX__DIRS_MOST = 32, NX__ENV_MOST = 256, NX__SETS_MOST = 8 };
 
 struct nx__run {
     const char *file;        /* found by what was given; also the app's argv[0] */
@@ -29,11 +29,15 @@ struct nx__run {
     nx_wasm_policy wasm;   /* its limits, as far as they were given */
     const char *wasm_flag; /* a flag of WebAssembly alone; NULL: none was given */
     bool watch, release, refresh, no_prompt, no_warnings, help;
+    bool strict; /* --permissions=strict: not without the kernel */
     struct nx__inspect_options inspect;
     bool dev; /* nexus dev, which has the next three */
     bool open, no_log, reload;
     nx_limits limits;
-    struct nx__permissions permissions;
+    const char *sets[NX__SETS_MOST]; /* --permissions, of nexus.toml */
+    size_t sets_count;
+    bool no_sets;                       /* --permissions=none */
+    struct nx__permissions permissions; /* of the flags, and then of the sets too */
 };
 
 /* The program that a word on the command line means: a file, one without its ".c", or the main of

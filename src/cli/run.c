@@ -1,6 +1,8 @@
 /* nexus run */
 #include "cli/cli.h"
 #include "cli/launcher.h"
+#include "cli/permission_sets.h"
+#include "cli/strict.h"
 #include "console/log.h"
 #include "env/env.h"
 #include "module/module.h"
@@ -49,6 +51,8 @@ int nx__run_with(struct nx__run *options, const struct nx__command *command, int
     if (!err) err = wasm_limits(options);
     if (!err && nx_limits_set_with(&options->limits))
         err = nx__error_set(NX_EUSAGE, "%s", nx__error_last()->message);
+    if (!err) err = nx__permission_sets_read(options);
+    if (!err) err = nx__strict_check(options);
     if (!err) err = nx__env_files(options->env_files, options->env_files_count);
     if (err) return nx__cli_fail(err);
     const char *cc = getenv("CC");
@@ -87,14 +91,18 @@ const struct nx__command nx__command_run = {
         "  --inspect[=[HOST:]PORT]  let an editor's debugger connect (127.0.0.1:4711); --inspect-wait also waits for it before main\n"
         "  --no-warnings            keep the compiler's warnings to itself\n"
         "\n"
-        "  --allow-net[=LIST]       listen: HOST, HOST:PORT, :PORT, unix:/PATH, separated by commas; without a list, anywhere\n"
+        "  --allow-net[=LIST]       listen and connect: HOST, *.NAME, NETWORK/BITS, each with :PORT, or :PORT, unix:/PATH\n"
+        "  --allow-listen[=LIST]    listen alone; --allow-connect[=LIST] connects alone\n"
         "  --allow-read[=PATHS]     read files and what is below directories\n"
         "  --allow-write[=PATHS]    write them\n"
         "  --allow-env[=NAMES]      read environment variables\n"
         "  --allow-run[=PROGRAMS]   start programs\n"
         "  --allow-ffi[=PATHS]      load native libraries\n"
+        "  --allow-sys[=FACTS]      see facts about the host: hostname, os, cpus, memory, uptime, load, network, user\n"
+        "  --allow-wasm[=PATHS]     load WebAssembly from outside the project\n"
         "  --allow-all              all of these\n"
         "  --deny-net[=LIST] ...    the same with deny: it wins over every allow\n"
+        "  --permissions=NAME       as [permissions.NAME] in nexus.toml grants; none: not as it does; strict: if the kernel holds all\n"
         "  --env-file=FILE          set the variables of a .env file that are not set already; --allow-env grants them\n"
         "  --dir HOST[::GUEST]      let WebAssembly have a directory, by its own name or GUEST\n"
         "  --dir-ro HOST[::GUEST]   the same, to read\n"

@@ -51,10 +51,11 @@ void nx__serve_begin(struct nx__launcher *l, uint32_t number)
 static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *address,
                       bool connecting)
 {
+    enum nx__use use = connecting ? NX__USE_CONNECT : NX__USE_LISTEN;
     bool possible =
         !l->asking && !l->stop_signal && peer.generation == &l->current && !l->run->no_prompt &&
         strlen(address) < sizeof l->question &&
-        nx__permissions_verdict(&l->run->permissions, NX__PERMIT_NET, address) == NX__MISSING &&
+        nx__permissions_net_verdict(&l->run->permissions, use, address) == NX__MISSING &&
         isatty(STDIN_FILENO) && isatty(STDERR_FILENO) && tcgetpgrp(STDIN_FILENO) == getpgrp();
     if (!possible) {
         nx__serve_answer(peer, NX_EPERM, 0, NULL, 0);
@@ -169,6 +170,7 @@ static nx_err import(struct nx__launcher *l, const char *file, const char *name,
     if (nx__is_wasm(path) || (extension && strcmp(extension, ".c") == 0)) {
         /* What was compiled elsewhere is native code, whatever it was made of. */
         err = nx__is_artifact(path) ? nx__permit(NX__PERMIT_FFI, path) : NX_OK;
+        if (!err && nx__is_wasm(path)) err = nx__permit(NX__PERMIT_WASM, path);
         imported_note(l, name, path);
         if (!err) err = import_compile(l, path, metered, &compiled);
         if (!err)

@@ -74,6 +74,15 @@ static int64_t sync_directory(const struct nx__parent *parent)
     return result == -EINVAL ? 0 : result; /* some file systems know nothing of it */
 }
 
+/* What the umask has taken away. Where it has taken nothing there is nothing to change, which a
+ * program whose modes are held may not. */
+static int64_t mode_keep(int fd, mode_t mode)
+{
+    struct stat st;
+    if (fstat(fd, &st) != 0) return -errno;
+    return (st.st_mode & 0777) == mode || fchmod(fd, mode) == 0 ? 0 : -errno;
+}
+
 static int64_t replace(const struct nx__parent *parent, nx__fs_source next, void *from)
 {
     char aside[ASIDE_MOST];
@@ -87,11 +96,11 @@ static int64_t replace(const struct nx__parent *parent, nx__fs_source next, void
     int64_t mode = old_mode(parent);
     if (mode < 0 && mode != -ENOENT) return mode;
     struct open_how how = {.flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-                           .mode = mode < 0 ? 0666 : 0600};
+                           .mode = mode < 0 ? 0666 : (uint64_t)mode & 0777};
     int64_t fd = nx__file_open(parent->at, aside, &how);
     if (fd < 0) return fd;
     int64_t result = write_pieces((int)fd, next, from);
-    if (result == 0 && mode >= 0 && fchmod((int)fd, (mode_t)mode) != 0) result = -errno;
+    if (result == 0 && mode >= 0) result = mode_keep((int)fd, (mode_t)mode);
     (void)close((int)fd);
     if (result == 0) result = nx__file_rename(parent->at, aside, parent->at, parent->name, 0);
     /* At once: the fiber may be cancelled, and then nothing else may wait. */

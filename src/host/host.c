@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/cpus.h"
 #include "base/error.h"
+#include "permission/facts.h"
 #include <inttypes.h>
 #include <nexus/env.h>
 #include <stdio.h>
@@ -75,7 +76,6 @@ static nx_err system_get(nx_host *host)
     char text[TEXT_MOST];
     nx_env_variable *lines;
     size_t count;
-    host->system = host->version = host->title = "";
     if (!nx__text_read("/etc", "os-release", text, sizeof text) &&
         !nx__text_read("/usr/lib", "os-release", text, sizeof text))
         return NX_OK;
@@ -89,22 +89,35 @@ static nx_err system_get(nx_host *host)
     return NX_OK;
 }
 
+/* What every program knows from how it was built, too. */
+static nx_err names_get(nx_host *host)
+{
+    struct utsname names;
+    if (uname(&names) != 0) memset(&names, 0, sizeof names);
+    bool name = nx__fact_granted(NX__FACT_HOSTNAME), os = nx__fact_granted(NX__FACT_OS);
+    host->name = nx_copy(nx_str(name ? names.nodename : ""));
+    host->kernel = nx_copy(nx_str(names.sysname));
+    host->release = nx_copy(nx_str(os ? names.release : ""));
+    host->architecture = nx_copy(nx_str(names.machine));
+    host->page_size = (size_t)sysconf(_SC_PAGESIZE);
+    host->system = host->version = host->title = "";
+    if (!host->name || !host->kernel || !host->release || !host->architecture) return NX_ENOMEM;
+    return os ? system_get(host) : NX_OK;
+}
+
 nx_err nx_host_get(nx_host *out)
 {
     nx_host host = {0};
-    struct utsname names;
-    if (uname(&names) != 0) memset(&names, 0, sizeof names);
-    host.name = nx_copy(nx_str(names.nodename));
-    host.kernel = nx_copy(nx_str(names.sysname));
-    host.release = nx_copy(nx_str(names.release));
-    host.architecture = nx_copy(nx_str(names.machine));
-    if (!host.name || !host.kernel || !host.release || !host.architecture) return NX_ENOMEM;
-    NX_TRY(system_get(&host));
-    memory_get(&host);
-    host.cpus = nx__cpus();
-    host.page_size = (size_t)sysconf(_SC_PAGESIZE);
-    host.uptime = nx__clock(CLOCK_BOOTTIME);
-    if (getloadavg(host.load, 3) != 3) memset(host.load, 0, sizeof host.load);
+    bool cpus = nx__fact_granted(NX__FACT_CPUS), memory = nx__fact_granted(NX__FACT_MEMORY),
+         uptime = nx__fact_granted(NX__FACT_UPTIME), load = nx__fact_granted(NX__FACT_LOAD);
+    if (!cpus && !memory && !uptime && !load && !nx__fact_granted(NX__FACT_HOSTNAME) &&
+        !nx__fact_granted(NX__FACT_OS))
+        return nx__facts_refuse();
+    NX_TRY(names_get(&host));
+    if (memory) memory_get(&host);
+    if (cpus) host.cpus = nx__cpus();
+    if (uptime) host.uptime = nx__clock(CLOCK_BOOTTIME);
+    if (!load || getloadavg(host.load, 3) != 3) memset(host.load, 0, sizeof host.load);
     NX__HOST_GIVE(out, host);
     return NX_OK;
 }

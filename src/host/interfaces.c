@@ -2,6 +2,8 @@
 #include "host/host.h"
 
 #include "base/error.h"
+#include "permission/facts.h"
+#include "permission/permission.h"
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -31,9 +33,11 @@ static nx_interface *interface_of(nx_interface *all, size_t *count, const char *
     return own;
 }
 
-static nx_err mac_add(nx_interface *own, const struct sockaddr_ll *link)
+static nx_err link_add(nx_interface *own, const struct sockaddr_ll *link)
 {
     const unsigned char *a = link->sll_addr;
+    own->index = (unsigned)link->sll_ifindex; /* by its name only sockets tell, which the program
+                                                 may not have */
     if (link->sll_halen != 6 || own->loopback) return NX_OK;
     own->mac = nx_format("%02x:%02x:%02x:%02x:%02x:%02x", a[0], a[1], a[2], a[3], a[4], a[5]);
     return own->mac ? NX_OK : NX_ENOMEM;
@@ -74,7 +78,7 @@ static nx_err entry_add(nx_interface *all, size_t *count, const struct ifaddrs *
     own->loopback = (entry->ifa_flags & IFF_LOOPBACK) != 0;
     if (!entry->ifa_addr) return NX_OK;
     switch (entry->ifa_addr->sa_family) {
-    case AF_PACKET: return mac_add(own, (const struct sockaddr_ll *)(const void *)entry->ifa_addr);
+    case AF_PACKET: return link_add(own, (const struct sockaddr_ll *)(const void *)entry->ifa_addr);
     case AF_INET:
     case AF_INET6: return address_add(own, entry);
     default: return NX_OK;
@@ -87,6 +91,7 @@ nx_err nx_host_interfaces(nx_interface **out, size_t *count)
     size_t most = 0;
     *out = NULL;
     *count = 0;
+    NX_TRY(nx__permit(NX__PERMIT_SYS, NX__FACT_NETWORK));
     if (getifaddrs(&entries) != 0)
         return nx__error_system(errno, "cannot list the network's interfaces");
     for (const struct ifaddrs *e = entries; e; e = e->ifa_next) most++;

@@ -2,6 +2,8 @@
 #include "host/host.h"
 
 #include "base/error.h"
+#include "permission/facts.h"
+#include "permission/permission.h"
 #include <errno.h>
 #include <nexus/env.h>
 #include <stdio.h>
@@ -64,6 +66,7 @@ static void fall_back(const char **text, const char *variable)
 nx_err nx_user_get(nx_user *out)
 {
     nx_user user = {.uid = geteuid(), .gid = getegid()};
+    NX_TRY(nx__permit(NX__PERMIT_SYS, NX__FACT_USER));
     NX_TRY(passwd_read(&user));
     fall_back(&user.name, "USER");
     fall_back(&user.home, "HOME");

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <liburing.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 
 /* Memcheck does not see what the ring writes, so under it the pool serves. */
@@ -29,6 +30,15 @@ struct ring {
 static NX__THREAD_LOCAL struct ring *ring;
 static NX__THREAD_LOCAL bool tried;
 
+/* The one of nx__uring_seal, until a loop takes it. */
+static struct ring *_Atomic sealed;
+
+static void ring_close(struct ring *r)
+{
+    io_uring_queue_exit(&r->ring);
+    free(r);
+}
+
 static void reap(struct nx__watch *watch, uint32_t events)
 {
     (void)events;
@@ -42,11 +52,12 @@ static void reap(struct nx__watch *watch, uint32_t events)
     }
 }
 
-static bool supported(struct io_uring *uring)
-{
-    static const int needed[] = {IORING_OP_OPENAT2,  IORING_OP_STATX,  IORING_OP_READV,
+static const uint8_t needed[] = {IORING_OP_OPENAT2,  IORING_OP_STATX,  IORING_OP_READV,
                                  IORING_OP_WRITEV,   IORING_OP_FSYNC,  IORING_OP_RENAMEAT,
                                  IORING_OP_UNLINKAT, IORING_OP_MKDIRAT};
+
+static bool supported(struct io_uring *uring)
+{
     struct io_uring_probe *probe = io_uring_get_probe_ring(uring);
     bool all = probe != NULL;
     for (size_t i = 0; all && i < sizeof needed / sizeof *needed; i++)
@@ -55,20 +66,55 @@ static bool supported(struct io_uring *uring)
     return all;
 }
 
-static struct ring *ring_new(struct nx_loop *loop)
+static struct ring *ring_open(unsigned flags)
 {
     struct ring *r = calloc(1, sizeof *r);
     if (!r) return NULL;
-    if (io_uring_queue_init(RING_ENTRIES, &r->ring, 0) != 0) {
+    if (io_uring_queue_init(RING_ENTRIES, &r->ring, flags) != 0) {
         free(r);
         return NULL;
     }
-    r->loop = loop;
     r->watch.ready = reap;
-    if (!supported(&r->ring) ||
-        nx__poller_add(&loop->poller, &r->watch, r->ring.ring_fd, NX__READABLE)) {
-        io_uring_queue_exit(&r->ring);
-        free(r);
+    if (supported(&r->ring)) return r;
+    ring_close(r);
+    return NULL;
+}
+
+static bool restrict_to_files(struct io_uring *uring)
+{
+    enum { COUNT = sizeof needed / sizeof *needed };
+    static const uint8_t beside[] = {IORING_OP_ASYNC_CANCEL, IORING_OP_NOP};
+    struct io_uring_restriction allowed[COUNT + sizeof beside] = {0};
+    for (size_t i = 0; i < COUNT + sizeof beside; i++) {
+        allowed[i].opcode = IORING_RESTRICTION_SQE_OP;
+        allowed[i].sqe_op = i < COUNT ? needed[i] : beside[i - COUNT];
+    }
+    return io_uring_register_restrictions(uring, allowed, COUNT + sizeof beside) == 0 &&
+           io_uring_enable_rings(uring) == 0;
+}
+
+void nx__uring_seal(bool files)
+{
+    if (files && !nx__uring_refused && VISIBLE()) sealed = ring_open(IORING_SETUP_R_DISABLED);
+    nx__uring_refused = true;
+    if (!sealed || restrict_to_files(&sealed->ring)) return;
+    ring_close(sealed);
+    sealed = NULL;
+}
+
+static struct ring *ring_take(void)
+{
+    struct ring *r = atomic_exchange(&sealed, NULL);
+    return r || nx__uring_refused || !VISIBLE() ? r : ring_open(0);
+}
+
+static struct ring *ring_new(struct nx_loop *loop)
+{
+    struct ring *r = ring_take();
+    if (!r) return NULL;
+    r->loop = loop;
+    if (nx__poller_add(&loop->poller, &r->watch, r->ring.ring_fd, NX__READABLE)) {
+        ring_close(r);
         return NULL;
     }
     loop->own_watches++;
@@ -89,7 +135,7 @@ bool nx__uring_ready(struct nx_loop *loop)
 {
     if (nx__likely(tried)) return ring != NULL;
     tried = true;
-    if (!nx__uring_refused && VISIBLE()) ring = ring_new(loop);
+    ring = ring_new(loop);
     return ring != NULL;
 }
 
@@ -160,7 +206,6 @@ void nx__uring_free(struct nx_loop *loop)
     if (!ring || ring->loop != loop) return;
     nx__poller_remove(&loop->poller, &ring->watch);
     loop->own_watches--;
-    io_uring_queue_exit(&ring->ring);
-    free(ring);
+    ring_close(ring);
     ring = NULL;
 }

@@ -38,6 +38,11 @@ struct nx__file {
  * refuses it. */
 bool nx__uring_ready(struct nx_loop *loop);
 
+/* Before the process gives up making rings: with `files`, makes the one that the first loop that
+ * asks gets, which does what files need and nothing else, whoever uses it. No loop gets another.
+ * One thread. */
+void nx__uring_seal(bool files);
+
 /* Hands the operation to the ring; false when it is full. One system call. */
 bool nx__uring_submit(struct nx__file *file);
 

@@ -51,7 +51,8 @@ static bool seal(const struct nx__tool_run *run)
     nx__landlock_allow(&landlock, "/dev/null", NX__FILES_READ | NX__FILES_WRITE);
     for (const char **path = run->readable; *path; path++)
         nx__landlock_allow(&landlock, *path, NX__FILES_READ | NX__FILES_EXECUTE);
-    nx__landlock_allow(&landlock, run->staging, NX__FILES_ALL);
+    nx__landlock_allow(&landlock, run->staging,
+                       NX__FILES_READ | NX__FILES_WRITE | NX__FILES_EXECUTE);
     return nx__landlock_hold(&landlock);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+bool nx__broker_asks;
 static int launcher = -1;
 static uint32_t worker;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* one question at a time */

@@ -22,6 +22,9 @@ uint32_t nx__broker_worker_index(void);
 /* The app's end, -1 in a program without a launcher. */
 int nx__broker_fd(void);
 
+/* Whether the launcher asks the user about the network. Set before any thread is started. */
+extern bool nx__broker_asks;
+
 /* Where to listen. */
 struct nx__listen_options {
     const char *host; /* as for nx__listen; may be "unix:/path" */

@@ -24,16 +24,19 @@ static nx_err ask(void *arg)
     return NX_OK;
 }
 
+static const struct nx__permission_key connecting = {.kind = NX__PERMIT_NET,
+                                                     .use = NX__USE_CONNECT};
+
 nx_err nx__permit_connect(const char *peer)
 {
     struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
-    enum nx__verdict verdict = nx__permissions_verdict(permissions, NX__PERMIT_NET, peer);
+    enum nx__verdict verdict = nx__permissions_net_verdict(permissions, NX__USE_CONNECT, peer);
     if (verdict == NX__GRANTED) return NX_OK;
     if (verdict == NX__MISSING && nx__broker_fd() >= 0) {
         struct question q = {.peer = peer};
         NX_TRY(nx_blocking(ask, &q)); /* others go on while the user thinks */
-        if (q.granted) return nx__permissions_grant(permissions, NX__PERMIT_NET, peer);
+        if (q.granted) return nx__permissions_add(permissions, &connecting, peer, strlen(peer));
     }
     return nx__permit_refuse_doing("connecting to", NX__PERMIT_NET, peer, verdict);
 }
@@ -65,7 +68,7 @@ static enum nx__verdict address_verdict(const struct nx__permissions *permission
 {
     struct nx__endpoint endpoint;
     if (!endpoint_of(address, &endpoint)) return NX__MISSING;
-    return nx__permissions_endpoint_verdict(permissions, &endpoint);
+    return nx__permissions_endpoint_verdict(permissions, NX__USE_CONNECT, &endpoint);
 }
 
 nx_err nx__permit_send(const struct sockaddr *address)
@@ -94,7 +97,8 @@ nx_err nx__permit_host(const char *doing, const char *host)
     struct nx__endpoint endpoint;
     NX_TRY(nx__endpoint_parse(host, strlen(host), &endpoint));
     endpoint.port = NX__PORT_SOME;
-    enum nx__verdict verdict = nx__permissions_endpoint_verdict(permissions, &endpoint);
+    enum nx__verdict verdict =
+        nx__permissions_endpoint_verdict(permissions, NX__USE_ANY, &endpoint);
     if (verdict == NX__GRANTED) return NX_OK;
     return nx__permit_refuse_doing(doing, NX__PERMIT_NET, host, verdict);
 }
@@ -105,7 +109,7 @@ bool nx__permit_is_limited(void)
     if (!p) return false;
     const struct nx__rules *deny = &p->deny[NX__PERMIT_NET];
     bool denies = deny->any || atomic_load_explicit(&deny->first, memory_order_acquire);
-    return denies || !(p->all || p->allow[NX__PERMIT_NET].any);
+    return denies || !(p->all || (p->allow[NX__PERMIT_NET].any & NX__USE_CONNECT));
 }
 
 bool nx__permit_denies(const struct sockaddr *address)

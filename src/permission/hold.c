@@ -1,9 +1,11 @@
-/* From grants to what Landlock refuses. */
+/* From grants to what the kernel refuses. */
 #include "permission/hold.h"
 
+#include "base/compiler.h"
 #include "base/error.h"
 #include "permission/landlock.h"
 #include "permission/rules.h"
+#include "permission/seccomp.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -92,14 +94,15 @@ static bool denied(const struct nx__rules *deny, const char *path)
 
 /* A file may be there later, or be put in the place of the one that is there now (a certificate, a
  * configuration), and Landlock knows files and not names: its directory is what can be allowed. No
- * other above it, or one that is mistyped would open all. */
-static void allow_entry(const struct nx__landlock *l, const char *path, uint64_t files)
+ * other above it, or one that is mistyped would open all. `exact`: the file that is there, alone.
+ */
+static void allow_entry(const struct nx__landlock *l, const char *path, uint64_t files, bool exact)
 {
     char directory[NX__PATH_MAX];
     const char *name = strrchr(path, '/');
     size_t len = (size_t)(name - path);
-    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
+    int fd = open(path, O_PATH | O_CLOEXEC | (exact ? 0 : O_DIRECTORY));
+    if (fd < 0 && !exact) {
         memcpy(directory, path, len);
         memcpy(directory + len, len ? "" : "/", len ? 1 : 2);
         fd = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -110,12 +113,12 @@ static void allow_entry(const struct nx__landlock *l, const char *path, uint64_t
 }
 
 static void allow_files(const struct nx__landlock *l, const struct nx__permissions *p,
-                        enum nx__permit_kind kind, uint64_t files)
+                        enum nx__permit_kind kind, uint64_t files, bool exact)
 {
     const struct nx__rules *deny = &p->deny[kind];
     if (p->allow[kind].any && !deny->any) nx__landlock_allow(l, "/", files);
     for (const struct nx__rule *rule = first_of(&p->allow[kind]); rule; rule = rule->next)
-        if (!denied(deny, rule->text)) allow_entry(l, rule->text, files);
+        if (!denied(deny, rule->text)) allow_entry(l, rule->text, files, exact);
 }
 
 /* Of this program itself: its libraries lie beside it. */
@@ -173,42 +176,116 @@ static bool names_abstract(const struct nx__rules *rules)
     return false;
 }
 
-/* Landlock knows TCP ports, and not hosts. */
-static bool ports_are_named(const struct nx__rules *rules)
+/* Landlock knows TCP ports, and not hosts: may it be held to those that are named for this use? */
+static bool ports_are_named(const struct nx__rules *rules, enum nx__use use)
 {
+    if (rules->any & use) return false;
     for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
-        if (rule->host != NX__HOST_UNIX && rule->port < 0) return false;
+        if (rule->host != NX__HOST_UNIX && (rule->use & use) && rule->port < 0) return false;
     return true;
 }
 
 static void allow_ports(const struct nx__landlock *l, const struct nx__rules *rules)
 {
-    bool names = false, any = false;
+    bool names = false, listens = false;
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
+        uint64_t ports = 0;
+        if (rule->host == NX__HOST_UNIX || rule->port < 0) continue;
+        if (rule->use & NX__USE_LISTEN) ports |= NX__PORTS_BIND;
+        if (rule->use & NX__USE_CONNECT) ports |= NX__PORTS_CONNECT;
+        nx__landlock_allow_port(l, (uint16_t)rule->port, ports);
+    }
     for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
         if (rule->host == NX__HOST_UNIX) continue;
-        any = true;
-        names |= rule->host != NX__HOST_ADDRESS;
-        nx__landlock_allow_port(l, (uint16_t)rule->port, NX__PORTS_BIND | NX__PORTS_CONNECT);
+        listens |= (rule->use & NX__USE_LISTEN) != 0;
+        names |= rule->host != NX__HOST_ADDRESS && (rule->use & NX__USE_CONNECT);
     }
-    if (any) nx__landlock_allow_port(l, 0, NX__PORTS_BIND);
+    if (listens) nx__landlock_allow_port(l, 0, NX__PORTS_BIND);
     if (names) nx__landlock_allow_port(l, DNS_PORT, NX__PORTS_CONNECT);
+}
+
+static bool names_unix(const struct nx__rules *rules, enum nx__use use)
+{
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+        if (rule->host == NX__HOST_UNIX && (rule->use & use)) return true;
+    return false;
+}
+
+static bool names_hosts(const struct nx__rules *rules, enum nx__use use)
+{
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+        if (rule->host != NX__HOST_UNIX && (rule->use & use)) return true;
+    return false;
+}
+
+/* ---- Both parts */
+
+bool nx__hold_binds(const struct nx__permissions *p)
+{
+    return !p->all && !grants_any(&p->allow[NX__PERMIT_RUN]);
+}
+
+bool nx__hold_filters(const struct nx__permissions *p, bool *files)
+{
+    *files = grants_any(&p->allow[NX__PERMIT_READ]) || grants_any(&p->allow[NX__PERMIT_WRITE]);
+    return nx__hold_binds(p) && nx__seccomp_known();
+}
+
+/* Files, programs, ports, scopes. */
+static bool hold_landlock(const struct nx__permissions *p, const struct nx__hold_own *own)
+{
+    const struct nx__rules *net = &p->allow[NX__PERMIT_NET];
+    struct nx__landlock l = {.files = NX__FILES_ALL, .scopes = NX__SCOPE_SIGNALS};
+    bool open = net->any || own->asks;
+    if (!own->asks && ports_are_named(net, NX__USE_LISTEN)) l.ports |= NX__PORTS_BIND;
+    if (!own->asks && ports_are_named(net, NX__USE_CONNECT)) l.ports |= NX__PORTS_CONNECT;
+    if (!open && !names_abstract(net)) l.scopes |= NX__SCOPE_ABSTRACT;
+    if (!nx__landlock_begin(&l)) return false;
+    allow_base(&l, own);
+    allow_files(&l, p, NX__PERMIT_READ, NX__FILES_READ, own->strict);
+    allow_files(&l, p, NX__PERMIT_FFI, NX__FILES_READ, own->strict);
+    allow_files(&l, p, NX__PERMIT_WRITE, NX__FILES_WRITE, own->strict);
+    allow_ports(&l, net);
+    return nx__landlock_hold(&l);
+}
+
+/* Sockets, of enum nx__calls. Where all has to be held, the launcher makes those that listen. */
+static unsigned sockets(const struct nx__rules *net, const struct nx__hold_own *own)
+{
+    enum nx__use use = own->strict ? NX__USE_CONNECT : NX__USE_ANY;
+    bool open = own->asks || (net->any & use);
+    bool hosts = names_hosts(net, use);
+    unsigned calls = 0;
+    if (open || names_unix(net, use)) calls |= NX__CALLS_UNIX;
+    if (open || hosts) calls |= NX__CALLS_TCP;
+    if (open || (hosts && !own->strict)) calls |= NX__CALLS_UDP;
+    if (net->any == NX__USE_ANY) calls |= NX__CALLS_IP;
+    if (calls && (!own->strict || (net->any & NX__USE_LISTEN))) calls |= NX__CALLS_BIND;
+    if (calls & NX__CALLS_TCP) calls |= NX__CALLS_ROUTES;
+    return calls;
+}
+
+/* What the program may call beside what every program may, of enum nx__calls. */
+static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own *own)
+{
+    const struct nx__rules *reads = &p->allow[NX__PERMIT_READ],
+                           *writes = &p->allow[NX__PERMIT_WRITE];
+    unsigned calls = sockets(&p->allow[NX__PERMIT_NET], own);
+    if (own->strict ? reads->any : grants_any(reads)) calls |= NX__CALLS_READ;
+    if (own->strict ? writes->any : grants_any(writes)) calls |= NX__CALLS_WRITE;
+    if (grants_any(&p->allow[NX__PERMIT_SYS])) calls |= NX__CALLS_ROUTES;
+#if defined(NX__ASAN)
+    calls |= NX__CALLS_DEBUG; /* the search for leaks */
+#endif
+    return calls;
 }
 
 nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
 {
-    const struct nx__rules *net = &p->allow[NX__PERMIT_NET];
-    /* What it starts would be held too, and is to do what it is for. */
-    if (p->all || grants_any(&p->allow[NX__PERMIT_RUN]) || !nx__landlock_version()) return NX_OK;
-    struct nx__landlock l = {.files = NX__FILES_ALL, .scopes = NX__SCOPE_SIGNALS};
-    bool open = net->any || own->asks;
-    if (!open && ports_are_named(net)) l.ports = NX__PORTS_BIND | NX__PORTS_CONNECT;
-    if (!open && !names_abstract(net)) l.scopes |= NX__SCOPE_ABSTRACT;
-    if (!nx__landlock_begin(&l)) return nx__error_system(errno, "cannot seal the program");
-    allow_base(&l, own);
-    allow_files(&l, p, NX__PERMIT_READ, NX__FILES_READ);
-    allow_files(&l, p, NX__PERMIT_FFI, NX__FILES_READ);
-    allow_files(&l, p, NX__PERMIT_WRITE, NX__FILES_WRITE);
-    allow_ports(&l, net);
-    if (!nx__landlock_hold(&l)) return nx__error_system(errno, "cannot seal the program");
+    if (!nx__hold_binds(p)) return NX_OK;
+    if (nx__landlock_version() && !hold_landlock(p, own))
+        return nx__error_system(errno, "cannot seal the program");
+    if (nx__seccomp_known() && !nx__seccomp_hold(calls(p, own)))
+        return nx__error_system(errno, "cannot seal the program");
     return NX_OK;
 }

@@ -10,11 +10,15 @@
 enum nx__landlock_files {
     NX__FILES_EXECUTE = 1 << 0,
     NX__FILES_READ = 1 << 2 | 1 << 3,     /* files, and what is in directories */
-    NX__FILES_WRITE = 1 << 1 | 0x1ff << 4 /* contents; making and removing of each kind */
+    NX__FILES_DEVICES = 1 << 6 | 1 << 11, /* making them, each a way to all that they have */
+    NX__FILES_WRITE = 1 << 1              /* contents */
+                      | 3 << 4            /* removing */
+                      | 0xf << 7          /* making directories, files, sockets, pipes */
+                      | 1 << 12           /* and links */
                       | 1 << 13           /* moving between directories */
                       | 1 << 14           /* truncating */
                       | 1 << 15,          /* ioctl of devices */
-    NX__FILES_ALL = NX__FILES_EXECUTE | NX__FILES_READ | NX__FILES_WRITE,
+    NX__FILES_ALL = NX__FILES_EXECUTE | NX__FILES_READ | NX__FILES_WRITE | NX__FILES_DEVICES,
 };
 enum nx__landlock_ports { NX__PORTS_BIND = 1 << 0, NX__PORTS_CONNECT = 1 << 1 };
 enum nx__landlock_scopes { NX__SCOPE_ABSTRACT = 1 << 0, NX__SCOPE_SIGNALS = 1 << 1 };

@@ -47,6 +47,7 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
 {
     out->port = NX__PORT_ANY;
     out->scope = 0;
+    out->prefix = NX__ADDRESS_BITS;
     memset(out->address, 0, sizeof out->address);
     if (len > 5 && memcmp(text, "unix:", 5) == 0) {
         char path[NX__PATH_MAX];
@@ -103,6 +104,102 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
     if (strlen(out->text) != host_len || !host_parse(out))
         return invalid(text, len, "expected host, host:port, [IPv6]:port, :port or unix:/path");
     return NX_OK;
+}
+
+/* ---- Patterns */
+
+static bool is_mapped(const uint8_t address[16])
+{
+    return memcmp(address, mapped, sizeof mapped) == 0;
+}
+
+/* "*.example.com" with or without a port. */
+static nx_err subdomains_parse(const char *text, size_t len, struct nx__endpoint *out)
+{
+    if (len < 3 || text[1] != '.')
+        return invalid(text, len,
+                       "a * stands at the front for all names below one, as in *.example.com; "
+                       "every host is :port, or no list");
+    NX_TRY(nx__endpoint_parse(text + 2, len - 2, out));
+    size_t name = strlen(out->text);
+    if (out->kind != NX__HOST_NAME || name + 1 > NX__HOST_NAME_MAX)
+        return invalid(text, len, "a name follows the *.");
+    memmove(out->text + 1, out->text, name + 1);
+    out->text[0] = '.';
+    out->kind = NX__HOST_SUBDOMAINS;
+    return NX_OK;
+}
+
+static bool bits_parse(const char *text, size_t len, unsigned most, unsigned *bits)
+{
+    if (!len || len > 3) return false;
+    *bits = 0;
+    for (size_t i = 0; i < len; i++) {
+        if (text[i] < '0' || text[i] > '9') return false;
+        *bits = *bits * 10 + (unsigned)(text[i] - '0');
+    }
+    return *bits <= most;
+}
+
+/* Whether all bits behind the first `prefix` are 0. */
+static bool is_network(const uint8_t address[16], unsigned prefix)
+{
+    for (unsigned bit = prefix; bit < NX__ADDRESS_BITS; bit++)
+        if (address[bit / 8] >> (7 - bit % 8) & 1) return false;
+    return true;
+}
+
+/* "10.0.0.0/8", "10.0.0.0/8:443", "fd00::/8", "[fd00::/8]:443", with the slash at `slash`. */
+static nx_err network_parse(const char *text, size_t len, const char *slash,
+                            struct nx__endpoint *out)
+{
+    enum { MOST = 80 }; /* an address with a port */
+    char plain[MOST];
+    const char *bits = slash + 1, *end = text + len, *rest = bits;
+    while (rest < end && *rest >= '0' && *rest <= '9') rest++;
+    size_t head = (size_t)(slash - text), tail = (size_t)(end - rest);
+    if (head + tail > sizeof plain) return invalid(text, len, "no address is as long");
+    bool v6 = memchr(text, ':', head), bracket = head && text[0] == '[';
+    if (bracket ? !tail || *rest != ']' : tail && (v6 || *rest != ':'))
+        return invalid(text, len, "a port follows a network as in 10.0.0.0/8:443, [fd00::/8]:443");
+    memcpy(plain, text, head);
+    memcpy(plain + head, rest, tail);
+    unsigned count, most = v6 ? NX__ADDRESS_BITS : 32;
+    if (!bits_parse(bits, (size_t)(rest - bits), most, &count))
+        return invalid(text, len,
+                       v6 ? "a network of IPv6 has 0 to 128 bits, as in fd00::/8"
+                          : "a network of IPv4 has 0 to 32 bits, as in 10.0.0.0/8");
+    if (nx__endpoint_parse(plain, head + tail, out) || out->kind != NX__HOST_ADDRESS ||
+        out->scope || out->text[0] == 'l')
+        return invalid(text, len, "an address stands before the /, as in 10.0.0.0/8");
+    out->prefix = (uint8_t)(v6 ? count : count + NX__ADDRESS_BITS - 32);
+    if (!is_network(out->address, out->prefix))
+        return invalid(text, len, "the address has more bits set than its network has");
+    return NX_OK;
+}
+
+nx_err nx__pattern_parse(const char *text, size_t len, struct nx__endpoint *out)
+{
+    bool is_path = len > 5 && memcmp(text, "unix:", 5) == 0;
+    const char *slash = is_path || !len ? NULL : memchr(text, '/', len);
+    if (len && text[0] == '*') return subdomains_parse(text, len, out);
+    return slash ? network_parse(text, len, slash, out) : nx__endpoint_parse(text, len, out);
+}
+
+static bool same_bits(const uint8_t a[16], const uint8_t b[16], unsigned bits)
+{
+    if (memcmp(a, b, bits / 8) != 0) return false;
+    return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
+}
+
+bool nx__network_has(const uint8_t network[16], unsigned prefix, const struct nx__endpoint *wanted)
+{
+    enum { V4_BITS = NX__ADDRESS_BITS - 32 };
+    bool v4 = is_mapped(wanted->address);
+    if (prefix < V4_BITS && v4) return false;
+    if (prefix < NX__ADDRESS_BITS && nx__endpoint_wildcard(wanted) && prefix != (v4 ? V4_BITS : 0))
+        return false;
+    return same_bits(network, wanted->address, prefix);
 }
 
 bool nx__endpoint_wildcard(const struct nx__endpoint *endpoint)

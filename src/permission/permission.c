@@ -4,6 +4,7 @@
 #include "base/error.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
+#include "permission/facts.h"
 #include "permission/paths.h"
 #include "permission/place.h"
 #include "permission/program.h"
@@ -23,6 +24,17 @@ static const struct {
     [NX__PERMIT_ENV] = {"env", "the environment variable"},
     [NX__PERMIT_RUN] = {"run", "starting"},
     [NX__PERMIT_FFI] = {"ffi", "loading"},
+    [NX__PERMIT_SYS] = {"sys", "the host's"},
+    [NX__PERMIT_WASM] = {"wasm", "loading"},
+};
+
+/* Keys that are about a part of a kind. */
+static const struct {
+    const char *name;
+    struct nx__permission_key key;
+} parts[] = {
+    {"listen", {NX__PERMIT_NET, NX__USE_LISTEN, false}},
+    {"connect", {NX__PERMIT_NET, NX__USE_CONNECT, false}},
 };
 
 static struct nx__permissions *_Atomic sealed;
@@ -44,10 +56,20 @@ char *nx__printable(char *out, size_t size, const char *text)
 
 /* ---- Rules */
 
+static bool is_file(enum nx__permit_kind kind)
+{
+    return kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE;
+}
+
+/* Files, and directories with all below them. */
+static bool is_tree(enum nx__permit_kind kind)
+{
+    return is_file(kind) || kind == NX__PERMIT_FFI || kind == NX__PERMIT_WASM;
+}
+
 static bool is_path(enum nx__permit_kind kind, const char *what)
 {
-    return kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE || kind == NX__PERMIT_FFI ||
-           (kind == NX__PERMIT_RUN && strchr(what, '/'));
+    return is_tree(kind) || (kind == NX__PERMIT_RUN && strchr(what, '/'));
 }
 
 /* What is asked for, in the form that rules have. */
@@ -71,6 +93,23 @@ static void target_parse(struct target *target, enum nx__permit_kind kind, const
     }
 }
 
+static uint8_t any_of(const struct nx__rules *rules)
+{
+    return atomic_load_explicit(&rules->any, memory_order_relaxed);
+}
+
+static const struct nx__rule *first_of(const struct nx__rules *rules)
+{
+    return atomic_load_explicit(&rules->first, memory_order_acquire);
+}
+
+/* Is it one of those below the name? `tail` begins with its dot. */
+static bool is_below(const char *name, const char *tail)
+{
+    size_t len = strlen(name), tail_len = strlen(tail);
+    return len > tail_len && memcmp(name + len - tail_len, tail, tail_len) == 0;
+}
+
 static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *wanted, bool deny)
 {
     if (rule->host == NX__HOST_UNIX || wanted->kind == NX__HOST_UNIX)
@@ -81,46 +120,44 @@ static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *
         (deny || wanted->port != NX__PORT_SOME))
         return false;
     if (rule->host == NX__HOST_ANY) return true;
+    if (rule->host == NX__HOST_SUBDOMAINS)
+        return wanted->kind == NX__HOST_NAME && is_below(wanted->text, rule->text);
     /* Every address includes the denied one; and who connects there comes to this machine. */
     if (deny && rule->host == NX__HOST_ADDRESS && nx__endpoint_wildcard(wanted)) return true;
     if (rule->host != wanted->kind) return false;
-    return rule->host == NX__HOST_ADDRESS
-               ? memcmp(rule->address, wanted->address, sizeof rule->address) == 0 &&
-                     (!rule->scope || rule->scope == wanted->scope)
-               : strcmp(rule->text, wanted->text) == 0;
+    return rule->host == NX__HOST_ADDRESS ? nx__network_has(rule->address, rule->prefix, wanted) &&
+                                                (!rule->scope || rule->scope == wanted->scope)
+                                          : strcmp(rule->text, wanted->text) == 0;
 }
 
-static bool matches_endpoint(const struct nx__rules *rules, const struct nx__endpoint *wanted,
-                             bool deny)
+static bool matches_endpoint(const struct nx__rules *rules, enum nx__use use,
+                             const struct nx__endpoint *wanted, bool deny)
 {
-    if (rules->any) return true;
-    for (const struct nx__rule *rule = atomic_load_explicit(&rules->first, memory_order_acquire);
-         rule; rule = rule->next)
-        if (matches_net(rule, wanted, deny)) return true;
+    if (any_of(rules) & use) return true;
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+        if ((rule->use & use) && matches_net(rule, wanted, deny)) return true;
     return false;
 }
 
 enum nx__verdict nx__permissions_endpoint_verdict(const struct nx__permissions *permissions,
+                                                  enum nx__use use,
                                                   const struct nx__endpoint *wanted)
 {
-    if (matches_endpoint(&permissions->deny[NX__PERMIT_NET], wanted, true)) return NX__DENIED;
+    if (matches_endpoint(&permissions->deny[NX__PERMIT_NET], use, wanted, true)) return NX__DENIED;
     if (permissions->all) return NX__GRANTED;
-    return matches_endpoint(&permissions->allow[NX__PERMIT_NET], wanted, false) ? NX__GRANTED
-                                                                                : NX__MISSING;
+    return matches_endpoint(&permissions->allow[NX__PERMIT_NET], use, wanted, false) ? NX__GRANTED
+                                                                                     : NX__MISSING;
 }
 
 static bool matches(const struct nx__rules *rules, enum nx__permit_kind kind,
                     const struct target *target, bool deny)
 {
-    if (rules->any) return true;
-    for (const struct nx__rule *rule = atomic_load_explicit(&rules->first, memory_order_acquire);
-         rule; rule = rule->next) {
+    if (any_of(rules)) return true;
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
         /* What cannot be resolved could be what is denied. */
         if (!target->valid) return deny;
-        bool match = kind == NX__PERMIT_NET ? matches_net(rule, &target->endpoint, deny)
-                     : kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE || kind == NX__PERMIT_FFI
-                         ? nx__path_beneath(target->endpoint.text, rule->text)
-                         : strcmp(target->endpoint.text, rule->text) == 0;
+        bool match = is_tree(kind) ? nx__path_beneath(target->endpoint.text, rule->text)
+                                   : strcmp(target->endpoint.text, rule->text) == 0;
         if (match) return true;
     }
     return false;
@@ -131,11 +168,6 @@ bool nx__is_process_inside(const char *path)
     if (!nx__path_beneath(path, "/proc")) return false;
     const char *last = strrchr(path, '/') + 1;
     return strcmp(last, "mem") == 0 || strcmp(last, "environ") == 0;
-}
-
-static bool is_file(enum nx__permit_kind kind)
-{
-    return kind == NX__PERMIT_READ || kind == NX__PERMIT_WRITE;
 }
 
 static enum nx__verdict target_verdict(const struct nx__permissions *permissions,
@@ -150,13 +182,29 @@ static enum nx__verdict target_verdict(const struct nx__permissions *permissions
     return matches(&permissions->allow[kind], kind, target, false) ? NX__GRANTED : NX__MISSING;
 }
 
+enum nx__verdict nx__permissions_net_verdict(const struct nx__permissions *permissions,
+                                             enum nx__use use, const char *what)
+{
+    const struct nx__rules *deny = &permissions->deny[NX__PERMIT_NET];
+    bool denies = any_of(deny) || first_of(deny);
+    bool any = permissions->all || (any_of(&permissions->allow[NX__PERMIT_NET]) & use);
+    if (any && !denies) return NX__GRANTED;
+    struct nx__endpoint wanted;
+    if (nx__endpoint_parse(what, strlen(what), &wanted) == NX_OK)
+        return nx__permissions_endpoint_verdict(permissions, use, &wanted);
+    /* What cannot be read could be what is denied. */
+    return denies ? NX__DENIED : NX__MISSING;
+}
+
 enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissions,
                                          enum nx__permit_kind kind, const char *what)
 {
+    if (kind == NX__PERMIT_NET)
+        return nx__permissions_net_verdict(permissions, NX__USE_LISTEN, what);
     const struct nx__rules *deny = &permissions->deny[kind];
-    bool denies = deny->any || atomic_load_explicit(&deny->first, memory_order_acquire);
+    bool denies = any_of(deny) || first_of(deny);
     if (permissions->all && !denies) return NX__GRANTED;
-    if (permissions->allow[kind].any && !denies && !is_file(kind)) return NX__GRANTED;
+    if (any_of(&permissions->allow[kind]) && !denies && !is_file(kind)) return NX__GRANTED;
     struct target target;
     target_parse(&target, kind, what);
     return target_verdict(permissions, kind, &target);
@@ -170,31 +218,48 @@ enum nx__verdict nx__permissions_path_verdict(const struct nx__permissions *perm
     return target_verdict(permissions, kind, &target);
 }
 
-static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const char *text,
-                       size_t len)
+static struct nx__rules *rules_of(struct nx__permissions *permissions,
+                                  const struct nx__permission_key *key)
 {
-    struct nx__endpoint endpoint = {.kind = NX__HOST_NAME, .port = NX__PORT_ANY};
-    if (len >= sizeof endpoint.text)
-        return nx__error_set(NX_EUSAGE, "a value is longer than %zu bytes", sizeof endpoint.text);
-    if (kind == NX__PERMIT_NET) {
-        if (nx__endpoint_parse(text, len, &endpoint)) return NX_EUSAGE;
-    } else {
-        char plain[NX__PATH_MAX];
-        memcpy(plain, text, len);
-        plain[len] = '\0';
-        if (!is_path(kind, plain)) memcpy(endpoint.text, plain, len + 1);
-        /* What a program does hangs on the name that it is started by, where one file has many. */
-        else if (!(kind == NX__PERMIT_RUN ? nx__path_resolve_parent(plain, endpoint.text)
-                                          : nx__path_resolve(plain, endpoint.text)))
-            return nx__error_set(NX_EUSAGE, "\"%.150s\" is a link to nothing, or too long a path",
-                                 plain);
+    return key->deny ? &permissions->deny[key->kind] : &permissions->allow[key->kind];
+}
+
+/* What the entry is, in the form that it is compared in. */
+static nx_err entry_parse(enum nx__permit_kind kind, const char *text, size_t len,
+                          struct nx__endpoint *out)
+{
+    if (kind == NX__PERMIT_NET) return nx__pattern_parse(text, len, out) ? NX_EUSAGE : NX_OK;
+    char plain[NX__PATH_MAX];
+    memcpy(plain, text, len);
+    plain[len] = '\0';
+    if (!is_path(kind, plain)) {
+        memcpy(out->text, plain, len + 1);
+        return kind == NX__PERMIT_SYS ? nx__fact_check(plain) : NX_OK;
     }
+    /* What a program does hangs on the name that it is started by, where one file has many. */
+    if (kind == NX__PERMIT_RUN ? nx__path_resolve_parent(plain, out->text)
+                               : nx__path_resolve(plain, out->text))
+        return NX_OK;
+    return nx__error_set(NX_EUSAGE, "\"%.150s\" is a link to nothing, or too long a path", plain);
+}
+
+nx_err nx__permissions_add(struct nx__permissions *permissions,
+                           const struct nx__permission_key *key, const char *text, size_t len)
+{
+    struct nx__rules *rules = rules_of(permissions, key);
+    struct nx__endpoint endpoint = {.kind = NX__HOST_NAME, .port = NX__PORT_ANY};
+    if (!len || len >= sizeof endpoint.text || memchr(text, '\0', len))
+        return nx__error_set(NX_EUSAGE, "an entry has 1 to %zu bytes, none of them 0",
+                             sizeof endpoint.text - 1);
+    NX_TRY(entry_parse(key->kind, text, len, &endpoint));
     size_t size = strlen(endpoint.text) + 1;
     struct nx__rule *rule = malloc(sizeof *rule + size);
     if (!rule) return nx__error_set(NX_ENOMEM, "out of memory");
     rule->host = endpoint.kind;
     rule->port = endpoint.port;
     rule->scope = endpoint.scope;
+    rule->prefix = endpoint.prefix;
+    rule->use = (uint8_t)key->use;
     memcpy(rule->address, endpoint.address, sizeof rule->address);
     rule->directory = -1;
     memcpy(rule->text, endpoint.text, size);
@@ -207,20 +272,49 @@ static nx_err rule_add(struct nx__rules *rules, enum nx__permit_kind kind, const
 nx_err nx__permissions_grant(struct nx__permissions *permissions, enum nx__permit_kind kind,
                              const char *what)
 {
-    return rule_add(&permissions->allow[kind], kind, what, strlen(what));
+    const struct nx__permission_key key = {.kind = kind, .use = NX__USE_ANY};
+    return nx__permissions_add(permissions, &key, what, strlen(what));
+}
+
+void nx__permissions_add_all(struct nx__permissions *permissions,
+                             const struct nx__permission_key *key)
+{
+    (void)atomic_fetch_or(&rules_of(permissions, key)->any, (uint8_t)key->use);
 }
 
 /* ---- Flags */
 
-static nx_err list_parse(struct nx__rules *rules, enum nx__permit_kind kind, const char *flag,
-                         size_t flag_len, const char *list)
+bool nx__permission_named(const char *name, size_t len, struct nx__permission_key *out)
+{
+    bool deny = len > 5 && memcmp(name, "deny-", 5) == 0;
+    if (deny) {
+        name += 5;
+        len -= 5;
+    }
+    *out = (struct nx__permission_key){.use = NX__USE_ANY};
+    for (int kind = 0; kind < NX__PERMIT_KINDS; kind++, out->kind++) {
+        if (len != strlen(kinds[kind].name) || memcmp(name, kinds[kind].name, len) != 0) continue;
+        out->deny = deny;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (len != strlen(parts[i].name) || memcmp(name, parts[i].name, len) != 0) continue;
+        *out = parts[i].key;
+        out->deny = deny;
+        return true;
+    }
+    return false;
+}
+
+static nx_err list_parse(struct nx__permissions *permissions, const struct nx__permission_key *key,
+                         const char *flag, size_t flag_len, const char *list)
 {
     for (;;) {
         size_t len = strcspn(list, ",");
         if (!len)
             return nx__error_set(NX_EUSAGE, "%.*s= has an empty entry; without a list it is %.*s",
                                  (int)flag_len, flag, (int)flag_len, flag);
-        nx_err err = rule_add(rules, kind, list, len);
+        nx_err err = nx__permissions_add(permissions, key, list, len);
         if (err == NX_EUSAGE)
             return nx__error_set(err, "%.*s: %s", (int)flag_len, flag, nx__error_last()->message);
         if (err) return err;
@@ -232,27 +326,20 @@ static nx_err list_parse(struct nx__rules *rules, enum nx__permit_kind kind, con
 
 nx_err nx__permissions_parse(struct nx__permissions *permissions, const char *argument, bool *taken)
 {
+    struct nx__permission_key key;
+    bool deny = strncmp(argument, "--deny-", 7) == 0, allow = strncmp(argument, "--allow-", 8) == 0;
     *taken = true;
     if (strcmp(argument, "--allow-all") == 0) {
         permissions->all = true;
         return NX_OK;
     }
-    bool deny = strncmp(argument, "--deny-", 7) == 0;
-    if (deny || strncmp(argument, "--allow-", 8) == 0) {
-        const char *name = argument + (deny ? 7 : 8);
-        size_t len = strcspn(name, "=");
-        for (int kind = 0; kind < NX__PERMIT_KINDS; kind++) {
-            if (len != strlen(kinds[kind].name) || memcmp(name, kinds[kind].name, len) != 0)
-                continue;
-            struct nx__rules *rules = deny ? &permissions->deny[kind] : &permissions->allow[kind];
-            if (name[len] == '=')
-                return list_parse(rules, (enum nx__permit_kind)kind, argument,
-                                  (size_t)(name + len - argument), name + len + 1);
-            rules->any = true;
-            return NX_OK;
-        }
-    }
-    *taken = false;
+    const char *name = argument + (deny ? 2 : 8), *list = strchr(argument, '=');
+    size_t flag_len = list ? (size_t)(list - argument) : strlen(argument);
+    *taken = (deny || allow) &&
+             nx__permission_named(name, flag_len - (size_t)(name - argument), &key) &&
+             key.deny == deny;
+    if (*taken && list) return list_parse(permissions, &key, argument, flag_len, list + 1);
+    if (*taken) nx__permissions_add_all(permissions, &key);
     return NX_OK;
 }
 
@@ -267,7 +354,7 @@ void nx__permissions_free(struct nx__permissions *permissions)
             free(rule);
         }
         atomic_store(&rules->first, NULL);
-        rules->any = false;
+        rules->any = 0;
     }
     permissions->all = false;
 }
@@ -318,15 +405,33 @@ static const char *as_word(char *out, size_t size, const char *text)
     return out;
 }
 
+_Atomic bool nx__permit_given_up;
+
+static const char *given_up(void)
+{
+    return nx__permit_given_up ? ", or the program has given it up" : "";
+}
+
+nx_err nx__permit_refuse_all(const struct nx__permission_key *key, enum nx__verdict verdict)
+{
+    const char *name = kinds[key->kind].name;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].key.kind == key->kind && parts[i].key.use == key->use) name = parts[i].name;
+    if (verdict == NX__DENIED)
+        return nx__error_set(NX_EPERM, "it is denied by --deny-%s%s", name, given_up());
+    return nx__error_set(NX_EPERM, "not all is allowed; run with --allow-%s", name);
+}
+
 nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, const char *what,
                                enum nx__verdict verdict)
 {
     char clean[NX__ERROR_MESSAGE_MAX / 3];
     nx__printable(clean, sizeof clean, what);
-    const char *quote = kind == NX__PERMIT_NET || kind == NX__PERMIT_ENV ? "" : "\"";
+    bool plain = kind == NX__PERMIT_NET || kind == NX__PERMIT_ENV || kind == NX__PERMIT_SYS;
+    const char *quote = plain ? "" : "\"";
     if (verdict == NX__DENIED)
-        return nx__error_set(NX_EPERM, "%s %s%s%s is denied by --deny-%s", doing, quote, clean,
-                             quote, kinds[kind].name);
+        return nx__error_set(NX_EPERM, "%s %s%s%s is denied by --deny-%s%s", doing, quote, clean,
+                             quote, kinds[kind].name, given_up());
     struct target target;
     target_parse(&target, kind, what);
     if (is_file(kind) && target.valid && nx__is_process_inside(target.endpoint.text))
@@ -343,13 +448,21 @@ nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__v
     return nx__permit_refuse_doing(kinds[kind].doing, kind, what, verdict);
 }
 
+nx_err nx__permit_kind(enum nx__permit_kind kind, const char *what)
+{
+    const struct nx__permissions *permissions = nx__permissions_sealed();
+    if (!permissions || !any_of(&permissions->deny[kind])) return NX_OK;
+    return nx__permit_refuse(kind, what, NX__DENIED);
+}
+
 nx_err nx__permit(enum nx__permit_kind kind, const char *what)
 {
     struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
     enum nx__verdict verdict = nx__permissions_verdict(permissions, kind, what);
     if (nx__likely(verdict == NX__GRANTED)) return NX_OK;
+    static const struct nx__permission_key listen = {.kind = NX__PERMIT_NET, .use = NX__USE_LISTEN};
     if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what, NX__ASK_LISTEN))
-        return nx__permissions_grant(permissions, kind, what);
+        return nx__permissions_add(permissions, &listen, what, strlen(what));
     return nx__permit_refuse(kind, what, verdict);
 }

@@ -5,7 +5,8 @@
 
 #include <nexus/base.h>
 
-/* Each kind has the flags --allow-KIND and --deny-KIND. */
+/* Each kind has the flags --allow-KIND and --deny-KIND; that of the network has two more, for a
+ * part of it. */
 enum nx__permit_kind {
     NX__PERMIT_READ,  /* a path */
     NX__PERMIT_WRITE, /* a path */
@@ -14,8 +15,13 @@ enum nx__permit_kind {
     NX__PERMIT_ENV,   /* a variable's name */
     NX__PERMIT_RUN,   /* a program's name or path */
     NX__PERMIT_FFI,   /* a library's path */
+    NX__PERMIT_SYS,   /* a fact about the machine, of permission/facts.h */
+    NX__PERMIT_WASM,  /* a module's path */
     NX__PERMIT_KINDS
 };
+
+/* What an entry of a list, or the lack of one, is about: all of it but for the network. */
+enum nx__use { NX__USE_LISTEN = 1, NX__USE_CONNECT = 2, NX__USE_ANY = 3 };
 
 /* May the program do this? NX_OK, or NX_EPERM with a message that names the flag to run with:
  * `reading "a.txt" is not allowed; run with --allow-read=a.txt`. All is granted in a program that
@@ -24,12 +30,16 @@ enum nx__permit_kind {
  * Allocates nothing. Any thread. */
 NX_MUST_CHECK nx_err nx__permit(enum nx__permit_kind kind, const char *what);
 
+/* The same for what is told by its name where it is looked for, and not here: NX_EPERM where all of
+ * the kind is denied. */
+NX_MUST_CHECK nx_err nx__permit_kind(enum nx__permit_kind kind, const char *what);
+
 /* ---- The grants of a program. */
 
 struct nx__rule;
 
 struct nx__rules {
-    bool any;                       /* the flag came without a list */
+    _Atomic uint8_t any;            /* the flag came without a list: of enum nx__use */
     struct nx__rule *_Atomic first; /* grows at its head only */
 };
 
@@ -38,6 +48,31 @@ struct nx__permissions {
     bool all;
     struct nx__rules allow[NX__PERMIT_KINDS], deny[NX__PERMIT_KINDS];
 };
+
+/* A flag or a key of nexus.toml without its value. */
+struct nx__permission_key {
+    enum nx__permit_kind kind;
+    enum nx__use use;
+    bool deny;
+};
+
+/* The key of that name, as it is behind "--" or "--allow-": "read", "connect", "deny-read". False
+ * where there is none. */
+bool nx__permission_named(const char *name, size_t len, struct nx__permission_key *out);
+
+/* Adds one entry, to permissions that other threads may be reading. Paths are made absolute here,
+ * against the current directory. NX_EUSAGE, NX_ENOMEM, recorded. */
+NX_MUST_CHECK nx_err nx__permissions_add(struct nx__permissions *permissions,
+                                         const struct nx__permission_key *key, const char *text,
+                                         size_t len);
+
+/* The same for --allow-KIND=WHAT. */
+NX_MUST_CHECK nx_err nx__permissions_grant(struct nx__permissions *permissions,
+                                           enum nx__permit_kind kind, const char *what);
+
+/* Adds all there are of that key. */
+void nx__permissions_add_all(struct nx__permissions *permissions,
+                             const struct nx__permission_key *key);
 
 /* Takes one command line argument: "--allow-read", "--allow-net=localhost:3000,:80",
  * "--deny-env=HOME", "--allow-all". Sets
@@ -48,7 +83,8 @@ NX_MUST_CHECK nx_err nx__permissions_parse(struct nx__permissions *permissions,
 
 enum nx__verdict { NX__GRANTED, NX__MISSING, NX__DENIED };
 
-/* What the flags say; a deny wins over every allow, --allow-all included. */
+/* What the flags say; a deny wins over every allow, --allow-all included. Of the network: may it
+ * listen there? */
 enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissions,
                                          enum nx__permit_kind kind, const char *what);
 
@@ -58,14 +94,13 @@ enum nx__verdict nx__permissions_path_verdict(const struct nx__permissions *perm
 
 struct nx__endpoint;
 
-/* The same for an address that has been read already. */
+/* The same for an address, as the program spells it, and for one that has been read already.
+ * NX__USE_ANY is either of both. */
+enum nx__verdict nx__permissions_net_verdict(const struct nx__permissions *permissions,
+                                             enum nx__use use, const char *what);
 enum nx__verdict nx__permissions_endpoint_verdict(const struct nx__permissions *permissions,
+                                                  enum nx__use use,
                                                   const struct nx__endpoint *wanted);
-
-/* Adds a grant, as --allow-KIND=WHAT would, to permissions that other threads may be reading.
- * NX_EUSAGE, NX_ENOMEM. */
-NX_MUST_CHECK nx_err nx__permissions_grant(struct nx__permissions *permissions,
-                                           enum nx__permit_kind kind, const char *what);
 
 /* From now on nx__permit answers by these, which must stay. NULL: all is allowed again (for tests).
  */

@@ -38,6 +38,12 @@ nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__v
 nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, const char *what,
                                enum nx__verdict verdict);
 
+/* The same for all there are of a key. */
+nx_err nx__permit_refuse_all(const struct nx__permission_key *key, enum nx__verdict verdict);
+
+/* Set once the program has given something up, which a denial may be since then. */
+extern _Atomic bool nx__permit_given_up;
+
 /* Is something denied that a directory which is granted may have in it? */
 bool nx__place_denies(unsigned kinds);
 

@@ -12,6 +12,10 @@ enum {
     SMALL_STREAM = 1200 /* what is at least so much fills packets */
 };
 
+/* A peer that says nothing though something is on its way to it: it gets nothing new; it has gone,
+ * as a client sees it; and as a server does that is about to stop. */
+static const nx_duration SILENT = NX_S(1), GONE = NX_S(10), GONE_AT_STOP = NX_S(1);
+
 static struct nx__quic_conn *of(void *user)
 {
     return user;
@@ -430,7 +434,10 @@ static void leave(struct nx__quic_conn *conn)
 
 void nx__quic_conn_free(struct nx__quic_conn *conn)
 {
-    if (conn->state == NX__QUIC_OPEN) leave(conn);
+    if (conn->state == NX__QUIC_OPEN)
+        leave(conn);
+    else
+        conn->endpoint->closing_count--;
     whole(conn); /* only now: a handshake that fails costs what one costs that hangs */
     nx__quic_conn_discard(conn);
 }
@@ -448,7 +455,11 @@ static void closing(struct nx__quic_conn *conn, enum nx__quic_state state)
     let_go(conn);
     conn->state = state;
     nx__list_remove(&conn->link);
+    /* How long each is kept is up to the peer, by how late it has answered. */
+    if (endpoint->closing_count == NX__QUIC_CLOSING_MOST)
+        nx__quic_conn_free(nx__container_of(endpoint->closing.next, struct nx__quic_conn, link));
     nx__list_insert(&endpoint->closing, &conn->link);
+    endpoint->closing_count++;
     NX_IGNORE(nx__timer_set(&endpoint->loop->timers, &conn->timer, nx__clock_monotonic() + span));
 }
 
@@ -601,6 +612,47 @@ void nx__quic_conn_write(struct nx__quic_conn *conn)
         timer_set(conn);
 }
 
+/* What was believed of the peer holds until a packet of it has come that could be read. True when
+ * it has not answered all that it was sent. */
+static bool waits(struct nx__quic_conn *conn)
+{
+    ngtcp2_conn_info info;
+    ngtcp2_conn_get_conn_info2(conn->ngtcp2, &info);
+    if (info.pkt_recv != conn->came) {
+        conn->came = info.pkt_recv;
+        conn->unanswered = 0;
+        conn->unreachable = false;
+    }
+    return info.bytes_in_flight != 0;
+}
+
+bool nx__quic_silent(struct nx__quic_conn *conn)
+{
+    return conn->unanswered && waits(conn) && conn->unanswered &&
+           nx__clock_monotonic() - conn->unanswered >= SILENT;
+}
+
+void nx__quic_conn_unreachable(struct nx__quic_conn *conn)
+{
+    (void)waits(conn);
+    conn->unreachable = true;
+}
+
+/* A timer has come before an answer. True when none is waited for any more: what has ended without
+ * a word would be known by the idle deadline alone, long after. */
+static bool gone(struct nx__quic_conn *conn)
+{
+    if (!conn->handshaken) return false; /* which has a deadline of its own */
+    if (!waits(conn)) return false;
+    nx_duration now = nx__clock_monotonic();
+    if (!conn->unanswered) conn->unanswered = now;
+    /* What anybody on the way can say counts for who says nothing himself. */
+    if (conn->unreachable) return true;
+    nx_duration most = conn->endpoint->connected ? GONE : NX_FOREVER;
+    if (conn->endpoint->over) most = GONE_AT_STOP;
+    return now - conn->unanswered >= most;
+}
+
 static void expire(struct nx__timer *timer)
 {
     struct nx__quic_conn *conn = nx__container_of(timer, struct nx__quic_conn, timer);
@@ -608,7 +660,8 @@ static void expire(struct nx__timer *timer)
         nx__quic_conn_free(conn);
         return;
     }
-    int err = ngtcp2_conn_handle_expiry(conn->ngtcp2, nx__quic_now());
+    int err = gone(conn) ? NGTCP2_ERR_IDLE_CLOSE
+                         : ngtcp2_conn_handle_expiry(conn->ngtcp2, nx__quic_now());
     conn->ended = err;
     /* A peer that has gone, or never was there, is told nothing. */
     if (err == NGTCP2_ERR_IDLE_CLOSE || err == NGTCP2_ERR_HANDSHAKE_TIMEOUT) {

@@ -28,6 +28,7 @@ struct nx__quic_group *nx__quic_group_new(const struct nx__quic_how *how)
     atomic_init(&group->refs, 1);
     nx_random(group->token_secret, sizeof group->token_secret);
     nx_random(group->reset_secret, sizeof group->reset_secret);
+    if (how->context) nx__quic_reset_secret(how, group->reset_secret);
     nx_random(group->steer_key, sizeof group->steer_key);
     return group;
 }
@@ -51,7 +52,8 @@ static void later(struct nx__quic_endpoint *endpoint)
     nx__loop_post(endpoint->loop, &endpoint->post);
 }
 
-/* What is said of our only peer ends a handshake with it; later anybody on the way could say it. */
+/* What is said of our only peer ends a handshake with it; later, when anybody on the way could say
+ * it, only if nothing comes from it. */
 static void heard_error(struct nx__quic_endpoint *endpoint, int error)
 {
     bool unreachable = error == ECONNREFUSED || error == ENETUNREACH || error == EHOSTUNREACH ||
@@ -314,6 +316,14 @@ static void accept_new(struct nx__quic_endpoint *endpoint, const struct nx__quic
         endpoint->left(endpoint);
 }
 
+/* A client's connection, if it is open. */
+static struct nx__quic_conn *only(const struct nx__quic_endpoint *endpoint)
+{
+    struct nx__list *link = endpoint->conns.next;
+    if (link == &endpoint->conns) return NULL;
+    return nx__container_of(link, struct nx__quic_conn, link);
+}
+
 static void dispatch(struct nx__quic_endpoint *endpoint, const struct nx__quic_datagram *d,
                      bool from_another)
 {
@@ -333,7 +343,11 @@ static void dispatch(struct nx__quic_endpoint *endpoint, const struct nx__quic_d
         accept_new(endpoint, d);
         return;
     }
-    if (endpoint->connected) return;
+    if (endpoint->connected) { /* a stateless reset has no id (RFC 9000 10.3.1) */
+        conn = only(endpoint);
+        if (conn && !(d->data[0] & LONG_HEADER)) nx__quic_conn_read(conn, d);
+        return;
+    }
     uint32_t worker = nx__quic_cid_worker(endpoint->group, vc.dcid, vc.dcidlen);
     if (from_another || !hand_over(endpoint, d, worker)) reply_reset(endpoint, d, &vc);
 }
@@ -412,13 +426,15 @@ static void ready(struct nx__watch *watch, uint32_t events)
     read_all(endpoint);
 }
 
-/* Ends a handshake with a peer that can't be reached. */
+/* A peer can't be reached. */
 static void give_up(struct nx__quic_endpoint *endpoint)
 {
-    struct nx__list *link = endpoint->conns.next;
-    if (link == &endpoint->conns) return;
-    struct nx__quic_conn *conn = nx__container_of(link, struct nx__quic_conn, link);
-    if (conn->handshaken) return;
+    struct nx__quic_conn *conn = only(endpoint);
+    if (!conn) return;
+    if (conn->handshaken) {
+        nx__quic_conn_unreachable(conn);
+        return;
+    }
     conn->ended = endpoint->error;
     nx__quic_conn_free(conn);
 }

@@ -57,6 +57,12 @@ bool nx__quic_cid_add(struct nx__quic_conn *conn, const ngtcp2_cid *id);
 void nx__quic_cid_remove(struct nx__quic_conn *conn, const ngtcp2_cid *id);
 void nx__quic_cids_remove(struct nx__quic_conn *conn);
 
+/* ---- tls.c */
+
+/* The secret of a server's stateless resets, from its key and its place. Without memory for it,
+ * `out` stays as it is. */
+void nx__quic_reset_secret(const struct nx__quic_how *how, uint8_t out[NX__QUIC_SECRET]);
+
 /* ---- endpoint.c */
 
 /* Room for one write at the end of what is to be sent; NULL while the kernel takes no more. */
@@ -102,6 +108,8 @@ struct nx__quic_conn *nx__quic_conn_new(struct nx__quic_endpoint *endpoint,
 void nx__quic_conn_read(struct nx__quic_conn *conn, const struct nx__quic_datagram *d);
 /* Sends what there is, as far as it may go. The connection may be closed after, or gone. */
 void nx__quic_conn_write(struct nx__quic_conn *conn);
+/* Somebody says that its peer can't be reached: it ends if nothing comes from it either. */
+void nx__quic_conn_unreachable(struct nx__quic_conn *conn);
 /* Closes it in its handshake, at the end of the turn (RFC 9000 20.1, CONNECTION_REFUSED). */
 void nx__quic_refuse(struct nx__quic_conn *conn);
 /* Closes it for conn->error, with a last word. */

@@ -25,6 +25,8 @@ enum {
     NX__QUIC_JOIN_WINDOW = 4 * 1024 * 1024,
     NX__QUIC_HALF_OPEN = 256, /* connections in their handshake; past it, peers prove their address
                                  by a Retry (RFC 9000 8.1.2) */
+    NX__QUIC_CLOSING_MOST = 1024, /* of an endpoint, that only repeat their last words; the oldest
+                                     gives way, and who still sends to it gets a reset */
     NX__QUIC_HANDED_MOST = 1024,  /* packets on their way to another worker */
     NX__QUIC_REPLIES_MOST = 1000, /* packets a second that answer no connection's */
     NX__QUIC_PIECES = 16,
@@ -96,6 +98,9 @@ struct nx__quic_how {
     bool early;        /* 0-RTT is taken */
     char settings[64]; /* the protocol's, that a peer of 0-RTT takes for those of before */
     int qlog;          /* a directory, taken over; -1: nothing is written */
+    /* Where a server is: with its key it is what its stateless resets are made of, so that peers
+     * of one that has ended hear so from the next one there (RFC 9000 10.3.2). */
+    char place[128];
 };
 
 /* NULL when memory is out (recorded; `how->qlog` stays the caller's). */
@@ -129,7 +134,7 @@ struct nx__quic_endpoint {
     struct nx__quic_cid **cids;
     size_t cid_count, cid_capacity;
     uint64_t cid_key[2];
-    size_t half_open;
+    size_t half_open, closing_count;
     nx_duration replies_since;
     uint32_t replies; /* since then */
     bool posted, unread, busy, blocked, begun, over;
@@ -167,9 +172,12 @@ struct nx__quic_conn {
     struct nx__quic_cid *cids;
     enum nx__quic_state state;
     bool handshaken, half_open;
-    bool proved; /* the peer is where its packets say: by a token, or since it has answered */
-    bool moving; /* where the packets come from is not proved yet; `peer` is */
-    bool failed; /* to be closed, for `error` */
+    bool proved;      /* the peer is where its packets say: by a token, or since it has answered */
+    bool moving;      /* where the packets come from is not proved yet; `peer` is */
+    bool failed;      /* to be closed, for `error` */
+    bool unreachable; /* so says its machine, or one on the way, and nothing came since */
+    uint64_t came;    /* packets, when that was said */
+    nx_duration unanswered; /* since when nothing came though something is on its way; 0: it did */
     ngtcp2_ccerr error;
     int ended;               /* what it has ended by, of ngtcp2's errors, or an errno */
     char *whose;             /* of a client: what sessions are kept by */
@@ -199,6 +207,9 @@ void nx__quic_reset(struct nx__quic_conn *conn, int64_t stream, uint64_t code);
 
 /* A stream of the peer's is done with: it may open another one. */
 void nx__quic_more_streams(struct nx__quic_conn *conn, bool bidirectional);
+
+/* True when nothing has come for a while though something is on its way to the peer. */
+bool nx__quic_silent(struct nx__quic_conn *conn);
 
 /* Closes the connection at the end of the turn, with an application's code. */
 void nx__quic_fail(struct nx__quic_conn *conn, uint64_t code);

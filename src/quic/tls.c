@@ -4,8 +4,13 @@
 #include "tls/context.h"
 
 #include <ngtcp2/ngtcp2_crypto_boringssl.h>
+#include <openssl/err.h>
+#include <openssl/hkdf.h>
 #include <openssl/ssl.h>
 #include <stdio.h>
+#include <string.h>
+
+#define RESET_PURPOSE "nexus stateless reset"
 
 static ngtcp2_conn *conn_of(SSL *ssl)
 {
@@ -82,4 +87,21 @@ bool nx__quic_tls_make(struct nx__quic_conn *conn)
                        NX__QUIC_STREAMS, NX__QUIC_UNI_STREAMS);
     SSL_set_early_data_enabled(conn->ssl, how->early);
     return SSL_set_quic_early_data_context(conn->ssl, (const uint8_t *)context, (size_t)len);
+}
+
+void nx__quic_reset_secret(const struct nx__quic_how *how, uint8_t out[NX__QUIC_SECRET])
+{
+    SSL_CTX *context = how->context(how->context_arg);
+    const EVP_PKEY *key = context ? SSL_CTX_get0_privatekey(context) : NULL;
+    uint8_t *encoded = NULL;
+    int len = key ? i2d_PrivateKey(key, &encoded) : -1;
+    if (len > 0) {
+        NX_IGNORE(!HKDF(out, NX__QUIC_SECRET, EVP_sha256(), encoded, (size_t)len,
+                        (const uint8_t *)how->place, strlen(how->place),
+                        (const uint8_t *)RESET_PURPOSE, strlen(RESET_PURPOSE)));
+        OPENSSL_cleanse(encoded, (size_t)len);
+    }
+    OPENSSL_free(encoded);
+    SSL_CTX_free(context);
+    ERR_clear_error();
 }

@@ -28,6 +28,7 @@ static nx_err compile(const char *path, bool metered, bool refresh, int *fd)
 
 static nx_err code_open(const char *path, bool metered, bool refresh, int *fd)
 {
+    NX_TRY(nx__permit_kind(NX__PERMIT_WASM, path));
     if (nx__broker_fd() >= 0)
         return nx__broker_import(path, metered ? NX__IMPORT_METERED : NX__IMPORT_PLAIN, fd);
     if (nx__is_artifact(path)) NX_TRY(nx__permit(NX__PERMIT_FFI, path));

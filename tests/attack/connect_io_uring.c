@@ -1,6 +1,6 @@
 /* The same by io_uring.
  * stands for: CVE-2024-22017
- * grant: net
+ * grant: all
  * held: yes */
 #include "attack.h"
 #include "ring.h"

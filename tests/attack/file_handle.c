@@ -1,6 +1,6 @@
 /* By the file's number instead of its name (needs root).
  * stands for: open_by_handle_at, "Shocker"
- * grant: read
+ * grant: all
  * held: yes */
 #include "attack.h"
 

@@ -1,6 +1,6 @@
 /* By io_uring.
  * stands for: CVE-2024-22017
- * grant: read
+ * grant: all
  * held: yes */
 #include "attack.h"
 #include "ring.h"

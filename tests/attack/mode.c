@@ -1,7 +1,8 @@
 /* Changes a file's mode by its path.
  * stands for: chmod
  * grant: write
- * held: no */
+ * without: write
+ * held: yes */
 #include "attack.h"
 
 static long attack(void)

@@ -1,11 +1,12 @@
 /* Connects by multipath TCP, which ends at a plain TCP port.
  * stands for: protocols beside TCP
  * grant: net
- * held: no */
+ * held: yes */
 #include "attack.h"
 
 static long attack(void)
 {
     struct sockaddr_in to = there();
-    return connect(socket(AF_INET, SOCK_STREAM, 262), (struct sockaddr *)&to, sizeof to);
+    int fd = socket(AF_INET, SOCK_STREAM, 262);
+    return fd < 0 ? -1 : connect(fd, (struct sockaddr *)&to, sizeof to);
 }

@@ -1,10 +1,11 @@
-/* Changes a file's owner by its path.
+/* Gives a file to somebody.
  * stands for: chown
  * grant: write
- * held: no */
+ * without: write
+ * held: yes */
 #include "attack.h"
 
 static long attack(void)
 {
-    return chown(closed("spoilt"), geteuid(), getegid());
+    return chown(closed("spoilt"), getuid(), getgid());
 }

@@ -1,7 +1,8 @@
-/* Changes a file's times by its path.
+/* Changes a file's times.
  * stands for: utimensat
  * grant: write
- * held: no */
+ * without: write
+ * held: yes */
 #include "attack.h"
 
 static long attack(void)

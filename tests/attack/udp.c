@@ -1,7 +1,8 @@
 /* Sends a datagram.
  * stands for: UDP past the rules for TCP
  * grant: net
- * held: no */
+ * without: net
+ * held: yes */
 #include "attack.h"
 
 static long attack(void)

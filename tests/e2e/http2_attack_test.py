@@ -216,14 +216,18 @@ class Attacks(ServerTest):
             self.assertEqual(p.end(), wire.FRAME_SIZE_ERROR)
 
     def test_more_than_the_window(self):
+        with_time(self.more_than_the_window)
+
+    def more_than_the_window(self, scale):
         with self.peer() as p:
-            stream = p.request("POST", "/length", end=False)
+            stream = p.request("GET", f"/slow/{2000 * scale}", end=False)  # does not read it, so that no more is allowed meanwhile
             try:
                 for _ in range(200):
                     p.send(frame(wire.DATA, 0, stream, b"x" * 16384))
-                self.assertIn(p.end(), (wire.FLOW_CONTROL_ERROR, None))
+                found = p.end()
             except ConnectionError:
-                pass
+                found = p.goaways[-1][1] if p.goaways else None
+            self.assertIn(found, (wire.FLOW_CONTROL_ERROR, None))
 
     def test_random_bytes(self):
         for n in range(100):

@@ -2,19 +2,21 @@
 import asyncio
 import json
 import os
+import signal
 import socket
 import ssl
 import struct
 import subprocess
 import tempfile
 import threading
+import time
 import unittest
 
 import http2_wire as wire
 import quic
 from certificates import Authority
 from quic import Relay
-from support import HERE, NEXUS, App, free_port
+from support import HERE, NEXUS, App, free_port, short_deadlines
 
 QUIC_GO = os.path.join(quic.HERE, "../../build/peers/quic-go")
 
@@ -158,12 +160,15 @@ class ClientTest(unittest.TestCase):
     def own(self, *args):
         app = App("http3.c", *self.cert, *args)
         self.addCleanup(self.ended, app)
-        # Its TCP port is there before it runs, its UDP port before it answers.
+        self.answers(app)
+        return app
+
+    def answers(self, app):
+        """Its TCP port is there before it runs, its UDP port before it answers."""
         context = ssl.create_default_context(cafile=self.authority.cert)
         with socket.create_connection(("127.0.0.1", app.port), 60) as s, context.wrap_socket(s, server_hostname="localhost") as tls:
             tls.sendall(b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n")
             self.assertTrue(tls.recv(1000))
-        return app
 
     def ended(self, app):
         code, output = app.stop(), app.output()
@@ -353,6 +358,64 @@ class Trust(ClientTest):
         self.assertEqual(said, ["200 HTTP/3 19"])
         said = self.fetch(app.port, "get:/", flags=("--allow-net=localhost:1", f"--allow-read={self.authority.cert}"))
         self.assertIn(f"--allow-net=localhost:{app.port}", said[0])
+
+
+class Gone(ClientTest):
+    """The server of a connection that is kept is there no more."""
+
+    def asking(self, port, *what):
+        """As fetch(), but each "line:" waits for the test."""
+        asking = subprocess.Popen([os.path.abspath(NEXUS), "run", "--allow-all", os.path.join(HERE, "apps/fetch_http3.c"), "--", str(port),
+                                   self.authority.cert, "h3", *what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.addCleanup(asking.stdout.close)
+        self.addCleanup(asking.wait, 60)
+        self.addCleanup(asking.kill)
+        self.addCleanup(asking.stdin.close)
+        return asking
+
+    def go_on(self, asking):
+        asking.stdin.write("\n")
+        asking.stdin.flush()
+        return asking.stdout.readline()
+
+    @short_deadlines
+    def test_server_began_anew(self):
+        """One that knows nothing of the connection says so, and the next one is made at once."""
+        app = self.own()
+        asking = self.asking(app.port, "get:/", "line:", "late:/")
+        self.assertIn(": 200 HTTP/3", asking.stdout.readline())
+        pid = app.app_pid()
+        os.kill(pid, signal.SIGKILL)
+        self.answers(app)
+        self.assertNotEqual(app.app_pid(), pid)
+        self.assertIn(": 200 HTTP/3", self.go_on(asking))
+
+    @short_deadlines
+    def test_server_has_gone(self):
+        app = App("http3.c", *self.cert)
+        self.addCleanup(app.kill)
+        self.answers(app)
+        asking = self.asking(app.port, "get:/", "line:", "late:/")
+        self.assertIn(": 200 HTTP/3", asking.stdout.readline())
+        app.kill()
+        self.assertRegex(self.go_on(asking), "[Cc]onnection refused")
+
+    def test_network_has_gone(self):
+        """Nothing is acknowledged: others are asked by a new connection, and in the end so is what was under way."""
+        app = self.own()
+        relay = Relay(app.port)
+        self.addCleanup(relay.close)
+        asking = self.asking(relay.port, "get:/", "line:", "get:/")
+        self.assertIn(": 200 HTTP/3", asking.stdout.readline())
+        relay.begins = 0
+        relay.loss = 1
+        asking.stdin.write("\n")
+        asking.stdin.flush()
+        end = time.time() + 100
+        while not relay.begins and time.time() < end:
+            time.sleep(0.02)
+        relay.loss = 0
+        self.assertIn(": 200 HTTP/3", asking.stdout.readline())
 
 
 class Attacks(ClientTest):

@@ -422,6 +422,23 @@ class Ends(unittest.TestCase):
         run(go())
 
     @unittest.skipIf(quic.MISSING, quic.MISSING)
+    def test_drain_of_who_has_gone(self):
+        """Peers that are not heard of any more don't hold up the end."""
+        async def go():
+            app = self.serve("drain-ms=200000")
+            relay = Relay(app.port)
+            async with client(relay.port) as c:
+                await c.request("GET", "/")
+                big = c.start("GET", "/big")
+                await until(lambda: c.answers[big].body, "the beginning of a body")
+                relay.loss = 1
+                app.process.send_signal(signal.SIGTERM)
+                await until(lambda: app.process.poll() is not None, "the end of the program")
+            relay.close()
+            self.assertEqual(app.process.wait(60), 0, app.output())
+        run(go())
+
+    @unittest.skipIf(quic.MISSING, quic.MISSING)
     def test_qlog(self):
         async def go():
             with tempfile.TemporaryDirectory() as folder:

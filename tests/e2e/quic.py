@@ -116,7 +116,7 @@ async def until(condition, what, seconds=90):
 
 class Relay:
     """A UDP port before the server's. Each datagram is lost with probability `loss`, sent twice with `double`, and held for up to
-    `delay` seconds, so that order is lost too; move() makes the client come from another port, or host; one that is not `heard` gets nothing there."""
+    `delay` seconds, so that order is lost too; `begins` counts those that begin a connection; move() makes the client come from another port, or host; one that is not `heard` gets nothing there."""
 
     def __init__(self, port, loss=0.0, double=0.0, delay=0.0, seed=1):
         self.server, self.loss, self.double, self.delay = ("127.0.0.1", port), loss, double, delay
@@ -124,7 +124,7 @@ class Relay:
         self.front = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self.front.bind(("127.0.0.1", 0))
         self.port, self.client, self.over = self.front.getsockname()[1], None, False
-        self.lost = self.doubled = self.passed = 0
+        self.lost = self.doubled = self.passed = self.begins = 0
         self.backs = []
         self.held, self.wake = [], threading.Condition()
         self.move()
@@ -144,6 +144,7 @@ class Relay:
                 data, self.client = self.front.recvfrom(65536)
             except OSError:
                 return
+            self.begins += bool(data) and data[0] & 0xf0 == 0xc0  # Initial packets
             self.pass_on(lambda data=data: self.backs[-1].sendto(data, self.server))
 
     def backward(self, back):

@@ -90,7 +90,7 @@ class Doctor(Base):
         text = self.good("doctor").stdout
         found = self.findings()
         for name in ("nexus/version", "cache/folder", "cache/disk", "kernel/io_uring", "kernel/epoll_pwait2", "kernel/Landlock",
-                     "kernel/MADV_GUARD_INSTALL", "kernel/seccomp", "kernel/user namespaces", "kernel/openat2", "kernel/memfd_create",
+                     "kernel/MADV_GUARD_INSTALL", "kernel/seccomp", "kernel/grants", "kernel/user namespaces", "kernel/openat2", "kernel/memfd_create",
                      "kernel/pidfd_open", "kernel/close_range", "kernel/clock", "limits/open files", "limits/fibers",
                      "limits/vm.max_map_count", "limits/memory", "limits/processors", "terminal/questions"):
             self.assertIn(name, found)
@@ -160,7 +160,9 @@ class Doctor(Base):
             finding = self.findings(preexec_fn=refuse_call(number, 1))["kernel/" + name]
             self.assertEqual(finding["health"], "note", finding)
             self.assertIn("seccomp", finding["what"])
-        self.assertIn("unsealed", self.findings(preexec_fn=refuse_call(444, 38))["kernel/Landlock"]["what"])
+        without = self.findings(preexec_fn=refuse_call(444, 38))
+        self.assertIn("unsealed", without["kernel/Landlock"]["what"])
+        self.assertEqual(without["kernel/grants"]["what"], "held by the API alone: files, programs, TCP ports, signals to other processes")
 
 
 # ---- nexus completions

@@ -454,7 +454,8 @@ static uint32_t room(const struct nx__client_conn *conn)
 
 static bool alive(struct nx__client_conn *conn)
 {
-    return !conn->broken;
+    const struct nx__h3_conn *c = (const struct nx__h3_conn *)conn;
+    return !conn->broken && c->quic && !nx__quic_silent(c->quic);
 }
 
 const struct nx__client_driver nx__h3_client_driver = {.name = "HTTP/3",

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 struct nx__h3_server {
@@ -161,6 +162,15 @@ static SSL_CTX *context(void *arg)
     return nx__tls_server_context(server->tls);
 }
 
+/* Another machine with the same key, behind the same balancer, must not end what it does not know.
+ */
+static void place_of(const nx_http_server *server, char *out, size_t size)
+{
+    struct utsname names;
+    (void)snprintf(out, size, "%.64s port %u", uname(&names) == 0 ? names.nodename : "",
+                   server->options.port);
+}
+
 nx_err nx__h3_group(nx_http_server *server, uint32_t workers, struct nx__quic_group **out)
 {
     const nx_http_server_options *o = &server->options;
@@ -178,6 +188,7 @@ nx_err nx__h3_group(nx_http_server *server, uint32_t workers, struct nx__quic_gr
     if (!o->h3) return NX_OK;
     (void)snprintf(how.settings, sizeof how.settings, "%u %d %d", o->max_head, NX__H3_TABLE,
                    NX__H3_BLOCKED);
+    place_of(server, how.place, sizeof how.place);
     if (!server->tls)
         return nx__error_set(NX_EINVAL, "cannot serve HTTP/3: it needs a certificate (cert, key)");
     if (o->h3_qlog) NX_TRY(nx__quic_qlog_directory(o->h3_qlog, &how.qlog));

@@ -167,6 +167,8 @@ int main(int argc, char **argv)
         if (strncmp(argv[i], "head-ms=", 8) == 0) options.head_deadline = NX_MS(atoi(argv[i] + 8));
         if (strncmp(argv[i], "write-ms=", 9) == 0)
             options.write_deadline = NX_MS(atoi(argv[i] + 9));
+        if (strncmp(argv[i], "drain-ms=", 9) == 0)
+            options.drain_deadline = NX_MS(atoi(argv[i] + 9));
         if (strncmp(argv[i], "handler-ms=", 11) == 0)
             options.handler_deadline = NX_MS(atoi(argv[i] + 11));
         if (strncmp(argv[i], "files=", 6) == 0) files = argv[i] + 6;

@@ -1,6 +1,7 @@
 /* HTTP/3, both ends of it, while allocations and system calls fail: a server starts or says why it
  * has not, requests come through or say the same, the next ones do, and nothing is left. */
 #include "faults.h"
+#include "valgrind.h"
 
 #include "http/client/client.h"
 #include "loop/loop.h"
@@ -15,11 +16,6 @@
 #include <nexus/timer.h>
 #include <nexus/websocket.h>
 #include <stdio.h>
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#else
-#define RUNNING_ON_VALGRIND 0
-#endif
 
 #define DEADLINE NX_S(5) /* of all that a missing block may hold up */
 
@@ -208,7 +204,7 @@ static struct faults_scenario scenario = {
 /* A handshake takes valgrind a second, and there are hundreds of rounds. */
 static unsigned long coarser(void)
 {
-    return RUNNING_ON_VALGRIND ? 13 : 1;
+    return under_valgrind() ? 13 : 1;
 }
 
 static void begin(nx_err (*what)(void))

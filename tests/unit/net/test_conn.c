@@ -1,5 +1,6 @@
 /* Connections and listeners: streams of both directions, half-close, deadlines, the end. */
 #include "net_test.h"
+#include "valgrind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,9 +18,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
 
 /* Two ends of one connection. */
 struct pair {
@@ -439,9 +437,7 @@ NX_TEST("a listener waits for a descriptor where there is none")
     nx_conn *client;
     nx_fiber *fiber;
     struct rlimit before, none;
-#ifdef RUNNING_ON_VALGRIND
-    if (RUNNING_ON_VALGRIND) nx_skip("valgrind has a limit of descriptors of its own");
-#endif
+    if (under_valgrind()) nx_skip("valgrind has a limit of descriptors of its own");
     nx_require_ok(nx_net_listen(&l, "127.0.0.1:0"));
     nx_address at = nx_listener_address(l);
     nx_require_ok(nx_net_connect(&client, nx_address_text(&at)));

@@ -99,6 +99,86 @@ NX_TEST("network grants")
     run_cases(cases, COUNT(cases));
 }
 
+NX_TEST("patterns of the network")
+{
+    static const struct grant_case cases[] = {
+        {{"--allow-net=*.example.com"}, NX__PERMIT_NET, "api.example.com:443", NX__GRANTED},
+        {{"--allow-net=*.example.com"}, NX__PERMIT_NET, "a.b.example.com:443", NX__GRANTED},
+        {{"--allow-net=*.Example.com."}, NX__PERMIT_NET, "API.example.COM:443", NX__GRANTED},
+        {{"--allow-net=*.example.com"}, NX__PERMIT_NET, "example.com:443", NX__MISSING},
+        {{"--allow-net=*.example.com"}, NX__PERMIT_NET, "badexample.com:443", NX__MISSING},
+        {{"--allow-net=*.example.com"}, NX__PERMIT_NET, "x.example.com.evil.org:1", NX__MISSING},
+        {{"--allow-net=*.example.com:443"}, NX__PERMIT_NET, "api.example.com:443", NX__GRANTED},
+        {{"--allow-net=*.example.com:443"}, NX__PERMIT_NET, "api.example.com:80", NX__MISSING},
+        {{"--allow-net=*.example.com"}, NX__PERMIT_NET, "1.2.3.4:443", NX__MISSING},
+        {{"--allow-all", "--deny-net=*.example.com"},
+         NX__PERMIT_NET,
+         "a.example.com:1",
+         NX__DENIED},
+        {{"--allow-all", "--deny-net=*.example.com"}, NX__PERMIT_NET, "example.com:1", NX__GRANTED},
+        {{"--allow-net=10.0.0.0/8"}, NX__PERMIT_NET, "10.255.0.1:1", NX__GRANTED},
+        {{"--allow-net=10.0.0.0/8"}, NX__PERMIT_NET, "[::ffff:10.1.2.3]:1", NX__GRANTED},
+        {{"--allow-net=10.0.0.0/8"}, NX__PERMIT_NET, "11.0.0.0:1", NX__MISSING},
+        {{"--allow-net=10.0.0.0/8"}, NX__PERMIT_NET, "0.0.0.0:1", NX__MISSING},
+        {{"--allow-net=10.0.0.0/8:443"}, NX__PERMIT_NET, "10.0.0.1:443", NX__GRANTED},
+        {{"--allow-net=10.0.0.0/8:443"}, NX__PERMIT_NET, "10.0.0.1:80", NX__MISSING},
+        {{"--allow-net=192.168.128.0/17"}, NX__PERMIT_NET, "192.168.128.0:1", NX__GRANTED},
+        {{"--allow-net=192.168.128.0/17"}, NX__PERMIT_NET, "192.168.127.255:1", NX__MISSING},
+        {{"--allow-net=10.0.0.1/32"}, NX__PERMIT_NET, "10.0.0.1:1", NX__GRANTED},
+        {{"--allow-net=0.0.0.0/0"}, NX__PERMIT_NET, "8.8.8.8:1", NX__GRANTED},
+        {{"--allow-net=0.0.0.0/0"}, NX__PERMIT_NET, "0.0.0.0:1", NX__GRANTED},
+        {{"--allow-net=0.0.0.0/8"}, NX__PERMIT_NET, "0.0.0.0:1", NX__MISSING},
+        {{"--allow-net=0.0.0.0/0"}, NX__PERMIT_NET, "[::1]:1", NX__MISSING},
+        {{"--allow-net=0.0.0.0/0"}, NX__PERMIT_NET, "example.com:1", NX__MISSING},
+        {{"--allow-net=fd00::/8"}, NX__PERMIT_NET, "[fdff::1]:1", NX__GRANTED},
+        {{"--allow-net=fd00::/8"}, NX__PERMIT_NET, "[fe80::1]:1", NX__MISSING},
+        {{"--allow-net=[fd00::/8]:443"}, NX__PERMIT_NET, "[fd00::1]:443", NX__GRANTED},
+        {{"--allow-net=[fd00::/8]:443"}, NX__PERMIT_NET, "[fd00::1]:80", NX__MISSING},
+        {{"--allow-net=::/0"}, NX__PERMIT_NET, "[2001:db8::1]:80", NX__GRANTED},
+        {{"--allow-net=::/0"}, NX__PERMIT_NET, "[::]:80", NX__GRANTED},
+        {{"--allow-net=::/0"}, NX__PERMIT_NET, "10.0.0.1:80", NX__MISSING},
+        {{"--allow-net=::/1"}, NX__PERMIT_NET, "[::]:80", NX__MISSING},
+        {{"--allow-net=::ffff:0:0/96"}, NX__PERMIT_NET, "10.0.0.1:80", NX__GRANTED},
+        {{"--allow-all", "--deny-net=127.0.0.0/8"}, NX__PERMIT_NET, "localhost:80", NX__DENIED},
+        {{"--allow-all", "--deny-net=127.0.0.0/8"}, NX__PERMIT_NET, "127.8.8.8:80", NX__DENIED},
+        {{"--allow-all", "--deny-net=127.0.0.0/8"}, NX__PERMIT_NET, "128.0.0.1:80", NX__GRANTED},
+        {{"--allow-all", "--deny-net=127.0.0.0/8"}, NX__PERMIT_NET, "[::]:80", NX__DENIED},
+    };
+    run_cases(cases, COUNT(cases));
+}
+
+NX_TEST("listening and connecting apart")
+{
+    static const struct {
+        const char *flags[FLAGS_MAX];
+        const char *what;
+        enum nx__verdict listen, connect;
+    } cases[] = {
+        {{"--allow-listen=:80"}, "10.0.0.1:80", NX__GRANTED, NX__MISSING},
+        {{"--allow-connect=:80"}, "10.0.0.1:80", NX__MISSING, NX__GRANTED},
+        {{"--allow-net=:80"}, "10.0.0.1:80", NX__GRANTED, NX__GRANTED},
+        {{"--allow-listen"}, "10.0.0.1:80", NX__GRANTED, NX__MISSING},
+        {{"--allow-listen"}, "unix:@x", NX__GRANTED, NX__MISSING},
+        {{"--allow-connect"}, "example.com:80", NX__MISSING, NX__GRANTED},
+        {{"--allow-connect", "--allow-listen"}, "unix:/tmp/x", NX__GRANTED, NX__GRANTED},
+        {{"--allow-net", "--deny-connect"}, "10.0.0.1:80", NX__GRANTED, NX__DENIED},
+        {{"--allow-net", "--deny-listen=:80"}, "10.0.0.1:80", NX__DENIED, NX__GRANTED},
+        {{"--allow-all", "--deny-connect=10.0.0.0/8"}, "10.0.0.1:80", NX__GRANTED, NX__DENIED},
+        {{"--allow-listen=:80", "--deny-net"}, "10.0.0.1:80", NX__DENIED, NX__DENIED},
+        {{"--allow-connect", "--deny-connect=:1"}, "no address", NX__DENIED, NX__DENIED},
+    };
+    for (size_t i = 0; i < COUNT(cases); i++)
+        nx_subtest ("%s with %s", cases[i].what, cases[i].flags[0]) {
+            struct nx__permissions p = {0};
+            nx_expect_ok(parse_all(&p, cases[i].flags));
+            nx_expect_eq(nx__permissions_net_verdict(&p, NX__USE_LISTEN, cases[i].what),
+                         cases[i].listen);
+            nx_expect_eq(nx__permissions_net_verdict(&p, NX__USE_CONNECT, cases[i].what),
+                         cases[i].connect);
+            nx__permissions_free(&p);
+        }
+}
+
 NX_TEST("names and programs")
 {
     static const struct grant_case cases[] = {
@@ -121,6 +201,12 @@ NX_TEST("names and programs")
         {{"--allow-run=/opt/tool"}, NX__PERMIT_RUN, "/opt/tool/x", NX__MISSING},
         {{"--allow-read"}, NX__PERMIT_WRITE, "/tmp/x", NX__MISSING},
         {{"--allow-ffi=/opt/lib"}, NX__PERMIT_FFI, "/opt/lib/a.so", NX__GRANTED},
+        {{"--allow-wasm=/opt/lib"}, NX__PERMIT_WASM, "/opt/lib/a.wasm", NX__GRANTED},
+        {{"--allow-wasm=/opt/lib"}, NX__PERMIT_WASM, "/opt/library/a.wasm", NX__MISSING},
+        {{"--allow-sys=memory,load"}, NX__PERMIT_SYS, "load", NX__GRANTED},
+        {{"--allow-sys=memory"}, NX__PERMIT_SYS, "load", NX__MISSING},
+        {{"--allow-sys", "--deny-sys=load"}, NX__PERMIT_SYS, "load", NX__DENIED},
+        {{"--allow-all", "--deny-sys"}, NX__PERMIT_SYS, "load", NX__DENIED},
     };
     run_cases(cases, COUNT(cases));
 }
@@ -181,7 +267,31 @@ NX_TEST("wrong flags")
         "--allow-net=[::1",
         "--allow-net=[::1]80",
         "--allow-net=[1.2.3.4]",
-        "--allow-net=*.example.com",
+        "--allow-net=*",
+        "--allow-net=*:443",
+        "--allow-net=*.",
+        "--allow-net=*example.com",
+        "--allow-net=*.10.0.0.1",
+        "--allow-net=*.*.example.com",
+        "--allow-net=api.*.com",
+        "--allow-net=10.0.0.0/33",
+        "--allow-net=10.0.0.0/",
+        "--allow-net=10.0.0.0/8/8",
+        "--allow-net=10.0.0.0/-1",
+        "--allow-net=10.0.0.1/8",
+        "--allow-net=10.0.0.0:80/8",
+        "--allow-net=example.com/8",
+        "--allow-net=localhost/32",
+        "--allow-net=fd00::/129",
+        "--allow-net=fd00::/8:443",
+        "--allow-net=[fd00::/8",
+        "--allow-net=[fd00::/8]443",
+        "--allow-net=[fd00::]/8",
+        "--allow-net=fe80::1%lo/128",
+        "--allow-net=/8",
+        "--allow-listen=",
+        "--allow-connect=host:port",
+        "--allow-sys=moon",
         "--allow-net=127.1",
         "--allow-net=http://x",
         "--allow-net=fe80::1%",
@@ -230,6 +340,9 @@ NX_TEST("hook and its words")
         {NX__PERMIT_ENV, "PORT",
          "the environment variable PORT is not allowed; run with --allow-env=PORT"},
         {NX__PERMIT_RUN, "ls", "starting \"ls\" is not allowed; run with --allow-run=ls"},
+        {NX__PERMIT_SYS, "load", "the host's load is not allowed; run with --allow-sys=load"},
+        {NX__PERMIT_WASM, "x.wasm",
+         "loading \"x.wasm\" is not allowed; run with --allow-wasm=x.wasm"},
         {NX__PERMIT_FFI, "x.so", "loading \"x.so\" is not allowed; run with --allow-ffi=x.so"},
         {NX__PERMIT_READ, "a\033[2J\nb\302\233c",
          "reading \"a[2Jbc\" is not allowed; run with --allow-read='a[2Jbc'"},

@@ -2,6 +2,8 @@
 #ifndef NX_PROCESS_TEST_H
 #define NX_PROCESS_TEST_H
 
+#include "valgrind.h"
+
 #include <errno.h>
 #include <nexus/fiber.h>
 #include <nexus/fs.h>
@@ -14,19 +16,6 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
-
-/* Valgrind starts programs in its own way, and knows no handles of processes. */
-static inline bool under_valgrind(void)
-{
-#ifdef RUNNING_ON_VALGRIND
-    return RUNNING_ON_VALGRIND;
-#else
-    return false;
-#endif
-}
 
 static inline const char *at(const char *name)
 {

@@ -1,13 +1,9 @@
 #include "guest.h"
 
 #include "base/compiler.h"
+#include "valgrind.h"
 #include <nexus/fiber.h>
 #include <stdlib.h>
-#if defined(__has_include)
-#if __has_include(<valgrind/valgrind.h>)
-#include <valgrind/valgrind.h>
-#endif
-#endif
 
 #ifdef NX__TSAN
 /* The engine's handler for a fault of guest code allocates, which it may: the fault is in no other
@@ -21,10 +17,8 @@ const char *__tsan_default_options(void)
 
 void guest_prepare(void)
 {
-#ifdef RUNNING_ON_VALGRIND
-    if (RUNNING_ON_VALGRIND)
+    if (under_valgrind())
         nx_skip("machine code is made for the processor, of which valgrind shows another");
-#endif
     nx_require_eq(setenv("NEXUS_CACHE", nx_format("%s/cache", nx_test_dir()), 1), 0);
     nx_require_eq(setenv("NEXUS_LIBDIR", NX__TEST_LIB, 1), 0);
 }

@@ -1,0 +1,130 @@
+/* What a kernel can't hold of a program's grants. */
+#include "permission/hold.h"
+#include "permission/landlock.h"
+#include "permission/rules.h"
+#include "permission/seccomp.h"
+#include <arpa/inet.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Which version of Landlock brought it. */
+enum { HAS_TRUNCATE = 3, HAS_PORTS = 4, HAS_SIGNALS = 6 };
+
+struct nx__hold_kernel nx__hold_kernel(void)
+{
+    return (struct nx__hold_kernel){.landlock = nx__landlock_version(),
+                                    .filter = nx__seccomp_known()};
+}
+
+static void gap(struct nx__gaps *gaps, const char *format, ...) NX_PRINTF(2, 3);
+
+static void gap(struct nx__gaps *gaps, const char *format, ...)
+{
+    size_t at = gaps->count++;
+    if (at >= NX__GAPS_MOST) return;
+    char text[NX__GAP_SIZE];
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    nx__printable(gaps->text[at], sizeof gaps->text[at], text);
+}
+
+static const struct nx__rule *first_of(const struct nx__rules *rules)
+{
+    return atomic_load_explicit(&rules->first, memory_order_acquire);
+}
+
+/* ---- Files */
+
+static bool covers(const struct nx__rules *rules, const char *path)
+{
+    if (rules->any) return true;
+    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+        if (nx__path_beneath(path, rule->text) && strcmp(path, rule->text) != 0) return true;
+    return false;
+}
+
+static void files(const struct nx__permissions *p, enum nx__permit_kind kind, const char *name,
+                  struct nx__gaps *out)
+{
+    struct stat st;
+    for (const struct nx__rule *rule = first_of(&p->allow[kind]); rule; rule = rule->next)
+        if (stat(rule->text, &st) != 0)
+            gap(out, "--allow-%s=%.120s: it is not there, and the kernel knows files, not names",
+                name, rule->text);
+    for (const struct nx__rule *rule = first_of(&p->deny[kind]); rule; rule = rule->next)
+        if (covers(&p->allow[kind], rule->text))
+            gap(out, "--deny-%s=%.120s: the kernel denies nothing inside what is allowed", name,
+                rule->text);
+}
+
+/* ---- The network */
+
+/* As a user would know it. */
+static const char *host_of(const struct nx__rule *rule, char out[INET6_ADDRSTRLEN])
+{
+    static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
+    bool v4 = memcmp(rule->address, mapped, sizeof mapped) == 0;
+    if (rule->host == NX__HOST_ANY) return "hosts of which no port is named";
+    if (rule->host != NX__HOST_ADDRESS) return rule->text;
+    return inet_ntop(v4 ? AF_INET : AF_INET6, rule->address + (v4 ? sizeof mapped : 0), out,
+                     INET6_ADDRSTRLEN);
+}
+
+static void network(const struct nx__permissions *p, struct nx__hold_kernel kernel,
+                    struct nx__gaps *out)
+{
+    const struct nx__rules *allow = &p->allow[NX__PERMIT_NET], *deny = &p->deny[NX__PERMIT_NET];
+    char host[INET6_ADDRSTRLEN];
+    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false;
+    for (const struct nx__rule *rule = first_of(allow); rule; rule = rule->next) {
+        if (!(rule->use & NX__USE_CONNECT)) continue;
+        connects = true;
+        if (allow->any & NX__USE_CONNECT) continue;
+        if (rule->host == NX__HOST_UNIX)
+            gap(out, "connecting to unix:%.120s: the kernel tells no Unix socket from another",
+                rule->text);
+        else if (rule->host != NX__HOST_ANY || rule->port < 0)
+            gap(out, "connecting to %.120s: the kernel knows ports, not hosts",
+                host_of(rule, host));
+        else
+            ports = true;
+    }
+    if (ports && kernel.landlock < HAS_PORTS)
+        gap(out, "TCP ports: Landlock knows them from Linux 6.7 on");
+    bool denies = deny->any & NX__USE_CONNECT;
+    for (const struct nx__rule *rule = first_of(deny); rule; rule = rule->next)
+        denies |= rule->use & NX__USE_CONNECT;
+    if (connects && denies)
+        gap(out, "--deny-net: the kernel denies nothing inside what is allowed");
+}
+
+void nx__hold_gaps(const struct nx__permissions *p, struct nx__hold_kernel kernel,
+                   struct nx__gaps *out)
+{
+    static const struct {
+        enum nx__permit_kind kind;
+        const char *name;
+    } of_files[] = {
+        {NX__PERMIT_READ, "read"}, {NX__PERMIT_WRITE, "write"}, {NX__PERMIT_FFI, "ffi"}};
+    out->count = 0;
+    if (!nx__hold_binds(p)) {
+        gap(out,
+            "%s: what a program starts would be held as it is, so nothing is held of one that may start others",
+            p->all ? "--allow-all" : "--allow-run");
+        return;
+    }
+    if (!kernel.landlock)
+        gap(out, "files and programs: this kernel has no Landlock, which Linux has from 5.13 on");
+    if (!kernel.filter) gap(out, "system calls and sockets: this kernel has no filters for them");
+    if (kernel.landlock && kernel.landlock < HAS_TRUNCATE)
+        gap(out, "emptying files by their path: Landlock knows it from Linux 6.2 on");
+    if (kernel.landlock < HAS_SIGNALS)
+        gap(out, "signals to other processes: Landlock knows them from Linux 6.12 on");
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
+        files(p, of_files[i].kind, of_files[i].name, out);
+    network(p, kernel, out);
+}

@@ -1,0 +1,10 @@
+/* Changes the mode of a file outside what may be written.
+ * stands for: chmod
+ * grant: write
+ * held: no */
+#include "attack.h"
+
+static long attack(void)
+{
+    return chmod(closed("spoilt"), 0644);
+}
