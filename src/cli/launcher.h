@@ -164,9 +164,11 @@ struct nx__launcher {
     uint32_t asking;   /* the generation whose question the user is answering, 0: none */
     uint32_t asking_worker;
     nx_duration asked_at;
+    enum nx__use asked_use;
     char question[NX__LISTEN_ADDRESS_MAX];
-    bool told_ready; /* the service manager knows that the program serves */
-    bool ending;     /* the program is over, and its processes are told to stop */
+    char once[NX__LISTEN_ADDRESS_MAX]; /* what he has allowed once; empty: nothing */
+    bool told_ready;                   /* the service manager knows that the program serves */
+    bool ending;                       /* the program is over, and its processes are told to stop */
     bool done;
     int code;
     struct nx__dev *dev; /* nexus dev; else NULL */
@@ -276,6 +278,9 @@ void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const in
 
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
+
+/* Has the user allowed to listen there once, and nobody has yet? */
+bool nx__serve_once(struct nx__launcher *launcher, const char *address);
 
 /* The generation numbered so, which has asked to begin, may. */
 void nx__serve_begin(struct nx__launcher *launcher, uint32_t number);

@@ -59,6 +59,13 @@ void nx__permission_sets_path(const char *file, char path[NX__PATH_MAX])
     if (n < 0 || n >= NX__PATH_MAX) path[0] = '\0';
 }
 
+nx_err nx__permission_sets_project(struct nx__permissions *permissions, const char *file)
+{
+    char root[NX__ROOT_MOST];
+    if (!root_of(file, root)) return NX_OK;
+    return nx__permissions_grant(permissions, NX__PERMIT_WASM, root);
+}
+
 /* ---- Whose words they are */
 
 static const struct nx__rule *first_of(const struct nx__rules *rules)
@@ -80,6 +87,11 @@ static const struct nx__rule *writer_of(const struct nx__permissions *p, const c
         if (beside || nx__path_beneath(path, rule->text)) return rule;
     }
     return NULL;
+}
+
+bool nx__permission_sets_writes(const struct nx__permissions *p, const char *path)
+{
+    return p->allow[NX__PERMIT_WRITE].any || writer_of(p, path);
 }
 
 nx_err nx__permission_sets_trust(const struct nx__run *run, const char *path)
@@ -105,10 +117,16 @@ nx_err nx__permission_sets_trust(const struct nx__run *run, const char *path)
     if (!rule) rule = writer_of(p, real);
     bool any = p->allow[NX__PERMIT_WRITE].any;
     if (!any && !rule) return NX_OK;
+    nx__printable(what, sizeof what, any ? "all there is" : rule->text);
+    if (!any && access(rule->text, F_OK) != 0)
+        return nx__error_set(
+            NX_EPERM,
+            "nexus.toml may hold no permissions where the program may write %s, which is not there: make that folder, or it could write what is beside it",
+            what);
     return nx__error_set(
         NX_EPERM,
         "nexus.toml may hold no permissions where the program may write %s, and so the file; grant it ./data or the like, or grant by flags with --permissions=none",
-        any ? "all there is" : nx__printable(what, sizeof what, rule->text));
+        what);
 }
 
 /* ---- The table */
@@ -219,14 +237,12 @@ static nx_err file_read(struct nx__run *run, const char *path)
 nx_err nx__permission_sets_read(struct nx__run *run)
 {
     static struct nx_loop memory; /* never runs: what is read goes to its scope */
-    char path[NX__PATH_MAX], root[NX__ROOT_MOST];
+    char path[NX__PATH_MAX];
     if (run->no_sets && run->sets_count)
         return nx__error_set(NX_EUSAGE,
                              "--permissions=none and --permissions=%.60s exclude each other",
                              run->sets[0]);
-    /* Modules of the project's own need no grant, as its sources don't. */
-    if (root_of(run->file, root))
-        NX_TRY(nx__permissions_grant(&run->permissions, NX__PERMIT_WASM, root));
+    NX_TRY(nx__permission_sets_project(&run->permissions, run->file));
     if (run->no_sets) return NX_OK;
     nx__permission_sets_path(run->file, path);
     nx__loop_current = &memory;

@@ -3,6 +3,8 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "permission/broker.h"
+#include "permission/capabilities.h"
 #include "permission/landlock.h"
 #include "permission/rules.h"
 #include "permission/seccomp.h"
@@ -272,7 +274,10 @@ static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own
                            *writes = &p->allow[NX__PERMIT_WRITE];
     unsigned calls = sockets(&p->allow[NX__PERMIT_NET], own);
     if (own->strict ? reads->any : grants_any(reads)) calls |= NX__CALLS_READ;
-    if (own->strict ? writes->any : grants_any(writes)) calls |= NX__CALLS_WRITE;
+    if (writes->any && !first_of(&p->deny[NX__PERMIT_WRITE]))
+        calls |= NX__CALLS_WRITE;
+    else if (grants_any(writes))
+        calls |= NX__CALLS_ASK;
     if (grants_any(&p->allow[NX__PERMIT_SYS])) calls |= NX__CALLS_ROUTES;
 #if defined(NX__ASAN)
     calls |= NX__CALLS_DEBUG; /* the search for leaks */
@@ -280,12 +285,30 @@ static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own
     return calls;
 }
 
+/* Where nobody can be asked (a kernel before 5.0, or a container whose calls are told to somebody
+ * already) what would be is left to the API, or refused where all has to be held. */
+static bool hold_filter(unsigned calls, bool strict)
+{
+    int listener;
+    bool asks = calls & NX__CALLS_ASK, held = nx__seccomp_hold(calls, &listener);
+    if (!held && asks && (errno == EINVAL || errno == EBUSY)) {
+        calls &= ~(unsigned)NX__CALLS_ASK;
+        if (!strict) calls |= NX__CALLS_WRITE;
+        held = nx__seccomp_hold(calls, &listener);
+    }
+    if (listener < 0) return held;
+    held = nx__broker_keep(listener);
+    (void)close(listener);
+    return held;
+}
+
 nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
 {
     if (!nx__hold_binds(p)) return NX_OK;
     if (nx__landlock_version() && !hold_landlock(p, own))
         return nx__error_system(errno, "cannot seal the program");
-    if (nx__seccomp_known() && !nx__seccomp_hold(calls(p, own)))
+    if (!nx__capabilities_drop()) return nx__error_system(errno, "cannot seal the program");
+    if (nx__seccomp_known() && !hold_filter(calls(p, own), own->strict))
         return nx__error_system(errno, "cannot seal the program");
     return NX_OK;
 }

@@ -2,6 +2,7 @@
 #include "permission/permission.h"
 
 #include "base/error.h"
+#include "permission/access.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
 #include "permission/facts.h"
@@ -39,6 +40,15 @@ static const struct {
 
 static struct nx__permissions *_Atomic sealed;
 
+/* Those that change the direction of what follows, in UTF-8: U+200E, U+200F, U+202A to U+202E,
+ * U+2066 to U+2069. */
+static bool turns_text(const unsigned char *s)
+{
+    if (s[0] != 0xe2) return false;
+    return (s[1] == 0x80 && ((s[2] >= 0x8e && s[2] <= 0x8f) || (s[2] >= 0xaa && s[2] <= 0xae))) ||
+           (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
+}
+
 char *nx__printable(char *out, size_t size, const char *text)
 {
     size_t n = 0;
@@ -46,6 +56,10 @@ char *nx__printable(char *out, size_t size, const char *text)
         if (*s < 0x20 || *s == 0x7f) continue;
         if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0) { /* C1 controls in UTF-8 */
             s++;
+            continue;
+        }
+        if (turns_text(s)) {
+            s += 2;
             continue;
         }
         out[n++] = (char)*s;
@@ -387,8 +401,7 @@ void nx__permissions_seal(struct nx__permissions *permissions)
     atomic_store(&sealed, permissions);
 }
 
-/* As a shell has to be told it: what is copied from a message must be one word there. */
-static const char *as_word(char *out, size_t size, const char *text)
+const char *nx__shell_word(char *out, size_t size, const char *text)
 {
     size_t n = 0;
     if (!strpbrk(text, " \t'\"\\$`&|;<>()*?[]#~!")) return text;
@@ -440,7 +453,7 @@ nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, con
     if (kind == NX__PERMIT_NET && !target.valid) return NX_EINVAL;
     char word[NX__ERROR_MESSAGE_MAX / 2];
     return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s", doing, quote,
-                         clean, quote, kinds[kind].name, as_word(word, sizeof word, clean));
+                         clean, quote, kinds[kind].name, nx__shell_word(word, sizeof word, clean));
 }
 
 nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
@@ -460,9 +473,15 @@ nx_err nx__permit(enum nx__permit_kind kind, const char *what)
     struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
     enum nx__verdict verdict = nx__permissions_verdict(permissions, kind, what);
+    nx__access(kind, kind == NX__PERMIT_NET ? NX__USE_LISTEN : NX__USE_ANY, what,
+               verdict == NX__GRANTED);
     if (nx__likely(verdict == NX__GRANTED)) return NX_OK;
     static const struct nx__permission_key listen = {.kind = NX__PERMIT_NET, .use = NX__USE_LISTEN};
-    if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what, NX__ASK_LISTEN))
+    enum nx__asked asked = verdict == NX__MISSING && kind == NX__PERMIT_NET
+                               ? nx__broker_ask(what, NX__ASK_LISTEN)
+                               : NX__ASKED_NO;
+    if (asked == NX__ASKED_ONCE) return NX_OK;
+    if (asked == NX__ASKED_YES)
         return nx__permissions_add(permissions, &listen, what, strlen(what));
     return nx__permit_refuse(kind, what, verdict);
 }

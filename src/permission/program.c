@@ -2,6 +2,7 @@
 #include "permission/program.h"
 
 #include "base/error.h"
+#include "permission/access.h"
 #include "permission/place.h"
 #include "permission/rules.h"
 #include <errno.h>
@@ -116,6 +117,13 @@ static bool matches(const struct nx__rules *rules, const struct program *program
 }
 
 nx_err nx__permit_program(const char *asked, const char *found)
+{
+    nx_err err = nx__permit_program_quietly(asked, found);
+    nx__access(NX__PERMIT_RUN, NX__USE_ANY, asked, !err);
+    return err;
+}
+
+nx_err nx__permit_program_quietly(const char *asked, const char *found)
 {
     const struct nx__permissions *p = nx__permissions_sealed();
     if (!p) return NX_OK;

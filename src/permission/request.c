@@ -40,7 +40,7 @@ static enum nx__verdict verdict_of_program(const char *name)
     char found[NX__PATH_MAX];
     const char *path = strchr(name, '/') ? name : NULL;
     if (!path && nx__program_find(name, getenv("PATH"), found) == 0) path = found;
-    return nx__permit_program(name, path) == NX_OK ? NX__GRANTED : NX__MISSING;
+    return nx__permit_program_quietly(name, path) == NX_OK ? NX__GRANTED : NX__MISSING;
 }
 
 static enum nx__verdict verdict_of(const struct nx__permissions *p,

@@ -45,6 +45,7 @@ enum answer {
     ALLOW = SECCOMP_RET_ALLOW,
     REFUSE = SECCOMP_RET_ERRNO | EPERM,
     UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS,
+    ASK = SECCOMP_RET_USER_NOTIF,
 };
 
 /* ---- Instructions */
@@ -304,8 +305,10 @@ static void check_arguments(struct builder *b, unsigned calls)
 
 /* ---- Calls that their number decides */
 
-static const enum answer answers[] = {
-    [NX__CALL_UNKNOWN] = UNKNOWN, [NX__CALL_REFUSED] = REFUSE, [NX__CALL_ALLOWED] = ALLOW};
+static const enum answer answers[] = {[NX__CALL_UNKNOWN] = UNKNOWN,
+                                      [NX__CALL_REFUSED] = REFUSE,
+                                      [NX__CALL_ALLOWED] = ALLOW,
+                                      [NX__CALL_ASKED] = ASK};
 
 struct range {
     uint32_t first; /* to the next one's */
@@ -364,19 +367,35 @@ bool nx__seccomp_known(void)
     return ARCHITECTURE && !SIMULATED() && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
 }
 
-bool nx__seccomp_hold(unsigned calls)
+/* What newer kernels do better is asked for first. */
+static int filter_set(const struct sock_fprog *program, bool listens)
+{
+    enum { NOT_INTERRUPTED = 1 << 5 /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV */ };
+    /* Without the flag older kernels switch off what makes loads fast, for each thread. */
+    const unsigned flags =
+        SECCOMP_FILTER_FLAG_SPEC_ALLOW | (listens ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | (listens ? NOT_INTERRUPTED : 0),
+                      program);
+    if (fd < 0 && errno == EINVAL && listens)
+        fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
+    /* The other way in is for where a service manager's filter knows only that. */
+    if (fd < 0 && !listens) fd = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0);
+    return (int)fd;
+}
+
+bool nx__seccomp_hold(unsigned calls, int *listener)
 {
     struct sock_filter filter[NX__SECCOMP_MOST];
     struct sock_fprog program = {.filter = filter};
     size_t len = nx__seccomp_build(calls, filter, NX__SECCOMP_MOST);
     program.len = (unsigned short)len;
+    *listener = -1;
     if (!len) {
         errno = ENOTSUP;
         return false;
     }
-    /* Without the flag older kernels switch off what makes loads fast, for each thread. The other
-     * way in is for where a service manager's filter knows only that. */
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-                   &program) == 0 ||
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+    bool listens = calls & NX__CALLS_ASK;
+    int fd = filter_set(&program, listens);
+    if (listens) *listener = fd;
+    return fd >= 0;
 }

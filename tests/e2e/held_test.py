@@ -19,7 +19,7 @@ ATTACKS = sorted(glob.glob(os.path.join(HERE, "../attack/*.c")))
 REFUSED = {"EACCES", "EPERM", "EXDEV", "ESRCH", "ENOSYS", "EBADF"}
 ABSENT = ("ENOSYS", "EPROTONOSUPPORT", "EOPNOTSUPP", "EAFNOSUPPORT", "ESOCKTNOSUPPORT", "ENOENT", "ENOTTY")  # in this kernel or machine, or not for this user
 BASE = {"read": "--allow-read=open", "write": "--allow-write=open", "net": "--allow-net=127.0.0.1:1", "env": "--allow-env"}
-GRANTS = {"read": ["--allow-read=closed"], "write": ["--allow-write=closed"], "run": ["--allow-run"], "net": ["--allow-net"],
+GRANTS = {"open": ["--allow-write=open"], "read": ["--allow-read=closed"], "write": ["--allow-write=closed"], "run": ["--allow-run"], "net": ["--allow-net"],
           "all": ["--allow-all"]}
 
 
@@ -199,12 +199,42 @@ class Strict(unittest.TestCase):
         self.assertEqual((found["file"], found["beside"], found["into"], found["watch"]), ("in", "in", "EACCES", "EPERM"))
         self.assertEqual(self.run_it("--allow-read")["watch"], "in")
 
-    def test_writing_is_not_changing_modes(self):
+    def test_modes_are_for_what_may_be_written(self):
+        found = self.run_it("--allow-write=one", "--allow-read=.")
+        self.assertEqual((found["into"], found["mode"]), ("in", "in"))
+        self.assertEqual(self.run_it("--allow-write=other", "--allow-read=.")["mode"], "EPERM")
+        self.assertEqual(self.run_it("--allow-write")["mode"], "in")
         found = self.run_it("--allow-write=.", "--allow-read=.", files=("one", "new"))
-        self.assertEqual((found["into"], found["mode"], found["replaced"]), ("in", "EPERM", "in"))
+        self.assertEqual(found["replaced"], "in")
         with open(f"{self.folder}/one") as f:
             self.assertEqual(f.read(), "new")
-        self.assertEqual(self.run_it("--allow-write")["mode"], "in")
+
+    def test_the_keeper_ends_with_the_program(self):
+        def keepers(parent):
+            """That have this parent, or are it."""
+            found = []
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    with open(f"/proc/{pid}/stat") as f:
+                        name, _, rest = f.read().partition("(")[2].rpartition(")")
+                except OSError:
+                    continue
+                state, of = rest.split()[:2]
+                if name == "nexus keeper" and state != "Z" and parent in (int(of), int(pid)):
+                    found.append(int(pid))
+            return found
+
+        with open(f"{self.folder}/wait.c", "w") as f:
+            f.write("#include <stdio.h>\n#include <sys/stat.h>\n"
+                    "int main(void) { printf(\"%d\\n\", chmod(\"one\", 0600)); fflush(stdout); return getchar() == EOF; }\n")
+        with subprocess.Popen([NEXUS, "run", "--no-prompt", "--allow-write=.", "wait.c"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+            self.assertEqual(run.stdout.readline(), b"0\n")
+            keeper, = keepers(run.pid)
+            run.communicate(b"x", timeout=60)
+        until = time.monotonic() + 60
+        while keepers(keeper):
+            self.assertLess(time.monotonic(), until, "the keeper is still there")
+            time.sleep(0.01)
 
     def test_sockets(self):
         none = self.run_it()

@@ -346,6 +346,8 @@ NX_TEST("hook and its words")
         {NX__PERMIT_FFI, "x.so", "loading \"x.so\" is not allowed; run with --allow-ffi=x.so"},
         {NX__PERMIT_READ, "a\033[2J\nb\302\233c",
          "reading \"a[2Jbc\" is not allowed; run with --allow-read='a[2Jbc'"},
+        {NX__PERMIT_READ, "a\342\200\256b\342\201\246c\342\200\223d",
+         "reading \"abc\342\200\223d\" is not allowed; run with --allow-read=abc\342\200\223d"},
         {NX__PERMIT_READ, "a'; id",
          "reading \"a'; id\" is not allowed; run with --allow-read='a'\\''; id'"},
         {NX__PERMIT_READ, "/proc/self/mem",

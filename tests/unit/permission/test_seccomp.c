@@ -29,7 +29,8 @@
 
 enum { REFUSED = SECCOMP_RET_ERRNO | EPERM, UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS };
 #define ALLOWED SECCOMP_RET_ALLOW
-enum { ALL = 2 * NX__CALLS_DEBUG };
+enum { ALL = 2 * NX__CALLS_DEBUG }; /* but NX__CALLS_ASK */
+#define ASKED SECCOMP_RET_USER_NOTIF
 
 static struct sock_filter filter[NX__SECCOMP_MOST];
 static size_t filter_len;
@@ -108,7 +109,8 @@ NX_TEST("the verdict of a number is that of its list")
     uint8_t verdicts[NX__CALLS_END];
     static const uint32_t answers[] = {[NX__CALL_UNKNOWN] = UNKNOWN,
                                        [NX__CALL_REFUSED] = REFUSED,
-                                       [NX__CALL_ALLOWED] = (uint32_t)ALLOWED};
+                                       [NX__CALL_ALLOWED] = (uint32_t)ALLOWED,
+                                       [NX__CALL_ASKED] = ASKED};
     static const int by_argument[] = {SYS_sendto,  SYS_sendmsg,   SYS_sendmmsg,    SYS_ioctl,
                                       SYS_socket,  SYS_clone,     SYS_socketpair,  SYS_prctl,
                                       SYS_seccomp, SYS_prlimit64, SYS_setpriority, SYS_personality};
@@ -279,6 +281,8 @@ NX_TEST("sockets")
         EXPECT(ALLOWED, SYS_socket, NETLINK, SOCK_RAW | flags, 0);
         EXPECT(REFUSED, SYS_socket, NETLINK, SOCK_RAW, 12);
         EXPECT(REFUSED, SYS_socket, AF_INET, SOCK_STREAM, 0);
+        EXPECT(ALLOWED, SYS_bind, 3);
+        EXPECT(REFUSED, SYS_listen, 3);
     }
     nx_subtest ("any of the network") {
         build(NX__CALLS_IP | NX__CALLS_UNIX);
@@ -316,6 +320,10 @@ NX_TEST("modes, owners, times, attributes are for who may write")
                                                FS_IOC_SETVERSION};
     build((ALL - 1u) & ~(unsigned)NX__CALLS_WRITE);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) EXPECT(REFUSED, (uint64_t)calls[i]);
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+        EXPECT(REFUSED, SYS_ioctl, 3, attributes[i]);
+    build(NX__CALLS_ASK);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) EXPECT(ASKED, (uint64_t)calls[i]);
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
         EXPECT(REFUSED, SYS_ioctl, 3, attributes[i]);
     build(NX__CALLS_WRITE);
@@ -358,7 +366,9 @@ static int held(unsigned calls, long (*call)(void))
 {
     pid_t pid = fork();
     if (pid == 0) {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !nx__seccomp_hold(calls)) _exit(255);
+        int listener;
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !nx__seccomp_hold(calls, &listener))
+            _exit(255);
         _exit(call() < 0 ? errno : 0);
     }
     int status = -1;
