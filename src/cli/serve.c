@@ -55,6 +55,11 @@ static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *
                       bool connecting)
 {
     enum nx__use use = connecting ? NX__USE_CONNECT : NX__USE_LISTEN;
+    /* One who asks before he listens is not asked about twice. */
+    if (!connecting && l->once[0] && strcmp(l->once, address) == 0) {
+        nx__serve_answer(peer, NX_OK, 1, NULL, 0);
+        return;
+    }
     bool possible =
         !l->asking && !l->stop_signal && peer.generation == &l->current && !l->run->no_prompt &&
         strlen(address) < sizeof l->question &&
@@ -295,8 +300,17 @@ struct handed {
 /* A process of its own: what it reads lies in the program's memory and may be anything. */
 static void serve_keep(const struct nx__launcher *l, int listener)
 {
-    pid_t pid = fork();
-    if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
+    int closed[2];
+    char none;
+    if (pipe2(closed, O_CLOEXEC) == 0) {
+        pid_t pid = fork();
+        if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
+        (void)close(closed[1]);
+        /* Until it has let go of what it has from here, listening sockets among it: one that is to
+         * be made anew would else find its port taken. */
+        while (pid > 0 && read(closed[0], &none, 1) < 0 && errno == EINTR) {}
+        (void)close(closed[0]);
+    }
     (void)close(listener); /* without a keeper the calls fail */
 }
 

@@ -64,6 +64,8 @@ void nx__suggest_note(const struct nx__run *run, enum nx__permit_kind kind, enum
                       const char *what)
 {
     char path[NX__PATH_MAX];
+    /* What is not set is no different for who may not see it. */
+    if (kind == NX__PERMIT_ENV && !getenv(what)) return;
     for (int key = 0; key < KEYS; key++) {
         if (keys[key].kind != kind || !(keys[key].use & use)) continue;
         if (is_free(run, kind, what)) return;

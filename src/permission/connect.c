@@ -70,8 +70,8 @@ static bool endpoint_of(const struct sockaddr *address, struct nx__endpoint *out
     return true;
 }
 
-static enum nx__verdict address_verdict(const struct nx__permissions *permissions,
-                                        const struct sockaddr *address)
+enum nx__verdict nx__address_verdict(const struct nx__permissions *permissions,
+                                     const struct sockaddr *address)
 {
     struct nx__endpoint endpoint;
     if (!endpoint_of(address, &endpoint)) return NX__MISSING;
@@ -96,7 +96,7 @@ nx_err nx__permit_send(const struct sockaddr *address)
 {
     const struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
-    enum nx__verdict verdict = address_verdict(permissions, address);
+    enum nx__verdict verdict = nx__address_verdict(permissions, address);
     if (nx__likely(verdict == NX__GRANTED) && !nx__access_told) return NX_OK;
     char text[ADDRESS_TEXT];
     address_spell(address, text);
@@ -131,7 +131,7 @@ bool nx__permit_is_limited(void)
 bool nx__permit_denies(const struct sockaddr *address)
 {
     const struct nx__permissions *permissions = nx__permissions_sealed();
-    return permissions && address_verdict(permissions, address) == NX__DENIED;
+    return permissions && nx__address_verdict(permissions, address) == NX__DENIED;
 }
 
 nx_err nx__permit_denied(const char *peer, const char *address)

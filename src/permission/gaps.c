@@ -3,7 +3,6 @@
 #include "permission/landlock.h"
 #include "permission/rules.h"
 #include "permission/seccomp.h"
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -63,23 +62,12 @@ static void files(const struct nx__permissions *p, enum nx__permit_kind kind, co
 
 /* ---- The network */
 
-/* As a user would know it. */
-static const char *host_of(const struct nx__rule *rule, char out[INET6_ADDRSTRLEN])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
-    bool v4 = memcmp(rule->address, mapped, sizeof mapped) == 0;
-    if (rule->host == NX__HOST_ANY) return "hosts of which no port is named";
-    if (rule->host != NX__HOST_ADDRESS) return rule->text;
-    return inet_ntop(v4 ? AF_INET : AF_INET6, rule->address + (v4 ? sizeof mapped : 0), out,
-                     INET6_ADDRSTRLEN);
-}
-
 static void network(const struct nx__permissions *p, struct nx__hold_kernel kernel,
                     struct nx__gaps *out)
 {
     const struct nx__rules *allow = &p->allow[NX__PERMIT_NET], *deny = &p->deny[NX__PERMIT_NET];
-    char host[INET6_ADDRSTRLEN];
-    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false;
+    if (deny->any & NX__USE_CONNECT) return; /* nothing of it is left */
+    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false, denies = false;
     for (const struct nx__rule *rule = first_of(allow); rule; rule = rule->next) {
         if (!(rule->use & NX__USE_CONNECT)) continue;
         connects = true;
@@ -87,15 +75,16 @@ static void network(const struct nx__permissions *p, struct nx__hold_kernel kern
         if (rule->host == NX__HOST_UNIX)
             gap(out, "connecting to unix:%.120s: the kernel tells no Unix socket from another",
                 rule->text);
+        else if (rule->host == NX__HOST_ADDRESS)
+            continue; /* the keeper's */
         else if (rule->host != NX__HOST_ANY || rule->port < 0)
-            gap(out, "connecting to %.120s: the kernel knows ports, not hosts",
-                host_of(rule, host));
+            gap(out, "connecting to %.120s: the kernel knows ports and addresses, not names",
+                rule->host == NX__HOST_ANY ? "hosts of which no port is named" : rule->text);
         else
             ports = true;
     }
     if (ports && kernel.landlock < HAS_PORTS)
         gap(out, "TCP ports: Landlock knows them from Linux 6.7 on");
-    bool denies = deny->any & NX__USE_CONNECT;
     for (const struct nx__rule *rule = first_of(deny); rule; rule = rule->next)
         denies |= rule->use & NX__USE_CONNECT;
     if (connects && denies)

@@ -3,10 +3,12 @@
 
 #include "base/compiler.h"
 #include "permission/capabilities.h"
+#include "permission/connect.h"
 #include "permission/paths.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -287,7 +290,58 @@ static int act(pid_t caller, const struct call *call, const uint64_t *args, int 
     return attribute_set(caller, call, args, handle);
 }
 
+/* ---- Connections */
+
+/* The process that a thread is of. */
+static pid_t process_of(pid_t thread)
+{
+    char path[64], line[256];
+    int process = -1;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)thread);
+    FILE *f = fopen(path, "re");
+    if (!f) return -1;
+    while (process < 0 && fgets(line, sizeof line, f)) (void)sscanf(line, "Tgid: %d", &process);
+    (void)fclose(f);
+    return process;
+}
+
+/* The same socket as the caller's, or -errno. */
+static int socket_take(pid_t caller, int number)
+{
+    int process = (int)syscall(SYS_pidfd_open, process_of(caller), 0);
+    if (process < 0) return -EPERM;
+    int fd = (int)syscall(SYS_pidfd_getfd, process, number, 0);
+    if (fd < 0) fd = errno == EBADF ? -EBADF : -EPERM;
+    (void)close(process);
+    return fd;
+}
+
+static bool is_tcp(int fd)
+{
+    static const int options[] = {SO_TYPE, SO_PROTOCOL}, wanted[] = {SOCK_STREAM, IPPROTO_TCP};
+    for (int i = 0; i < 2; i++) {
+        int value = 0;
+        socklen_t len = sizeof value;
+        if (getsockopt(fd, SOL_SOCKET, options[i], &value, &len) != 0 || value != wanted[i])
+            return false;
+    }
+    return true;
+}
+
 /* ---- One after the other */
+
+/* The kernel's may be longer than those that this was built with. */
+union request {
+    struct seccomp_notif notif;
+    char room[512];
+};
+union answer {
+    struct seccomp_notif_resp response;
+    char room[512];
+};
+
+/* Somebody else answers. */
+enum { ANSWERED = 1 };
 
 struct keeper {
     int listener;
@@ -300,12 +354,11 @@ static bool is_waiting(const struct keeper *k, uint64_t id)
     return ioctl(k->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-static int serve(const struct keeper *k, const struct seccomp_notif *asked)
+static int serve_change(const struct keeper *k, const struct seccomp_notif *asked,
+                        const struct call *call)
 {
-    const struct call *call = call_of(asked->data.nr);
     const uint64_t *args = (const uint64_t *)asked->data.args;
     pid_t caller = (pid_t)asked->pid;
-    if (!call || !is_equal(caller)) return -EPERM;
     int file = call->path == NONE ? place_open(caller, (int)args[call->fd])
                                   : path_open(caller, call, args);
     if (file < 0) return file;
@@ -316,15 +369,55 @@ static int serve(const struct keeper *k, const struct seccomp_notif *asked)
     return result;
 }
 
-/* The kernel's may be longer than those that this was built with. */
-union request {
-    struct seccomp_notif notif;
-    char room[512];
-};
-union answer {
-    struct seccomp_notif_resp response;
-    char room[512];
-};
+static void answer_send(const struct keeper *k, uint64_t id, int error)
+{
+    union answer answer = {.room = {0}};
+    answer.response.id = id;
+    answer.response.error = error;
+    (void)ioctl(k->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer.response);
+}
+
+/* One that waits for its peer does so in a process of its own, which answers for it. */
+static int connect_for(const struct keeper *k, uint64_t id, int fd,
+                       const struct sockaddr_storage *address, socklen_t len)
+{
+    const struct sockaddr *to = (const struct sockaddr *)(const void *)address;
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && (flags & O_NONBLOCK)) return plain(connect(fd, to, len));
+    pid_t pid = fork();
+    if (pid < 0) return -EAGAIN;
+    if (pid > 0) return ANSWERED;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    answer_send(k, id, plain(connect(fd, to, len)));
+    _exit(0);
+}
+
+static int serve_connect(const struct keeper *k, const struct seccomp_notif *asked)
+{
+    struct sockaddr_storage address = {0};
+    pid_t caller = (pid_t)asked->pid;
+    uint64_t len = asked->data.args[2];
+    if (len < sizeof(sa_family_t) || len > sizeof address) return -EINVAL;
+    int n = memory_read(caller, asked->data.args[1], &address, len, len);
+    if (n < 0) return n;
+    const struct sockaddr *to = (const struct sockaddr *)(const void *)&address;
+    bool granted = nx__address_verdict(k->permissions, to) == NX__GRANTED;
+    int fd = granted ? socket_take(caller, (int)asked->data.args[0]) : -EPERM;
+    if (fd < 0) return fd;
+    int result = -EPERM;
+    if (is_waiting(k, asked->id) && is_tcp(fd))
+        result = connect_for(k, asked->id, fd, &address, (socklen_t)len);
+    (void)close(fd);
+    return result;
+}
+
+static int serve(const struct keeper *k, const struct seccomp_notif *asked)
+{
+    const struct call *call = call_of(asked->data.nr);
+    if (!is_equal((pid_t)asked->pid)) return -EPERM;
+    if (asked->data.nr == __NR_connect) return serve_connect(k, asked);
+    return call ? serve_change(k, asked, call) : -EPERM;
+}
 
 static bool fits(void)
 {
@@ -363,15 +456,13 @@ _Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permis
         _exit(1);
     for (;;) {
         union request asked = {.room = {0}};
-        union answer answer = {.room = {0}};
         struct pollfd ready = {.fd = k.listener, .events = POLLIN};
         if (poll(&ready, 1, -1) < 0 && errno != EINTR) _exit(1);
         if (ready.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(0); /* they have ended */
         if (!(ready.revents & POLLIN)) continue;
         /* Who has asked may have been killed meanwhile. */
         if (ioctl(k.listener, SECCOMP_IOCTL_NOTIF_RECV, &asked.notif) != 0) continue;
-        answer.response.id = asked.notif.id;
-        answer.response.error = serve(&k, &asked.notif);
-        (void)ioctl(k.listener, SECCOMP_IOCTL_NOTIF_SEND, &answer.response);
+        int error = serve(&k, &asked.notif);
+        if (error != ANSWERED) answer_send(&k, asked.notif.id, error);
     }
 }

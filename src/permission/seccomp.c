@@ -13,6 +13,7 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -132,10 +133,21 @@ static void check_ioctl(struct builder *b, unsigned calls)
         FS_IOC32_SETVERSION,  FS_IOC_FSSETXATTR, FS_IOC_SET_ENCRYPTION_POLICY,
         FS_IOC_ENABLE_VERITY,
     };
+    /* Of a file that is open for writing; btrfs, whose they were first, makes and removes whole
+     * trees by others of the kind. */
+    enum { BTRFS = 0x94 };
+    static const uint32_t copies[] = {FICLONE, FICLONERANGE, FIDEDUPERANGE};
     load_argument(b, 1);
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) answer_if(b, never[i], REFUSE);
-    for (size_t i = 0; i < sizeof of_files / sizeof *of_files && !(calls & NX__CALLS_WRITE); i++)
+    if (calls & NX__CALLS_WRITE) {
+        answer(b, ALLOW);
+        return;
+    }
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
         answer_if(b, of_files[i], REFUSE);
+    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) answer_if(b, copies[i], ALLOW);
+    put(b, BPF_ALU | BPF_AND | BPF_K, 0, 0, _IOC_TYPEMASK << _IOC_TYPESHIFT);
+    answer_if(b, BTRFS << _IOC_TYPESHIFT, REFUSE);
     answer(b, ALLOW);
 }
 
@@ -222,6 +234,18 @@ static void check_sendmsg(struct builder *b, unsigned calls)
     check_flag(b, 2);
 }
 
+/* What turns a TCP socket into another one, which no rule for ports knows. */
+static void check_setsockopt(struct builder *b, unsigned calls)
+{
+    (void)calls;
+    load_argument(b, 1);
+    size_t other = jump(b, BPF_JEQ, IPPROTO_TCP);
+    load_argument(b, 2);
+    answer_if(b, TCP_ULP, REFUSE);
+    land(b, other, false);
+    answer(b, ALLOW);
+}
+
 static void check_prctl(struct builder *b, unsigned calls)
 {
     (void)calls;
@@ -286,6 +310,7 @@ static void check_arguments(struct builder *b, unsigned calls)
         {__NR_sendmsg, NX__CALLS_IP, check_sendmsg},
         {__NR_sendmmsg, NX__CALLS_IP, check_sendto},
         {__NR_ioctl, 0, check_ioctl},
+        {__NR_setsockopt, NX__CALLS_IP, check_setsockopt},
         {__NR_socket, 0, check_socket},
         {__NR_clone, 0, check_clone},
         {__NR_socketpair, 0, check_socketpair},
@@ -394,7 +419,7 @@ bool nx__seccomp_hold(unsigned calls, int *listener)
         errno = ENOTSUP;
         return false;
     }
-    bool listens = calls & NX__CALLS_ASK;
+    bool listens = calls & (NX__CALLS_ASK | NX__CALLS_ASK_CONNECT);
     int fd = filter_set(&program, listens);
     if (listens) *listener = fd;
     return fd >= 0;

@@ -334,6 +334,8 @@ static const uint16_t to_write[] = {
 #endif
 };
 
+static const uint16_t to_connect[] = {__NR_connect};
+
 static const uint16_t to_bind[] = {__NR_bind}, to_listen[] = {__NR_listen};
 
 static const uint16_t to_debug[] = {__NR_ptrace};
@@ -358,6 +360,7 @@ void nx__calls_sort(unsigned calls, uint8_t verdicts[NX__CALLS_END])
     ALL(always_new, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_READ) ALL(to_read, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_WRITE) ALL(to_write, NX__CALL_ALLOWED);
+    if (calls & NX__CALLS_ASK_CONNECT) ALL(to_connect, NX__CALL_ASKED);
     if (calls & NX__CALLS_ASK) ALL(to_write, NX__CALL_ASKED);
     if (calls & (NX__CALLS_BIND | NX__CALLS_ROUTES)) ALL(to_bind, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_BIND) ALL(to_listen, NX__CALL_ALLOWED);

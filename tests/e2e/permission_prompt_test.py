@@ -11,7 +11,8 @@ import unittest
 from command import NEXUS, SLOW, Base
 from support import free_port
 
-# Connects to each address that it is told, and says how that ended; "listen" before one listens there.
+# Connects to each address that it is told, and says how that ended; with "listen:" before one it asks whether it may listen there, with
+# "serve:" it does.
 PROGRAM = r"""
 #include <nexus.h>
 #include <stdio.h>
@@ -20,11 +21,14 @@ int main(int argc, char **argv)
 {
     for (int i = 1; i < argc; i++) {
         nx_conn *conn = NULL;
+        nx_listener *listener = NULL;
         nx_err err = strncmp(argv[i], "listen:", 7) == 0 ? nx_permission_request(NX_PERMISSION_LISTEN, argv[i] + 7)
-                                                        : nx_net_connect(&conn, argv[i]);
+                     : strncmp(argv[i], "serve:", 6) == 0 ? nx_net_listen(&listener, argv[i] + 6)
+                                                         : nx_net_connect(&conn, argv[i]);
         printf("[%s]\n", err ? nx_err_text(err) : "done");
         fflush(stdout);
         nx_conn_close(conn);
+        nx_listener_close(listener);
     }
     return 0;
 }
@@ -85,6 +89,11 @@ class Asked(Base):
         self.assertEqual(self.ask("oon", self.peer, self.peer, self.peer)[:2], (3, [True, True, False]))
         self.assertEqual(self.ask(["n", "", "y"], self.peer, self.peer, self.peer, self.peer)[:2], (3, [False, False, True, True]))
         self.assertFalse(os.path.exists(os.path.join(self.dir, "nexus.toml")))
+
+    def test_listening_once(self):
+        own = f"serve:127.0.0.1:{free_port()}"
+        self.assertEqual(self.ask("oon", own, own, own)[:2], (3, [True, True, False]))
+        self.assertEqual(self.ask("ny", own, own, own)[:2], (2, [False, True, True]))
 
     def test_connecting_is_no_listening(self):
         own = f"127.0.0.1:{free_port()}"

@@ -122,6 +122,9 @@ class Told(Base):
     def test_suggest(self):
         words = "read", "data/a", "read", "/etc/hostname", "write", "out", "env", "SECRET", "run", "true", "host", "-", "env", "HOME"
         env = {"SECRET": "x"}
+        run = self.nexus("permissions", "suggest", "app.c", "--", *words, "env", "NX_NOT_SET", env=env)
+        self.assertEqual(run.returncode, 8)
+        self.assertNotIn("NX_NOT_SET", run.stdout)
         run = self.nexus("permissions", "suggest", "app.c", "--", *words, env=env)
         self.assertEqual((run.returncode, run.stderr), (0, ""))
         flags, empty, *toml = run.stdout.splitlines()
