@@ -84,7 +84,9 @@ struct nx__held {
     uint32_t worker; /* that it is for, be it a process or a thread; a Unix socket may be all's */
     uint32_t generation, heir; /* that has it, and that is to have it; 0: none */
     uint64_t owners, heirs;    /* which of their workers, a bit each */
+    uint32_t place;            /* among the sockets of its address, see nx__listen_among */
     bool given;                /* by a service manager, who keeps it open: not ours to end */
+    bool left;                 /* it is to be closed: the system sends no new connection there */
     char address[NX__LISTEN_ADDRESS_MAX];
 };
 
