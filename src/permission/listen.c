@@ -227,7 +227,10 @@ void nx__listen_among(int fd, const uint32_t *places, size_t count)
         code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, places[i]);
     }
     code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
-    const struct sock_fprog program = {.len = n, .filter = code};
+    struct sock_fprog program;
+    memset(&program, 0, sizeof program); /* its padding goes to the kernel as well */
+    program.len = n;
+    program.filter = code;
     (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
 }
 
