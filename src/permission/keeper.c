@@ -4,6 +4,7 @@
 #include "base/compiler.h"
 #include "permission/capabilities.h"
 #include "permission/connect.h"
+#include "permission/leads.h"
 #include "permission/paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -344,7 +345,8 @@ union answer {
 enum { ANSWERED = 1 };
 
 struct keeper {
-    int listener;
+    int listener, told; /* -1: nobody tells where names lead */
+    struct nx__leads leads;
     const struct nx__permissions *permissions;
 };
 
@@ -401,7 +403,9 @@ static int serve_connect(const struct keeper *k, const struct seccomp_notif *ask
     int n = memory_read(caller, asked->data.args[1], &address, len, len);
     if (n < 0) return n;
     const struct sockaddr *to = (const struct sockaddr *)(const void *)&address;
-    bool granted = nx__address_verdict(k->permissions, to) == NX__GRANTED;
+    enum nx__verdict verdict = nx__address_verdict(k->permissions, to);
+    bool granted = verdict == NX__GRANTED ||
+                   (verdict == NX__MISSING && nx__leads_grant(&k->leads, k->permissions, to));
     int fd = granted ? socket_take(caller, (int)asked->data.args[0]) : -EPERM;
     if (fd < 0) return fd;
     int result = -EPERM;
@@ -430,12 +434,15 @@ static bool fits(void)
 /* Of what the launcher has open it needs none: sockets of its would stay open as long as this. */
 static bool alone(struct keeper *k)
 {
-    enum { PLACE = 3 };
+    enum { LISTENER = 3, TOLD };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    int listener = fcntl(k->listener, F_DUPFD_CLOEXEC, TOLD + 1);
+    int leads = fcntl(k->told, F_DUPFD_CLOEXEC, TOLD + 1);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0) return false;
-    if (k->listener != PLACE && dup3(k->listener, PLACE, O_CLOEXEC) < 0) return false;
-    k->listener = PLACE;
-    return syscall(SYS_close_range, PLACE + 1, ~0u, 0) == 0;
+    if (dup3(listener, LISTENER, O_CLOEXEC) < 0 || dup3(leads, TOLD, O_CLOEXEC) < 0) return false;
+    k->listener = LISTENER;
+    k->told = TOLD;
+    return syscall(SYS_close_range, TOLD + 1, ~0u, 0) == 0;
 }
 
 /* What ends a program from its terminal ends it, and then this. */
@@ -445,10 +452,13 @@ static void signals_ignore(void)
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) (void)signal(ignored[i], SIG_IGN);
 }
 
-_Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permissions,
+_Noreturn void nx__keeper_run(int listener, int leads, const struct nx__permissions *permissions,
                               pid_t launcher)
 {
-    struct keeper k = {.listener = listener, .permissions = permissions};
+    static struct keeper k; /* what names lead to costs no memory until there are some */
+    k.listener = listener;
+    k.told = leads;
+    k.permissions = permissions;
     (void)prctl(PR_SET_NAME, "nexus keeper");
     signals_ignore();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != launcher || !fits() || !alone(&k) ||
@@ -456,10 +466,13 @@ _Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permis
         _exit(1);
     for (;;) {
         union request asked = {.room = {0}};
-        struct pollfd ready = {.fd = k.listener, .events = POLLIN};
-        if (poll(&ready, 1, -1) < 0 && errno != EINTR) _exit(1);
-        if (ready.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(0); /* they have ended */
-        if (!(ready.revents & POLLIN)) continue;
+        struct pollfd ready[] = {{.fd = k.listener, .events = POLLIN},
+                                 {.fd = k.told, .events = POLLIN}};
+        if (poll(ready, 2, -1) < 0 && errno != EINTR) _exit(1);
+        if (ready[0].revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(0); /* they have ended */
+        /* First: who connects has been told after this has. */
+        if (k.told >= 0 && !nx__leads_read(&k.leads, k.told)) k.told = -1;
+        if (!(ready[0].revents & POLLIN)) continue;
         /* Who has asked may have been killed meanwhile. */
         if (ioctl(k.listener, SECCOMP_IOCTL_NOTIF_RECV, &asked.notif) != 0) continue;
         int error = serve(&k, &asked.notif);
