@@ -70,7 +70,6 @@ static void ended(struct nx__launcher *l, struct nx__helper *helper, int status)
     if (helper->broker >= 0) (void)close(helper->broker);
     (void)send(helper->status, &status, sizeof status, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)close(helper->status);
-    if (helper->keeper.leads) (void)close(helper->keeper.leads);
     *helper = l->helpers[--l->helper_count];
 }
 

@@ -16,7 +16,6 @@
 #include "module/module.h"
 #include "permission/broker.h"
 #include "permission/handover.h"
-#include "permission/leads.h"
 #include "permission/listen.h"
 #include <poll.h>
 #include <signal.h>
@@ -36,18 +35,12 @@ enum {
     NX__STANDIN_POLL_MAX = 2 * NX__HELD_MAX + NX__GUESTS_MAX + NX__LIVE_MAX,
 };
 
-/* Who makes calls for a process (permission/keeper.h). */
-struct nx__keeping {
-    bool asked; /* once, before its own code runs */
-    int leads;  /* where that is told what names lead to, 0: there is nobody */
-};
-
 /* One process of the app. */
 struct nx__process {
-    pid_t pid;     /* 0: it does not run */
-    int broker;    /* our end of the socket pair, -1 once closed */
-    bool listened; /* has listened on something since it was started */
-    struct nx__keeping keeper;
+    pid_t pid;                   /* 0: it does not run */
+    int broker;                  /* our end of the socket pair, -1 once closed */
+    bool listened;               /* has listened on something since it was started */
+    bool kept;                   /* has a keeper: it asks for one before its own code runs */
     bool alive;                  /* its loop has turned since the service manager was told */
     nx_duration restart_at;      /* after a crash, 0: not */
     struct nx__profile *profile; /* what is sampled in it, NULL: nothing is */
@@ -73,7 +66,6 @@ struct nx__helper {
     uint32_t of;      /* the generation whose program it runs */
     const char *file; /* that program's */
     bool killed;
-    struct nx__keeping keeper;
 };
 
 /* Who asks: a process of the app, and what generation it is of; or a process worker, of one that
@@ -153,9 +145,8 @@ struct nx__launcher {
                  int control);
     struct nx__helper helpers[NX__HELPERS_MAX];
     size_t helper_count;
-    pid_t resolvers[NX__RESOLVERS_MAX]; /* who look names up, 0: none */
-    nx_duration next_until;             /* when the next one's time to listen is over */
-    bool restart_asked;                 /* once more, when that is decided */
+    nx_duration next_until; /* when the next one's time to listen is over */
+    bool restart_asked;     /* once more, when that is decided */
     struct nx__held held[NX__HELD_MAX];
     size_t held_count;
     nx_duration sweep_at; /* when held sockets that nobody took are closed, 0: never */

@@ -9,9 +9,7 @@
 #include "loop/crash.h"
 #include "module/artifact.h"
 #include "permission/broker.h"
-#include "permission/connect.h"
 #include "permission/keeper.h"
-#include "permission/leads.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -268,7 +266,6 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:
     case NX__BROKER_KEEP:
-    case NX__BROKER_RESOLVE:
     case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */
     case NX__BROKER_FORK:
         nx__serve_answer(peer, nx__error_set(NX_EPROTO, "no sockets have come"), 0, NULL, 0);
@@ -300,35 +297,16 @@ struct handed {
     size_t count;
 };
 
-static struct nx__keeping *keeping_of(struct nx__peer peer)
-{
-    return peer.helper ? &peer.helper->keeper : &peer.generation->workers[peer.index].keeper;
-}
-
-static bool pipes_make(int closed[2], int leads[2])
-{
-    if (pipe2(closed, O_CLOEXEC) != 0) return false;
-    if (pipe2(leads, O_CLOEXEC) == 0) {
-        (void)fcntl(leads[0], F_SETFL, O_NONBLOCK); /* who tells the keeper waits, not the keeper */
-        return true;
-    }
-    (void)close(closed[0]);
-    (void)close(closed[1]);
-    return false;
-}
-
 /* A process of its own: what it reads lies in the program's memory and may be anything. */
 static void serve_keep(const struct nx__launcher *l, struct nx__peer peer, int listener)
 {
-    struct nx__keeping *keeping = keeping_of(peer);
-    int closed[2], leads[2];
+    struct nx__process *process = &peer.generation->workers[peer.index];
+    int closed[2];
     char none;
-    if (!keeping->asked && pipes_make(closed, leads)) {
-        keeping->asked = true;
-        keeping->leads = leads[1];
+    if (!process->kept && pipe2(closed, O_CLOEXEC) == 0) {
+        process->kept = true;
         pid_t pid = fork();
-        if (pid == 0) nx__keeper_run(listener, leads[0], &l->run->permissions, l->pid);
-        (void)close(leads[0]);
+        if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
         (void)close(closed[1]);
         /* Until it has let go of what it has from here, listening sockets among it: one that is to
          * be made anew would else find its port taken. */
@@ -338,40 +316,14 @@ static void serve_keep(const struct nx__launcher *l, struct nx__peer peer, int l
     (void)close(listener); /* without a keeper the calls fail */
 }
 
-/* Looking a name up may take as long as those who know it do. Of what is not granted the program
- * has been told already, unless it means harm. */
-static void serve_resolve(struct nx__launcher *l, struct nx__peer peer,
-                          const struct nx__broker_request *request, int out)
-{
-    const struct nx__keeping *keeping = keeping_of(peer);
-    static struct nx__endpoint name; /* large */
-    size_t place = 0;
-    while (place < NX__RESOLVERS_MAX && l->resolvers[place]) place++;
-    bool looks = place < NX__RESOLVERS_MAX && l->run->strict &&
-                 nx__endpoint_parse(request->text, strlen(request->text), &name) == NX_OK &&
-                 name.kind == NX__HOST_NAME && name.port == NX__PORT_ANY;
-    name.port = NX__PORT_SOME;
-    if (looks && nx__permissions_endpoint_verdict(&l->run->permissions, NX__USE_CONNECT, &name) ==
-                     NX__GRANTED) {
-        pid_t pid = fork();
-        if (pid == 0)
-            nx__resolve_run(name.text, (int)request->wants, out,
-                            keeping->leads ? keeping->leads : -1, l->pid);
-        if (pid > 0) l->resolvers[place] = pid;
-    }
-    (void)close(out);
-}
-
 /* What descriptors come with: takes them over, or returns false. */
 static bool serve_handed(struct nx__launcher *l, struct nx__peer peer,
                          const struct nx__broker_request *request, const struct handed *handed)
 {
     if (request->kind == NX__BROKER_FORK && handed->count == NX__BROKER_SENT_FDS)
         nx__helper_start(l, peer, request->text, handed->fds);
-    else if (request->kind == NX__BROKER_KEEP && handed->count == 1)
+    else if (request->kind == NX__BROKER_KEEP && handed->count == 1 && !peer.helper)
         serve_keep(l, peer, handed->fds[0]);
-    else if (request->kind == NX__BROKER_RESOLVE && handed->count == 1)
-        serve_resolve(l, peer, request, handed->fds[0]);
     else if (request->kind == NX__BROKER_CRASHED && handed->count == 1 && l->dev && !peer.helper)
         nx__dev_crashed(l, handed->fds[0], request->wants);
     else if (request->kind == NX__BROKER_LIVE && handed->count == 1 && l->dev && !peer.helper)

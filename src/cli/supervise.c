@@ -51,16 +51,10 @@ static nx_duration after(nx_duration now, nx_duration span)
     return span < NX_FOREVER - now ? now + span : NX_FOREVER;
 }
 
-static void process_forget(struct nx__process *process)
-{
-    if (process->broker >= 0) (void)close(process->broker);
-    if (process->keeper.leads) (void)close(process->keeper.leads);
-    *process = (struct nx__process){.broker = -1};
-}
-
 static void generation_free(struct nx__generation *generation)
 {
-    for (uint32_t i = 0; i < generation->count; i++) process_forget(&generation->workers[i]);
+    for (uint32_t i = 0; i < generation->count; i++)
+        if (generation->workers[i].broker >= 0) (void)close(generation->workers[i].broker);
     if (generation->so_fd >= 0) (void)close(generation->so_fd);
     free(generation->so_path);
     *generation = (struct nx__generation){.so_fd = -1};
@@ -356,11 +350,12 @@ static void ended(struct nx__launcher *l, struct nx__peer peer, int status)
     struct nx__process *process = &generation->workers[peer.index];
     /* Its last words. */
     if (process->broker >= 0) nx__serve_rest(l, peer);
+    if (process->broker >= 0) (void)close(process->broker);
     if (l->asking == generation->number && l->asking_worker == peer.index)
         nx__serve_asked(l, false);
     nx__held_forget(l, generation->number, 1ull << peer.index);
     profile_take(l, generation, process);
-    process_forget(process);
+    *process = (struct nx__process){.broker = -1};
     uint32_t number = generation->number;
     if (generation == &l->current) {
         l->sweep_at = 0;
@@ -382,8 +377,6 @@ void nx__generations_reap(struct nx__launcher *l)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         if (pid == l->checker) l->checker = 0;
         if (pid == l->dumper) l->dumper = 0;
-        for (size_t i = 0; i < NX__RESOLVERS_MAX; i++)
-            if (l->resolvers[i] == pid) l->resolvers[i] = 0;
         struct nx__peer peer = {.generation = NULL};
         for (size_t i = 0; i < NX__GENERATIONS; i++) {
             struct nx__generation *generation = nx__generation_at(l, i);

@@ -3,9 +3,7 @@
 
 #include "base/clock.h"
 #include "dns/answer.h"
-#include "dns/outside.h"
 #include "dns/query.h"
-#include "permission/broker.h"
 #include "permission/connect.h"
 #include <netdb.h>
 #include <nexus/dns.h>
@@ -107,10 +105,6 @@ nx_err nx__dns_addresses(struct nx__addresses *out, const char *name, uint16_t p
     struct lookup l = {name, family};
     out->count = 0;
     if (is_localhost(name, port, family, out)) return NX_OK;
-    if (nx__broker_resolves)
-        return server
-                   ? nx__dns_outside_refuse(address_what, name)
-                   : late(nx__dns_outside(out, name, port, family, deadline), address_what, name);
     nx_err err = nx__dns_query(&query, server, deadline, addresses_ask, &l);
     if (err) return late(err, address_what, name);
     ares_status_t status = query->status;
@@ -231,7 +225,6 @@ nx_err nx_dns_query_with(const char *name, nx_dns_type type, nx_dns_records *out
     if (!name || !*name) return nx__dns_failed(ARES_EBADNAME, what, "");
     NX_TRY(nx__permit_host("looking up", name));
     NX_TRY(server_of(&o, text, &server));
-    if (nx__broker_resolves) return nx__dns_outside_refuse(what, name);
     struct question q = {name, type, o.search};
     nx_err err = nx__dns_query(&query, server, deadline_of(&o), question_ask, &q);
     if (err) return late(err, what, name);
@@ -307,7 +300,6 @@ nx_err nx_dns_reverse_with(const nx_address *address, nx_dns_names *out,
     nx__address_spell(&system, false, host);
     NX_TRY(nx__permit_host("looking up", host));
     NX_TRY(server_of(&o, text, &server));
-    if (nx__broker_resolves) return nx__dns_outside_refuse(name_what, host);
     nx_err err = nx__dns_query(&query, server, deadline_of(&o), names_ask, address);
     if (err) return late(err, name_what, host);
     ares_status_t status = query->status;

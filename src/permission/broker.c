@@ -15,7 +15,6 @@
 #include <unistd.h>
 
 bool nx__broker_asks;
-bool nx__broker_resolves;
 static int launcher = -1;
 static uint32_t worker;
 static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER; /* one question at a time */
@@ -84,11 +83,6 @@ bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text)
 bool nx__broker_keep(int listener)
 {
     return nx__broker_hand(NX__BROKER_KEEP, listener, 0, "");
-}
-
-bool nx__broker_resolve(const char *name, int family, int out)
-{
-    return nx__broker_hand(NX__BROKER_RESOLVE, out, (unsigned)family, name);
 }
 
 static nx_err lost(int system)

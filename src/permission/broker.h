@@ -25,15 +25,6 @@ int nx__broker_fd(void);
 /* Whether the launcher asks the user about the network. Set before any thread is started. */
 extern bool nx__broker_asks;
 
-/* Whether the launcher looks up names, since this process may not. Set before any thread is
- * started. */
-extern bool nx__broker_resolves;
-
-/* Has the launcher look up a name that grants let the program connect to, and tell `out`, the end
- * of a pipe, which stays the caller's: a struct nx__resolved (permission/leads.h), or nothing where
- * it does not look. `family` as for getaddrinfo. Never blocks. False when it can't be reached. */
-bool nx__broker_resolve(const char *name, int family, int out);
-
 /* Where to listen. */
 struct nx__listen_options {
     const char *host; /* as for nx__listen; may be "unix:/path" */
@@ -174,8 +165,7 @@ enum nx__broker_kind {
     NX__BROKER_NOTIFY,  /* a word for the service manager; is not answered */
     NX__BROKER_FORK,    /* a process worker, with its control socket and its status */
     NX__BROKER_ACCESS,  /* what the program has asked for; is not answered */
-    NX__BROKER_KEEP,    /* a listener of seccomp's; is not answered */
-    NX__BROKER_RESOLVE  /* a name, and a pipe for what it leads to; is not answered */
+    NX__BROKER_KEEP     /* a listener of seccomp's; is not answered */
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */
@@ -187,12 +177,11 @@ enum nx__broker_listens {
 struct nx__broker_request {
     uint32_t magic, kind;
     uint32_t backlog, unix_mode, port, sockets, workers;
-    uint32_t
-        wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
-                  nx__notify; NX__BROKER_RESOLVE: a family; NX__BROKER_ASK: an enum nx__ask;
-                  NX__BROKER_LISTEN: of enum nx__broker_listens; NX__BROKER_IMPORT: an enum
-                  nx__import; NX__BROKER_ACCESS: 1 where it was granted, its kind in `port`, its use
-                  in `sockets`, and the text is its module's name, a NUL, and what it is */
+    uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
+                       nx__notify; NX__BROKER_ASK: an enum nx__ask; NX__BROKER_LISTEN: of
+                       enum nx__broker_listens; NX__BROKER_IMPORT: an enum nx__import;
+                       NX__BROKER_ACCESS: 1 where it was granted, its kind in `port`, its use in
+                       `sockets`, and the text is its module's name, a NUL, and what it is */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */

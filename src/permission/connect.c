@@ -48,7 +48,8 @@ nx_err nx__permit_connect(const char *peer)
     return nx__permit_refuse_doing("connecting to", NX__PERMIT_NET, peer, verdict);
 }
 
-bool nx__endpoint_of(const struct sockaddr *address, struct nx__endpoint *out)
+/* False for what is neither IPv4 nor IPv6. */
+static bool endpoint_of(const struct sockaddr *address, struct nx__endpoint *out)
 {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
@@ -73,7 +74,7 @@ enum nx__verdict nx__address_verdict(const struct nx__permissions *permissions,
                                      const struct sockaddr *address)
 {
     struct nx__endpoint endpoint;
-    if (!nx__endpoint_of(address, &endpoint)) return NX__MISSING;
+    if (!endpoint_of(address, &endpoint)) return NX__MISSING;
     return nx__permissions_endpoint_verdict(permissions, NX__USE_CONNECT, &endpoint);
 }
 

@@ -24,10 +24,6 @@ NX_MUST_CHECK nx_err nx__permit_send(const struct sockaddr *address);
  * there, or to all. NX_EPERM, NX_EINVAL. Does not suspend. */
 NX_MUST_CHECK nx_err nx__permit_host(const char *doing, const char *host);
 
-/* The address as grants compare it, but for its text. False for what is neither IPv4 nor IPv6. */
-struct nx__endpoint;
-bool nx__endpoint_of(const struct sockaddr *address, struct nx__endpoint *out);
-
 /* What grants say of connecting to an address, IPv4 or IPv6: NX__MISSING of any other. */
 enum nx__verdict nx__address_verdict(const struct nx__permissions *permissions,
                                      const struct sockaddr *address);

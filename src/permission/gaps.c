@@ -70,8 +70,13 @@ static void network(const struct nx__permissions *p, struct nx__hold_kernel kern
         if (rule->host == NX__HOST_UNIX)
             gap(out, "connecting to unix:%.120s: the kernel tells no Unix socket from another",
                 rule->text);
-        else if (rule->host == NX__HOST_ANY)
-            ports = true; /* hosts are the keeper's */
+        else if (rule->host == NX__HOST_ADDRESS)
+            continue; /* the keeper's */
+        else if (rule->host != NX__HOST_ANY || rule->port < 0)
+            gap(out, "connecting to %.120s: the kernel knows ports and addresses, not names",
+                rule->host == NX__HOST_ANY ? "hosts of which no port is named" : rule->text);
+        else
+            ports = true;
     }
     if (ports && kernel.landlock < HAS_PORTS)
         gap(out, "TCP ports: Landlock knows them from Linux 6.7 on");

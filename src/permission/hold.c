@@ -184,7 +184,7 @@ static bool ports_are_named(const struct nx__permissions *p, enum nx__use use)
     return true;
 }
 
-static void allow_ports(const struct nx__landlock *l, const struct nx__permissions *p, bool strict)
+static void allow_ports(const struct nx__landlock *l, const struct nx__permissions *p)
 {
     const struct nx__rules *rules = &p->allow[NX__PERMIT_NET];
     unsigned denied = p->deny[NX__PERMIT_NET].any;
@@ -204,7 +204,7 @@ static void allow_ports(const struct nx__landlock *l, const struct nx__permissio
         names |= rule->host != NX__HOST_ADDRESS && (use & NX__USE_CONNECT);
     }
     if (listens) nx__landlock_allow_port(l, 0, NX__PORTS_BIND);
-    if (names && !strict) nx__landlock_allow_port(l, DNS_PORT, NX__PORTS_CONNECT);
+    if (names) nx__landlock_allow_port(l, DNS_PORT, NX__PORTS_CONNECT);
 }
 
 static bool names_unix(const struct nx__rules *rules, unsigned use)
@@ -214,12 +214,10 @@ static bool names_unix(const struct nx__rules *rules, unsigned use)
     return false;
 }
 
-/* Hosts, and not only ports of any. */
-static bool names_peers(const struct nx__rules *rules, unsigned use)
+static bool names_addresses(const struct nx__rules *rules, unsigned use)
 {
     for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
-        if (rule->host != NX__HOST_UNIX && rule->host != NX__HOST_ANY && (rule->use & use))
-            return true;
+        if (rule->host == NX__HOST_ADDRESS && (rule->use & use)) return true;
     return false;
 }
 
@@ -257,7 +255,7 @@ static bool hold_landlock(const struct nx__permissions *p, const struct nx__hold
     allow_files(&l, p, NX__PERMIT_READ, NX__FILES_READ, own->strict);
     allow_files(&l, p, NX__PERMIT_FFI, NX__FILES_READ, own->strict);
     allow_files(&l, p, NX__PERMIT_WRITE, NX__FILES_WRITE, own->strict);
-    allow_ports(&l, p, own->strict);
+    allow_ports(&l, p);
     return nx__landlock_hold(&l);
 }
 
@@ -276,8 +274,8 @@ static unsigned sockets(const struct nx__permissions *p, const struct nx__hold_o
     if (net->any == NX__USE_ANY && !denied) calls |= NX__CALLS_IP;
     if (calls && (!own->strict || (net->any & NX__USE_LISTEN))) calls |= NX__CALLS_BIND;
     if (calls & NX__CALLS_TCP) calls |= NX__CALLS_ROUTES;
-    /* Elsewhere programs look names up by themselves, and the keeper could not know of it. */
-    if (own->strict && !open && names_peers(net, use)) calls |= NX__CALLS_ASK_CONNECT;
+    /* Elsewhere the price is not worth it where hosts go by names anyway. */
+    if (own->strict && !open && names_addresses(net, use)) calls |= NX__CALLS_ASK_CONNECT;
     return calls;
 }
 
@@ -323,12 +321,10 @@ static bool hold_filter(unsigned calls, bool strict)
 nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
 {
     if (!nx__hold_binds(p)) return NX_OK;
-    unsigned allowed = calls(p, own);
-    nx__broker_resolves = own->strict && (allowed & NX__CALLS_TCP) && !(allowed & NX__CALLS_UDP);
     if (nx__landlock_version() && !hold_landlock(p, own))
         return nx__error_system(errno, "cannot seal the program");
     if (!nx__capabilities_drop()) return nx__error_system(errno, "cannot seal the program");
-    if (nx__seccomp_known() && !hold_filter(allowed, own->strict))
+    if (nx__seccomp_known() && !hold_filter(calls(p, own), own->strict))
         return nx__error_system(
             errno, own->strict ? "cannot hold the program as --permissions=strict has it (seccomp)"
                                : "cannot hold the program to its grants (seccomp)");

@@ -4,7 +4,6 @@
 #include "base/compiler.h"
 #include "permission/capabilities.h"
 #include "permission/connect.h"
-#include "permission/leads.h"
 #include "permission/paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -345,8 +344,7 @@ union answer {
 enum { ANSWERED = 1 };
 
 struct keeper {
-    int listener, told; /* -1: nobody tells where names lead */
-    struct nx__leads leads;
+    int listener;
     const struct nx__permissions *permissions;
 };
 
@@ -403,9 +401,7 @@ static int serve_connect(const struct keeper *k, const struct seccomp_notif *ask
     int n = memory_read(caller, asked->data.args[1], &address, len, len);
     if (n < 0) return n;
     const struct sockaddr *to = (const struct sockaddr *)(const void *)&address;
-    enum nx__verdict verdict = nx__address_verdict(k->permissions, to);
-    bool granted = verdict == NX__GRANTED ||
-                   (verdict == NX__MISSING && nx__leads_grant(&k->leads, k->permissions, to));
+    bool granted = nx__address_verdict(k->permissions, to) == NX__GRANTED;
     int fd = granted ? socket_take(caller, (int)asked->data.args[0]) : -EPERM;
     if (fd < 0) return fd;
     int result = -EPERM;
@@ -434,15 +430,12 @@ static bool fits(void)
 /* Of what the launcher has open it needs none: sockets of its would stay open as long as this. */
 static bool alone(struct keeper *k)
 {
-    enum { LISTENER = 3, TOLD };
+    enum { PLACE = 3 };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    int listener = fcntl(k->listener, F_DUPFD_CLOEXEC, TOLD + 1);
-    int leads = fcntl(k->told, F_DUPFD_CLOEXEC, TOLD + 1);
     if (null < 0 || dup2(null, 0) < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0) return false;
-    if (dup3(listener, LISTENER, O_CLOEXEC) < 0 || dup3(leads, TOLD, O_CLOEXEC) < 0) return false;
-    k->listener = LISTENER;
-    k->told = TOLD;
-    return syscall(SYS_close_range, TOLD + 1, ~0u, 0) == 0;
+    if (k->listener != PLACE && dup3(k->listener, PLACE, O_CLOEXEC) < 0) return false;
+    k->listener = PLACE;
+    return syscall(SYS_close_range, PLACE + 1, ~0u, 0) == 0;
 }
 
 /* What ends a program from its terminal ends it, and then this. */
@@ -452,13 +445,10 @@ static void signals_ignore(void)
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) (void)signal(ignored[i], SIG_IGN);
 }
 
-_Noreturn void nx__keeper_run(int listener, int leads, const struct nx__permissions *permissions,
+_Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permissions,
                               pid_t launcher)
 {
-    static struct keeper k; /* what names lead to costs no memory until there are some */
-    k.listener = listener;
-    k.told = leads;
-    k.permissions = permissions;
+    struct keeper k = {.listener = listener, .permissions = permissions};
     (void)prctl(PR_SET_NAME, "nexus keeper");
     signals_ignore();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != launcher || !fits() || !alone(&k) ||
@@ -466,13 +456,10 @@ _Noreturn void nx__keeper_run(int listener, int leads, const struct nx__permissi
         _exit(1);
     for (;;) {
         union request asked = {.room = {0}};
-        struct pollfd ready[] = {{.fd = k.listener, .events = POLLIN},
-                                 {.fd = k.told, .events = POLLIN}};
-        if (poll(ready, 2, -1) < 0 && errno != EINTR) _exit(1);
-        if (ready[0].revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(0); /* they have ended */
-        /* First: who connects has been told after this has. */
-        if (k.told >= 0 && !nx__leads_read(&k.leads, k.told)) k.told = -1;
-        if (!(ready[0].revents & POLLIN)) continue;
+        struct pollfd ready = {.fd = k.listener, .events = POLLIN};
+        if (poll(&ready, 1, -1) < 0 && errno != EINTR) _exit(1);
+        if (ready.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(0); /* they have ended */
+        if (!(ready.revents & POLLIN)) continue;
         /* Who has asked may have been killed meanwhile. */
         if (ioctl(k.listener, SECCOMP_IOCTL_NOTIF_RECV, &asked.notif) != 0) continue;
         int error = serve(&k, &asked.notif);

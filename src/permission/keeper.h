@@ -9,9 +9,8 @@
  * processes that the listener tells of (seccomp_unotify(2)), of what their grants let them write,
  * connects TCP sockets of theirs to what their grants name, and refuses all else with EPERM. It
  * looks at its own copy of each path, and acts on the handle that it has opened by it, so that
- * nothing changes in between. By `leads` it is told what names lead to (permission/leads.h). Ends
- * with those processes, or with the launcher. */
-_Noreturn void nx__keeper_run(int listener, int leads, const struct nx__permissions *permissions,
+ * nothing changes in between. Ends with those processes, or with the launcher. */
+_Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permissions,
                               pid_t launcher);
 
 #endif

@@ -95,16 +95,12 @@ static int kept(const struct place *p, long (*run)(const struct place *))
     const struct iovec part = {&byte, 1};
     size_t count = 1;
     pid_t launcher = getpid(), keeper = -1;
-    int leads[2];
-    nx_require(pipe2(leads, O_CLOEXEC | O_NONBLOCK) == 0);
     if (nx__descriptors_receive(pair[0], &part, 1, &listener, &count, NULL, 0) == 1 && count == 1) {
         keeper = fork();
-        if (keeper == 0) nx__keeper_run(listener, leads[0], &p->permissions, launcher);
+        if (keeper == 0) nx__keeper_run(listener, &p->permissions, launcher);
         (void)close(listener);
     }
     (void)close(pair[0]);
-    (void)close(leads[0]);
-    (void)close(leads[1]); /* nobody tells it anything, which does not end it */
     nx_expect_eq(waitpid(child, &status, 0), child);
     /* Its last caller has gone. */
     if (keeper > 0) nx_expect_eq(waitpid(keeper, NULL, 0), keeper);
