@@ -110,7 +110,7 @@ static bool line_read(struct nx__launcher *l, char *line)
         if (l->helper_count == NX__HELPERS_MAX) return false;
         l->helpers[l->helper_count++] = (struct nx__helper){
             .pid = pid, .broker = broker, .status = status, .of = number, .killed = killed};
-        l->helpers[l->helper_count - 1].file = l->run->file;
+        l->helpers[l->helper_count - 1].run = l->run;
         return true;
     }
     if (sscanf(line, "held %d %d %d %u %u %u %u %d %" SCNx64 " %n", &h.fd, &h.handed_in,
