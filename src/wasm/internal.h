@@ -182,6 +182,10 @@ void nx__wasm_link_free(struct nx__link *link);
 
 /* ---- module.c */
 
+/* nx_wasm_load, of a component too. */
+NX_MUST_CHECK nx_err nx__wasm_load(nx_wasm_module **out, const char *path,
+                                   const nx_wasm_load_options *options);
+
 /* A module of machine code that has been checked; takes the descriptor. `name` is for messages, and
  * tells a file that says itself whether it is metered. NX_EINVAL, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,

@@ -1,8 +1,11 @@
-/* WASI 0.1: what a guest gets by it, and programs that are made for it. */
+/* WASI: what a guest gets by it, and programs that are made for it. */
 #include "wasm/wasi.h"
 
 #include "base/clock.h"
+#include "permission/connect.h"
+#include "permission/permission.h"
 #include "wasm/internal.h"
+#include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +46,30 @@ nx_err nx__wasi_options(const nx_wasm_policy *p, struct nx__wasi_options *out)
     return NX_OK;
 }
 
+/* What a socket may be bound to and have for a peer is what the program may. */
+static bool network(const char *address, bool bound)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer = {0};
+    char host[INET6_ADDRSTRLEN];
+    const char *port = strrchr(address, ':');
+    if (!port) return false;
+    if (bound) return !nx__permit(NX__PERMIT_NET, address);
+    bool is_v6 = *address == '[';
+    int len = (int)(port - address) - (is_v6 ? 2 : 0);
+    (void)snprintf(host, sizeof host, "%.*s", len, address + is_v6);
+    uint16_t number = htons((uint16_t)strtoul(port + 1, NULL, 10));
+    if (is_v6) {
+        peer.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = number};
+        return inet_pton(AF_INET6, host, &peer.v6.sin6_addr) == 1 && !nx__permit_send(&peer.any);
+    }
+    peer.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = number};
+    return inet_pton(AF_INET, host, &peer.v4.sin_addr) == 1 && !nx__permit_send(&peer.any);
+}
+
 /* ---- Programs */
 
 struct program {
@@ -63,6 +90,12 @@ static void run(void *arg)
     nx_wasm *w = &p->wasm;
     const struct nx__engine_limits limits = nx__wasm_engine_limits(w);
     uint64_t start[2];
+    if (nx__engine->code_is_component(w->module->code)) {
+        p->step = "running";
+        p->kind = nx__engine->command_run(w->module->engine, w->module->code, &limits, &p->options,
+                                          w, &w->failure);
+        return;
+    }
     p->step = "starting";
     p->kind = nx__engine->guest_new(p->linked, &limits, &p->options, w, &w->guest, &w->failure);
     if (p->kind) return;
@@ -103,6 +136,7 @@ static nx_err link_with_wasi(struct program *p)
 {
     struct nx__failure *failure = &p->wasm.failure;
     const nx_wasm_module *m = p->wasm.module;
+    if (nx__engine->code_is_component(m->code)) return NX_OK; /* it is linked where it is run */
     struct nx__linker *linker = nx__engine->linker_new(m->engine);
     uint32_t kind = nx__engine->linker_wasi(linker, failure);
     if (!kind) kind = nx__engine->linked_new(linker, m->code, &p->linked, failure);
@@ -121,6 +155,9 @@ static nx_err outcome(struct program *p, int *code)
             "cannot run \"%.100s\": it exports no _start, so it is a library; a C program calls it by nx_wasm_open",
             w->module->name);
     if (!p->kind) return NX_OK;
+    if (p->kind == NX__FAILURE_IMPORT)
+        return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", w->module->name,
+                             w->failure.message);
     if (p->kind == NX__FAILURE_EXIT) {
         *code = (int)w->failure.status;
         return NX_OK;
@@ -147,6 +184,9 @@ nx_err nx__wasi_run(int fd, const char *name, const nx_wasm_policy *policy, int 
     if (!err) err = nx__wasm_module_new(&p->wasm.module, name, fd, &load, &p->wasm.failure);
     if (!err) err = nx__wasm_limit(&p->wasm, &limits);
     if (!err) err = nx__wasi_options(policy, &p->options);
+    /* A name may lead to any address, and the engine looks names up by itself. */
+    p->options.names = !nx__permit_is_limited();
+    p->options.network = network;
     if (!err) err = link_with_wasi(p);
     if (!err) err = run_timed(p);
     if (!err) err = outcome(p, code);
