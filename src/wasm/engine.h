@@ -7,7 +7,7 @@
 
 enum {
     /* Grows with every change of this header. */
-    NX__ENGINE_VERSION = 3,
+    NX__ENGINE_VERSION = 4,
     /* Grows with every change of engine/settings.rs, and of what nexus-wasmc makes of a module: an
      * artifact of another number is refused. */
     NX__ENGINE_SETTINGS = 3,
@@ -50,6 +50,7 @@ struct nx__engine_limits {
     uint64_t max_memory, max_table_elements;
     uint64_t fuel; /* for its start function, where its code is metered */
     bool metered;
+    bool waits; /* its host functions may suspend, which its linker was told too */
     /* Asked at each tick while guest code runs: 0 goes on, 1 ends it for NX__FAILURE_CPU_TIME, 2
      * for NX__FAILURE_DEADLINE. */
     uint32_t (*tick)(void *host);
@@ -129,9 +130,11 @@ struct nx__engine_api {
 
     struct nx__linker *(*linker_new)(const struct nx__engine *engine);
     void (*linker_free)(struct nx__linker *linker);
+    /* Where it `waits`, guest code runs on a stack of the engine's, and `fn` on the one that has
+     * called guest code, where it may suspend its fiber; of one guest all do or none. */
     uint32_t (*linker_func)(struct nx__linker *linker, const char *module, const char *name,
                             const struct nx__engine_type *type, nx__engine_fn fn, void *arg,
-                            struct nx__failure *failure);
+                            bool waits, struct nx__failure *failure);
     /* Adds all of WASI 0.1; its guests are made with options for it. */
     uint32_t (*linker_wasi)(struct nx__linker *linker, struct nx__failure *failure);
 

@@ -18,13 +18,14 @@ mod describe;
 mod failure;
 #[path = "../../settings.rs"]
 mod settings;
+mod waiting;
 mod wasi;
 mod wit;
 
 use failure::{Failure, Kind, fail, fail_text};
 
 /// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What a guest may have, as the C structure says it.
 #[repr(C)]
@@ -35,6 +36,8 @@ pub struct Limits {
     /// For its start function, of an engine that meters.
     fuel: u64,
     metered: bool,
+    /// Its host functions may suspend, as its linker was told too.
+    waits: bool,
     /// Asked at each tick while the guest runs: 0 lets it go on.
     tick: unsafe extern "C" fn(*mut c_void) -> u32,
 }
@@ -89,6 +92,8 @@ pub struct Guest {
     /// The `StoreContextMut` of the host function that runs, null: none does.
     inside: *mut c_void,
     instance: Option<Instance>,
+    /// What a guest that waits has asked for, and has been told.
+    waiting: waiting::Waiting,
 }
 
 /// The way to the store from where the call comes from.
@@ -212,12 +217,18 @@ unsafe extern "C" fn linker_func(
     signature: *const Signature,
     call: HostFn,
     arg: *mut c_void,
+    waits: bool,
     failure: *mut Failure,
 ) -> u32 {
     let linker = unsafe { &mut *linker };
     let s = unsafe { &*signature };
     let ty = FuncType::new(linker.engine(), unsafe { types(s.params, s.param_count) }, unsafe { types(s.results, s.result_count) });
     let arg = Shared(arg);
+    if waits {
+        let (module, name) = unsafe { (c_text(module), c_text(name)) };
+        check!(waiting::link(linker, (&module, &name), ty, call, arg), failure);
+        return 0;
+    }
     let body = move |mut caller: Caller<'_, State>, values: &mut [MaybeUninit<ValRaw>]| -> Result<()> {
         let arg = &arg;
         let (guest, host) = (caller.data().guest, caller.data().host);
@@ -297,13 +308,15 @@ unsafe extern "C" fn guest_new(
     if limits.metered {
         check!(store.set_fuel(limits.fuel), failure);
     }
-    let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None }));
+    let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None, waiting: waiting::Waiting::new(limits.waits) }));
     // Its start function may call the host, which then has the guest already.
     unsafe {
         (*guest).store.data_mut().guest = guest;
         *out = guest;
     }
-    match linked.instantiate(unsafe { &mut (*guest).store }) {
+    let store = unsafe { &mut (*guest).store };
+    let made = if limits.waits { unsafe { waiting::run(guest, linked.instantiate_async(store)) } } else { linked.instantiate(store) };
+    match made {
         Ok(instance) => {
             unsafe { (*guest).instance = Some(instance) };
             0
@@ -401,6 +414,12 @@ unsafe extern "C" fn func_type(guest: *mut Guest, func: *const Func, counts: *mu
 }
 
 unsafe extern "C" fn call(guest: *mut Guest, func: *const Func, values: *mut ValRaw, count: usize, failure: *mut Failure) -> u32 {
+    if unsafe { (*guest).waiting.is_on() } {
+        return match unsafe { waiting::call(guest, *func, values) } {
+            Ok(()) => 0,
+            Err(error) => fail(failure, &error),
+        };
+    }
     let values = std::ptr::slice_from_raw_parts_mut(values, count);
     let result = unsafe {
         let inside = (*guest).inside as *mut StoreContextMut<'static, State>;
@@ -527,8 +546,16 @@ pub struct Api {
     description_free: unsafe extern "C" fn(*mut describe::Description),
     linker_new: unsafe extern "C" fn(*const Engine) -> *mut Linker<State>,
     linker_free: unsafe extern "C" fn(*mut Linker<State>),
-    linker_func:
-        unsafe extern "C" fn(*mut Linker<State>, *const c_char, *const c_char, *const Signature, HostFn, *mut c_void, *mut Failure) -> u32,
+    linker_func: unsafe extern "C" fn(
+        *mut Linker<State>,
+        *const c_char,
+        *const c_char,
+        *const Signature,
+        HostFn,
+        *mut c_void,
+        bool,
+        *mut Failure,
+    ) -> u32,
     linker_wasi: unsafe extern "C" fn(*mut Linker<State>, *mut Failure) -> u32,
     linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Code, *mut *mut InstancePre<State>, *mut Failure) -> u32,
     linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
