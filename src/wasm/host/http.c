@@ -151,9 +151,9 @@ nx_err nx__host_answer_read(struct nx__held *held, nx_bytes into, int32_t *got)
         }
     }
     size_t len = held->piece.len < into.len ? held->piece.len : into.len;
-    if (len) memcpy((char *)(uintptr_t)into.data, held->piece.data, len);
-    held->piece.data += len;
-    held->piece.len -= len;
     *got = (int32_t)len;
+    if (!len) return NX_OK;
+    memcpy((char *)(uintptr_t)into.data, held->piece.data, len);
+    held->piece = nx_slice(held->piece.data + len, held->piece.len - len);
     return NX_OK;
 }
