@@ -59,7 +59,9 @@ nx_err nx__host_hold(struct nx__host *host, struct nx__held **out, int32_t *numb
 nx_err nx__host_find(struct nx__host *host, int32_t number, struct nx__held **out)
 {
     *out = number > 0 && (size_t)number <= host->held_room ? host->held[number - 1] : NULL;
-    return *out ? NX_OK : nx__error_set(NX_EINVAL, "nothing is open by the number %d", (int)number);
+    if (*out) return NX_OK;
+    NX_IGNORE(nx__error_set(NX_EINVAL, "nothing is open by the number %d", (int)number));
+    return NX_EINVAL;
 }
 
 void nx__host_drop(struct nx__host *host, int32_t number)
