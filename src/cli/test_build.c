@@ -54,8 +54,10 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
                    int control, const char *dir)
 {
     struct nx__tester *t = file->tester;
-    struct nx__permissions *p = &file->run->permissions;
-    if (dir) NX_TRY(own_grant(p, dir));
+    struct nx__package *package = t->broker.package; /* of a process worker */
+    struct nx__permissions *p = package ? &package->permissions : &file->run->permissions;
+    nx__packages = file->run->packages;
+    if (dir && !package) NX_TRY(own_grant(p, dir));
     if (file->coverage) NX_TRY(own_grant(p, file->coverage)); /* for the counts */
     nx__permissions_seal(p);
     int program =
@@ -251,7 +253,7 @@ void nx__test_serve(struct nx__case *c)
     struct nx__test_file *file = file_of(c);
     struct nx__launcher *broker = &file->tester->broker;
     struct nx__generation generation = generation_of(c);
-    nx__serve_for(broker, file->run);
+    nx__serve_for(broker, file->run, NULL);
     broker->run->file = file->path;
     broker->asker = c;
     (void)nx__serve_packet(broker, (struct nx__peer){.generation = &generation});
