@@ -7,7 +7,7 @@
 #include "wasm/internal.h"
 #include <stdio.h>
 
-enum { OUTPUT_MOST = 64 << 20 };
+enum { OUTPUT_MOST = 64 << 20, LINE_MOST = 4096 };
 
 struct output {
     struct nx__buffer text;
@@ -148,10 +148,35 @@ static void put_json(struct output *o, const char *title, const nx_wasm_item *it
 
 /* ---- The command */
 
+static void describe_component(const nx_wasm_module *module, bool json, struct output *o)
+{
+    size_t len;
+    char *text = nx__engine->component_describe(module->code, &len);
+    if (json) {
+        put(o, "{\"wit\":");
+        put_string(o, nx_slice(text, len));
+        put(o, "}\n");
+    } else {
+        for (char *line = text, *end; line < text + len; line = end + 1) {
+            char shown[LINE_MOST];
+            end = memchr(line, '\n', len - (size_t)(line - text)); /* the last line has one, too */
+            *end = '\0';
+            nx__printable(shown, sizeof shown, line);
+            put(o, "%s\n", shown);
+        }
+    }
+    nx__engine->text_free(text, len);
+}
+
 static nx_err describe(nx_wasm_module *module, bool json, struct output *o)
 {
     const nx_wasm_item *imports, *exports;
     size_t import_count, export_count;
+    if (nx__engine->code_is_component(module->code)) {
+        describe_component(module, json, o);
+        put(o, "%c", '\0');
+        return o->err;
+    }
     NX_TRY(nx_wasm_module_imports(module, &imports, &import_count));
     NX_TRY(nx_wasm_module_exports(module, &exports, &export_count));
     if (json) {
@@ -172,7 +197,8 @@ static int inspect(const char *path, bool json)
 {
     struct output o = {.err = NX_OK};
     nx_wasm_module *module;
-    nx_err err = nx_wasm_load(&module, path);
+    const nx_wasm_load_options options = {.size = sizeof options};
+    nx_err err = nx__wasm_load(&module, path, &options);
     if (err) return nx__cli_fail(err);
     err = describe(module, json, &o);
     if (err) (void)nx__error_set(err, "cannot describe \"%.150s\": %s", path, nx_err_text(err));
@@ -209,7 +235,7 @@ static int run(int argc, char **argv)
 
 static const char *action_words(size_t index, const char **summary)
 {
-    *summary = "what a module imports and exports";
+    *summary = "what it imports and exports";
     return index ? NULL : "inspect";
 }
 
@@ -221,18 +247,19 @@ static const struct nx__flag flags[] = {
 
 const struct nx__command nx__command_wasm = {
     .name = "wasm",
-    .summary = "look into a WebAssembly module",
+    .summary = "look into WebAssembly, modules and components",
     .flags = flags,
     .argument = NX__OFFER_WORDS,
     .words = action_words,
-    .help = "Usage: nexus wasm inspect [--json] FILE\n"
-            "\n"
-            "Says what a .wasm or .wat file imports and exports, with types.\n"
-            "\n"
-            "  --json   as one line of JSON\n"
-            "\n"
-            "Examples:\n"
-            "  nexus wasm inspect compute.wasm\n"
-            "  nexus wasm inspect --json compute.wasm\n",
+    .help =
+        "Usage: nexus wasm inspect [--json] FILE\n"
+        "\n"
+        "Says what a .wasm or .wat file imports and exports, with types; of a component, in the words of WIT.\n"
+        "\n"
+        "  --json   as one line of JSON\n"
+        "\n"
+        "Examples:\n"
+        "  nexus wasm inspect compute.wasm\n"
+        "  nexus wasm inspect --json compute.wasm\n",
     .run = run,
 };

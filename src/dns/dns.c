@@ -149,6 +149,14 @@ static nx_err addresses_by_keeper(struct nx__addresses *out, const char *name, u
     return out->count ? NX_OK : nx__dns_failed(ARES_ENODATA, address_what, name);
 }
 
+static nx_err keeper_refuse(const char *what, const char *name)
+{
+    return nx__error_set(
+        NX_EPERM,
+        "cannot find %s of \"%.120s\": with --permissions=strict only addresses of names are looked up, from the system's servers, unless all of the network is granted (--allow-net)",
+        what, name);
+}
+
 nx_err nx__dns_addresses(struct nx__addresses *out, const char *name, uint16_t port, int family,
                          const char *server, nx_duration deadline)
 {
@@ -156,7 +164,9 @@ nx_err nx__dns_addresses(struct nx__addresses *out, const char *name, uint16_t p
     struct lookup l = {name, family};
     out->count = 0;
     if (is_localhost(name, port, family, out)) return NX_OK;
-    if (nx__keeper_resolves && !server) return addresses_by_keeper(out, name, port, family);
+    if (nx__keeper_resolves)
+        return server ? keeper_refuse(address_what, name)
+                      : addresses_by_keeper(out, name, port, family);
     nx_err err = nx__dns_query(&query, server, deadline, addresses_ask, &l);
     if (err) return late(err, address_what, name);
     ares_status_t status = query->status;
@@ -277,6 +287,7 @@ nx_err nx_dns_query_with(const char *name, nx_dns_type type, nx_dns_records *out
     if (!name || !*name) return nx__dns_failed(ARES_EBADNAME, what, "");
     NX_TRY(nx__permit_host("looking up", name));
     NX_TRY(server_of(&o, text, &server));
+    if (nx__keeper_resolves) return keeper_refuse(what, name);
     struct question q = {name, type, o.search};
     nx_err err = nx__dns_query(&query, server, deadline_of(&o), question_ask, &q);
     if (err) return late(err, what, name);
@@ -352,6 +363,7 @@ nx_err nx_dns_reverse_with(const nx_address *address, nx_dns_names *out,
     nx__address_spell(&system, false, host);
     NX_TRY(nx__permit_host("looking up", host));
     NX_TRY(server_of(&o, text, &server));
+    if (nx__keeper_resolves) return keeper_refuse(name_what, host);
     nx_err err = nx__dns_query(&query, server, deadline_of(&o), names_ask, address);
     if (err) return late(err, name_what, host);
     ares_status_t status = query->status;

@@ -118,15 +118,21 @@ struct nx__package *nx__package_of(struct nx__package *first, const char *module
     return NULL;
 }
 
+static enum nx__verdict verdict_of(const struct nx__permissions *p, enum nx__permit_kind kind,
+                                   const char *what)
+{
+    return kind == NX__PERMIT_NET ? nx__permissions_net_verdict(p, NX__USE_CONNECT, what)
+                                  : nx__permissions_verdict(p, kind, what);
+}
+
 nx_err nx__permit_package(const char *module, enum nx__permit_kind kind, const char *what)
 {
     const struct nx__package *package = nx__package_of(nx__packages, module);
-    if (!package || nx__permissions_verdict(&package->permissions, kind, what) == NX__GRANTED)
-        return NX_OK;
+    if (!package || verdict_of(&package->permissions, kind, what) == NX__GRANTED) return NX_OK;
     char clean[NX__ERROR_MESSAGE_MAX / 3];
     return nx__error_set(
         NX_EPERM,
         "the package \"%.60s\" may not have \"%s\": [permissions.packages] of nexus.toml has no such %s for it",
         package->name, nx__printable(clean, sizeof clean, what),
-        nx__permission_name(kind, NX__USE_ANY));
+        nx__permission_name(kind, kind == NX__PERMIT_NET ? NX__USE_CONNECT : NX__USE_ANY));
 }

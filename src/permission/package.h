@@ -33,8 +33,8 @@ struct nx__package *nx__package_of(struct nx__package *first, const char *module
 /* Those of the program that runs, which stay. Before any thread is started. */
 extern struct nx__package *nx__packages;
 
-/* May a module have this? What the program may is another question. NX_EPERM, which names the
- * package; NX_OK for one of no package. */
+/* May a module have this (of the network: connect to it)? What the program may is another question.
+ * NX_EPERM, which names the package; NX_OK for one of no package. */
 NX_MUST_CHECK nx_err nx__permit_package(const char *module, enum nx__permit_kind kind,
                                         const char *what);
 

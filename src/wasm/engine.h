@@ -7,17 +7,17 @@
 
 enum {
     /* Grows with every change of this header. */
-    NX__ENGINE_VERSION = 2,
+    NX__ENGINE_VERSION = 4,
     /* Grows with every change of engine/settings.rs, and of what nexus-wasmc makes of a module: an
      * artifact of another number is refused. */
-    NX__ENGINE_SETTINGS = 2,
+    NX__ENGINE_SETTINGS = 3,
     NX__ENGINE_STACK = 512 << 10, /* bytes of its stack that guest code may use at most */
     NX__ENGINE_TRACE = 2048,
 };
 
 /* Wasmtime's own. */
 struct nx__engine;      /* for all threads, one for each kind of code */
-struct nx__engine_code; /* a module's machine code, for all threads */
+struct nx__engine_code; /* a module's or component's machine code, for all threads */
 struct nx__linker;      /* functions by name */
 struct nx__linked;      /* a module with the functions that it imports; for all threads */
 struct nx__guest;       /* an instance with its store; one thread at a time */
@@ -50,6 +50,7 @@ struct nx__engine_limits {
     uint64_t max_memory, max_table_elements;
     uint64_t fuel; /* for its start function, where its code is metered */
     bool metered;
+    bool waits; /* its host functions may suspend, which its linker was told too */
     /* Asked at each tick while guest code runs: 0 goes on, 1 ends it for NX__FAILURE_CPU_TIME, 2
      * for NX__FAILURE_DEADLINE. */
     uint32_t (*tick)(void *host);
@@ -85,6 +86,10 @@ struct nx__wasi_options {
     uint32_t max_open_files;
     uint64_t random_seed; /* 0: the system's bytes */
     uint64_t clock;       /* ns since 1970, 0: it runs */
+    bool names;           /* names may be looked up */
+    /* May a socket be bound to the address ("1.2.3.4:80", "[::1]:80"), or else have it for a peer?
+     * NULL: there is no network. Of components. Any thread. */
+    bool (*network)(const char *address, bool bound);
 };
 
 /* Calls of the same function. `many`, which may be NULL, is what batch_find has found. */
@@ -111,23 +116,39 @@ struct nx__engine_api {
 
     /* Maps machine code, which has been checked to be what the compiler has made: what it says is
      * run. Takes the descriptor. */
-    uint32_t (*module_open)(const struct nx__engine *engine, int fd, struct nx__engine_code **out,
-                            struct nx__failure *failure);
-    void (*module_free)(struct nx__engine_code *code);
-    struct nx__engine_items *(*module_describe)(const struct nx__engine_code *code);
+    uint32_t (*code_open)(const struct nx__engine *engine, int fd, struct nx__engine_code **out,
+                          struct nx__failure *failure);
+    void (*code_free)(struct nx__engine_code *code);
+    bool (*code_is_component)(const struct nx__engine_code *code);
+    /* NULL of a component. */
+    struct nx__engine_items *(*code_describe)(const struct nx__engine_code *code);
+    /* A component's imports and exports in the words of WIT, without a NUL behind; NULL of a
+     * module. Freed by text_free. */
+    char *(*component_describe)(const struct nx__engine_code *code, size_t *len);
+    void (*text_free)(char *text, size_t len);
     void (*description_free)(struct nx__engine_items *items);
 
     struct nx__linker *(*linker_new)(const struct nx__engine *engine);
     void (*linker_free)(struct nx__linker *linker);
+    /* Where it `waits`, guest code runs on a stack of the engine's, and `fn` on the one that has
+     * called guest code, where it may suspend its fiber; of one guest all do or none. */
     uint32_t (*linker_func)(struct nx__linker *linker, const char *module, const char *name,
                             const struct nx__engine_type *type, nx__engine_fn fn, void *arg,
-                            struct nx__failure *failure);
+                            bool waits, struct nx__failure *failure);
     /* Adds all of WASI 0.1; its guests are made with options for it. */
     uint32_t (*linker_wasi)(struct nx__linker *linker, struct nx__failure *failure);
 
     uint32_t (*linked_new)(struct nx__linker *linker, const struct nx__engine_code *code,
                            struct nx__linked **out, struct nx__failure *failure);
     void (*linked_free)(struct nx__linked *linked);
+
+    /* Runs a component that is a program of WASI 0.2 or 0.3 to its end; NX__FAILURE_EXIT with a
+     * `status` where that is no success. Guest code has a stack of the engine's, and where it waits
+     * this thread does. `host` is for `tick`. */
+    uint32_t (*command_run)(const struct nx__engine *engine, const struct nx__engine_code *code,
+                            const struct nx__engine_limits *limits,
+                            const struct nx__wasi_options *wasi, void *host,
+                            struct nx__failure *failure);
 
     /* Makes an instance and runs its start function. `wasi` may be NULL. `host` is what host
      * functions and `tick` get. */

@@ -71,7 +71,7 @@ nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
     nx_err err = engine_get(m, fd, options);
     if (err)
         (void)close(fd);
-    else if (nx__engine->module_open(m->engine, fd, &m->code, failure))
+    else if (nx__engine->code_open(m->engine, fd, &m->code, failure))
         err = nx__error_set(NX_EINVAL, "cannot load \"%.80s\": %.140s", m->name, failure->message);
     if (err) {
         nx_wasm_module_free(m);
@@ -81,8 +81,7 @@ nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
     return NX_OK;
 }
 
-nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
-                         const nx_wasm_load_options *options)
+nx_err nx__wasm_load(nx_wasm_module **out, const char *path, const nx_wasm_load_options *options)
 {
     NX__OPTIONS(nx_wasm_load_options, o, options);
     struct nx__failure failure = {0};
@@ -105,6 +104,19 @@ nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
     return err;
 }
 
+nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
+                         const nx_wasm_load_options *options)
+{
+    NX_TRY(nx__wasm_load(out, path, options));
+    if (!nx__engine->code_is_component((*out)->code)) return NX_OK;
+    nx_wasm_module_free(*out);
+    *out = NULL;
+    return nx__error_set(
+        NX_ENOTSUP,
+        "cannot load \"%.120s\": it is a component, and C programs can't call those yet; nexus run runs one that is a program",
+        path);
+}
+
 void nx_wasm_module_free(nx_wasm_module *m)
 {
     if (!m || atomic_fetch_sub_explicit(&m->users, 1, memory_order_acq_rel) != 1) return;
@@ -113,7 +125,7 @@ void nx_wasm_module_free(nx_wasm_module *m)
         m->links = link->next;
         nx__wasm_link_free(link);
     }
-    if (m->code) nx__engine->module_free(m->code);
+    if (m->code) nx__engine->code_free(m->code);
     (void)pthread_mutex_destroy(&m->lock);
     free(m);
 }
@@ -121,7 +133,7 @@ void nx_wasm_module_free(nx_wasm_module *m)
 static const struct nx__engine_items *items(nx_wasm_module *m)
 {
     (void)pthread_mutex_lock(&m->lock);
-    if (!m->items) m->items = nx__engine->module_describe(m->code);
+    if (!m->items) m->items = nx__engine->code_describe(m->code);
     (void)pthread_mutex_unlock(&m->lock);
     return m->items;
 }

@@ -1,8 +1,12 @@
-/* WASI 0.1: what a guest gets by it, and programs that are made for it. */
+/* WASI: what a guest gets by it, and programs that are made for it. */
 #include "wasm/wasi.h"
 
 #include "base/clock.h"
+#include "permission/connect.h"
+#include "permission/permission.h"
+#include "wasm/host/host.h"
 #include "wasm/internal.h"
+#include <arpa/inet.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,11 +47,34 @@ nx_err nx__wasi_options(const nx_wasm_policy *p, struct nx__wasi_options *out)
     return NX_OK;
 }
 
+/* What a socket may be bound to and have for a peer is what the program may. */
+static bool network(const char *address, bool bound)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } peer = {0};
+    char host[INET6_ADDRSTRLEN];
+    const char *port = strrchr(address, ':');
+    if (!port) return false;
+    if (bound) return !nx__permit(NX__PERMIT_NET, address);
+    bool is_v6 = *address == '[';
+    int len = (int)(port - address) - (is_v6 ? 2 : 0);
+    (void)snprintf(host, sizeof host, "%.*s", len, address + is_v6);
+    uint16_t number = htons((uint16_t)strtoul(port + 1, NULL, 10));
+    if (is_v6) {
+        peer.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = number};
+        return inet_pton(AF_INET6, host, &peer.v6.sin6_addr) == 1 && !nx__permit_send(&peer.any);
+    }
+    peer.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = number};
+    return inet_pton(AF_INET, host, &peer.v4.sin_addr) == 1 && !nx__permit_send(&peer.any);
+}
+
 /* ---- Programs */
 
 struct program {
     nx_wasm wasm;
-    struct nx__linked *linked;
     struct nx__wasi_options options;
     const char *step; /* what is being done */
     uint32_t kind;
@@ -63,8 +90,15 @@ static void run(void *arg)
     nx_wasm *w = &p->wasm;
     const struct nx__engine_limits limits = nx__wasm_engine_limits(w);
     uint64_t start[2];
+    if (nx__engine->code_is_component(w->module->code)) {
+        p->step = "running";
+        p->kind = nx__engine->command_run(w->module->engine, w->module->code, &limits, &p->options,
+                                          w, &w->failure);
+        return;
+    }
     p->step = "starting";
-    p->kind = nx__engine->guest_new(p->linked, &limits, &p->options, w, &w->guest, &w->failure);
+    p->kind =
+        nx__engine->guest_new(w->link->linked, &limits, &p->options, w, &w->guest, &w->failure);
     if (p->kind) return;
     p->step = "running";
     p->lacks_start = nx__engine->func_find(w->guest, "_start", 6, start) != 0;
@@ -92,23 +126,25 @@ static nx_err run_timed(struct program *p)
                        w->module->name, (long long)(w->policy.deadline / NX_MS(1)));
         NX_TRY(nx__wasm_time_end_at(nx__clock_monotonic() + w->policy.deadline, end_late));
     }
-    NX_TRY(nx__wasm_time_begin(w));
     w->calls++;
-    nx_err err = nx__wasm_enter(run, p);
-    nx__wasm_time_end(w);
-    return err;
+    return nx__wasm_run(w, run, p);
 }
 
-static nx_err link_with_wasi(struct program *p)
+/* What the process may ask for, the guest may: it is all that there is in it. */
+static nx_err link_all(struct program *p, const nx_wasm_policy *policy)
 {
-    struct nx__failure *failure = &p->wasm.failure;
-    const nx_wasm_module *m = p->wasm.module;
-    struct nx__linker *linker = nx__engine->linker_new(m->engine);
-    uint32_t kind = nx__engine->linker_wasi(linker, failure);
-    if (!kind) kind = nx__engine->linked_new(linker, m->code, &p->linked, failure);
-    nx__engine->linker_free(linker);
-    if (!kind) return NX_OK;
-    return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", m->name, failure->message);
+    static const char *const any[] = {"*", NULL};
+    nx_wasm *w = &p->wasm;
+    nx_wasm_policy own = *policy;
+    unsigned with = NX__WITH_WASI;
+    if (nx__engine->code_is_component(w->module->code)) return NX_OK; /* linked where it is run */
+    if (nx__host_is_wanted(w->module)) {
+        if (!own.allow_net) own.allow_net = any;
+        NX_TRY(nx__host_new(&w->host, w, &own));
+        with |= NX__WITH_NEXUS | NX__WITH_WAITING;
+        w->waits = w->limited = true;
+    }
+    return nx__wasm_link(w->module, NULL, with, &w->link);
 }
 
 static nx_err outcome(struct program *p, int *code)
@@ -121,6 +157,9 @@ static nx_err outcome(struct program *p, int *code)
             "cannot run \"%.100s\": it exports no _start, so it is a library; a C program calls it by nx_wasm_open",
             w->module->name);
     if (!p->kind) return NX_OK;
+    if (p->kind == NX__FAILURE_IMPORT)
+        return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", w->module->name,
+                             w->failure.message);
     if (p->kind == NX__FAILURE_EXIT) {
         *code = (int)w->failure.status;
         return NX_OK;
@@ -147,11 +186,14 @@ nx_err nx__wasi_run(int fd, const char *name, const nx_wasm_policy *policy, int 
     if (!err) err = nx__wasm_module_new(&p->wasm.module, name, fd, &load, &p->wasm.failure);
     if (!err) err = nx__wasm_limit(&p->wasm, &limits);
     if (!err) err = nx__wasi_options(policy, &p->options);
-    if (!err) err = link_with_wasi(p);
+    /* A name may lead to any address, and the engine looks names up by itself. */
+    p->options.names = !nx__permit_is_limited();
+    p->options.network = network;
+    if (!err) err = link_all(p, policy);
     if (!err) err = run_timed(p);
     if (!err) err = outcome(p, code);
     if (p->wasm.guest) nx__engine->guest_free(p->wasm.guest);
-    if (p->linked) nx__engine->linked_free(p->linked);
+    nx__host_free(p->wasm.host);
     nx_wasm_module_free(p->wasm.module);
     free(p);
     return err;

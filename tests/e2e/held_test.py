@@ -319,6 +319,8 @@ int main(int argc, char **argv)
     raw("raw", "127.0.0.9", port);
     asked("other.test");
     asked("api.example.test");
+    nx_dns_records records;
+    printf("%s\\n", nx_dns_query("api.example.test", NX_DNS_TXT, &records) ? nx_error_last()->message : "in");
     fflush(stdout);
     getchar();
     raw("raw", "127.0.0.6", port);
@@ -382,6 +384,33 @@ int main(void)
     printf("%s\\n", nx_err_name(nx_import(&module, "./nothing.c")));
     fflush(stdout);
     return getchar() == EOF;
+}
+"""
+
+WORKER = """
+#include <errno.h>
+#include <nexus/fiber.h>
+#include <nexus/worker.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static nx_err change(nx_port *port)
+{
+    char said[64];
+    int len = snprintf(said, sizeof said, "%s, %s", chmod("one", 0640) ? strerror(errno) : "in", chmod("/tmp", 01777) ? strerror(errno) : "in");
+    return nx_port_send(port, nx_slice(said, (size_t)len));
+}
+
+int main(void)
+{
+    nx_fiber *worker;
+    nx_port *port;
+    nx_bytes said;
+    NX_TRY(nx_process_worker_start(&worker, &port, change));
+    NX_TRY(nx_port_recv(port, &said));
+    printf("%.*s\\n", (int)said.len, said.data);
+    return nx_join(worker);
 }
 """
 
@@ -465,6 +494,13 @@ class Strict(unittest.TestCase):
             self.assertLess(time.monotonic(), until, "the keeper is still there")
             time.sleep(0.01)
 
+    def test_a_process_worker_has_a_keeper_too(self):
+        with open(f"{self.folder}/worker.c", "w") as f:
+            f.write(WORKER)
+        run = subprocess.run([NEXUS, "run", "--no-prompt", "--allow-write=.", "worker.c"], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual((run.returncode, run.stdout, run.stderr), (0, "in, Operation not permitted\n", ""))
+        self.assertEqual(os.stat(f"{self.folder}/one").st_mode & 0o777, 0o640)
+
     def test_sockets(self):
         none = self.run_it()
         self.assertEqual((none["tcp"], none["udp"], none["unix"]), ("EPERM", "EPERM", "EPERM"))
@@ -532,7 +568,7 @@ class Strict(unittest.TestCase):
             command = ["unshare", "-m", "sh", "-c", 'mount --bind hosts /etc/hosts && exec "$@"', "sh", NEXUS, "run", "--no-prompt", "--permissions=strict",
                        f"--allow-connect=api.example.test:{port},*.wild.test:{port},inner.test", "--deny-connect=127.0.0.9", "names.c", "--", str(port), str(other)]
             with subprocess.Popen(command, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-                first = [run.stdout.readline().strip() for _ in range(12)]
+                first = [run.stdout.readline().strip() for _ in range(13)]
                 hosts(api_example_test="127.0.0.6")  # as somebody would whose the name is, for an address that he could not reach himself
                 rest, said = run.communicate("\n", timeout=120)
         self.assertEqual(said, "")
@@ -540,6 +576,8 @@ class Strict(unittest.TestCase):
             "raw 127.0.0.2: EPERM", "name api.example.test: in", "raw 127.0.0.2: in", "other port 127.0.0.2: EPERM",
             "name a.b.wild.test: in", "raw 127.0.0.3: in", "name wild.test: NX_EPERM", "name other.test: NX_EPERM", "name inner.test: NX_EPERM",
             "raw 127.0.0.9: EPERM", "asked other.test: EPERM", "asked api.example.test: in",
+            'cannot find the TXT records of "api.example.test": with --permissions=strict only addresses of names are looked up, from the system\'s servers, '
+            "unless all of the network is granted (--allow-net)",
             "raw 127.0.0.6: EPERM", "name api.example.test: in", "raw 127.0.0.6: in"])
 
     def test_what_is_given_up_the_keeper_knows(self):

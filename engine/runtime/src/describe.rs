@@ -1,7 +1,8 @@
 // What a module imports and exports, in a form that C reads. One block of memory that owns all that its items point to.
+use crate::Code;
 use crate::settings::BATCH_PREFIX;
 use std::ffi::c_char;
-use wasmtime::{ExternType, HeapType, Module, ValType};
+use wasmtime::{ExternType, HeapType, ValType};
 
 #[repr(C)]
 struct Text {
@@ -134,8 +135,8 @@ impl Owned {
     }
 }
 
-pub unsafe extern "C" fn module_describe(module: *const Module) -> *mut Description {
-    let module = unsafe { &*module };
+pub unsafe extern "C" fn code_describe(code: *const Code) -> *mut Description {
+    let Code::Module(module) = (unsafe { &*code }) else { return std::ptr::null_mut() };
     let mut owned = Box::<Owned>::default();
     let imports: Vec<Item> = module.imports().map(|import| owned.item(import.module(), import.name(), import.ty())).collect();
     let exports: Vec<Item> = module

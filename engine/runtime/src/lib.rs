@@ -5,21 +5,27 @@
 // a guest lives while guest code runs: the store is then reached through the innermost call's `Caller`.
 #![allow(clippy::missing_safety_doc)]
 use std::ffi::{CStr, c_char, c_void};
+use std::io::Read;
 use std::mem::MaybeUninit;
-use std::os::fd::FromRawFd;
+use std::os::fd::{AsRawFd, FromRawFd};
 use std::ptr::null_mut;
+use wasmtime::component::Component;
 use wasmtime::*;
+use wasmtime_wasi_http::WasiHttpCtx;
 
+mod component;
 mod describe;
 mod failure;
 #[path = "../../settings.rs"]
 mod settings;
+mod waiting;
 mod wasi;
+mod wit;
 
 use failure::{Failure, Kind, fail, fail_text};
 
 /// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
-const VERSION: u32 = 2;
+const VERSION: u32 = 4;
 
 /// What a guest may have, as the C structure says it.
 #[repr(C)]
@@ -30,6 +36,8 @@ pub struct Limits {
     /// For its start function, of an engine that meters.
     fuel: u64,
     metered: bool,
+    /// Its host functions may suspend, as its linker was told too.
+    waits: bool,
     /// Asked at each tick while the guest runs: 0 lets it go on.
     tick: unsafe extern "C" fn(*mut c_void) -> u32,
 }
@@ -40,8 +48,19 @@ pub struct State {
     limits: Limits,
     memory: u64,
     elements: u64,
+    instances: usize,
     wasi: Option<wasi::Context>,
+    http: WasiHttpCtx,
+    requests: component::Requests,
 }
+
+impl State {
+    fn new(host: *mut c_void, limits: Limits, wasi: Option<wasi::Context>) -> State {
+        let (http, requests) = (WasiHttpCtx::new(), component::Requests);
+        State { host, guest: null_mut(), limits, memory: 0, elements: 0, instances: 1, wasi, http, requests }
+    }
+}
+
 // A guest is used by one thread at a time, which is C's to see to.
 unsafe impl Send for State {}
 unsafe impl Sync for State {}
@@ -64,7 +83,7 @@ impl ResourceLimiter for State {
         Ok(true)
     }
     fn instances(&self) -> usize {
-        1
+        self.instances
     }
 }
 
@@ -73,6 +92,8 @@ pub struct Guest {
     /// The `StoreContextMut` of the host function that runs, null: none does.
     inside: *mut c_void,
     instance: Option<Instance>,
+    /// What a guest that waits has asked for, and has been told.
+    waiting: waiting::Waiting,
 }
 
 /// The way to the store from where the call comes from.
@@ -119,19 +140,46 @@ unsafe extern "C" fn engine_tick(engine: *const Engine) {
     unsafe { (*engine).increment_epoch() }
 }
 
-unsafe extern "C" fn module_open(engine: *const Engine, fd: i32, out: *mut *mut Module, failure: *mut Failure) -> u32 {
+/// Machine code, which all its guests share.
+pub enum Code {
+    Module(Module),
+    Component(Component),
+}
+
+/// The same file by a name, for what wants one; where names lead nowhere, its bytes.
+unsafe fn component_open(engine: &Engine, mut file: std::fs::File) -> Result<Component> {
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if std::fs::File::open(&name).is_ok() {
+        return unsafe { Component::deserialize_file(engine, &name) };
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    unsafe { Component::deserialize(engine, &bytes) }
+}
+
+unsafe extern "C" fn code_open(engine: *const Engine, fd: i32, out: *mut *mut Code, failure: *mut Failure) -> u32 {
+    let engine = unsafe { &*engine };
     let file = unsafe { std::fs::File::from_raw_fd(fd) };
-    match unsafe { Module::deserialize_open_file(&*engine, file) } {
-        Ok(module) => {
-            unsafe { *out = Box::into_raw(Box::new(module)) };
+    let opened = file.try_clone().map_err(Error::from).and_then(|again| unsafe { Module::deserialize_open_file(engine, again) });
+    let code = match opened {
+        Ok(module) => Ok(Code::Module(module)),
+        Err(error) => unsafe { component_open(engine, file) }.map(Code::Component).map_err(|_| error),
+    };
+    match code {
+        Ok(code) => {
+            unsafe { *out = Box::into_raw(Box::new(code)) };
             0
         }
         Err(error) => fail_text(failure, Kind::Artifact, &format!("{error:#}")),
     }
 }
 
-unsafe extern "C" fn module_free(module: *mut Module) {
-    drop(unsafe { Box::from_raw(module) });
+unsafe extern "C" fn code_free(code: *mut Code) {
+    drop(unsafe { Box::from_raw(code) });
+}
+
+unsafe extern "C" fn code_is_component(code: *const Code) -> bool {
+    matches!(unsafe { &*code }, Code::Component(_))
 }
 
 type HostFn = unsafe extern "C" fn(arg: *mut c_void, host: *mut c_void, values: *mut ValRaw) -> u32;
@@ -169,12 +217,18 @@ unsafe extern "C" fn linker_func(
     signature: *const Signature,
     call: HostFn,
     arg: *mut c_void,
+    waits: bool,
     failure: *mut Failure,
 ) -> u32 {
     let linker = unsafe { &mut *linker };
     let s = unsafe { &*signature };
     let ty = FuncType::new(linker.engine(), unsafe { types(s.params, s.param_count) }, unsafe { types(s.results, s.result_count) });
     let arg = Shared(arg);
+    if waits {
+        let (module, name) = unsafe { (c_text(module), c_text(name)) };
+        check!(waiting::link(linker, (&module, &name), ty, call, arg), failure);
+        return 0;
+    }
     let body = move |mut caller: Caller<'_, State>, values: &mut [MaybeUninit<ValRaw>]| -> Result<()> {
         let arg = &arg;
         let (guest, host) = (caller.data().guest, caller.data().host);
@@ -199,11 +253,14 @@ unsafe extern "C" fn linker_wasi(linker: *mut Linker<State>, failure: *mut Failu
 
 unsafe extern "C" fn linked_new(
     linker: *mut Linker<State>,
-    module: *const Module,
+    code: *const Code,
     out: *mut *mut InstancePre<State>,
     failure: *mut Failure,
 ) -> u32 {
-    match unsafe { (*linker).instantiate_pre(&*module) } {
+    let Code::Module(module) = (unsafe { &*code }) else {
+        return fail_text(failure, Kind::Import, "it is a component");
+    };
+    match unsafe { (*linker).instantiate_pre(module) } {
         Ok(linked) => {
             unsafe { *out = Box::into_raw(Box::new(linked)) };
             0
@@ -214,6 +271,20 @@ unsafe extern "C" fn linked_new(
 
 unsafe extern "C" fn linked_free(linked: *mut InstancePre<State>) {
     drop(unsafe { Box::from_raw(linked) });
+}
+
+/// A store that is asked at each tick whether its guest may go on.
+fn limited(engine: &Engine, state: State) -> Store<State> {
+    let tick = state.limits.tick;
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| state);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |context| match unsafe { tick(context.data().host) } {
+        0 => Ok(UpdateDeadline::Continue(1)),
+        1 => Err(failure::Stop(Kind::CpuTime).into()),
+        _ => Err(failure::Stop(Kind::Deadline).into()),
+    });
+    store
 }
 
 unsafe extern "C" fn guest_new(
@@ -233,26 +304,19 @@ unsafe extern "C" fn guest_new(
         None => None,
     };
     let limits = unsafe { *limits };
-    let state = State { host, guest: null_mut(), limits, memory: 0, elements: 0, wasi };
-    let mut store = Store::new(linked.module().engine(), state);
-    store.limiter(|state| state);
-    store.set_epoch_deadline(1);
-    let tick = limits.tick;
-    store.epoch_deadline_callback(move |context| match unsafe { tick(context.data().host) } {
-        0 => Ok(UpdateDeadline::Continue(1)),
-        1 => Err(failure::Stop(Kind::CpuTime).into()),
-        _ => Err(failure::Stop(Kind::Deadline).into()),
-    });
+    let mut store = limited(linked.module().engine(), State::new(host, limits, wasi));
     if limits.metered {
         check!(store.set_fuel(limits.fuel), failure);
     }
-    let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None }));
+    let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None, waiting: waiting::Waiting::new(limits.waits) }));
     // Its start function may call the host, which then has the guest already.
     unsafe {
         (*guest).store.data_mut().guest = guest;
         *out = guest;
     }
-    match linked.instantiate(unsafe { &mut (*guest).store }) {
+    let store = unsafe { &mut (*guest).store };
+    let made = if limits.waits { unsafe { waiting::run(guest, linked.instantiate_async(store)) } } else { linked.instantiate(store) };
+    match made {
         Ok(instance) => {
             unsafe { (*guest).instance = Some(instance) };
             0
@@ -350,6 +414,12 @@ unsafe extern "C" fn func_type(guest: *mut Guest, func: *const Func, counts: *mu
 }
 
 unsafe extern "C" fn call(guest: *mut Guest, func: *const Func, values: *mut ValRaw, count: usize, failure: *mut Failure) -> u32 {
+    if unsafe { (*guest).waiting.is_on() } {
+        return match unsafe { waiting::call(guest, *func, values) } {
+            Ok(()) => 0,
+            Err(error) => fail(failure, &error),
+        };
+    }
     let values = std::ptr::slice_from_raw_parts_mut(values, count);
     let result = unsafe {
         let inside = (*guest).inside as *mut StoreContextMut<'static, State>;
@@ -467,17 +537,29 @@ pub struct Api {
     engine_new: unsafe extern "C" fn(bool, usize, *mut *mut Engine, *mut Failure) -> u32,
     engine_free: unsafe extern "C" fn(*mut Engine),
     engine_tick: unsafe extern "C" fn(*const Engine),
-    module_open: unsafe extern "C" fn(*const Engine, i32, *mut *mut Module, *mut Failure) -> u32,
-    module_free: unsafe extern "C" fn(*mut Module),
-    module_describe: unsafe extern "C" fn(*const Module) -> *mut describe::Description,
+    code_open: unsafe extern "C" fn(*const Engine, i32, *mut *mut Code, *mut Failure) -> u32,
+    code_free: unsafe extern "C" fn(*mut Code),
+    code_is_component: unsafe extern "C" fn(*const Code) -> bool,
+    code_describe: unsafe extern "C" fn(*const Code) -> *mut describe::Description,
+    component_describe: unsafe extern "C" fn(*const Code, *mut usize) -> *mut c_char,
+    text_free: unsafe extern "C" fn(*mut c_char, usize),
     description_free: unsafe extern "C" fn(*mut describe::Description),
     linker_new: unsafe extern "C" fn(*const Engine) -> *mut Linker<State>,
     linker_free: unsafe extern "C" fn(*mut Linker<State>),
-    linker_func:
-        unsafe extern "C" fn(*mut Linker<State>, *const c_char, *const c_char, *const Signature, HostFn, *mut c_void, *mut Failure) -> u32,
+    linker_func: unsafe extern "C" fn(
+        *mut Linker<State>,
+        *const c_char,
+        *const c_char,
+        *const Signature,
+        HostFn,
+        *mut c_void,
+        bool,
+        *mut Failure,
+    ) -> u32,
     linker_wasi: unsafe extern "C" fn(*mut Linker<State>, *mut Failure) -> u32,
-    linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Module, *mut *mut InstancePre<State>, *mut Failure) -> u32,
+    linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Code, *mut *mut InstancePre<State>, *mut Failure) -> u32,
     linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
+    command_run: unsafe extern "C" fn(*const Engine, *const Code, *const Limits, *const wasi::Options, *mut c_void, *mut Failure) -> u32,
     guest_new: unsafe extern "C" fn(
         *const InstancePre<State>,
         *const Limits,
@@ -514,9 +596,12 @@ static API: Api = Api {
     engine_new,
     engine_free,
     engine_tick,
-    module_open,
-    module_free,
-    module_describe: describe::module_describe,
+    code_open,
+    code_free,
+    code_is_component,
+    code_describe: describe::code_describe,
+    component_describe: wit::component_describe,
+    text_free: wit::text_free,
     description_free: describe::description_free,
     linker_new,
     linker_free,
@@ -524,6 +609,7 @@ static API: Api = Api {
     linker_wasi,
     linked_new,
     linked_free,
+    command_run: component::command_run,
     guest_new,
     guest_free,
     guest_rearm,

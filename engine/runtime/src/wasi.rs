@@ -1,10 +1,11 @@
-// WASI 0.1 for a guest: its arguments, environment, directories and standard streams.
+// WASI for a guest: its arguments, environment, directories and standard streams.
 use crate::State;
-use std::ffi::{CStr, OsStr, c_char};
+use std::ffi::{CStr, CString, OsStr, c_char};
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 use wasmtime::{Linker, Result};
 use wasmtime_wasi::p1::{self, WasiP1Ctx};
+use wasmtime_wasi::sockets::SocketAddrUse;
 use wasmtime_wasi::{Deterministic, FsPerms, HostMonotonicClock, HostWallClock, WasiCtxBuilder, WasiView};
 
 pub type Context = WasiP1Ctx;
@@ -32,6 +33,10 @@ pub struct Options {
     random_seed: u64,
     /// Nanoseconds since 1970 at which the clocks stand still; 0: they run.
     clock: u64,
+    /// Names may be looked up.
+    names: bool,
+    /// May a socket be bound to the address, "1.2.3.4:80" or "[::1]:80", or else be used with it as a peer? null: there is no network.
+    network: Option<unsafe extern "C" fn(address: *const c_char, bound: bool) -> bool>,
 }
 
 /// Stands still.
@@ -96,6 +101,15 @@ pub unsafe fn context(options: &Options) -> std::result::Result<Context, String>
     }
     if options.clock != 0 {
         builder.wall_clock(Still(Duration::from_nanos(options.clock))).monotonic_clock(Still(Duration::ZERO));
+    }
+    if let Some(network) = options.network {
+        builder.allow_tcp(true).allow_udp(true).allow_ip_name_lookup(options.names);
+        builder.socket_addr_check(move |address, purpose| {
+            let bound = matches!(purpose, SocketAddrUse::TcpBind | SocketAddrUse::UdpBind);
+            let text = CString::new(address.to_string()).unwrap_or_default();
+            let granted = unsafe { network(text.as_ptr(), bound) };
+            Box::pin(async move { granted })
+        });
     }
     let mut context = builder.build_p1();
     if options.max_open_files != 0 {

@@ -52,6 +52,16 @@ static nx_err load(nx_wasm_module **out, const char *path)
     return err;
 }
 
+NX_TEST("a component is no module", .deadline = NX_S(60))
+{
+    nx_wasm_module *module;
+    guest_prepare();
+    nx_expect_err(nx_wasm_load(&module, guest_file_named("part.wat", nx_str("(component)"))),
+                  NX_ENOTSUP);
+    nx_expect_contains(nx_error_last()->message, "it is a component");
+    nx_expect(module == NULL);
+}
+
 NX_TEST("what is no module", .deadline = NX_S(60))
 {
     guest_prepare();
