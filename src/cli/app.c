@@ -11,6 +11,7 @@
 #include "permission/access.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
+#include "permission/hide.h"
 #include "permission/hold.h"
 #include "permission/seal.h"
 #include "worker/apart.h"
@@ -84,6 +85,8 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct
     struct nx__permissions *permissions = permissions_of(l);
     nx__packages = l->run->packages;
     if (l->package) nx__permissions_seal(permissions);
+    bool held = !nx__is_wasm(l->run->file) && nx__hold_binds(permissions);
+    if (held) NX_TRY(nx__hide(permissions, l->run->strict));
     nx__permissions_open(permissions);
     nx__environment_seal(permissions);
     nx__broker_connect(in->broker);

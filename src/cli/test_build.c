@@ -5,6 +5,8 @@
 #include "loop/crash.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
+#include "permission/hide.h"
+#include "permission/hold.h"
 #include "permission/seal.h"
 #include "worker/apart.h"
 #include <errno.h>
@@ -65,6 +67,7 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
     if (program < 0) return nx__error_system(errno, "cannot read \"%.150s\"", compiled->so_path);
     NX_TRY(place(packets, program, control));
     NX_TRY(nx__seal(getppid(), control < 0 ? CONTROL_FD : FIRST_CLOSED));
+    if (!t->asan && nx__hold_binds(p)) NX_TRY(nx__hide(p, false));
     nx__permissions_open(p);
     nx__environment_seal(p);
     if (file->coverage && (setenv("GCOV_PREFIX", file->coverage, 1) != 0 ||
