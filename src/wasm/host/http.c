@@ -1,6 +1,8 @@
 /* Requests of guests. The answer comes in pieces, as the guest reads it. */
 #include "wasm/host/host.h"
 
+#include "permission/package.h"
+#include "wasm/internal.h"
 #include <nexus/url.h>
 
 /* Text of the guest's as C has it, in memory of the current scope; NULL recorded. */
@@ -22,6 +24,7 @@ static nx_err permit(const struct nx__host *host, const char *url)
         return nx__error_set(NX_EINVAL, "\"%.150s\" names no host", url);
     const char *peer = nx_format("%.*s:%u", NX_FMT(parsed.host), (unsigned)parsed.port);
     if (!peer) return NX_ENOMEM;
+    NX_TRY(nx__permit_package(host->wasm->module->name, NX__PERMIT_NET, peer));
     if (nx__permissions_net_verdict(&host->net, NX__USE_CONNECT, peer) == NX__GRANTED) return NX_OK;
     return nx__error_set(NX_EPERM, "asking %.150s is not allowed: allow_net of its policy lacks it",
                          peer);
