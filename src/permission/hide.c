@@ -1,6 +1,7 @@
 /* What is denied inside what is allowed is covered. */
 #include "permission/hide.h"
 
+#include "base/compiler.h"
 #include "base/error.h"
 #include "permission/rules.h"
 #include <errno.h>
@@ -167,18 +168,24 @@ static bool directories_leave(void)
     return true;
 }
 
+static NX__COLD nx_err failed(bool any_way)
+{
+    if (!any_way) return NX_OK; /* it is left to the API */
+    return nx__error_system(errno, "cannot cover what is denied to the program");
+}
+
 nx_err nx__hide(const struct nx__permissions *p, bool any_way)
 {
     bool users;
     pid_t parent = getppid();
     if (!nx__hide_wanted(p)) return NX_OK;
-    if (!world_enter(any_way, &users))
-        return any_way ? nx__error_system(errno, "cannot cover what is denied to the program")
-                       : NX_OK;
+    if (!world_enter(any_way, &users)) return failed(any_way);
     /* What may not be written first: what covers the rest is not to be bound once more. */
-    if (!cover(p, NX__PERMIT_WRITE, cover_unwritable) ||
-        !cover(p, NX__PERMIT_READ, cover_unreadable) || !directories_leave())
-        return nx__error_system(errno, "cannot cover what is denied to the program");
+    bool covered =
+        cover(p, NX__PERMIT_WRITE, cover_unwritable) && cover(p, NX__PERMIT_READ, cover_unreadable);
+    if (!covered && any_way) return failed(any_way);
+    if (!directories_leave())
+        return nx__error_system(errno, "cannot leave the folder that is denied to the program");
     if (!users) return NX_OK;
     /* The change of rights has undone what ties it to its launcher, and lets nobody look in. */
     if (!rights_drop() || prctl(PR_SET_DUMPABLE, 1) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
