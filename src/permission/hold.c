@@ -292,6 +292,7 @@ static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own
     if (writes == ALL) calls |= NX__CALLS_WRITE;
     if (writes == SOME) calls |= NX__CALLS_ASK;
     if (grants_any(&p->allow[NX__PERMIT_SYS])) calls |= NX__CALLS_ROUTES;
+    if (!own->strict) calls |= NX__CALLS_SCHEDULE;
 #if defined(NX__ASAN)
     calls |= NX__CALLS_DEBUG; /* the search for leaks */
 #endif
