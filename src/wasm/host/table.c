@@ -262,11 +262,15 @@ static nx_err net_read(struct nx__host *host, const char *const *list)
     static const struct nx__permission_key connect = {.kind = NX__PERMIT_NET,
                                                       .use = NX__USE_CONNECT};
     for (; list && *list; list++) {
+        nx_err err = NX_OK;
         if (strcmp(*list, "*") == 0)
             nx__permissions_add_all(&host->net, &connect);
-        else if (nx__permissions_add(&host->net, &connect, *list, strlen(*list)))
-            return nx__error_set(NX_EINVAL, "cannot give a guest allow_net \"%.80s\": %.120s",
-                                 *list, nx_error_last()->message);
+        else
+            err = nx__permissions_add(&host->net, &connect, *list, strlen(*list));
+        if (err)
+            return nx__error_set(err == NX_ENOMEM ? NX_ENOMEM : NX_EINVAL,
+                                 "cannot give a guest allow_net \"%.80s\": %.120s", *list,
+                                 nx_error_last()->message);
     }
     return NX_OK;
 }
