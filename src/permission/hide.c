@@ -3,6 +3,7 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "permission/hold.h"
 #include "permission/rules.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -34,7 +35,7 @@ static bool is_covered(const struct nx__permissions *p, enum nx__permit_kind kin
                        const struct nx__rule *denied)
 {
     return !p->deny[kind].any && lies_in(&p->allow[kind], denied->text) &&
-           access(denied->text, F_OK) == 0;
+           access(denied->text, F_OK) == 0 && !nx__hold_needs(denied->text);
 }
 
 bool nx__hide_wanted(const struct nx__permissions *p)
