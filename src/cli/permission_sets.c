@@ -239,7 +239,10 @@ static nx_err package_read(struct nx__run *run, const char *root, nx_bytes name,
     }
     if (!err) err = nx__permissions_narrow(&package->permissions, &run->permissions, &own);
     nx__permissions_free(&own);
-    (void)snprintf(folder, sizeof folder, "%s/nexus_modules/%s", root, package->name);
+    int len = snprintf(folder, sizeof folder, "%s/nexus_modules/%s", root, package->name);
+    if (!err && (len < 0 || (size_t)len >= sizeof folder))
+        err = nx__error_set(NX_EINVAL, "the path of the package \"%.100s\" is too long",
+                            package->name);
     return err ? err : nx__permissions_grant(&package->permissions, NX__PERMIT_WASM, folder);
 }
 
