@@ -48,16 +48,24 @@ static nx_err descriptors_place(struct inherited *in, int *next)
     return placed ? NX_OK : nx__error_system(errno, "cannot start the program");
 }
 
-nx_err nx__app_hold(const struct nx__permissions *permissions, int program, bool asks, bool strict)
+nx_err nx__app_cover(const struct nx__permissions *permissions, bool any_way, int *cache)
 {
-    char *cache = NULL;
+    char *path = NULL;
+    /* Where there is none, nothing is read from it. */
+    *cache = nx__cache_dir(&path) ? -1 : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    free(path);
+    return nx__hold_binds(permissions) ? nx__hide(permissions, any_way) : NX_OK;
+}
+
+nx_err nx__app_hold(const struct nx__permissions *permissions, int program, int cache, bool asks,
+                    bool strict)
+{
     bool files;
     if (nx__hold_filters(permissions, &files)) nx__uring_seal(files);
-    if (nx__cache_dir(&cache)) cache = NULL; /* where there is none, nothing is read from it */
     nx__broker_asks = asks;
     struct nx__hold_own own = {.program = program, .cache = cache, .asks = asks, .strict = strict};
     nx_err err = nx__hold(permissions, &own);
-    free(cache);
+    if (cache >= 0) (void)close(cache);
     return err;
 }
 
@@ -67,17 +75,17 @@ static struct nx__permissions *permissions_of(const struct nx__launcher *l)
     return l->package ? &l->package->permissions : &l->run->permissions;
 }
 
-static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
+static nx_err hold(const struct nx__launcher *l, const struct inherited *in, int cache)
 {
     const struct nx__run *run = l->run;
     bool asks = !run->strict && !run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-    return nx__app_hold(permissions_of(l), in->program, asks, run->strict);
+    return nx__app_hold(permissions_of(l), in->program, cache, asks, run->strict);
 }
 
 static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct inherited *in,
                       int (**entry)(int, char **))
 {
-    int first_closed;
+    int first_closed, cache = -1;
     bool helps = in->control >= 0;
     NX_TRY(descriptors_place(in, &first_closed));
     if (l->dev && !helps) NX_TRY(nx__dev_app_begin(l, first_closed++));
@@ -85,17 +93,17 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct
     struct nx__permissions *permissions = permissions_of(l);
     nx__packages = l->run->packages;
     if (l->package) nx__permissions_seal(permissions);
-    bool held = !nx__is_wasm(l->run->file) && nx__hold_binds(permissions);
-    if (held) NX_TRY(nx__hide(permissions, l->run->strict));
+    /* A guest is held by its engine. */
+    bool is_guest = nx__is_wasm(l->run->file);
+    if (!is_guest) NX_TRY(nx__app_cover(permissions, l->run->strict, &cache));
     nx__permissions_open(permissions);
     nx__environment_seal(permissions);
     nx__broker_connect(in->broker);
     nx__broker_worker(peer.index);
     nx__access_told = nx__access_wanted(l->run);
     NX_TRY(nx__crash_install(in->broker));
-    /* A guest is held by its engine. */
-    if (!nx__is_wasm(l->run->file)) NX_TRY(hold(l, in));
-    if (nx__is_wasm(l->run->file))
+    if (!is_guest) NX_TRY(hold(l, in, cache));
+    if (is_guest)
         *entry = nx__wasm_app(l->run, in->program);
     else
         NX_TRY(nx__module_load_app(in->program, peer.generation->so_path, entry));

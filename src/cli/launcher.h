@@ -199,6 +199,11 @@ void nx__launcher_warn(const struct nx__compiled *compiled);
  * program runs already, so that it costs its start nothing. */
 void nx__launcher_tell_editors(struct nx__launcher *launcher);
 
+/* What nexus.toml isolates is not compiled into a program; its headers may be. NX_EPERM, which
+ * names the package. */
+NX_MUST_CHECK nx_err nx__isolated_check(const struct nx__run *run,
+                                        const struct nx__compiled *compiled);
+
 /* Compiles the program; on success it is what starts next, and its inputs are watched. `*same` says
  * whether it is the one before. Errors have been said. */
 NX_MUST_CHECK nx_err nx__launcher_compile(struct nx__launcher *launcher, bool *same);
@@ -477,10 +482,16 @@ NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, struct nx__pe
 void nx__app_help(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
                   int control);
 
-/* In the new process: has the kernel hold it to these grants. `program` is its machine code, open.
- * Before the program's code is loaded, and last: nothing that comes before needs what it takes. */
-NX_MUST_CHECK nx_err nx__app_hold(const struct nx__permissions *permissions, int program, bool asks,
-                                  bool strict);
+/* In the new process, before it opens what is granted: covers what is denied inside that, and opens
+ * the cache, -1 where there is none. */
+NX_MUST_CHECK nx_err nx__app_cover(const struct nx__permissions *permissions, bool any_way,
+                                   int *cache);
+
+/* In the new process: has the kernel hold it to these grants. `program` is its machine code, open;
+ * `cache` is closed. Before the program's code is loaded, and last: nothing that comes before needs
+ * what it takes. */
+NX_MUST_CHECK nx_err nx__app_hold(const struct nx__permissions *permissions, int program, int cache,
+                                  bool asks, bool strict);
 
 /* ---- service.c */
 

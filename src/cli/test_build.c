@@ -5,8 +5,6 @@
 #include "loop/crash.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
-#include "permission/hide.h"
-#include "permission/hold.h"
 #include "permission/seal.h"
 #include "worker/apart.h"
 #include <errno.h>
@@ -67,7 +65,8 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
     if (program < 0) return nx__error_system(errno, "cannot read \"%.150s\"", compiled->so_path);
     NX_TRY(place(packets, program, control));
     NX_TRY(nx__seal(getppid(), control < 0 ? CONTROL_FD : FIRST_CLOSED));
-    if (!t->asan && nx__hold_binds(p)) NX_TRY(nx__hide(p, false));
+    int cache = -1;
+    if (!t->asan) NX_TRY(nx__app_cover(p, false, &cache));
     nx__permissions_open(p);
     nx__environment_seal(p);
     if (file->coverage && (setenv("GCOV_PREFIX", file->coverage, 1) != 0 ||
@@ -77,7 +76,7 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
     /* A worker's crash may be what is tested: its report is part of what the test writes. */
     NX_TRY(nx__crash_install(control < 0 ? PACKETS_FD : -1));
     /* A sanitizer starts another process to read names by. */
-    if (!t->asan) NX_TRY(nx__app_hold(p, PROGRAM_FD, false, false));
+    if (!t->asan) NX_TRY(nx__app_hold(p, PROGRAM_FD, cache, false, false));
     void *handle;
     /* To that a path says more than a descriptor. */
     bool by_path = t->asan && strncmp(compiled->so_path, "/memfd:", 7) != 0;
@@ -148,6 +147,7 @@ static void prepare_enter(struct nx__job *job, int packets)
     process_name(file->path);
     nx_err err = nx__module_compile(&request, &file->compiled);
     if (err == NX_ECOMPILE) _exit((int)err); /* the compiler has said it */
+    if (!err) err = nx__isolated_check(file->run, &file->compiled);
     if (!err) err = load(file, &file->compiled, packets, -1, NULL);
     if (err) _exit(nx__cli_fail(err));
     nx__tests_list(&(struct nx__test_options){.fd = PACKETS_FD});

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 /* Which version of Landlock brought it. */
 enum { HAS_TRUNCATE = 3, HAS_SIGNALS = 6 };
@@ -41,6 +42,12 @@ static bool covers(const struct nx__rules *rules, const char *path)
     return false;
 }
 
+/* Where it can be. */
+static bool is_hidden(enum nx__permit_kind kind, const char *path)
+{
+    return kind != NX__PERMIT_FFI && access(path, F_OK) == 0 && !nx__hold_needs(path);
+}
+
 static void files(const struct nx__permissions *p, enum nx__permit_kind kind, bool hides,
                   struct nx__gaps *out)
 {
@@ -51,10 +58,12 @@ static void files(const struct nx__permissions *p, enum nx__permit_kind kind, bo
             gap(out, "--allow-%s=%.120s: it is not there, and the kernel knows files, not names",
                 name, rule->text);
     for (const struct nx__rule *rule = nx__rules_first(&p->deny[kind]); rule; rule = rule->next)
-        if (covers(&p->allow[kind], rule->text) &&
-            !(hides && kind != NX__PERMIT_FFI && stat(rule->text, &st) == 0))
+        if (covers(&p->allow[kind], rule->text) && !(hides && is_hidden(kind, rule->text)))
             gap(out, "--deny-%s=%.120s: the kernel denies nothing inside what is allowed%s", name,
-                rule->text, hides ? " that is not there yet" : "");
+                rule->text,
+                !hides                          ? ""
+                : access(rule->text, F_OK) != 0 ? " that is not there yet"
+                                                : ", and what every program reads lies in it");
 }
 
 /* ---- The network */

@@ -1,7 +1,9 @@
 /* What is denied inside what is allowed is covered. */
 #include "permission/hide.h"
 
+#include "base/compiler.h"
 #include "base/error.h"
+#include "permission/hold.h"
 #include "permission/rules.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -33,7 +35,7 @@ static bool is_covered(const struct nx__permissions *p, enum nx__permit_kind kin
                        const struct nx__rule *denied)
 {
     return !p->deny[kind].any && lies_in(&p->allow[kind], denied->text) &&
-           access(denied->text, F_OK) == 0;
+           access(denied->text, F_OK) == 0 && !nx__hold_needs(denied->text);
 }
 
 bool nx__hide_wanted(const struct nx__permissions *p)
@@ -167,18 +169,24 @@ static bool directories_leave(void)
     return true;
 }
 
+static NX__COLD nx_err failed(bool any_way)
+{
+    if (!any_way) return NX_OK; /* it is left to the API */
+    return nx__error_system(errno, "cannot cover what is denied to the program");
+}
+
 nx_err nx__hide(const struct nx__permissions *p, bool any_way)
 {
     bool users;
     pid_t parent = getppid();
     if (!nx__hide_wanted(p)) return NX_OK;
-    if (!world_enter(any_way, &users))
-        return any_way ? nx__error_system(errno, "cannot cover what is denied to the program")
-                       : NX_OK;
+    if (!world_enter(any_way, &users)) return failed(any_way);
     /* What may not be written first: what covers the rest is not to be bound once more. */
-    if (!cover(p, NX__PERMIT_WRITE, cover_unwritable) ||
-        !cover(p, NX__PERMIT_READ, cover_unreadable) || !directories_leave())
-        return nx__error_system(errno, "cannot cover what is denied to the program");
+    bool covered =
+        cover(p, NX__PERMIT_WRITE, cover_unwritable) && cover(p, NX__PERMIT_READ, cover_unreadable);
+    if (!covered && any_way) return failed(any_way);
+    if (!directories_leave())
+        return nx__error_system(errno, "cannot leave the folder that is denied to the program");
     if (!users) return NX_OK;
     /* The change of rights has undone what ties it to its launcher, and lets nobody look in. */
     if (!rights_drop() || prctl(PR_SET_DUMPABLE, 1) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||

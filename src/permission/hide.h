@@ -5,8 +5,8 @@
 
 #include "permission/permission.h"
 
-/* Whether anything is to be covered: a file or directory that is denied, is there, and lies below
- * what is allowed. */
+/* Whether anything is to be covered: a file or directory that is denied, is there, lies below what
+ * is allowed, and has nothing in it that every program reads. */
 bool nx__hide_wanted(const struct nx__permissions *permissions);
 
 /* Whether this process could: with rights over the system, or as the root of a namespace of its

@@ -74,6 +74,19 @@ static const char *const base_reads[] = {
 static const char *const devices[] = {"/dev/null", "/dev/zero",   "/dev/full",
                                       "/dev/tty",  "/dev/random", "/dev/urandom"};
 
+bool nx__hold_needs(const char *path)
+{
+    char own[NX__PATH_MAX];
+    ssize_t len = readlink("/proc/self/exe", own, sizeof own - 1);
+    if (len > 0) own[len] = '\0';
+    bool needs = len > 0 && nx__path_beneath(own, path);
+    for (size_t i = 0; i < sizeof base_reads / sizeof *base_reads && !needs; i++)
+        needs = nx__path_beneath(base_reads[i], path);
+    for (size_t i = 0; i < sizeof devices / sizeof *devices && !needs; i++)
+        needs = nx__path_beneath(devices[i], path);
+    return needs || nx__path_beneath("/proc/self", path);
+}
+
 static bool grants_any(const struct nx__rules *rules)
 {
     return rules->any || nx__rules_first(rules);
@@ -132,7 +145,7 @@ static void allow_own(const struct nx__landlock *l, const struct nx__hold_own *o
         nx__landlock_allow(l, path, NX__FILES_READ);
     }
     if (own->program >= 0) nx__landlock_allow_open(l, own->program, NX__FILES_READ);
-    if (own->cache) nx__landlock_allow(l, own->cache, NX__FILES_READ);
+    if (own->cache >= 0) nx__landlock_allow_open(l, own->cache, NX__FILES_READ);
 }
 
 /* /dev/stdin and the like open again what these are, for what they are open for. */
@@ -292,6 +305,7 @@ static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own
     if (writes == ALL) calls |= NX__CALLS_WRITE;
     if (writes == SOME) calls |= NX__CALLS_ASK;
     if (grants_any(&p->allow[NX__PERMIT_SYS])) calls |= NX__CALLS_ROUTES;
+    if (!own->strict) calls |= NX__CALLS_SCHEDULE;
 #if defined(NX__ASAN)
     calls |= NX__CALLS_DEBUG; /* the search for leaks */
 #endif

@@ -6,10 +6,10 @@
 
 /* What a program reads besides what it is granted. */
 struct nx__hold_own {
-    int program;       /* its machine code, open; -1: elsewhere */
-    const char *cache; /* the folder of what it may import; NULL: none */
-    bool asks;         /* more of the network may be granted while it runs */
-    bool strict;       /* all is to be held, at the price of what can't be: nx__hold_gaps */
+    int program; /* its machine code, open; -1: elsewhere */
+    int cache;   /* the folder of what it may import, open; -1: none */
+    bool asks;   /* more of the network may be granted while it runs */
+    bool strict; /* all is to be held, at the price of what can't be: nx__hold_gaps */
 };
 
 /* Whether nx__hold has the kernel refuse a program of these grants anything: not where it may start
@@ -28,6 +28,9 @@ bool nx__hold_filters(const struct nx__permissions *permissions, bool *files);
  */
 NX_MUST_CHECK nx_err nx__hold(const struct nx__permissions *permissions,
                               const struct nx__hold_own *own);
+
+/* Whether something that every program reads, or Nexus itself, lies there or below. */
+bool nx__hold_needs(const char *path);
 
 /* What the kernel has to hold a program by. */
 struct nx__hold_kernel {

@@ -5,6 +5,7 @@
 #include <netdb.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 bool nx__keeper_is, nx__keeper_resolves;
@@ -21,7 +22,15 @@ void nx__keeper_revoke(const struct nx__permission_key *key, const char *text)
 
 int nx__keeper_resolve(struct nx__keeper_names *names)
 {
-    names->count = 0;
-    long result = syscall(SYS_quotactl, NX__KEEPER_RESOLVE, names, 0, 0);
+    enum { TRIES = 1000 };
+    const struct timespec moment = {.tv_nsec = 10000000};
+    long result = -1;
+    /* Of so many at a time the keeper takes no more. */
+    for (int try = 0; try < TRIES; try++) {
+        names->count = 0;
+        result = syscall(SYS_quotactl, NX__KEEPER_RESOLVE, names, 0, 0);
+        if (result >= 0 || errno != EAGAIN) break;
+        (void)nanosleep(&moment, NULL);
+    }
     return result < 0 ? EAI_SYSTEM : -(int)result;
 }

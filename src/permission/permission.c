@@ -267,6 +267,7 @@ static nx_err rule_add(struct nx__rules *rules, const struct nx__endpoint *endpo
     rule->len = (uint16_t)(size - 1);
     rule->use = (uint8_t)use;
     memcpy(rule->address, endpoint->address, sizeof rule->address);
+    rule->led = false;
     rule->directory = -1;
     memcpy(rule->text, endpoint->text, size);
     rule->next = atomic_load_explicit(&rules->first, memory_order_relaxed);
@@ -307,6 +308,18 @@ static bool has_address(const struct nx__rules *rules, const struct nx__endpoint
     return false;
 }
 
+/* Of those that names have led to. */
+static void oldest_drop(struct nx__rules *rules)
+{
+    struct nx__rule *before = NULL, *first = atomic_load(&rules->first);
+    for (struct nx__rule *rule = first; rule->next; rule = rule->next)
+        if (rule->next->led) before = rule;
+    struct nx__rule *oldest = before ? before->next : NULL;
+    if (!oldest) return;
+    before->next = oldest->next;
+    free(oldest);
+}
+
 nx_err nx__permissions_led(struct nx__permissions *permissions, const struct nx__endpoint *name,
                            const struct nx__endpoint *address)
 {
@@ -322,10 +335,12 @@ nx_err nx__permissions_led(struct nx__permissions *permissions, const struct nx_
         if (!by_name || !(rule->use & NX__USE_CONNECT) || !matches_net(rule, &wanted, false) ||
             has_address(rules, &found))
             continue;
-        if (permissions->led == NX__LED_MOST)
-            return nx__error_set(NX_ELIMIT, "names have led to %d addresses", NX__LED_MOST);
         NX_TRY(rule_add(rules, &found, NX__USE_CONNECT));
-        permissions->led++;
+        atomic_load(&rules->first)->led = true;
+        if (permissions->led == NX__LED_MOST)
+            oldest_drop(rules);
+        else
+            permissions->led++;
     }
     return NX_OK;
 }

@@ -71,7 +71,8 @@ NX_MUST_CHECK nx_err nx__permissions_add(struct nx__permissions *permissions,
                                          size_t len);
 
 /* What a name that is granted has led to: grants connecting to that address, at the ports that the
- * grants of the name have. NX_ENOMEM; NX_ELIMIT past NX__LED_MOST of them. */
+ * grants of the name have. Of NX__LED_MOST such the oldest goes. For permissions that no other
+ * thread reads. NX_ENOMEM. */
 struct nx__endpoint;
 enum { NX__LED_MOST = 4096 };
 NX_MUST_CHECK nx_err nx__permissions_led(struct nx__permissions *permissions,

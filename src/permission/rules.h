@@ -16,6 +16,7 @@ struct nx__rule {
     uint16_t len; /* of its text */
     uint8_t prefix;
     uint8_t use;   /* of enum nx__use */
+    bool led;      /* an address that a name has led to */
     int directory; /* handle of the one that `text` names, of nx__permissions_open; or -1 */
     char text[];   /* a resolved path, a name */
 };

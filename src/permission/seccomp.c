@@ -279,6 +279,12 @@ static void check_prlimit(struct builder *b, unsigned calls)
     (void)calls;
     check_itself(b, 0);
 }
+/* The thread that calls, or the first one. */
+static void check_schedule(struct builder *b, unsigned calls)
+{
+    (void)calls;
+    check_itself(b, 0);
+}
 /* (PRIO_PROCESS, 0); what names threads has them by number. */
 static void check_priority(struct builder *b, unsigned calls)
 {
@@ -318,6 +324,10 @@ static void check_arguments(struct builder *b, unsigned calls)
         {__NR_seccomp, 0, check_seccomp},
         {__NR_prlimit64, 0, check_prlimit},
         {__NR_setpriority, 0, check_priority},
+        {__NR_sched_setaffinity, NX__CALLS_SCHEDULE, check_schedule},
+        {__NR_sched_setscheduler, NX__CALLS_SCHEDULE, check_schedule},
+        {__NR_sched_setparam, NX__CALLS_SCHEDULE, check_schedule},
+        {__NR_sched_setattr, NX__CALLS_SCHEDULE, check_schedule},
         {__NR_personality, 0, check_personality},
     };
     for (size_t i = 0; i < sizeof checks / sizeof *checks; i++) {

@@ -14,6 +14,8 @@ enum nx__calls {
     NX__CALLS_READ = 1 << 0,         /* what watches files, which Landlock doesn't know */
     NX__CALLS_WRITE = 1 << 1,        /* what changes modes, owners, times, extended attributes */
     NX__CALLS_ASK = 1 << 9,          /* the same, when another process has made the call for it */
+    NX__CALLS_SCHEDULE = 1 << 11,    /* scheduling more than the thread that calls: threads have
+                                        numbers like processes, and no filter tells whose */
     NX__CALLS_ASK_CONNECT = 1 << 10, /* connecting, the same way; else it is any program's */
     NX__CALLS_UNIX = 1 << 2,         /* Unix sockets beyond pairs */
     NX__CALLS_TCP = 1 << 3,          /* TCP sockets */

@@ -191,6 +191,7 @@ TRY = """
 #include <errno.h>
 #include <fcntl.h>
 #include <nexus/fs.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/inotify.h>
@@ -213,6 +214,10 @@ int main(int argc, char **argv)
     say("tcp", socket(AF_INET, SOCK_STREAM, 0));
     say("udp", socket(AF_INET, SOCK_DGRAM, 0));
     say("unix", socket(AF_UNIX, SOCK_STREAM, 0));
+    cpu_set_t set;
+    sched_getaffinity(0, sizeof set, &set);
+    say("scheduled", sched_setaffinity(0, sizeof set, &set));
+    say("scheduling", sched_setaffinity(getppid(), sizeof set, &set));
     for (int i = 3; i < argc; i++) say("replaced", nx_fs_write_file(argv[i], nx_str("new")) ? -1 : 0);
     return 0;
 }
@@ -500,7 +505,8 @@ class Strict(unittest.TestCase):
 
     def test_a_file_is_that_file(self):
         loose, found = self.run_it("--allow-read=one", strict=False), self.run_it("--allow-read=one")
-        self.assertEqual((loose["file"], loose["beside"]), ("in", "in"))
+        self.assertEqual((loose["file"], loose["beside"], loose["scheduled"], loose["scheduling"]), ("in", "in", "in", "in"))
+        self.assertEqual((found["scheduled"], found["scheduling"]), ("in", "EPERM"))
         self.assertEqual((found["file"], found["beside"], found["into"]), ("in", "EACCES", "EACCES"))
 
     def test_a_folder_is_all_in_it(self):

@@ -198,6 +198,10 @@ class Packages(unittest.TestCase):
             text = f.read()
         self.write("app.c", text.replace("static void say", "#include <thumb/thumb.h>\nint three(void);\nint three(void) { return twice(1); }\nstatic void say"))
         self.assertIn('the package "thumb" is isolated by nexus.toml, and compiled into it', self.run_app(code=7))
+        self.write("a_test.c", '#include <nexus/test.h>\n#include <thumb/thumb.h>\nNX_TEST("a") { nx_expect_eq(twice(1), 2); }\n')
+        run = subprocess.run([NEXUS, "test", "a_test.c"], cwd=self.dir, capture_output=True, text=True, timeout=120)
+        self.assertEqual(run.returncode, 7, run.stdout)
+        self.assertIn('the package "thumb" is isolated by nexus.toml, and compiled into it', run.stdout)
 
     def test_what_is_wrong_is_said(self):
         for text, said in (('[permissions.packages]\nthumb = 1\n', "nexus.toml:2:9: a package's permissions are a table"),

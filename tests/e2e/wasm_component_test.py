@@ -225,7 +225,7 @@ class Component(Base):
     def test_c_programs_hear_that_it_is_none_of_theirs(self):
         self.write("a.wat", "(component)")
         self.write("app.c", '#include <nexus/wasm.h>\nint main(void) { NX_AUTO(nx_wasm) *w = NULL; return nx_wasm_open(&w, "./a.wat"); }\n')
-        result = self.nexus("run", "--allow-all", "app.c")
+        result = self.nexus("run", "app.c")
         self.assertEqual(result.returncode, 19)
         self.assertIn("it is a component", result.stderr)
 

@@ -70,12 +70,15 @@ NX_TEST("what is denied inside what is allowed, where it can be covered")
 {
     struct nx__hold_kernel hides = newest;
     hides.hides = true;
-    nx_expect_eq(gaps_of(hides, "--allow-read=/etc", "--deny-read=/etc/passwd", NULL)->count, 0u);
-    nx_expect_eq(gaps_of(hides, "--allow-write", "--deny-write=/etc", NULL)->count, 0u);
+    nx_expect_eq(gaps_of(hides, "--allow-read=/etc", "--deny-read=/etc/shadow", NULL)->count, 0u);
+    nx_expect_eq(gaps_of(hides, "--allow-write", "--deny-write=/root", NULL)->count, 0u);
     const struct nx__gaps *gaps =
         gaps_of(hides, "--allow-read=/etc", "--deny-read=/etc/nowhere", NULL);
     nx_expect_eq(gaps->count, 1u);
     nx_expect_contains(gaps->text[0], "that is not there yet");
+    gaps = gaps_of(hides, "--allow-read", "--deny-read=/etc", NULL);
+    nx_expect_eq(gaps->count, 1u);
+    nx_expect_contains(gaps->text[0], "every program reads");
     gaps = gaps_of(hides, "--allow-ffi=/usr", "--deny-ffi=/usr/lib", NULL);
     nx_expect_eq(gaps->count, 1u);
 }

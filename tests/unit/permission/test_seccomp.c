@@ -111,10 +111,23 @@ NX_TEST("the verdict of a number is that of its list")
                                        [NX__CALL_REFUSED] = REFUSED,
                                        [NX__CALL_ALLOWED] = (uint32_t)ALLOWED,
                                        [NX__CALL_ASKED] = ASKED};
-    static const int by_argument[] = {SYS_sendto,     SYS_sendmsg, SYS_sendmmsg,  SYS_setsockopt,
-                                      SYS_ioctl,      SYS_socket,  SYS_clone,     SYS_socketpair,
-                                      SYS_prctl,      SYS_seccomp, SYS_prlimit64, SYS_setpriority,
-                                      SYS_personality};
+    static const int by_argument[] = {SYS_sendto,
+                                      SYS_sendmsg,
+                                      SYS_sendmmsg,
+                                      SYS_setsockopt,
+                                      SYS_ioctl,
+                                      SYS_socket,
+                                      SYS_clone,
+                                      SYS_socketpair,
+                                      SYS_prctl,
+                                      SYS_seccomp,
+                                      SYS_prlimit64,
+                                      SYS_setpriority,
+                                      SYS_personality,
+                                      SYS_sched_setaffinity,
+                                      SYS_sched_setscheduler,
+                                      SYS_sched_setparam,
+                                      SYS_sched_setattr};
     for (unsigned calls = 0; calls < ALL; calls++) {
         build(calls);
         nx__calls_sort(calls, verdicts);
@@ -379,6 +392,11 @@ NX_TEST("limits and priorities are its own")
     EXPECT(REFUSED, SYS_setpriority, 0, 1, 5);
     EXPECT(REFUSED, SYS_setpriority, 1, 0, 5);
     EXPECT(REFUSED, SYS_setpriority, 2, 0, 5);
+    EXPECT(ALLOWED, SYS_sched_setaffinity, 0);
+    EXPECT(ALLOWED, SYS_sched_setscheduler, (uint64_t)getpid());
+    EXPECT(REFUSED, SYS_sched_setaffinity, 1);
+    EXPECT(REFUSED, SYS_sched_setattr, 1);
+    EXPECT(REFUSED, SYS_sched_setparam, 1);
     EXPECT(ALLOWED, SYS_personality, 0xffffffff);
     EXPECT(REFUSED, SYS_personality, 0);
     EXPECT(REFUSED, SYS_prctl, PR_SET_MM);
