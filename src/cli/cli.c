@@ -13,7 +13,7 @@ const struct nx__command *const nx__commands[] = {
     &nx__command_init,        &nx__command_cert,
     &nx__command_cache,       &nx__command_doctor,
     &nx__command_dump,        &nx__command_wasm,
-    &nx__command_completions, &nx__command_version,
+    &nx__command_serve, &nx__command_completions, &nx__command_version,
     &nx__command_help,        NULL,
 };
 

@@ -31,7 +31,9 @@ struct nx__run {
     bool watch, release, refresh, no_prompt, no_warnings, help;
     bool strict; /* --permissions=strict: not without the kernel */
     struct nx__inspect_options inspect;
-    bool dev; /* nexus dev, which has the next three */
+    const char *serve_host; /* nexus serve; NULL: it is another command */
+    uint16_t serve_port;    /* 0: any */
+    bool dev;               /* nexus dev, which has the next three */
     bool open, no_log, reload;
     nx_limits limits;
     const char *sets[NX__SETS_MOST]; /* --permissions, of nexus.toml */

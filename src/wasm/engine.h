@@ -7,7 +7,7 @@
 
 enum {
     /* Grows with every change of this header. */
-    NX__ENGINE_VERSION = 3,
+    NX__ENGINE_VERSION = 4,
     /* Grows with every change of engine/settings.rs, and of what nexus-wasmc makes of a module: an
      * artifact of another number is refused. */
     NX__ENGINE_SETTINGS = 3,
@@ -20,6 +20,8 @@ struct nx__engine;      /* for all threads, one for each kind of code */
 struct nx__engine_code; /* a module's or component's machine code, for all threads */
 struct nx__linker;      /* functions by name */
 struct nx__linked;      /* a module with the functions that it imports; for all threads */
+struct nx__service_code; /* a component that answers requests; for all threads */
+struct nx__exchange;    /* a request to it, with its answer; one thread at a time */
 struct nx__guest;       /* an instance with its store; one thread at a time */
 
 enum nx__failure_kind {
@@ -37,6 +39,7 @@ enum nx__failure_kind {
     NX__FAILURE_EXIT, /* no failure: it has ended itself, with `status` */
     NX__FAILURE_FUEL,
     NX__FAILURE_OPEN_FILES,
+    NX__FAILURE_REQUEST, /* no guest could be asked that */
 };
 
 /* What went wrong; filled by calls that return another kind than NX__FAILURE_NONE. */
@@ -99,6 +102,27 @@ struct nx__engine_batch {
     size_t count;
 };
 
+struct nx__http_field {
+    nx_bytes name, value;
+};
+struct nx__http_question {
+    nx_bytes method, scheme, authority, target; /* the target is the path with the query */
+    const struct nx__http_field *fields;
+    size_t field_count;
+};
+struct nx__engine_owner {
+    void *host; /* for the limits' `tick`, too */
+    /* It is to be polled again. From any thread, and not any more when it was freed. */
+    void (*wake)(void *host);
+};
+/* What there is to do with an exchange. */
+enum {
+    NX__EXCHANGE_HEAD = 1,  /* exchange_head has the answer's head */
+    NX__EXCHANGE_PIECE = 2, /* exchange_take has a piece of it */
+    NX__EXCHANGE_WANTS = 4, /* exchange_give: the guest waits for more of the request's body */
+    NX__EXCHANGE_OVER = 8,  /* nothing more but what was said with it */
+};
+
 /* A host function: as nx_wasm_fn, with what guest_new was given for the guest. */
 typedef uint32_t (*nx__engine_fn)(void *arg, void *host, nx_wasm_value *values);
 
@@ -146,6 +170,29 @@ struct nx__engine_api {
                             const struct nx__engine_limits *limits,
                             const struct nx__wasi_options *wasi, void *host,
                             struct nx__failure *failure);
+
+    /* A component that exports what wasi:http 0.2 or 0.3 asks of a server. */
+    uint32_t (*service_new)(const struct nx__engine *engine, const struct nx__engine_code *code,
+                            struct nx__service_code **out, struct nx__failure *failure);
+    void (*service_free)(struct nx__service_code *service);
+    /* Copies what it gets. Nothing runs before it is polled. */
+    uint32_t (*exchange_new)(const struct nx__service_code *service,
+                             const struct nx__http_question *question,
+                             const struct nx__engine_limits *limits,
+                             const struct nx__wasi_options *wasi,
+                             const struct nx__engine_owner *owner, struct nx__exchange **out,
+                             struct nx__failure *failure);
+    void (*exchange_free)(struct nx__exchange *exchange);
+    /* Lets the guest run until it waits. */
+    uint32_t (*exchange_poll)(struct nx__exchange *exchange, uint32_t *todo,
+                              struct nx__failure *failure);
+    /* The status, and fields that last as long as the exchange. */
+    uint32_t (*exchange_head)(struct nx__exchange *exchange, const struct nx__http_field **fields,
+                              size_t *count);
+    /* A piece, which lasts until the next one is taken. */
+    const char *(*exchange_take)(struct nx__exchange *exchange, size_t *len);
+    /* A piece of the request's body, which is copied; empty: its end. */
+    void (*exchange_give)(struct nx__exchange *exchange, const char *data, size_t len);
 
     /* Makes an instance and runs its start function. `wasi` may be NULL. `host` is what host
      * functions and `tick` get. */

@@ -38,7 +38,7 @@ impl WasiHttpHooks for Requests {
 }
 
 /// One thread watches what all guests wait for. It is started by the first component.
-fn driver() -> Result<&'static Runtime, String> {
+pub fn driver() -> Result<&'static Runtime, String> {
     static DRIVER: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let built = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("wasi").enable_all().build();
     DRIVER.get_or_init(built).as_ref().map_err(|error| format!("cannot start the thread that waits for WebAssembly: {error}"))
@@ -49,13 +49,18 @@ enum Command {
     P3(p3::bindings::CommandPre<State>),
 }
 
-fn link(engine: &Engine, component: &Component) -> wasmtime::Result<Command> {
+/// All of WASI, of both versions.
+pub fn link_all(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     p2::add_to_linker_async(&mut linker)?;
     p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-    let linked = linker.instantiate_pre(component)?;
+    Ok(linker)
+}
+
+fn link(engine: &Engine, component: &Component) -> wasmtime::Result<Command> {
+    let linked = link_all(engine)?.instantiate_pre(component)?;
     match p3::bindings::CommandPre::new(linked.clone()) {
         Ok(command) => Ok(Command::P3(command)),
         Err(_) => Ok(Command::P2(p2::bindings::CommandPre::new(linked)?)),
@@ -104,7 +109,7 @@ pub unsafe extern "C" fn command_run(
     let limits = unsafe { *limits };
     let mut state = State::new(host, limits, Some(wasi));
     state.instances = INSTANCES_MOST;
-    let mut store = crate::limited(unsafe { &*engine }, state);
+    let mut store = crate::limited(unsafe { &*engine }, state, false);
     if limits.metered
         && let Err(error) = store.set_fuel(limits.fuel)
     {
@@ -118,4 +123,4 @@ pub unsafe extern "C" fn command_run(
 }
 
 /// Core instances of a component: it is made of some, and asks for no more when it runs.
-const INSTANCES_MOST: usize = 10_000;
+pub const INSTANCES_MOST: usize = 10_000;

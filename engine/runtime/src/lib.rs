@@ -16,6 +16,7 @@ use wasmtime_wasi_http::WasiHttpCtx;
 mod component;
 mod describe;
 mod failure;
+mod service;
 #[path = "../../settings.rs"]
 mod settings;
 mod wasi;
@@ -24,7 +25,7 @@ mod wit;
 use failure::{Failure, Kind, fail, fail_text};
 
 /// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
-const VERSION: u32 = 3;
+const VERSION: u32 = 4;
 
 /// What a guest may have, as the C structure says it.
 #[repr(C)]
@@ -262,13 +263,14 @@ unsafe extern "C" fn linked_free(linked: *mut InstancePre<State>) {
     drop(unsafe { Box::from_raw(linked) });
 }
 
-/// A store that is asked at each tick whether its guest may go on.
-fn limited(engine: &Engine, state: State) -> Store<State> {
+/// A store that is asked at each tick whether its guest may go on; where it `shares` its thread, others come first.
+fn limited(engine: &Engine, state: State, shares: bool) -> Store<State> {
     let tick = state.limits.tick;
     let mut store = Store::new(engine, state);
     store.limiter(|state| state);
     store.set_epoch_deadline(1);
     store.epoch_deadline_callback(move |context| match unsafe { tick(context.data().host) } {
+        0 if shares => Ok(UpdateDeadline::Yield(1)),
         0 => Ok(UpdateDeadline::Continue(1)),
         1 => Err(failure::Stop(Kind::CpuTime).into()),
         _ => Err(failure::Stop(Kind::Deadline).into()),
@@ -293,7 +295,7 @@ unsafe extern "C" fn guest_new(
         None => None,
     };
     let limits = unsafe { *limits };
-    let mut store = limited(linked.module().engine(), State::new(host, limits, wasi));
+    let mut store = limited(linked.module().engine(), State::new(host, limits, wasi), false);
     if limits.metered {
         check!(store.set_fuel(limits.fuel), failure);
     }
@@ -533,6 +535,22 @@ pub struct Api {
     linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Code, *mut *mut InstancePre<State>, *mut Failure) -> u32,
     linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
     command_run: unsafe extern "C" fn(*const Engine, *const Code, *const Limits, *const wasi::Options, *mut c_void, *mut Failure) -> u32,
+    service_new: unsafe extern "C" fn(*const Engine, *const Code, *mut *mut service::Service, *mut Failure) -> u32,
+    service_free: unsafe extern "C" fn(*mut service::Service),
+    exchange_new: unsafe extern "C" fn(
+        *const service::Service,
+        *const service::Question,
+        *const Limits,
+        *const wasi::Options,
+        *const service::Owner,
+        *mut *mut service::Exchange,
+        *mut Failure,
+    ) -> u32,
+    exchange_free: unsafe extern "C" fn(*mut service::Exchange),
+    exchange_poll: unsafe extern "C" fn(*mut service::Exchange, *mut u32, *mut Failure) -> u32,
+    exchange_head: unsafe extern "C" fn(*mut service::Exchange, *mut *const service::Field, *mut usize) -> u32,
+    exchange_take: unsafe extern "C" fn(*mut service::Exchange, *mut usize) -> *const c_char,
+    exchange_give: unsafe extern "C" fn(*mut service::Exchange, *const c_char, usize),
     guest_new: unsafe extern "C" fn(
         *const InstancePre<State>,
         *const Limits,
@@ -583,6 +601,14 @@ static API: Api = Api {
     linked_new,
     linked_free,
     command_run: component::command_run,
+    service_new: service::service_new,
+    service_free: service::service_free,
+    exchange_new: service::exchange_new,
+    exchange_free: service::exchange_free,
+    exchange_poll: service::exchange_poll,
+    exchange_head: service::exchange_head,
+    exchange_take: service::exchange_take,
+    exchange_give: service::exchange_give,
     guest_new,
     guest_free,
     guest_rearm,
