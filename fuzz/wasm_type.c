@@ -20,6 +20,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         for (size_t i = 0; i < first.param_count; i++) views |= first.params[i] >= NX__WASM_STR;
         for (size_t i = 0; i < first.result_count; i++) views |= first.results[i] >= NX__WASM_STR;
         check(host || !views);
+        for (size_t i = 0; i < first.record_count; i++) {
+            struct nx__wasm_record record = first.records[i];
+            check(record.align >= 1 && record.align <= 8 && record.size % record.align == 0);
+        }
+        if (first.record_count) continue; /* they have no names to be written by */
         nx__wasm_type_print(first.params, first.param_count, first.results, first.result_count,
                             written);
         if (strlen(written) + 1 == sizeof written) continue;

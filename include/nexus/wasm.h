@@ -306,15 +306,16 @@ static inline void nx_wasm_imports_auto(nx_wasm_imports **imports)
 /* Adds a function by the names under which guests import it, with its type. Beside the types of
  * nx_wasm_find it may have parameters that stand for a pointer and a count, both i32, into the
  * guest's "memory": `bytes`, `str`, which is UTF-8, and lists `i32[]`, `i64[]`, `f32[]` and
- * `f64[]`, which are aligned, and whose `bytes.len` is of bytes. They are checked before it is
- * called, and are no copies:
+ * `f64[]`, which are aligned, and whose `bytes.len` is of bytes. `{i16, f64}` stands for a pointer
+ * to such a structure, of i8, i16, i32, i64, f32 and f64, which lie as they do in C, and
+ * `{i16, f64}[]` for a list of them. All are checked before it is called, and are no copies:
  *
  *     nx_wasm_import(imports, "env", "log", "str ->", log_text, NULL);
  *
  * The single result may be one of these too. What the function leaves in values[0].bytes is copied
  * into memory that the guest's cabi_realloc, or else its malloc, has given, and is the guest's; the
  * guest's function has one parameter more, an i32 that points to where pointer and count are to be
- * stored.
+ * stored; of a structure, where it is to be stored itself.
  *
  * Text and `arg` have to last as long as the imports. What is wrong with it, or that memory is out,
  * nx_wasm_new says. */

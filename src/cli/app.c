@@ -1,12 +1,14 @@
 /* The app's process, from the fork to the program's end. */
 #include "cli/launcher.h"
 
+#include "cli/access.h"
 #include "cli/cli.h"
 #include "cli/wasm_app.h"
 #include "console/log.h"
 #include "loop/crash.h"
 #include "loop/loop.h"
 #include "loop/uring.h"
+#include "permission/access.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
 #include "permission/hold.h"
@@ -74,6 +76,7 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct
     nx__environment_seal(&l->run->permissions);
     nx__broker_connect(in->broker);
     nx__broker_worker(peer.index);
+    nx__access_told = nx__access_wanted(l->run);
     NX_TRY(nx__crash_install(in->broker));
     /* A guest is held by its engine. */
     if (!nx__is_wasm(l->run->file)) NX_TRY(hold(l, in));

@@ -351,7 +351,7 @@ static nx_err held_for(struct nx__launcher *l, struct wish *wish, struct nx__hel
         return nx__error_set(NX_EINVAL, "cannot listen on port %u", request->port);
     NX_TRY(nx__listen_address(request->text, (uint16_t)request->port, wish->address));
     /* Not only the app's own check: what it holds in its memory, its code can change. */
-    NX_TRY(nx__permit(NX__PERMIT_NET, wish->address));
+    if (!nx__serve_once(l, wish->address)) NX_TRY(nx__permit(NX__PERMIT_NET, wish->address));
     uint32_t workers = request->workers;
     if (workers == UINT32_MAX)
         workers = nx__cpus() < NX__WORKERS_MAX ? nx__cpus() : NX__WORKERS_MAX;

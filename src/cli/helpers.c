@@ -66,7 +66,7 @@ struct nx__peer nx__helper_peer(struct nx__launcher *l, struct nx__helper *helpe
 static void ended(struct nx__launcher *l, struct nx__helper *helper, int status)
 {
     /* Its last words. */
-    if (helper->broker >= 0) nx__serve(l, nx__helper_peer(l, helper));
+    if (helper->broker >= 0) nx__serve_rest(l, nx__helper_peer(l, helper));
     if (helper->broker >= 0) (void)close(helper->broker);
     (void)send(helper->status, &status, sizeof status, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)close(helper->status);

@@ -141,6 +141,7 @@ struct nx__session {
     struct nx__adapter_process adapter;
     struct nx__buffer from_adapter, to_adapter;
     unsigned asked;    /* requests of the adapter's that the client has not answered */
+    unsigned pauses;   /* how often it was asked once more to pause */
     int64_t own;       /* the last request of ours, from NX__DAP_OWN on */
     int64_t attach;    /* the client's request for the program; 0: none is under way */
     char attach_as[8]; /* what it has called that: attach or launch */
@@ -161,9 +162,8 @@ struct nx__session {
     bool terminate;         /* it wants the run to end, too */
     nx_duration idle_at;    /* a client that asks for nothing keeps no program waiting after that */
     nx_duration finish_at;  /* what is missing of the end is not waited for any more; 0: not yet */
+    nx_duration pause_at;   /* the adapter is asked to pause once more; 0: it has, or runs on */
     int64_t pausing;        /* the thread that the client wants paused */
-    unsigned pauses;        /* how often the adapter was asked once more */
-    nx_duration pause_at;   /* when it is next; 0: it has stopped, or runs on */
     nx_duration close_at;   /* the client is closed then, the adapter killed; 0: not yet */
 };
 

@@ -2,6 +2,7 @@
 #include "cli/launcher.h"
 
 #include "base/clock.h"
+#include "cli/access.h"
 #include "cli/cli.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -368,6 +369,7 @@ int nx__launch(struct nx__run *run)
         return nx__cli_fail(err);
     }
     if (run->inspect.on && (err = nx__inspect_prepare(&run->inspect))) return nx__cli_fail(err);
+    if ((err = nx__access_begin(run)) != NX_OK) return nx__cli_fail(err);
     l->profiling.rate = run->profile_rate;
     if (run->profile) err = nx__profiling_prepare(&l->profiling, run->profile, run->file);
     if (err) return nx__cli_fail(err);
@@ -379,6 +381,7 @@ int nx__launch(struct nx__run *run)
     err = resumed ? resume(l) : begin(l);
     if (err) return (int)err;
     trim_later(l);
+    run->ran = true;
     while (!l->done) turn(l);
     nx__inspect_end();
     nx__helpers_end(l);

@@ -40,6 +40,7 @@ struct nx__process {
     pid_t pid;                   /* 0: it does not run */
     int broker;                  /* our end of the socket pair, -1 once closed */
     bool listened;               /* has listened on something since it was started */
+    bool kept;                   /* has a keeper: it asks for one before its own code runs */
     bool alive;                  /* its loop has turned since the service manager was told */
     nx_duration restart_at;      /* after a crash, 0: not */
     struct nx__profile *profile; /* what is sampled in it, NULL: nothing is */
@@ -164,9 +165,11 @@ struct nx__launcher {
     uint32_t asking;   /* the generation whose question the user is answering, 0: none */
     uint32_t asking_worker;
     nx_duration asked_at;
+    enum nx__use asked_use;
     char question[NX__LISTEN_ADDRESS_MAX];
-    bool told_ready; /* the service manager knows that the program serves */
-    bool ending;     /* the program is over, and its processes are told to stop */
+    char once[NX__LISTEN_ADDRESS_MAX]; /* what he has allowed once; empty: nothing */
+    bool told_ready;                   /* the service manager knows that the program serves */
+    bool ending;                       /* the program is over, and its processes are told to stop */
     bool done;
     int code;
     struct nx__dev *dev; /* nexus dev; else NULL */
@@ -265,6 +268,9 @@ NX_MUST_CHECK nx_err nx__takeover_resume(struct nx__launcher *launcher, bool *re
 /* Answers what a process has sent; closes the socket when it has closed its own. */
 void nx__serve(struct nx__launcher *launcher, struct nx__peer peer);
 
+/* The same for all that a process which has ended has sent. */
+void nx__serve_rest(struct nx__launcher *launcher, struct nx__peer peer);
+
 /* Answers one packet; false when there is none now, or no more at all, and then the socket is
  * closed. */
 bool nx__serve_packet(struct nx__launcher *launcher, struct nx__peer peer);
@@ -276,6 +282,9 @@ void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const in
 
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
+
+/* Has the user allowed to listen there once, and nobody has yet? */
+bool nx__serve_once(struct nx__launcher *launcher, const char *address);
 
 /* The generation numbered so, which has asked to begin, may. */
 void nx__serve_begin(struct nx__launcher *launcher, uint32_t number);

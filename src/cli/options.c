@@ -40,6 +40,7 @@ static const struct {
     {"--release", offsetof(struct nx__run, release)},
     {"--refresh", offsetof(struct nx__run, refresh)},
     {"--no-prompt", offsetof(struct nx__run, no_prompt)},
+    {"--trace-permissions", offsetof(struct nx__run, trace_permissions)},
     {"--no-warnings", offsetof(struct nx__run, no_warnings)},
     {"--open", offsetof(struct nx__run, open)},
     {"--no-log", offsetof(struct nx__run, no_log)},
@@ -67,6 +68,11 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--permissions", \
      .summary = "a set of grants in nexus.toml, none, or strict", \
      .takes = NX__TAKES_VALUE}, \
+    {.name = "--trace-permissions", .summary = "say what the program asks for, and where"}, \
+    {.name = "--audit-permissions", \
+     .summary = "write that to a file, as JSON", \
+     .takes = NX__TAKES_VALUE, \
+     .offer = NX__OFFER_PATHS}, \
     {.name = "--env-file", \
      .summary = "set variables that a file has", \
      .takes = NX__TAKES_VALUE, \
@@ -290,6 +296,13 @@ static nx_err flag_parse(struct nx__run *run, const char *argument)
         return NX_OK;
     }
     if (is_flag(argument, "--permissions", &value)) return nx__permission_sets_flag(run, value);
+    if (is_flag(argument, "--audit-permissions", &value)) {
+        if (!value || !*value)
+            return nx__error_set(
+                NX_EUSAGE, "--audit-permissions needs a file, as in --audit-permissions=audit.log");
+        run->audit = value;
+        return NX_OK;
+    }
     if (is_flag(argument, "--dir", &value)) return wasm_flag_parse(run, "--dir", value);
     if (is_flag(argument, "--dir-ro", &value)) return wasm_flag_parse(run, "--dir-ro", value);
     if (is_flag(argument, "--env", &value)) return wasm_flag_parse(run, "--env", value);

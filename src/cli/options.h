@@ -38,6 +38,10 @@ struct nx__run {
     nx_limits limits;
     const char *sets[NX__SETS_MOST]; /* --permissions, of nexus.toml */
     size_t sets_count;
+    bool trace_permissions;             /* each access is said */
+    const char *audit;                  /* --audit-permissions: the file; NULL: none */
+    bool ran;                           /* the program has been started */
+    bool suggest;                       /* nexus permissions suggest */
     bool no_sets;                       /* --permissions=none */
     struct nx__permissions permissions; /* of the flags, and then of the sets too */
 };

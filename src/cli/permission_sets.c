@@ -59,18 +59,20 @@ void nx__permission_sets_path(const char *file, char path[NX__PATH_MAX])
     if (n < 0 || n >= NX__PATH_MAX) path[0] = '\0';
 }
 
-/* ---- Whose words they are */
-
-static const struct nx__rule *first_of(const struct nx__rules *rules)
+nx_err nx__permission_sets_project(struct nx__permissions *permissions, const char *file)
 {
-    return atomic_load_explicit(&rules->first, memory_order_acquire);
+    char root[NX__ROOT_MOST];
+    if (!root_of(file, root)) return NX_OK;
+    return nx__permissions_grant(permissions, NX__PERMIT_WASM, root);
 }
+
+/* ---- Whose words they are */
 
 /* A grant to write a file opens its directory to the kernel's eyes. */
 static const struct nx__rule *writer_of(const struct nx__permissions *p, const char *path)
 {
     const char *name = strrchr(path, '/');
-    for (const struct nx__rule *rule = first_of(&p->allow[NX__PERMIT_WRITE]); rule;
+    for (const struct nx__rule *rule = nx__rules_first(&p->allow[NX__PERMIT_WRITE]); rule;
          rule = rule->next) {
         struct stat st;
         const char *slash = strrchr(rule->text, '/');
@@ -80,6 +82,11 @@ static const struct nx__rule *writer_of(const struct nx__permissions *p, const c
         if (beside || nx__path_beneath(path, rule->text)) return rule;
     }
     return NULL;
+}
+
+bool nx__permission_sets_writes(const struct nx__permissions *p, const char *path)
+{
+    return p->allow[NX__PERMIT_WRITE].any || writer_of(p, path);
 }
 
 nx_err nx__permission_sets_trust(const struct nx__run *run, const char *path)
@@ -105,10 +112,16 @@ nx_err nx__permission_sets_trust(const struct nx__run *run, const char *path)
     if (!rule) rule = writer_of(p, real);
     bool any = p->allow[NX__PERMIT_WRITE].any;
     if (!any && !rule) return NX_OK;
+    nx__printable(what, sizeof what, any ? "all there is" : rule->text);
+    if (!any && access(rule->text, F_OK) != 0)
+        return nx__error_set(
+            NX_EPERM,
+            "nexus.toml may hold no permissions where the program may write %s, which is not there: make that folder, or it could write what is beside it",
+            what);
     return nx__error_set(
         NX_EPERM,
         "nexus.toml may hold no permissions where the program may write %s, and so the file; grant it ./data or the like, or grant by flags with --permissions=none",
-        any ? "all there is" : nx__printable(what, sizeof what, rule->text));
+        what);
 }
 
 /* ---- The table */
@@ -219,14 +232,12 @@ static nx_err file_read(struct nx__run *run, const char *path)
 nx_err nx__permission_sets_read(struct nx__run *run)
 {
     static struct nx_loop memory; /* never runs: what is read goes to its scope */
-    char path[NX__PATH_MAX], root[NX__ROOT_MOST];
+    char path[NX__PATH_MAX];
     if (run->no_sets && run->sets_count)
         return nx__error_set(NX_EUSAGE,
                              "--permissions=none and --permissions=%.60s exclude each other",
                              run->sets[0]);
-    /* Modules of the project's own need no grant, as its sources don't. */
-    if (root_of(run->file, root))
-        NX_TRY(nx__permissions_grant(&run->permissions, NX__PERMIT_WASM, root));
+    NX_TRY(nx__permission_sets_project(&run->permissions, run->file));
     if (run->no_sets) return NX_OK;
     nx__permission_sets_path(run->file, path);
     nx__loop_current = &memory;

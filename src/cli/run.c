@@ -48,6 +48,7 @@ static nx_err wasm_limits(struct nx__run *run)
 int nx__run_with(struct nx__run *options, const struct nx__command *command, int argc, char **argv)
 {
     nx_err err = nx__run_parse(options, argc, argv);
+    if (options->suggest) options->permissions.all = options->no_sets = true;
     if (options->help) return nx__cli_help(command);
     if (!err) err = check_file(options->file);
     if (!err) err = wasm_limits(options);
@@ -86,25 +87,24 @@ const struct nx__command nx__command_run = {
         "A program may do nothing outside itself unless a flag allows it.\n"
         "SIGHUP restarts a server without a lost connection; one that does not compile or does not listen changes nothing.\n"
         "\n"
-        "  --watch                  start it anew when a file that went into it changes; connections are kept waiting, not lost\n"
+        "  --watch                  start it anew when a file that went into it changes; connections wait\n"
         "  --release                compile for speed instead of a quick start\n"
         "  --compiler=NAME          tcc, gcc, clang, \"zig cc\" or a path (default: $CC, else the first found)\n"
         "  --refresh                compile even if the result is in the cache\n"
         "  --inspect[=[HOST:]PORT]  let an editor's debugger connect (127.0.0.1:4711); --inspect-wait also waits for it before main\n"
         "  --no-warnings            keep the compiler's warnings to itself\n"
         "\n"
-        "  --allow-net[=LIST]       listen and connect: HOST, *.NAME, NETWORK/BITS, each with :PORT, or :PORT, unix:/PATH\n"
-        "  --allow-listen[=LIST]    listen alone; --allow-connect[=LIST] connects alone\n"
-        "  --allow-read[=PATHS]     read files and what is below directories\n"
-        "  --allow-write[=PATHS]    write them\n"
+        "  --allow-net[=LIST]       listen and connect: HOST, *.NAME, NETWORK/BITS, all with :PORT or not, :PORT, unix:/PATH\n"
+        "  --allow-listen, --allow-connect: one of both\n"
+        "  --allow-read[=PATHS]     read files and what is below directories; --allow-write[=PATHS] writes them\n"
         "  --allow-env[=NAMES]      read environment variables\n"
         "  --allow-run[=PROGRAMS]   start programs\n"
-        "  --allow-ffi[=PATHS]      load native libraries\n"
-        "  --allow-sys[=FACTS]      see facts about the host: hostname, os, cpus, memory, uptime, load, network, user\n"
-        "  --allow-wasm[=PATHS]     load WebAssembly from outside the project\n"
+        "  --allow-ffi[=PATHS]      load native libraries; --allow-wasm[=PATHS] WebAssembly from outside the project\n"
+        "  --allow-sys[=FACTS]      see hostname, os, cpus, memory, uptime, load, network, user\n"
         "  --allow-all              all of these\n"
         "  --deny-net[=LIST] ...    the same with deny: it wins over every allow\n"
-        "  --permissions=NAME       as [permissions.NAME] in nexus.toml grants; none: not as it does; strict: if the kernel holds all\n"
+        "  --permissions=NAME       take [permissions.NAME] of nexus.toml; none: not even [permissions]; strict: if the kernel holds all\n"
+        "  --trace-permissions      say what the program asks for, and where; --audit-permissions=FILE writes it\n"
         "  --env-file=FILE          set the variables of a .env file that are not set already; --allow-env grants them\n"
         "  --dir HOST[::GUEST]      let WebAssembly have a directory, by its own name or GUEST\n"
         "  --dir-ro HOST[::GUEST]   the same, to read\n"
@@ -140,7 +140,7 @@ const struct nx__command nx__command_run = {
         "Examples:\n"
         "  nexus run app.c\n"
         "  nexus run app.c --allow-net=127.0.0.1:3000 --watch\n"
-        "  nexus run app.c --allow-read=/data --allow-write=/data/out input.txt\n"
+        "  nexus run app.c --allow-read=/data input.txt\n"
         "  nexus run --release app.c -- --port 8080\n"
         "  nexus run --dir data::/data --env LEVEL=5 tool.wasm -- --all\n",
     .run = run,

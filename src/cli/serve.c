@@ -1,5 +1,7 @@
 /* The launcher's side of the broker: questions to the user, imports, reports. */
+#include "cli/access.h"
 #include "cli/launcher.h"
+#include "cli/permission_always.h"
 
 #include "base/clock.h"
 #include "base/descriptors.h"
@@ -7,6 +9,7 @@
 #include "loop/crash.h"
 #include "module/artifact.h"
 #include "permission/broker.h"
+#include "permission/keeper.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -52,6 +55,11 @@ static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *
                       bool connecting)
 {
     enum nx__use use = connecting ? NX__USE_CONNECT : NX__USE_LISTEN;
+    /* One who asks before he listens is not asked about twice. */
+    if (!connecting && l->once[0] && strcmp(l->once, address) == 0) {
+        nx__serve_answer(peer, NX_OK, 1, NULL, 0);
+        return;
+    }
     bool possible =
         !l->asking && !l->stop_signal && peer.generation == &l->current && !l->run->no_prompt &&
         strlen(address) < sizeof l->question &&
@@ -64,14 +72,15 @@ static void serve_ask(struct nx__launcher *l, struct nx__peer peer, const char *
     l->asking = peer.generation->number;
     l->asking_worker = peer.index;
     l->asked_at = nx__clock_monotonic();
+    l->asked_use = use;
     memcpy(l->question, address, strlen(address) + 1);
     (void)tcflush(STDIN_FILENO,
                   TCIFLUSH); /* what was typed before the question does not answer it */
     char clean[NX__LISTEN_ADDRESS_MAX], file[128];
-    (void)dprintf(STDERR_FILENO, "nexus: %s wants to %s %s. Allow? [y/N] ",
-                  nx__printable(file, sizeof file, l->run->file),
-                  connecting ? "connect to" : "listen on",
-                  nx__printable(clean, sizeof clean, address));
+    (void)dprintf(
+        STDERR_FILENO, "nexus: %s wants to %s %s. Allow? [y/N], o for once, a for always: ",
+        nx__printable(file, sizeof file, l->run->file), connecting ? "connect to" : "listen on",
+        nx__printable(clean, sizeof clean, address));
 }
 
 void nx__serve_asked(struct nx__launcher *l, bool typed)
@@ -79,15 +88,32 @@ void nx__serve_asked(struct nx__launcher *l, bool typed)
     char line[64];
     ssize_t n = typed ? read(STDIN_FILENO, line, sizeof line) : 0;
     if (n < 0 && (errno == EINTR || errno == EAGAIN)) return;
-    nx_err err = n > 0 && (line[0] == 'y' || line[0] == 'Y')
-                     ? nx__permissions_grant(&l->run->permissions, NX__PERMIT_NET, l->question)
-                     : NX_EPERM;
+    char answer = n > 0 ? line[0] : 'n';
+    bool once = answer == 'o' || answer == 'O', always = answer == 'a' || answer == 'A';
+    nx_err err = NX_EPERM;
+    if (once) {
+        /* Listening is ours to do; connecting is the program's. */
+        if (l->asked_use == NX__USE_LISTEN) memcpy(l->once, l->question, sizeof l->once);
+        err = NX_OK;
+    } else if (always || answer == 'y' || answer == 'Y') {
+        const struct nx__permission_key key = {.kind = NX__PERMIT_NET, .use = l->asked_use};
+        err = nx__permissions_add(&l->run->permissions, &key, l->question, strlen(l->question));
+    }
+    if (always && !err && nx__permission_always(l->run, l->asked_use, l->question))
+        nx__cli_say("allowed for this run alone, and not always: %s", nx__error_last()->message);
     if (n <= 0) (void)dprintf(STDERR_FILENO, "\n");
     l->begun += nx__clock_monotonic() - l->asked_at;
     if (l->current.number == l->asking && l->current.workers[l->asking_worker].broker >= 0)
         nx__serve_answer((struct nx__peer){.generation = &l->current, .index = l->asking_worker},
-                         err, 0, NULL, 0);
+                         err, once, NULL, 0);
     l->asking = 0;
+}
+
+bool nx__serve_once(struct nx__launcher *l, const char *address)
+{
+    bool allowed = l->once[0] && strcmp(l->once, address) == 0;
+    if (allowed) l->once[0] = '\0';
+    return allowed;
 }
 
 /* ---- Imports */
@@ -159,25 +185,33 @@ nx_err nx__serve_reimport(struct nx__launcher *l, const struct nx__compiled *fre
     return err;
 }
 
-static nx_err import(struct nx__launcher *l, const char *file, const char *name, bool metered,
+static nx_err permit_import(struct nx__launcher *l, struct nx__peer peer, enum nx__permit_kind kind,
+                            const char *path)
+{
+    nx_err err = nx__permit(kind, path);
+    nx__access_note(l, peer, kind, path, !err);
+    return err;
+}
+
+static nx_err import(struct nx__launcher *l, struct nx__peer peer, const char *name, bool metered,
                      int *fd)
 {
     char *path = NULL;
-    NX_TRY(nx__resolve(file, name, &path));
+    NX_TRY(nx__resolve(peer.helper ? peer.helper->file : l->run->file, name, &path));
     const char *extension = strrchr(path, '.');
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
     if (nx__is_wasm(path) || (extension && strcmp(extension, ".c") == 0)) {
         /* What was compiled elsewhere is native code, whatever it was made of. */
-        err = nx__is_artifact(path) ? nx__permit(NX__PERMIT_FFI, path) : NX_OK;
-        if (!err && nx__is_wasm(path)) err = nx__permit(NX__PERMIT_WASM, path);
+        err = nx__is_artifact(path) ? permit_import(l, peer, NX__PERMIT_FFI, path) : NX_OK;
+        if (!err && nx__is_wasm(path)) err = permit_import(l, peer, NX__PERMIT_WASM, path);
         imported_note(l, name, path);
         if (!err) err = import_compile(l, path, metered, &compiled);
         if (!err)
             *fd = compiled.so_fd >= 0 ? fcntl(compiled.so_fd, F_DUPFD_CLOEXEC, 0)
                                       : open(compiled.so_path, O_RDONLY | O_CLOEXEC);
     } else if (nx__is_library(path)) {
-        err = nx__permit(NX__PERMIT_FFI, path);
+        err = permit_import(l, peer, NX__PERMIT_FFI, path);
         if (!err) *fd = open(path, O_RDONLY | O_CLOEXEC);
     } else {
         err = nx__error_set(NX_ENOTSUP, "cannot import \"%.150s\": it is no .c, .so or .wasm file",
@@ -194,8 +228,7 @@ static void serve_import(struct nx__launcher *l, struct nx__peer peer,
 {
     bool metered = request->wants == NX__IMPORT_METERED;
     int fd = -1;
-    nx_err err =
-        import(l, peer.helper ? peer.helper->file : l->run->file, request->text, metered, &fd);
+    nx_err err = import(l, peer, request->text, metered, &fd);
     if (peer.generation == &l->current && !peer.helper)
         (void)snprintf(l->import_error, sizeof l->import_error, "%s",
                        err ? nx__error_last()->message : "");
@@ -216,7 +249,8 @@ static void refuse_helper(struct nx__peer peer, const struct nx__broker_request 
 static void serve_request(struct nx__launcher *l, struct nx__peer peer,
                           struct nx__broker_request *request)
 {
-    if (peer.helper && request->kind != NX__BROKER_IMPORT) {
+    bool of_helper = request->kind == NX__BROKER_IMPORT || request->kind == NX__BROKER_ACCESS;
+    if (peer.helper && !of_helper) {
         refuse_helper(peer, request);
         return;
     }
@@ -227,9 +261,11 @@ static void serve_request(struct nx__launcher *l, struct nx__peer peer,
         serve_ask(l, peer, request->text, request->wants == NX__ASK_CONNECT);
         break;
     case NX__BROKER_IMPORT: serve_import(l, peer, request); break;
+    case NX__BROKER_ACCESS: nx__access_serve(l, peer, request); break;
     case NX__BROKER_NOTIFY: nx__service_notify(l, peer, request); break;
     case NX__BROKER_BEGIN: nx__inspect_begin(l, peer); break;
     case NX__BROKER_CRASHED:
+    case NX__BROKER_KEEP:
     case NX__BROKER_LIVE: break; /* no descriptor has come with it, and nobody waits */
     case NX__BROKER_FORK:
         nx__serve_answer(peer, nx__error_set(NX_EPROTO, "no sockets have come"), 0, NULL, 0);
@@ -261,12 +297,33 @@ struct handed {
     size_t count;
 };
 
+/* A process of its own: what it reads lies in the program's memory and may be anything. */
+static void serve_keep(const struct nx__launcher *l, struct nx__peer peer, int listener)
+{
+    struct nx__process *process = &peer.generation->workers[peer.index];
+    int closed[2];
+    char none;
+    if (!process->kept && pipe2(closed, O_CLOEXEC) == 0) {
+        process->kept = true;
+        pid_t pid = fork();
+        if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
+        (void)close(closed[1]);
+        /* Until it has let go of what it has from here, listening sockets among it: one that is to
+         * be made anew would else find its port taken. */
+        while (pid > 0 && read(closed[0], &none, 1) < 0 && errno == EINTR) {}
+        (void)close(closed[0]);
+    }
+    (void)close(listener); /* without a keeper the calls fail */
+}
+
 /* What descriptors come with: takes them over, or returns false. */
 static bool serve_handed(struct nx__launcher *l, struct nx__peer peer,
                          const struct nx__broker_request *request, const struct handed *handed)
 {
     if (request->kind == NX__BROKER_FORK && handed->count == NX__BROKER_SENT_FDS)
         nx__helper_start(l, peer, request->text, handed->fds);
+    else if (request->kind == NX__BROKER_KEEP && handed->count == 1 && !peer.helper)
+        serve_keep(l, peer, handed->fds[0]);
     else if (request->kind == NX__BROKER_CRASHED && handed->count == 1 && l->dev && !peer.helper)
         nx__dev_crashed(l, handed->fds[0], request->wants);
     else if (request->kind == NX__BROKER_LIVE && handed->count == 1 && l->dev && !peer.helper)
@@ -303,11 +360,11 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
     static union {
         struct nx__broker_request request;
         struct nx__crash_report report;
-        char bytes[NX__BROKER_PACKET_MAX];
+        char bytes[NX__BROKER_PACKET_MAX + 1];
     } buffer; /* what it does not use is never touched, and so costs no memory */
     struct handed handed;
     bool taken = false;
-    long n = receive(*broker, buffer.bytes, sizeof buffer, &handed);
+    long n = receive(*broker, buffer.bytes, NX__BROKER_PACKET_MAX, &handed);
     if (n == -EAGAIN || n == -EINTR) return false;
     if (n <= 0) {
         (void)close(*broker);
@@ -315,6 +372,7 @@ bool nx__serve_packet(struct nx__launcher *l, struct nx__peer peer)
         return false;
     }
     size_t len = (size_t)n, text = offsetof(struct nx__broker_request, text);
+    buffer.bytes[len] = '\0'; /* what is left of the packet before says nothing */
     if (len >= sizeof(uint32_t) && buffer.request.magic == NX__BROKER_MAGIC) {
         bool good = len > text && len <= sizeof buffer.request && buffer.bytes[len - 1] == '\0';
         taken = good && handed.count && serve_handed(l, peer, &buffer.request, &handed);
@@ -333,4 +391,11 @@ void nx__serve(struct nx__launcher *l, struct nx__peer peer)
      */
     const int *broker = broker_of(peer);
     for (int i = 0; i < 16 && *broker >= 0 && nx__serve_packet(l, peer); i++) {}
+}
+
+void nx__serve_rest(struct nx__launcher *l, struct nx__peer peer)
+{
+    enum { REST_MOST = 4096 }; /* a child of its own may have the socket, and go on */
+    const int *broker = broker_of(peer);
+    for (int i = 0; i < REST_MOST && *broker >= 0 && nx__serve_packet(l, peer); i++) {}
 }

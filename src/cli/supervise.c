@@ -298,6 +298,14 @@ static void wait_for_change(struct nx__launcher *l, int status, int code)
     nx__cli_say("%s; waiting for a change", l->down);
 }
 
+/* One of several processes that the signal to stop has ended before it had a handler for it: how
+ * the program ends, those say that serve. */
+static bool ended_before_it_served(const struct nx__launcher *l, int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == l->stop_signal && l->current.count > 1 &&
+           l->current.listened;
+}
+
 static void current_ended(struct nx__launcher *l, uint32_t index, int status)
 {
     int code = exit_code(status);
@@ -305,7 +313,7 @@ static void current_ended(struct nx__launcher *l, uint32_t index, int status)
     char name[128];
     if (l->done || l->ending) return;
     if (l->stop_signal) { /* the loop ends when the others have too */
-        if (!l->code) l->code = code;
+        if (!l->code && !ended_before_it_served(l, status)) l->code = code;
         return;
     }
     if (crash && l->next.number && !nx__generation_runs(&l->current)) {
@@ -341,7 +349,7 @@ static void ended(struct nx__launcher *l, struct nx__peer peer, int status)
     struct nx__generation *generation = peer.generation;
     struct nx__process *process = &generation->workers[peer.index];
     /* Its last words. */
-    if (process->broker >= 0) nx__serve(l, peer);
+    if (process->broker >= 0) nx__serve_rest(l, peer);
     if (process->broker >= 0) (void)close(process->broker);
     if (l->asking == generation->number && l->asking_worker == peer.index)
         nx__serve_asked(l, false);

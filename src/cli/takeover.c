@@ -26,7 +26,7 @@ static const char VARIABLE[] = "NEXUS_TAKE_OVER"; /* a descriptor, or CHECK */
 static const char CHECK[] = "check";
 /* Found in the file of a version that can take over from this one. It changes with the text below,
  * and with what the app and the launcher say to each other. */
-static const char MARK[] = "nexus launcher state 3";
+static const char MARK[] = "nexus launcher state 4";
 
 /* ---- What there is to hand over, as text: a line for each thing, what may have spaces last */
 

@@ -251,14 +251,15 @@ const struct nx__command nx__command_wasm = {
     .flags = flags,
     .argument = NX__OFFER_WORDS,
     .words = action_words,
-    .help = "Usage: nexus wasm inspect [--json] FILE\n"
-            "\n"
-            "Says what a .wasm or .wat file imports and exports, with types; of a component, in the words of WIT.\n"
-            "\n"
-            "  --json   as one line of JSON\n"
-            "\n"
-            "Examples:\n"
-            "  nexus wasm inspect compute.wasm\n"
-            "  nexus wasm inspect --json compute.wasm\n",
+    .help =
+        "Usage: nexus wasm inspect [--json] FILE\n"
+        "\n"
+        "Says what a .wasm or .wat file imports and exports, with types; of a component, in the words of WIT.\n"
+        "\n"
+        "  --json   as one line of JSON\n"
+        "\n"
+        "Examples:\n"
+        "  nexus wasm inspect compute.wasm\n"
+        "  nexus wasm inspect --json compute.wasm\n",
     .run = run,
 };

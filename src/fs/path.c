@@ -1,6 +1,7 @@
 /* From paths to descriptors. */
 #include "fs/path.h"
 
+#include "permission/access.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <unistd.h>
@@ -104,7 +105,14 @@ static int64_t open_guess(const struct nx__place *place, const struct open_how *
     return fd == -EAGAIN ? nx__file_open(place->at, place->path, &with) : fd;
 }
 
-int64_t nx__fs_open_path(unsigned kinds, const char *path, const struct open_how *how)
+static void tell(unsigned kinds, const char *path, int64_t result)
+{
+    for (int kind = 0; kind < NX__PERMIT_KINDS; kind++)
+        if (kinds & 1u << kind)
+            nx__access((enum nx__permit_kind)kind, NX__USE_ANY, path, result != -ENOT_GRANTED);
+}
+
+static int64_t open_path(unsigned kinds, const char *path, const struct open_how *how)
 {
     struct nx__place place;
     if (nx__place_guess(kinds, path, &place)) {
@@ -118,7 +126,14 @@ int64_t nx__fs_open_path(unsigned kinds, const char *path, const struct open_how
     return walk(kinds, path, how, &place, NULL);
 }
 
-int64_t nx__fs_parent(unsigned kinds, const char *path, struct nx__parent *parent)
+int64_t nx__fs_open_path(unsigned kinds, const char *path, const struct open_how *how)
+{
+    int64_t fd = open_path(kinds, path, how);
+    if (nx__unlikely(nx__access_told)) tell(kinds, path, fd);
+    return fd;
+}
+
+static int64_t parent_open(unsigned kinds, const char *path, struct nx__parent *parent)
 {
     static const struct open_how how = {.flags = O_PATH | O_DIRECTORY};
     struct nx__place place;
@@ -155,4 +170,11 @@ void nx__fs_parent_release(struct nx__parent *parent)
 {
     if (parent->owned) (void)close(parent->at);
     parent->owned = false;
+}
+
+int64_t nx__fs_parent(unsigned kinds, const char *path, struct nx__parent *parent)
+{
+    int64_t result = parent_open(kinds, path, parent);
+    if (nx__unlikely(nx__access_told)) tell(kinds, path, result);
+    return result;
 }

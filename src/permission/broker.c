@@ -55,6 +55,22 @@ void nx__broker_notify(unsigned what, const char *text)
                MSG_NOSIGNAL | MSG_DONTWAIT);
 }
 
+void nx__broker_access(struct nx__broker_access access)
+{
+    struct nx__broker_request request = {.magic = NX__BROKER_MAGIC,
+                                         .kind = NX__BROKER_ACCESS,
+                                         .port = access.kind,
+                                         .sockets = access.use,
+                                         .wants = access.granted,
+                                         .address = access.address};
+    size_t module = strnlen(access.module, NX__BROKER_MODULE_MAX - 1);
+    size_t room = sizeof request.text - module - 2, len = strnlen(access.what, room);
+    memcpy(request.text, access.module, module);
+    memcpy(request.text + module + 1, access.what, len);
+    size_t size = offsetof(struct nx__broker_request, text) + module + len + 2;
+    while (launcher >= 0 && send(launcher, &request, size, MSG_NOSIGNAL) < 0 && errno == EINTR) {}
+}
+
 bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text)
 {
     struct nx__broker_request request = {.magic = NX__BROKER_MAGIC, .kind = kind, .wants = wants};
@@ -62,6 +78,11 @@ bool nx__broker_hand(unsigned kind, int fd, unsigned wants, const char *text)
     memcpy(request.text, text, len);
     const struct iovec part = {&request, offsetof(struct nx__broker_request, text) + len + 1};
     return launcher >= 0 && nx__descriptors_send(launcher, &part, 1, &fd, 1, MSG_DONTWAIT) > 0;
+}
+
+bool nx__broker_keep(int listener)
+{
+    return nx__broker_hand(NX__BROKER_KEEP, listener, 0, "");
 }
 
 static nx_err lost(int system)
@@ -164,13 +185,14 @@ nx_err nx__broker_page(const void *report, size_t len, int *fd)
     return err;
 }
 
-bool nx__broker_ask(const char *address, enum nx__ask what)
+enum nx__asked nx__broker_ask(const char *address, enum nx__ask what)
 {
-    if (launcher < 0) return false;
+    if (launcher < 0) return NX__ASKED_NO;
     struct nx__broker_request request = {.kind = NX__BROKER_ASK, .wants = what};
     struct nx__broker_answer answer;
     struct descriptors none;
-    return call(&request, address, &answer, &none) == NX_OK;
+    if (call(&request, address, &answer, &none)) return NX__ASKED_NO;
+    return answer.port == 1 ? NX__ASKED_ONCE : NX__ASKED_YES;
 }
 
 nx_err nx__broker_begin(void)

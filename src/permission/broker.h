@@ -76,10 +76,11 @@ void nx__broker_leave(int fd);
  * longer. */
 void nx__broker_unlisten(struct nx__listener *listener);
 
-/* Asks the user to allow listening on `address`, or connecting to it, where he can be asked; false
- * at once where not. */
+/* Asks the user to allow listening on `address`, or connecting to it, where he can be asked; no at
+ * once where not. What he allows is this once, or from now on. */
 enum nx__ask { NX__ASK_LISTEN, NX__ASK_CONNECT };
-bool nx__broker_ask(const char *address, enum nx__ask what);
+enum nx__asked { NX__ASKED_NO, NX__ASKED_ONCE, NX__ASKED_YES };
+enum nx__asked nx__broker_ask(const char *address, enum nx__ask what);
 
 /* Has the launcher resolve and compile (or open) what the program imports by this name, relative to
  * the program's file; NX__IMPORT_METERED is WebAssembly that counts fuel. The caller closes
@@ -99,6 +100,11 @@ NX_MUST_CHECK nx_err nx__broker_begin(void);
  * others. */
 NX_MUST_CHECK nx_err nx__broker_fork(const char *name, int control, int status);
 
+/* Has the launcher start who answers for the calls that a filter tells of, seccomp's listener, by
+ * this process's grants (permission/keeper.h). The descriptor stays the caller's. False when it
+ * can't be reached. */
+bool nx__broker_keep(int listener);
+
 /* Sends a report of a crash or a blocked loop for the launcher to print; at most
  * NX__BROKER_PACKET_MAX bytes. Never blocks, async-signal-safe. False when there is no launcher or
  * it does not take it. */
@@ -107,6 +113,18 @@ bool nx__broker_report(const void *report, size_t len);
 /* Has the launcher tell the service manager something, an enum nx__notify. Never blocks: where the
  * launcher is behind, it is not told. */
 void nx__broker_notify(unsigned what, const char *text);
+
+/* What the program has asked for. */
+struct nx__broker_access {
+    uint32_t kind, use; /* an enum nx__permit_kind, an enum nx__use */
+    bool granted;
+    uint64_t address;          /* of the code that has asked, in its module's file; 0: unknown */
+    const char *module, *what; /* the first of less than NX__BROKER_MODULE_MAX bytes */
+};
+enum { NX__BROKER_MODULE_MAX = 256 };
+
+/* Tells the launcher of it; waits until it takes that. */
+void nx__broker_access(struct nx__broker_access access);
 
 /* ---- nexus dev */
 
@@ -145,7 +163,9 @@ enum nx__broker_kind {
     NX__BROKER_CRASHED, /* a connection whose request has crashed the program */
     NX__BROKER_LIVE,    /* one that wants to be told of changes */
     NX__BROKER_NOTIFY,  /* a word for the service manager; is not answered */
-    NX__BROKER_FORK     /* a process worker, with its control socket and its status */
+    NX__BROKER_FORK,    /* a process worker, with its control socket and its status */
+    NX__BROKER_ACCESS,  /* what the program has asked for; is not answered */
+    NX__BROKER_KEEP     /* a listener of seccomp's; is not answered */
 };
 
 /* From the app. The text ends with a NUL and the packet with it. */
@@ -159,10 +179,13 @@ struct nx__broker_request {
     uint32_t backlog, unix_mode, port, sockets, workers;
     uint32_t wants; /* NX__BROKER_CRASHED: an enum nx__broker_wants; NX__BROKER_NOTIFY: an enum
                        nx__notify; NX__BROKER_ASK: an enum nx__ask; NX__BROKER_LISTEN: of
-                       enum nx__broker_listens; NX__BROKER_IMPORT: an enum nx__import */
+                       enum nx__broker_listens; NX__BROKER_IMPORT: an enum nx__import;
+                       NX__BROKER_ACCESS: 1 where it was granted, its kind in `port`, its use in
+                       `sockets`, and the text is its module's name, a NUL, and what it is */
     union {
         uint64_t socket;   /* which is given back: its inode */
         uint64_t drain_ms; /* of who listens; UINT64_MAX: for as long as it takes */
+        uint64_t address;  /* NX__BROKER_ACCESS: of the code */
     };
     char text[NX__PATH_MAX];
 };
@@ -170,7 +193,7 @@ struct nx__broker_request {
 /* To the app, with descriptors where they were asked for. The message too ends the packet. */
 struct nx__broker_answer {
     int32_t code, system;
-    uint32_t port;
+    uint32_t port; /* of NX__BROKER_ASK: 1 where it is allowed once */
     char message[NX__ERROR_MESSAGE_MAX];
 };
 

@@ -6,7 +6,7 @@
 #ifndef NX__CONNECT_H
 #define NX__CONNECT_H
 
-#include <nexus/base.h>
+#include "permission/permission.h"
 #include <sys/socket.h>
 
 /* May the program connect to `peer`, which is "host:port", "[v6]:port" or "unix:/path"? "localhost"
@@ -23,6 +23,10 @@ NX_MUST_CHECK nx_err nx__permit_send(const struct sockaddr *address);
  * name, "joining" a multicast group? Granted by any rule that would let it connect to some port
  * there, or to all. NX_EPERM, NX_EINVAL. Does not suspend. */
 NX_MUST_CHECK nx_err nx__permit_host(const char *doing, const char *host);
+
+/* What grants say of connecting to an address, IPv4 or IPv6: NX__MISSING of any other. */
+enum nx__verdict nx__address_verdict(const struct nx__permissions *permissions,
+                                     const struct sockaddr *address);
 
 /* Whether grants tell one address from another: false where all are granted and none is denied. */
 bool nx__permit_is_limited(void);

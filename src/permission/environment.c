@@ -12,9 +12,9 @@ bool nx__environment_is_plain(const char *name)
         "NO_COLOR",  "PATH",    "PWD",         "SHELL", "TERM", "TMPDIR",   "TZ",    "USER"};
     static const char *const heads[] = {"LC_", "NEXUS_", "XDG_"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) return true;
+        if (name[0] == names[i][0] && strcmp(name, names[i]) == 0) return true;
     for (size_t i = 0; i < sizeof heads / sizeof *heads; i++)
-        if (strncmp(name, heads[i], strlen(heads[i])) == 0) return true;
+        if (name[0] == heads[i][0] && strncmp(name, heads[i], strlen(heads[i])) == 0) return true;
     return false;
 }
 

@@ -2,6 +2,7 @@
 #include "permission/facts.h"
 
 #include "base/error.h"
+#include "permission/access.h"
 #include "permission/rules.h"
 
 const char *nx__fact_name(size_t index)
@@ -26,7 +27,9 @@ nx_err nx__fact_check(const char *name)
 bool nx__fact_granted(const char *name)
 {
     const struct nx__permissions *p = nx__permissions_sealed();
-    return !p || nx__permissions_verdict(p, NX__PERMIT_SYS, name) == NX__GRANTED;
+    bool granted = !p || nx__permissions_verdict(p, NX__PERMIT_SYS, name) == NX__GRANTED;
+    nx__access(NX__PERMIT_SYS, NX__USE_ANY, name, granted);
+    return granted;
 }
 
 nx_err nx__facts_refuse(void)

@@ -3,7 +3,6 @@
 #include "permission/landlock.h"
 #include "permission/rules.h"
 #include "permission/seccomp.h"
-#include <arpa/inet.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -32,17 +31,12 @@ static void gap(struct nx__gaps *gaps, const char *format, ...)
     nx__printable(gaps->text[at], sizeof gaps->text[at], text);
 }
 
-static const struct nx__rule *first_of(const struct nx__rules *rules)
-{
-    return atomic_load_explicit(&rules->first, memory_order_acquire);
-}
-
 /* ---- Files */
 
 static bool covers(const struct nx__rules *rules, const char *path)
 {
     if (rules->any) return true;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (nx__path_beneath(path, rule->text) && strcmp(path, rule->text) != 0) return true;
     return false;
 }
@@ -51,11 +45,11 @@ static void files(const struct nx__permissions *p, enum nx__permit_kind kind, co
                   struct nx__gaps *out)
 {
     struct stat st;
-    for (const struct nx__rule *rule = first_of(&p->allow[kind]); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(&p->allow[kind]); rule; rule = rule->next)
         if (stat(rule->text, &st) != 0)
             gap(out, "--allow-%s=%.120s: it is not there, and the kernel knows files, not names",
                 name, rule->text);
-    for (const struct nx__rule *rule = first_of(&p->deny[kind]); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(&p->deny[kind]); rule; rule = rule->next)
         if (covers(&p->allow[kind], rule->text))
             gap(out, "--deny-%s=%.120s: the kernel denies nothing inside what is allowed", name,
                 rule->text);
@@ -63,40 +57,30 @@ static void files(const struct nx__permissions *p, enum nx__permit_kind kind, co
 
 /* ---- The network */
 
-/* As a user would know it. */
-static const char *host_of(const struct nx__rule *rule, char out[INET6_ADDRSTRLEN])
-{
-    static const uint8_t mapped[12] = {[10] = 0xff, 0xff};
-    bool v4 = memcmp(rule->address, mapped, sizeof mapped) == 0;
-    if (rule->host == NX__HOST_ANY) return "hosts of which no port is named";
-    if (rule->host != NX__HOST_ADDRESS) return rule->text;
-    return inet_ntop(v4 ? AF_INET : AF_INET6, rule->address + (v4 ? sizeof mapped : 0), out,
-                     INET6_ADDRSTRLEN);
-}
-
 static void network(const struct nx__permissions *p, struct nx__hold_kernel kernel,
                     struct nx__gaps *out)
 {
     const struct nx__rules *allow = &p->allow[NX__PERMIT_NET], *deny = &p->deny[NX__PERMIT_NET];
-    char host[INET6_ADDRSTRLEN];
-    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false;
-    for (const struct nx__rule *rule = first_of(allow); rule; rule = rule->next) {
+    if (deny->any & NX__USE_CONNECT) return; /* nothing of it is left */
+    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false, denies = false;
+    for (const struct nx__rule *rule = nx__rules_first(allow); rule; rule = rule->next) {
         if (!(rule->use & NX__USE_CONNECT)) continue;
         connects = true;
         if (allow->any & NX__USE_CONNECT) continue;
         if (rule->host == NX__HOST_UNIX)
             gap(out, "connecting to unix:%.120s: the kernel tells no Unix socket from another",
                 rule->text);
+        else if (rule->host == NX__HOST_ADDRESS)
+            continue; /* the keeper's */
         else if (rule->host != NX__HOST_ANY || rule->port < 0)
-            gap(out, "connecting to %.120s: the kernel knows ports, not hosts",
-                host_of(rule, host));
+            gap(out, "connecting to %.120s: the kernel knows ports and addresses, not names",
+                rule->host == NX__HOST_ANY ? "hosts of which no port is named" : rule->text);
         else
             ports = true;
     }
     if (ports && kernel.landlock < HAS_PORTS)
         gap(out, "TCP ports: Landlock knows them from Linux 6.7 on");
-    bool denies = deny->any & NX__USE_CONNECT;
-    for (const struct nx__rule *rule = first_of(deny); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(deny); rule; rule = rule->next)
         denies |= rule->use & NX__USE_CONNECT;
     if (connects && denies)
         gap(out, "--deny-net: the kernel denies nothing inside what is allowed");

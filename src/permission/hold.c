@@ -3,6 +3,8 @@
 
 #include "base/compiler.h"
 #include "base/error.h"
+#include "permission/broker.h"
+#include "permission/capabilities.h"
 #include "permission/landlock.h"
 #include "permission/rules.h"
 #include "permission/seccomp.h"
@@ -71,14 +73,9 @@ static const char *const base_reads[] = {
 static const char *const devices[] = {"/dev/null", "/dev/zero",   "/dev/full",
                                       "/dev/tty",  "/dev/random", "/dev/urandom"};
 
-static const struct nx__rule *first_of(const struct nx__rules *rules)
-{
-    return atomic_load_explicit(&rules->first, memory_order_acquire);
-}
-
 static bool grants_any(const struct nx__rules *rules)
 {
-    return rules->any || first_of(rules);
+    return rules->any || nx__rules_first(rules);
 }
 
 /* ---- Files */
@@ -87,7 +84,7 @@ static bool grants_any(const struct nx__rules *rules)
 static bool denied(const struct nx__rules *deny, const char *path)
 {
     if (deny->any) return true;
-    for (const struct nx__rule *rule = first_of(deny); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(deny); rule; rule = rule->next)
         if (nx__path_beneath(path, rule->text)) return true;
     return false;
 }
@@ -117,7 +114,7 @@ static void allow_files(const struct nx__landlock *l, const struct nx__permissio
 {
     const struct nx__rules *deny = &p->deny[kind];
     if (p->allow[kind].any && !deny->any) nx__landlock_allow(l, "/", files);
-    for (const struct nx__rule *rule = first_of(&p->allow[kind]); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(&p->allow[kind]); rule; rule = rule->next)
         if (!denied(deny, rule->text)) allow_entry(l, rule->text, files, exact);
 }
 
@@ -171,49 +168,62 @@ static void allow_base(const struct nx__landlock *l, const struct nx__hold_own *
 
 static bool names_abstract(const struct nx__rules *rules)
 {
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host == NX__HOST_UNIX && rule->text[0] == '@') return true;
     return false;
 }
 
 /* Landlock knows TCP ports, and not hosts: may it be held to those that are named for this use? */
-static bool ports_are_named(const struct nx__rules *rules, enum nx__use use)
+static bool ports_are_named(const struct nx__permissions *p, enum nx__use use)
 {
+    const struct nx__rules *rules = &p->allow[NX__PERMIT_NET];
+    if (p->deny[NX__PERMIT_NET].any & use) return true; /* none are */
     if (rules->any & use) return false;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host != NX__HOST_UNIX && (rule->use & use) && rule->port < 0) return false;
     return true;
 }
 
-static void allow_ports(const struct nx__landlock *l, const struct nx__rules *rules)
+static void allow_ports(const struct nx__landlock *l, const struct nx__permissions *p)
 {
+    const struct nx__rules *rules = &p->allow[NX__PERMIT_NET];
+    unsigned denied = p->deny[NX__PERMIT_NET].any;
     bool names = false, listens = false;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next) {
         uint64_t ports = 0;
+        unsigned use = rule->use & ~denied;
         if (rule->host == NX__HOST_UNIX || rule->port < 0) continue;
-        if (rule->use & NX__USE_LISTEN) ports |= NX__PORTS_BIND;
-        if (rule->use & NX__USE_CONNECT) ports |= NX__PORTS_CONNECT;
+        if (use & NX__USE_LISTEN) ports |= NX__PORTS_BIND;
+        if (use & NX__USE_CONNECT) ports |= NX__PORTS_CONNECT;
         nx__landlock_allow_port(l, (uint16_t)rule->port, ports);
     }
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next) {
         if (rule->host == NX__HOST_UNIX) continue;
-        listens |= (rule->use & NX__USE_LISTEN) != 0;
-        names |= rule->host != NX__HOST_ADDRESS && (rule->use & NX__USE_CONNECT);
+        unsigned use = rule->use & ~denied;
+        listens |= (use & NX__USE_LISTEN) != 0;
+        names |= rule->host != NX__HOST_ADDRESS && (use & NX__USE_CONNECT);
     }
     if (listens) nx__landlock_allow_port(l, 0, NX__PORTS_BIND);
     if (names) nx__landlock_allow_port(l, DNS_PORT, NX__PORTS_CONNECT);
 }
 
-static bool names_unix(const struct nx__rules *rules, enum nx__use use)
+static bool names_unix(const struct nx__rules *rules, unsigned use)
 {
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host == NX__HOST_UNIX && (rule->use & use)) return true;
     return false;
 }
 
-static bool names_hosts(const struct nx__rules *rules, enum nx__use use)
+static bool names_addresses(const struct nx__rules *rules, unsigned use)
 {
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
+        if (rule->host == NX__HOST_ADDRESS && (rule->use & use)) return true;
+    return false;
+}
+
+static bool names_hosts(const struct nx__rules *rules, unsigned use)
+{
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host != NX__HOST_UNIX && (rule->use & use)) return true;
     return false;
 }
@@ -237,42 +247,55 @@ static bool hold_landlock(const struct nx__permissions *p, const struct nx__hold
     const struct nx__rules *net = &p->allow[NX__PERMIT_NET];
     struct nx__landlock l = {.files = NX__FILES_ALL, .scopes = NX__SCOPE_SIGNALS};
     bool open = net->any || own->asks;
-    if (!own->asks && ports_are_named(net, NX__USE_LISTEN)) l.ports |= NX__PORTS_BIND;
-    if (!own->asks && ports_are_named(net, NX__USE_CONNECT)) l.ports |= NX__PORTS_CONNECT;
+    if (!own->asks && ports_are_named(p, NX__USE_LISTEN)) l.ports |= NX__PORTS_BIND;
+    if (!own->asks && ports_are_named(p, NX__USE_CONNECT)) l.ports |= NX__PORTS_CONNECT;
     if (!open && !names_abstract(net)) l.scopes |= NX__SCOPE_ABSTRACT;
     if (!nx__landlock_begin(&l)) return false;
     allow_base(&l, own);
     allow_files(&l, p, NX__PERMIT_READ, NX__FILES_READ, own->strict);
     allow_files(&l, p, NX__PERMIT_FFI, NX__FILES_READ, own->strict);
     allow_files(&l, p, NX__PERMIT_WRITE, NX__FILES_WRITE, own->strict);
-    allow_ports(&l, net);
+    allow_ports(&l, p);
     return nx__landlock_hold(&l);
 }
 
 /* Sockets, of enum nx__calls. Where all has to be held, the launcher makes those that listen. */
-static unsigned sockets(const struct nx__rules *net, const struct nx__hold_own *own)
+static unsigned sockets(const struct nx__permissions *p, const struct nx__hold_own *own)
 {
-    enum nx__use use = own->strict ? NX__USE_CONNECT : NX__USE_ANY;
+    const struct nx__rules *net = &p->allow[NX__PERMIT_NET];
+    unsigned denied = p->deny[NX__PERMIT_NET].any;
+    unsigned use = (own->strict ? NX__USE_CONNECT : NX__USE_ANY) & ~denied;
     bool open = own->asks || (net->any & use);
     bool hosts = names_hosts(net, use);
     unsigned calls = 0;
     if (open || names_unix(net, use)) calls |= NX__CALLS_UNIX;
     if (open || hosts) calls |= NX__CALLS_TCP;
     if (open || (hosts && !own->strict)) calls |= NX__CALLS_UDP;
-    if (net->any == NX__USE_ANY) calls |= NX__CALLS_IP;
+    if (net->any == NX__USE_ANY && !denied) calls |= NX__CALLS_IP;
     if (calls && (!own->strict || (net->any & NX__USE_LISTEN))) calls |= NX__CALLS_BIND;
     if (calls & NX__CALLS_TCP) calls |= NX__CALLS_ROUTES;
+    /* Elsewhere the price is not worth it where hosts go by names anyway. */
+    if (own->strict && !open && names_addresses(net, use)) calls |= NX__CALLS_ASK_CONNECT;
     return calls;
+}
+
+enum extent { NONE, SOME, ALL };
+
+static enum extent extent_of(const struct nx__permissions *p, enum nx__permit_kind kind)
+{
+    const struct nx__rules *allow = &p->allow[kind], *deny = &p->deny[kind];
+    if (deny->any || !grants_any(allow)) return NONE;
+    return allow->any && !nx__rules_first(deny) ? ALL : SOME;
 }
 
 /* What the program may call beside what every program may, of enum nx__calls. */
 static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own *own)
 {
-    const struct nx__rules *reads = &p->allow[NX__PERMIT_READ],
-                           *writes = &p->allow[NX__PERMIT_WRITE];
-    unsigned calls = sockets(&p->allow[NX__PERMIT_NET], own);
-    if (own->strict ? reads->any : grants_any(reads)) calls |= NX__CALLS_READ;
-    if (own->strict ? writes->any : grants_any(writes)) calls |= NX__CALLS_WRITE;
+    unsigned calls = sockets(p, own);
+    enum extent reads = extent_of(p, NX__PERMIT_READ), writes = extent_of(p, NX__PERMIT_WRITE);
+    if (reads == ALL || (reads == SOME && !own->strict)) calls |= NX__CALLS_READ;
+    if (writes == ALL) calls |= NX__CALLS_WRITE;
+    if (writes == SOME) calls |= NX__CALLS_ASK;
     if (grants_any(&p->allow[NX__PERMIT_SYS])) calls |= NX__CALLS_ROUTES;
 #if defined(NX__ASAN)
     calls |= NX__CALLS_DEBUG; /* the search for leaks */
@@ -280,12 +303,30 @@ static unsigned calls(const struct nx__permissions *p, const struct nx__hold_own
     return calls;
 }
 
+/* Where nobody can be asked (a kernel before 5.0, a container whose calls are told to somebody
+ * already, a service manager's own filter) it is left to the API, or the program does not run where
+ * all has to be held. */
+static bool hold_filter(unsigned calls, bool strict)
+{
+    int listener;
+    bool asks = calls & NX__CALLS_ASK, held = nx__seccomp_hold(calls, &listener);
+    if (!held && asks && !strict)
+        held = nx__seccomp_hold((calls & ~(unsigned)NX__CALLS_ASK) | NX__CALLS_WRITE, &listener);
+    if (listener < 0) return held;
+    held = nx__broker_keep(listener);
+    (void)close(listener);
+    return held;
+}
+
 nx_err nx__hold(const struct nx__permissions *p, const struct nx__hold_own *own)
 {
     if (!nx__hold_binds(p)) return NX_OK;
     if (nx__landlock_version() && !hold_landlock(p, own))
         return nx__error_system(errno, "cannot seal the program");
-    if (nx__seccomp_known() && !nx__seccomp_hold(calls(p, own)))
-        return nx__error_system(errno, "cannot seal the program");
+    if (!nx__capabilities_drop()) return nx__error_system(errno, "cannot seal the program");
+    if (nx__seccomp_known() && !hold_filter(calls(p, own), own->strict))
+        return nx__error_system(
+            errno, own->strict ? "cannot hold the program as --permissions=strict has it (seccomp)"
+                               : "cannot hold the program to its grants (seccomp)");
     return NX_OK;
 }

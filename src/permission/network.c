@@ -13,16 +13,31 @@ static nx_err invalid(const char *text, size_t len, const char *why)
                          (int)(len < 100 ? len : 100), text, why);
 }
 
+static bool is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
 static bool port_parse(const char *text, size_t len, int32_t *port)
 {
     if (len == 0 || len > 5) return false;
     int32_t n = 0;
     for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9') return false;
+        if (!is_digit(text[i])) return false;
         n = n * 10 + (text[i] - '0');
     }
     *port = n;
     return n <= UINT16_MAX;
+}
+
+static bool is_name(const char *text, size_t len)
+{
+    for (size_t i = 0; i < len; i++) {
+        char c = text[i];
+        if (!(c >= 'a' && c <= 'z') && !is_digit(c) && c != '-' && c != '.' && c != '_')
+            return false;
+    }
+    return true;
 }
 
 /* Fills the host from out->text, which holds it in lower case. */
@@ -31,16 +46,17 @@ static bool host_parse(struct nx__endpoint *out)
     const char *host = strcmp(out->text, "localhost") == 0 ? "127.0.0.1" : out->text;
     out->kind = NX__HOST_ADDRESS;
     memcpy(out->address, mapped, sizeof mapped);
-    if (inet_pton(AF_INET, host, out->address + sizeof mapped) == 1) return true;
-    if (nx__ip6_parse(host, out->address, &out->scope)) return true;
-    out->kind = NX__HOST_NAME;
     size_t len = strlen(host);
+    bool is_v6 = memchr(host, ':', len) != NULL, is_v4 = len && is_digit(host[len - 1]);
+    if (!is_v6 && is_v4 && inet_pton(AF_INET, host, out->address + sizeof mapped) == 1) return true;
+    if (is_v6 && nx__ip6_parse(host, out->address, &out->scope)) return true;
+    out->kind = NX__HOST_NAME;
     if (len && out->text[len - 1] == '.') out->text[--len] = '\0';
-    if (len == 0 || strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-._") != len) return false;
+    if (len == 0 || !is_name(host, len)) return false;
     /* "127.1" and "0x7f.1" are addresses to some resolvers: no name ends in a number. */
     const char *last = strrchr(host, '.');
     last = last ? last + 1 : host;
-    return *last < '0' || *last > '9' || strspn(last, "0123456789abcdefx") != strlen(last);
+    return !is_digit(*last) || strspn(last, "0123456789abcdefx") != strlen(last);
 }
 
 nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out)
@@ -91,7 +107,8 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
         out->text[0] = '\0';
         return NX_OK;
     }
-    if (host_len && !colon && host_len <= 5 && strspn(host, "0123456789") >= host_len)
+    int32_t alone;
+    if (!colon && port_parse(host, host_len, &alone))
         return invalid(text, len, "a port alone has a colon before it, as in :3000");
     if (host_len > NX__HOST_NAME_MAX) return invalid(text, len, "the name is too long");
     /* Interfaces have names of both cases. */
@@ -135,7 +152,7 @@ static bool bits_parse(const char *text, size_t len, unsigned most, unsigned *bi
     if (!len || len > 3) return false;
     *bits = 0;
     for (size_t i = 0; i < len; i++) {
-        if (text[i] < '0' || text[i] > '9') return false;
+        if (!is_digit(text[i])) return false;
         *bits = *bits * 10 + (unsigned)(text[i] - '0');
     }
     return *bits <= most;
@@ -156,7 +173,7 @@ static nx_err network_parse(const char *text, size_t len, const char *slash,
     enum { MOST = 80 }; /* an address with a port */
     char plain[MOST];
     const char *bits = slash + 1, *end = text + len, *rest = bits;
-    while (rest < end && *rest >= '0' && *rest <= '9') rest++;
+    while (rest < end && is_digit(*rest)) rest++;
     size_t head = (size_t)(slash - text), tail = (size_t)(end - rest);
     if (head + tail > sizeof plain) return invalid(text, len, "no address is as long");
     bool v6 = memchr(text, ':', head), bracket = head && text[0] == '[';

@@ -2,6 +2,7 @@
 #include "permission/permission.h"
 
 #include "base/error.h"
+#include "permission/access.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
 #include "permission/facts.h"
@@ -39,6 +40,15 @@ static const struct {
 
 static struct nx__permissions *_Atomic sealed;
 
+/* Those that change the direction of what follows, in UTF-8: U+200E, U+200F, U+202A to U+202E,
+ * U+2066 to U+2069. */
+static bool turns_text(const unsigned char *s)
+{
+    if (s[0] != 0xe2) return false;
+    return (s[1] == 0x80 && ((s[2] >= 0x8e && s[2] <= 0x8f) || (s[2] >= 0xaa && s[2] <= 0xae))) ||
+           (s[1] == 0x81 && s[2] >= 0xa6 && s[2] <= 0xa9);
+}
+
 char *nx__printable(char *out, size_t size, const char *text)
 {
     size_t n = 0;
@@ -46,6 +56,10 @@ char *nx__printable(char *out, size_t size, const char *text)
         if (*s < 0x20 || *s == 0x7f) continue;
         if (s[0] == 0xc2 && s[1] >= 0x80 && s[1] < 0xa0) { /* C1 controls in UTF-8 */
             s++;
+            continue;
+        }
+        if (turns_text(s)) {
+            s += 2;
             continue;
         }
         out[n++] = (char)*s;
@@ -98,11 +112,6 @@ static uint8_t any_of(const struct nx__rules *rules)
     return atomic_load_explicit(&rules->any, memory_order_relaxed);
 }
 
-static const struct nx__rule *first_of(const struct nx__rules *rules)
-{
-    return atomic_load_explicit(&rules->first, memory_order_acquire);
-}
-
 /* Is it one of those below the name? `tail` begins with its dot. */
 static bool is_below(const char *name, const char *tail)
 {
@@ -134,7 +143,7 @@ static bool matches_endpoint(const struct nx__rules *rules, enum nx__use use,
                              const struct nx__endpoint *wanted, bool deny)
 {
     if (any_of(rules) & use) return true;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if ((rule->use & use) && matches_net(rule, wanted, deny)) return true;
     return false;
 }
@@ -153,7 +162,7 @@ static bool matches(const struct nx__rules *rules, enum nx__permit_kind kind,
                     const struct target *target, bool deny)
 {
     if (any_of(rules)) return true;
-    for (const struct nx__rule *rule = first_of(rules); rule; rule = rule->next) {
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next) {
         /* What cannot be resolved could be what is denied. */
         if (!target->valid) return deny;
         bool match = is_tree(kind) ? nx__path_beneath(target->endpoint.text, rule->text)
@@ -186,7 +195,7 @@ enum nx__verdict nx__permissions_net_verdict(const struct nx__permissions *permi
                                              enum nx__use use, const char *what)
 {
     const struct nx__rules *deny = &permissions->deny[NX__PERMIT_NET];
-    bool denies = any_of(deny) || first_of(deny);
+    bool denies = any_of(deny) || nx__rules_first(deny);
     bool any = permissions->all || (any_of(&permissions->allow[NX__PERMIT_NET]) & use);
     if (any && !denies) return NX__GRANTED;
     struct nx__endpoint wanted;
@@ -202,7 +211,7 @@ enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissio
     if (kind == NX__PERMIT_NET)
         return nx__permissions_net_verdict(permissions, NX__USE_LISTEN, what);
     const struct nx__rules *deny = &permissions->deny[kind];
-    bool denies = any_of(deny) || first_of(deny);
+    bool denies = any_of(deny) || nx__rules_first(deny);
     if (permissions->all && !denies) return NX__GRANTED;
     if (any_of(&permissions->allow[kind]) && !denies && !is_file(kind)) return NX__GRANTED;
     struct target target;
@@ -387,8 +396,7 @@ void nx__permissions_seal(struct nx__permissions *permissions)
     atomic_store(&sealed, permissions);
 }
 
-/* As a shell has to be told it: what is copied from a message must be one word there. */
-static const char *as_word(char *out, size_t size, const char *text)
+const char *nx__shell_word(char *out, size_t size, const char *text)
 {
     size_t n = 0;
     if (!strpbrk(text, " \t'\"\\$`&|;<>()*?[]#~!")) return text;
@@ -440,7 +448,7 @@ nx_err nx__permit_refuse_doing(const char *doing, enum nx__permit_kind kind, con
     if (kind == NX__PERMIT_NET && !target.valid) return NX_EINVAL;
     char word[NX__ERROR_MESSAGE_MAX / 2];
     return nx__error_set(NX_EPERM, "%s %s%s%s is not allowed; run with --allow-%s=%s", doing, quote,
-                         clean, quote, kinds[kind].name, as_word(word, sizeof word, clean));
+                         clean, quote, kinds[kind].name, nx__shell_word(word, sizeof word, clean));
 }
 
 nx_err nx__permit_refuse(enum nx__permit_kind kind, const char *what, enum nx__verdict verdict)
@@ -460,9 +468,15 @@ nx_err nx__permit(enum nx__permit_kind kind, const char *what)
     struct nx__permissions *permissions = nx__permissions_sealed();
     if (!permissions) return NX_OK;
     enum nx__verdict verdict = nx__permissions_verdict(permissions, kind, what);
+    nx__access(kind, kind == NX__PERMIT_NET ? NX__USE_LISTEN : NX__USE_ANY, what,
+               verdict == NX__GRANTED);
     if (nx__likely(verdict == NX__GRANTED)) return NX_OK;
     static const struct nx__permission_key listen = {.kind = NX__PERMIT_NET, .use = NX__USE_LISTEN};
-    if (verdict == NX__MISSING && kind == NX__PERMIT_NET && nx__broker_ask(what, NX__ASK_LISTEN))
+    enum nx__asked asked = verdict == NX__MISSING && kind == NX__PERMIT_NET
+                               ? nx__broker_ask(what, NX__ASK_LISTEN)
+                               : NX__ASKED_NO;
+    if (asked == NX__ASKED_ONCE) return NX_OK;
+    if (asked == NX__ASKED_YES)
         return nx__permissions_add(permissions, &listen, what, strlen(what));
     return nx__permit_refuse(kind, what, verdict);
 }

@@ -113,8 +113,12 @@ void nx__permissions_open(struct nx__permissions *permissions);
 /* Frees the rules; for permissions that are not sealed. */
 void nx__permissions_free(struct nx__permissions *permissions);
 
-/* Copies text without its control characters, cut to `size` bytes with the NUL: for what comes from
- * outside and goes to a terminal. Returns `out`. */
+/* Copies text without its control characters, those that turn its direction included, cut to `size`
+ * bytes with the NUL: for what comes from outside and goes to a terminal. Returns `out`. */
 char *nx__printable(char *out, size_t size, const char *text);
+
+/* The text as a shell has to be told it, so that it is one word there: itself, or quoted in `out`,
+ * cut to its size. */
+const char *nx__shell_word(char *out, size_t size, const char *text);
 
 #endif

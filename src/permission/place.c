@@ -16,7 +16,7 @@ enum { ALL_KINDS = NX__PLACE_READ | NX__PLACE_WRITE };
 
 static bool denies(const struct nx__permissions *p, int kind)
 {
-    return p->deny[kind].any || atomic_load_explicit(&p->deny[kind].first, memory_order_acquire);
+    return p->deny[kind].any || nx__rules_first(&p->deny[kind]);
 }
 
 bool nx__place_denies(unsigned kinds)
@@ -63,7 +63,11 @@ bool nx__place_guess(unsigned kinds, const char *path, struct nx__place *place)
     const struct nx__permissions *p = nx__permissions_sealed();
     const struct nx__rule *within = NULL;
     bool absolute = false;
-    *place = (struct nx__place){.at = AT_FDCWD, .path = path};
+    place->at = AT_FDCWD; /* field by field: the text is long, and most of it is never looked at */
+    place->path = path;
+    place->resolve = 0;
+    place->inspect = false;
+    place->text[0] = '\0';
     if (!p) return true;
     for (int kind = 0; kind < NX__PERMIT_KINDS; kind++) {
         if (!(kinds & ALL_KINDS & 1u << kind)) continue;

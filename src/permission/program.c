@@ -2,6 +2,7 @@
 #include "permission/program.h"
 
 #include "base/error.h"
+#include "permission/access.h"
 #include "permission/place.h"
 #include "permission/rules.h"
 #include <errno.h>
@@ -117,6 +118,13 @@ static bool matches(const struct nx__rules *rules, const struct program *program
 
 nx_err nx__permit_program(const char *asked, const char *found)
 {
+    nx_err err = nx__permit_program_quietly(asked, found);
+    nx__access(NX__PERMIT_RUN, NX__USE_ANY, asked, !err);
+    return err;
+}
+
+nx_err nx__permit_program_quietly(const char *asked, const char *found)
+{
     const struct nx__permissions *p = nx__permissions_sealed();
     if (!p) return NX_OK;
     struct program program = {.name = last_of(asked)};
@@ -139,7 +147,7 @@ nx_err nx__permit_program_variable(const char *entry)
     const struct nx__permissions *p = nx__permissions_sealed();
     if (!p || p->all || p->allow[NX__PERMIT_RUN].any || strncmp(entry, "LD_", 3) != 0) return NX_OK;
     /* Without a grant there is no program that it would be for. */
-    if (!atomic_load_explicit(&p->allow[NX__PERMIT_RUN].first, memory_order_acquire)) return NX_OK;
+    if (!nx__rules_first(&p->allow[NX__PERMIT_RUN])) return NX_OK;
     return nx__error_set(
         NX_EPERM,
         "setting %.*s for a program is not allowed where programs are named; run with --allow-run",

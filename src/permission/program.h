@@ -23,6 +23,9 @@ void nx__programs_seal(void);
  * of all that is called by the same name. Blocks on the disk. Any thread. */
 NX_MUST_CHECK nx_err nx__permit_program(const char *asked, const char *found);
 
+/* The same, of which nobody is told (permission/access.h). */
+NX_MUST_CHECK nx_err nx__permit_program_quietly(const char *asked, const char *found);
+
 /* May "NAME" or "NAME=value" be set for programs that are started? Not where they are named and it
  * is one of the loader's, LD_…: what that names would run as a part of a granted program. NX_EPERM.
  * Any thread. */

@@ -29,8 +29,7 @@ static enum nx__verdict verdict_of_all(const struct nx__permissions *p,
 {
     const struct nx__rules *deny = &p->deny[key->kind], *allow = &p->allow[key->kind];
     if (deny->any & key->use) return NX__DENIED;
-    for (const struct nx__rule *rule = atomic_load_explicit(&deny->first, memory_order_acquire);
-         rule; rule = rule->next)
+    for (const struct nx__rule *rule = nx__rules_first(deny); rule; rule = rule->next)
         if (rule->use & key->use) return NX__MISSING;
     return p->all || (allow->any & key->use) == key->use ? NX__GRANTED : NX__MISSING;
 }
@@ -40,7 +39,7 @@ static enum nx__verdict verdict_of_program(const char *name)
     char found[NX__PATH_MAX];
     const char *path = strchr(name, '/') ? name : NULL;
     if (!path && nx__program_find(name, getenv("PATH"), found) == 0) path = found;
-    return nx__permit_program(name, path) == NX_OK ? NX__GRANTED : NX__MISSING;
+    return nx__permit_program_quietly(name, path) == NX_OK ? NX__GRANTED : NX__MISSING;
 }
 
 static enum nx__verdict verdict_of(const struct nx__permissions *p,

@@ -19,6 +19,12 @@ struct nx__rule {
     char text[];   /* a resolved path, a name */
 };
 
+/* Others read while a rule is put before the first. */
+static inline const struct nx__rule *nx__rules_first(const struct nx__rules *rules)
+{
+    return atomic_load_explicit(&rules->first, memory_order_acquire);
+}
+
 /* The grants that are in force, NULL: all is granted. */
 struct nx__permissions *nx__permissions_sealed(void);
 

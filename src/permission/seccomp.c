@@ -13,6 +13,7 @@
 #include <linux/netlink.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
@@ -45,6 +46,7 @@ enum answer {
     ALLOW = SECCOMP_RET_ALLOW,
     REFUSE = SECCOMP_RET_ERRNO | EPERM,
     UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS,
+    ASK = SECCOMP_RET_USER_NOTIF,
 };
 
 /* ---- Instructions */
@@ -131,10 +133,21 @@ static void check_ioctl(struct builder *b, unsigned calls)
         FS_IOC32_SETVERSION,  FS_IOC_FSSETXATTR, FS_IOC_SET_ENCRYPTION_POLICY,
         FS_IOC_ENABLE_VERITY,
     };
+    /* Of a file that is open for writing; btrfs, whose they were first, makes and removes whole
+     * trees by others of the kind. */
+    enum { BTRFS = 0x94 };
+    static const uint32_t copies[] = {FICLONE, FICLONERANGE, FIDEDUPERANGE};
     load_argument(b, 1);
     for (size_t i = 0; i < sizeof never / sizeof *never; i++) answer_if(b, never[i], REFUSE);
-    for (size_t i = 0; i < sizeof of_files / sizeof *of_files && !(calls & NX__CALLS_WRITE); i++)
+    if (calls & NX__CALLS_WRITE) {
+        answer(b, ALLOW);
+        return;
+    }
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
         answer_if(b, of_files[i], REFUSE);
+    for (size_t i = 0; i < sizeof copies / sizeof *copies; i++) answer_if(b, copies[i], ALLOW);
+    put(b, BPF_ALU | BPF_AND | BPF_K, 0, 0, _IOC_TYPEMASK << _IOC_TYPESHIFT);
+    answer_if(b, BTRFS << _IOC_TYPESHIFT, REFUSE);
     answer(b, ALLOW);
 }
 
@@ -221,6 +234,18 @@ static void check_sendmsg(struct builder *b, unsigned calls)
     check_flag(b, 2);
 }
 
+/* What turns a TCP socket into another one, which no rule for ports knows. */
+static void check_setsockopt(struct builder *b, unsigned calls)
+{
+    (void)calls;
+    load_argument(b, 1);
+    size_t other = jump(b, BPF_JEQ, IPPROTO_TCP);
+    load_argument(b, 2);
+    answer_if(b, TCP_ULP, REFUSE);
+    land(b, other, false);
+    answer(b, ALLOW);
+}
+
 static void check_prctl(struct builder *b, unsigned calls)
 {
     (void)calls;
@@ -285,6 +310,7 @@ static void check_arguments(struct builder *b, unsigned calls)
         {__NR_sendmsg, NX__CALLS_IP, check_sendmsg},
         {__NR_sendmmsg, NX__CALLS_IP, check_sendto},
         {__NR_ioctl, 0, check_ioctl},
+        {__NR_setsockopt, NX__CALLS_IP, check_setsockopt},
         {__NR_socket, 0, check_socket},
         {__NR_clone, 0, check_clone},
         {__NR_socketpair, 0, check_socketpair},
@@ -304,8 +330,10 @@ static void check_arguments(struct builder *b, unsigned calls)
 
 /* ---- Calls that their number decides */
 
-static const enum answer answers[] = {
-    [NX__CALL_UNKNOWN] = UNKNOWN, [NX__CALL_REFUSED] = REFUSE, [NX__CALL_ALLOWED] = ALLOW};
+static const enum answer answers[] = {[NX__CALL_UNKNOWN] = UNKNOWN,
+                                      [NX__CALL_REFUSED] = REFUSE,
+                                      [NX__CALL_ALLOWED] = ALLOW,
+                                      [NX__CALL_ASKED] = ASK};
 
 struct range {
     uint32_t first; /* to the next one's */
@@ -364,19 +392,35 @@ bool nx__seccomp_known(void)
     return ARCHITECTURE && !SIMULATED() && prctl(PR_GET_SECCOMP, 0, 0, 0, 0) >= 0;
 }
 
-bool nx__seccomp_hold(unsigned calls)
+/* What newer kernels do better is asked for first. */
+static int filter_set(const struct sock_fprog *program, bool listens)
+{
+    enum { NOT_INTERRUPTED = 1 << 5 /* SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV */ };
+    /* Without the flag older kernels switch off what makes loads fast, for each thread. */
+    const unsigned flags =
+        SECCOMP_FILTER_FLAG_SPEC_ALLOW | (listens ? SECCOMP_FILTER_FLAG_NEW_LISTENER : 0);
+    long fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags | (listens ? NOT_INTERRUPTED : 0),
+                      program);
+    if (fd < 0 && errno == EINVAL && listens)
+        fd = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, flags, program);
+    /* The other way in is for where a service manager's filter knows only that. */
+    if (fd < 0 && !listens) fd = prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, program, 0, 0);
+    return (int)fd;
+}
+
+bool nx__seccomp_hold(unsigned calls, int *listener)
 {
     struct sock_filter filter[NX__SECCOMP_MOST];
     struct sock_fprog program = {.filter = filter};
     size_t len = nx__seccomp_build(calls, filter, NX__SECCOMP_MOST);
     program.len = (unsigned short)len;
+    *listener = -1;
     if (!len) {
         errno = ENOTSUP;
         return false;
     }
-    /* Without the flag older kernels switch off what makes loads fast, for each thread. The other
-     * way in is for where a service manager's filter knows only that. */
-    return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW,
-                   &program) == 0 ||
-           prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program, 0, 0) == 0;
+    bool listens = calls & (NX__CALLS_ASK | NX__CALLS_ASK_CONNECT);
+    int fd = filter_set(&program, listens);
+    if (listens) *listener = fd;
+    return fd >= 0;
 }

@@ -306,8 +306,14 @@ enum {
     FUTEX_REQUEUE = 456,
     MSEAL = 462,
 };
-static const uint16_t always_new[] = {CACHESTAT,  MAP_SHADOW_STACK, FUTEX_WAKE,
-                                      FUTEX_WAIT, FUTEX_REQUEUE,    MSEAL};
+static const uint16_t always_new[] = {
+    CACHESTAT,     MAP_SHADOW_STACK,
+    FUTEX_WAKE,    FUTEX_WAIT,
+    FUTEX_REQUEUE, MSEAL,
+#ifdef __NR_open
+    335,           336, /* uretprobe and uprobe: who traces it from outside puts them there */
+#endif
+};
 
 static const uint16_t to_read[] = {
     __NR_inotify_init1,
@@ -328,7 +334,9 @@ static const uint16_t to_write[] = {
 #endif
 };
 
-static const uint16_t to_bind[] = {__NR_bind, __NR_listen};
+static const uint16_t to_connect[] = {__NR_connect};
+
+static const uint16_t to_bind[] = {__NR_bind}, to_listen[] = {__NR_listen};
 
 static const uint16_t to_debug[] = {__NR_ptrace};
 
@@ -352,7 +360,10 @@ void nx__calls_sort(unsigned calls, uint8_t verdicts[NX__CALLS_END])
     ALL(always_new, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_READ) ALL(to_read, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_WRITE) ALL(to_write, NX__CALL_ALLOWED);
-    if (calls & NX__CALLS_BIND) ALL(to_bind, NX__CALL_ALLOWED);
+    if (calls & NX__CALLS_ASK_CONNECT) ALL(to_connect, NX__CALL_ASKED);
+    if (calls & NX__CALLS_ASK) ALL(to_write, NX__CALL_ASKED);
+    if (calls & (NX__CALLS_BIND | NX__CALLS_ROUTES)) ALL(to_bind, NX__CALL_ALLOWED);
+    if (calls & NX__CALLS_BIND) ALL(to_listen, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_DEBUG) ALL(to_debug, NX__CALL_ALLOWED);
     ALL(hidden, NX__CALL_UNKNOWN);
 }

@@ -628,8 +628,8 @@ static bool waits(struct nx__quic_conn *conn)
 
 bool nx__quic_silent(struct nx__quic_conn *conn)
 {
-    return conn->unanswered && waits(conn) && conn->unanswered &&
-           nx__clock_monotonic() - conn->unanswered >= SILENT;
+    if (!conn->unanswered || !waits(conn)) return false;
+    return conn->unanswered && nx__clock_monotonic() - conn->unanswered >= SILENT;
 }
 
 void nx__quic_conn_unreachable(struct nx__quic_conn *conn)

@@ -145,8 +145,8 @@ struct nx__engine_api {
     bool (*code_is_component)(const struct nx__engine_code *code);
     /* NULL of a component. */
     struct nx__engine_items *(*code_describe)(const struct nx__engine_code *code);
-    /* A component's imports and exports in the words of WIT, without a NUL behind; NULL of a module.
-     * Freed by text_free. */
+    /* A component's imports and exports in the words of WIT, without a NUL behind; NULL of a
+     * module. Freed by text_free. */
     char *(*component_describe)(const struct nx__engine_code *code, size_t *len);
     void (*text_free)(char *text, size_t len);
     void (*description_free)(struct nx__engine_items *items);

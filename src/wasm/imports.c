@@ -60,12 +60,13 @@ static nx_err view(nx_wasm *w, const struct import *i, size_t param, uint32_t at
     nx_wasm_memory memory;
     uint8_t type = i->signature->params[param];
     NX_TRY(nx_wasm_memory_find(&memory, w, NULL));
-    if (nx_wasm_memory_slice(&memory, at, (uint64_t)count * nx__wasm_item_size(type), out))
+    if (nx_wasm_memory_slice(&memory, at, (uint64_t)count * nx__wasm_item(i->signature, type).size,
+                             out))
         return nx__error_set(
             NX_EINVAL,
             "%.60s.%.60s was called with a pointer out of memory: parameter %zu is %u items at 0x%x",
             i->module, i->name, param + 1, count, at);
-    const char *wrong = nx__wasm_view_wrong(type, *out);
+    const char *wrong = nx__wasm_view_wrong(i->signature, type, *out);
     if (!wrong) return NX_OK;
     return nx__error_set(NX_EINVAL, "%.60s.%.60s was called with %s: parameter %zu", i->module,
                          i->name, wrong, param + 1);
@@ -74,13 +75,20 @@ static nx_err view(nx_wasm *w, const struct import *i, size_t param, uint32_t at
 /* The result lies where the guest's last parameter points. */
 static nx_err result_give(nx_wasm *w, const struct import *i, nx_bytes bytes, uint32_t pair)
 {
-    size_t size = nx__wasm_item_size(i->signature->results[0]);
+    uint8_t type = i->signature->results[0];
+    struct nx__wasm_record item = nx__wasm_item(i->signature, type);
+    nx_wasm_memory memory;
     uint32_t at;
-    if (bytes.len % size)
-        return nx__error_set(NX_EINVAL, "%.60s.%.60s has returned %zu bytes, which are no list",
-                             i->module, i->name, bytes.len);
-    NX_TRY(nx__wasm_give(w, bytes, size, &at));
-    return nx__wasm_pair_write(w, pair, at, (uint32_t)(bytes.len / size));
+    bool is_record = nx__wasm_is_record(type);
+    if (is_record ? bytes.len != item.size : bytes.len % item.size != 0)
+        return nx__error_set(NX_EINVAL, "%.60s.%.60s has returned %zu bytes, which are no %s",
+                             i->module, i->name, bytes.len, is_record ? "such structure" : "list");
+    if (is_record) {
+        NX_TRY(nx_wasm_memory_find(&memory, w, NULL));
+        return nx_wasm_memory_write(&memory, pair, bytes);
+    }
+    NX_TRY(nx__wasm_give(w, bytes, item.align, &at));
+    return nx__wasm_pair_write(w, pair, at, (uint32_t)(bytes.len / item.size));
 }
 
 /* Views instead of pointers and lengths. */
@@ -97,8 +105,9 @@ static nx_err call_with_views(nx_wasm *w, const struct import *i, nx_wasm_value 
             given[p] = values[from++];
             continue;
         }
-        err = view(w, i, p, values[from].u32, values[from + 1].u32, &given[p].bytes);
-        from += 2;
+        bool counted = !nx__wasm_is_record(s->params[p]);
+        uint32_t at = values[from++].u32, items = counted ? values[from++].u32 : 1;
+        err = view(w, i, p, at, items, &given[p].bytes);
     }
     if (!err) err = i->fn(w, i->arg, given);
     if (!err && s->result_count && s->results[0] >= NX__WASM_STR)
@@ -141,7 +150,7 @@ static size_t lower(const struct nx__wasm_signature *s, uint8_t *types, size_t *
     for (size_t i = 0; i < s->param_count; i++) {
         bool is_view = s->params[i] >= NX__WASM_STR;
         types[count++] = is_view ? NX_WASM_I32 : s->params[i];
-        if (is_view) types[count++] = NX_WASM_I32;
+        if (is_view && !nx__wasm_is_record(s->params[i])) types[count++] = NX_WASM_I32;
     }
     *results = s->result_count;
     if (*results && s->results[0] >= NX__WASM_STR) {
@@ -159,7 +168,8 @@ static nx_err add(const nx_wasm_imports *imports, struct import *i, const char *
         return nx__error_set(NX_ELIMIT, "a guest may import %d functions at most", IMPORTS_MOST);
     size_t results, params = lower(i->signature, i->types, &results);
     i->type = (struct nx__engine_type){i->types, params, i->types + params, results};
-    if (params == i->signature->param_count) {
+    bool plain = params == i->signature->param_count && !i->signature->record_count;
+    if (plain) {
         free(i->signature);
         i->signature = NULL;
     }

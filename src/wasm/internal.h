@@ -11,6 +11,8 @@
 enum {
     NX__WASM_VALUES_MOST = 1000, /* parameters or results of a function; the engine's own limit */
     NX__WASM_TYPE_TEXT = 160,    /* of a type in a message; longer ones are cut */
+    NX__WASM_RECORDS_MOST = 64,  /* in the type of a function */
+    NX__WASM_FIELDS_MOST = 256,  /* of a record */
 };
 
 struct nx_wasm_module {
@@ -112,6 +114,11 @@ NX_MUST_CHECK nx_err nx__wasm_time_end_at(nx_duration at, void (*end)(void));
 struct nx__wasm_signature {
     uint8_t params[NX__WASM_VALUES_MOST], results[NX__WASM_VALUES_MOST]; /* nx_wasm_type each */
     size_t param_count, result_count;
+    struct nx__wasm_record {
+        uint16_t size;
+        uint8_t align;
+    } records[NX__WASM_RECORDS_MOST]; /* in the order in which the type has them */
+    size_t record_count;
 };
 /* Behind the nx_wasm_types, for host functions: views of the guest's memory. */
 enum {
@@ -120,7 +127,10 @@ enum {
     NX__WASM_LIST_I32,
     NX__WASM_LIST_I64,
     NX__WASM_LIST_F32,
-    NX__WASM_LIST_F64
+    NX__WASM_LIST_F64,
+    /* A structure of C, and a list of such: with the number of it added. */
+    NX__WASM_RECORD = 128,
+    NX__WASM_LIST_RECORD = NX__WASM_RECORD + NX__WASM_RECORDS_MOST
 };
 
 /* Reads it; `host` allows views, of results a single one. NX_EINVAL, recorded: what is wrong, in
@@ -149,11 +159,18 @@ void nx__wasm_take_back(nx_wasm *wasm, uint32_t at);
 NX_MUST_CHECK nx_err nx__wasm_pair_read(nx_wasm *wasm, uint32_t at, nx_bytes *out);
 NX_MUST_CHECK nx_err nx__wasm_pair_write(nx_wasm *wasm, uint32_t at, uint32_t data, uint32_t count);
 
-/* Bytes of an item of a view. */
-size_t nx__wasm_item_size(uint8_t type);
+/* True where a single pointer stands for it, without a count. */
+static inline bool nx__wasm_is_record(uint8_t type)
+{
+    return type >= NX__WASM_RECORD && type < NX__WASM_LIST_RECORD;
+}
+
+/* An item of a view, and what it is a view of if that is a record. */
+struct nx__wasm_record nx__wasm_item(const struct nx__wasm_signature *signature, uint8_t type);
 
 /* What is wrong with it, NULL if nothing is. */
-const char *nx__wasm_view_wrong(uint8_t type, nx_bytes view);
+const char *nx__wasm_view_wrong(const struct nx__wasm_signature *signature, uint8_t type,
+                                nx_bytes view);
 
 /* ---- imports.c */
 

@@ -66,22 +66,26 @@ nx_err nx__wasm_pair_write(nx_wasm *w, uint32_t at, uint32_t data, uint32_t coun
 
 /* ---- What the words stand for */
 
-size_t nx__wasm_item_size(uint8_t type)
+struct nx__wasm_record nx__wasm_item(const struct nx__wasm_signature *s, uint8_t type)
 {
+    if (type >= NX__WASM_LIST_RECORD) return s->records[type - NX__WASM_LIST_RECORD];
+    if (type >= NX__WASM_RECORD) return s->records[type - NX__WASM_RECORD];
     switch (type) {
     case NX__WASM_LIST_I32:
-    case NX__WASM_LIST_F32: return 4;
+    case NX__WASM_LIST_F32: return (struct nx__wasm_record){4, 4};
     case NX__WASM_LIST_I64:
-    case NX__WASM_LIST_F64: return 8;
-    default: return 1;
+    case NX__WASM_LIST_F64: return (struct nx__wasm_record){8, 8};
+    default: return (struct nx__wasm_record){1, 1};
     }
 }
 
 /* Why it is none, NULL if it is one. */
-const char *nx__wasm_view_wrong(uint8_t type, nx_bytes view)
+const char *nx__wasm_view_wrong(const struct nx__wasm_signature *s, uint8_t type, nx_bytes view)
 {
     const char *end = view.data + view.len, *p = view.data;
-    if ((uintptr_t)view.data % nx__wasm_item_size(type)) return "a list that is not aligned";
+    if ((uintptr_t)view.data % nx__wasm_item(s, type).align)
+        return nx__wasm_is_record(type) ? "a structure that is not aligned"
+                                        : "a list that is not aligned";
     for (size_t n; type == NX__WASM_STR && p < end; p += n)
         if (!(n = nx__utf8_sequence(p, end))) return "text that is not UTF-8";
     return NULL;

@@ -29,16 +29,52 @@ static uint8_t word_type(const char *word, size_t len, bool host)
     return NX_WASM_NONE;
 }
 
+/* "{i32, f64}" or "{i32, f64}[]": C's own layout, in the guest and here. */
+static uint8_t record(const char **at, struct nx__wasm_signature *s)
+{
+    static const struct {
+        const char *name;
+        uint8_t size;
+    } fields[] = {{"i8", 1}, {"i16", 2}, {"i32", 4}, {"i64", 8}, {"f32", 4}, {"f64", 8}};
+    struct nx__wasm_record all = {0, 1};
+    if (s->record_count == NX__WASM_RECORDS_MOST) return NX_WASM_NONE;
+    for (size_t count = 0; **at != '}'; count++) {
+        uint8_t size = 0;
+        ++*at; /* '{' or ',' */
+        spaces_skip(at);
+        size_t len = strspn(*at, "abcdefghijklmnopqrstuvwxyz0123456789");
+        for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
+            if (strlen(fields[i].name) == len && memcmp(fields[i].name, *at, len) == 0)
+                size = fields[i].size;
+        if (!size || count == NX__WASM_FIELDS_MOST) return NX_WASM_NONE;
+        all.size = (uint16_t)((all.size + size - 1) / size * size + size);
+        if (size > all.align) all.align = size;
+        *at += len;
+        spaces_skip(at);
+        if (**at != ',' && **at != '}') return NX_WASM_NONE;
+    }
+    ++*at;
+    all.size = (uint16_t)((all.size + all.align - 1) / all.align * all.align);
+    size_t index = s->record_count++;
+    s->records[index] = all;
+    bool is_list = (*at)[0] == '[' && (*at)[1] == ']';
+    if (is_list) *at += 2;
+    return (uint8_t)((is_list ? NX__WASM_LIST_RECORD : NX__WASM_RECORD) + index);
+}
+
 /* Words with commas between them, as many as there are. False where something else stands. */
-static bool list(const char **at, bool host, uint8_t types[NX__WASM_VALUES_MOST], size_t *count)
+static bool list(const char **at, bool host, struct nx__wasm_signature *s,
+                 uint8_t types[NX__WASM_VALUES_MOST], size_t *count)
 {
     *count = 0;
     for (;;) {
         spaces_skip(at);
+        bool is_record = host && **at == '{';
         size_t len = strspn(*at, "abcdefghijklmnopqrstuvwxyz0123456789[]");
-        if (!len) return *count == 0;
-        uint8_t type = word_type(*at, len, host);
-        if (!type || *count == NX__WASM_VALUES_MOST) return false;
+        if (!len && !is_record) return *count == 0;
+        if (*count == NX__WASM_VALUES_MOST) return false;
+        uint8_t type = is_record ? record(at, s) : word_type(*at, len, host);
+        if (!type) return false;
         types[(*count)++] = type;
         *at += len;
         spaces_skip(at);
@@ -50,9 +86,11 @@ static bool list(const char **at, bool host, uint8_t types[NX__WASM_VALUES_MOST]
 nx_err nx__wasm_type_parse(const char *text, bool host, struct nx__wasm_signature *out)
 {
     const char *at = text;
-    bool good = list(&at, host, out->params, &out->param_count) && at[0] == '-' && at[1] == '>';
+    out->record_count = 0;
+    bool good =
+        list(&at, host, out, out->params, &out->param_count) && at[0] == '-' && at[1] == '>';
     if (good) at += 2;
-    good = good && list(&at, host, out->results, &out->result_count) && !*at;
+    good = good && list(&at, host, out, out->results, &out->result_count) && !*at;
     for (size_t i = 0; good && i < out->result_count; i++)
         good = out->results[i] < NX__WASM_STR || out->result_count == 1;
     if (good) return NX_OK;
@@ -60,8 +98,9 @@ nx_err nx__wasm_type_parse(const char *text, bool host, struct nx__wasm_signatur
         NX_EINVAL,
         "\"%.80s\" is no type of a function, at \"%.20s\": it looks like \"i32, f64 -> i64\", with %s",
         text, at,
-        host ? "i32, i64, f32, f64, v128, str, bytes, i32[], i64[], f32[], f64[]"
-             : "i32, i64, f32, f64, v128");
+        host
+            ? "i32, i64, f32, f64, v128, str, bytes, i32[], i64[], f32[], f64[], {i32, f64}, {i32, f64}[]"
+            : "i32, i64, f32, f64, v128");
 }
 
 /* ---- Writing */

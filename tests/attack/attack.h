@@ -62,6 +62,9 @@ static inline long read_it(int fd)
     char text[32];
     if (fd < 0) return -1;
     ssize_t n = read(fd, text, sizeof text);
+    int error = errno;
+    (void)close(fd);
+    errno = error;
     return n >= 6 && memcmp(text, "secret", 6) == 0 ? 0 : n < 0 ? -1 : (errno = ENODATA, -1);
 }
 

@@ -1,6 +1,6 @@
 /* Writes an extended attribute by a descriptor that is open for reading.
  * stands for: CVE-2025-61786
- * grant: write
+ * grant: open
  * without: write
  * held: yes */
 #include "attack.h"

@@ -1,6 +1,6 @@
 /* Changes a file system's flags of a file that is open for reading.
  * stands for: FS_IOC_SETFLAGS
- * grant: write
+ * grant: all
  * without: write
  * held: yes */
 #include "attack.h"

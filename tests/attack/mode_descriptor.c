@@ -1,6 +1,6 @@
 /* Changes a mode by a descriptor that is open for reading.
  * stands for: CVE-2025-61786, CVE-2024-36137
- * grant: write
+ * grant: open
  * without: write
  * held: yes */
 #include "attack.h"

@@ -1,7 +1,7 @@
 /* Changes the mode of a file outside what may be written.
  * stands for: chmod
  * grant: write
- * held: no */
+ * held: yes */
 #include "attack.h"
 
 static long attack(void)

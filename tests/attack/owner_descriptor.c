@@ -1,6 +1,6 @@
 /* Gives a file to somebody by a descriptor that is open for reading.
  * stands for: CVE-2024-36137
- * grant: write
+ * grant: open
  * without: write
  * held: yes */
 #include "attack.h"

@@ -1,6 +1,6 @@
 /* Changes times by a descriptor that is open for reading.
  * stands for: CVE-2025-55132
- * grant: write
+ * grant: open
  * without: write
  * held: yes */
 #include "attack.h"

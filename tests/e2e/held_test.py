@@ -1,10 +1,12 @@
 """What the kernel alone holds of a program's grants: each of tests/attack/*.c tries a way round them by system calls of its own, with every
 grant but the one that it needs, and once more with it, when it has to get in."""
 import contextlib
+import errno
 import glob
 import os
 import pty
 import re
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -13,13 +15,14 @@ import time
 import unittest
 
 from support import HERE, NEXUS, free_port
+from tools_test import refuse_call
 
 ATTACKS = sorted(glob.glob(os.path.join(HERE, "../attack/*.c")))
 # EXDEV: what may not move between folders looks like two file systems; EBADF: of a call upon what a refused one would have made.
 REFUSED = {"EACCES", "EPERM", "EXDEV", "ESRCH", "ENOSYS", "EBADF"}
 ABSENT = ("ENOSYS", "EPROTONOSUPPORT", "EOPNOTSUPP", "EAFNOSUPPORT", "ESOCKTNOSUPPORT", "ENOENT", "ENOTTY")  # in this kernel or machine, or not for this user
 BASE = {"read": "--allow-read=open", "write": "--allow-write=open", "net": "--allow-net=127.0.0.1:1", "env": "--allow-env"}
-GRANTS = {"read": ["--allow-read=closed"], "write": ["--allow-write=closed"], "run": ["--allow-run"], "net": ["--allow-net"],
+GRANTS = {"open": ["--allow-write=open"], "read": ["--allow-read=closed"], "write": ["--allow-write=closed"], "run": ["--allow-run"], "net": ["--allow-net"],
           "all": ["--allow-all"]}
 
 
@@ -122,6 +125,65 @@ class Held(unittest.TestCase):
                     self.assertEqual(alone, "in", "the kernel holds it: say so, here and in docs/security/guarantees.md")
 
 
+# ---- What a source has its compiler read
+
+SOURCES = {
+    "incbin": '__asm__(".incbin \\"@SECRET@\\"");',
+    "incbin of a part": '__asm__(".section .rodata\\n.global secret\\nsecret: .incbin \\"@SECRET@\\", 0, 16\\n.text");',
+    "an include of the assembler's": '__asm__(".include \\"@SECRET@\\"");',
+    "include": '#include "@SECRET@"',
+    "include in brackets": "#include <@SECRET@>",
+    "include by a macro": '#define SECRET "@SECRET@"\n#include SECRET',
+    "a path that leads out": '#include "../closed/secret"',
+    "a link": '#include "link.h"',
+    "a link to a folder": '#include "folder/secret"',
+    "/proc": '#include "/proc/self/root@SECRET@"',
+    "the compiler's variables": '#include "/proc/self/environ"',
+    "the launcher's input": '#include "/dev/fd/0"',
+    "embed": "static const unsigned char secret[] = {\n#embed \"@SECRET@\"\n};",
+    "imacros": '#pragma GCC pch_preprocess "@SECRET@"',
+    "a dependency": '#pragma GCC dependency "@SECRET@"',
+}
+
+
+@unittest.skipIf(landlock() < 1, "this kernel has no Landlock")
+class Compiler(unittest.TestCase):
+    """.incbin and its like: a source that is not trusted may not have its compiler read for it."""
+
+    def test_sources(self):
+        for compiler in filter(shutil.which, ("tcc", "gcc", "clang")):
+            for name, text in SOURCES.items():
+                with self.subTest(name, compiler=compiler), tempfile.TemporaryDirectory() as folder:
+                    os.mkdir(f"{folder}/closed")
+                    os.mkdir(f"{folder}/project")
+                    with open(f"{folder}/closed/secret", "w") as f:
+                        f.write("the_secret of_another_folder;\n")
+                    os.symlink("../closed/secret", f"{folder}/project/link.h")
+                    os.symlink("../closed", f"{folder}/project/folder")
+                    with open(f"{folder}/project/app.c", "w") as f:
+                        f.write(text.replace("@SECRET@", f"{folder}/closed/secret") + "\nint main(void) { return 0; }\n")
+                    with open(f"{folder}/closed/secret") as given:
+                        run = subprocess.run([NEXUS, "run", "--no-prompt", f"--compiler={compiler}", "app.c"], cwd=f"{folder}/project", stdin=given,
+                                             env={**os.environ, "NEXUS_CACHE": f"{folder}/cache", "NOT_FOR_THE_COMPILER": "the_secret"},
+                                             capture_output=True, timeout=120, check=False)
+                    self.assertNotIn(b"the_secret", run.stdout + run.stderr)
+                    for found, _, files in os.walk(f"{folder}/cache"):
+                        for file in files:
+                            with open(os.path.join(found, file), "rb") as f:
+                                self.assertNotIn(b"the_secret", f.read(), file)
+
+    def test_what_is_tried_works_without_a_seal(self):
+        """Or these prove nothing."""
+        with tempfile.TemporaryDirectory() as folder:
+            with open(f"{folder}/secret", "w") as f:
+                f.write("the_secret of_another_folder;\n")
+            with open(f"{folder}/app.c", "w") as f:
+                f.write(SOURCES["incbin"].replace("@SECRET@", f"{folder}/secret") + "\nint main(void) { return 0; }\n")
+            subprocess.run([shutil.which("gcc") or "cc", "-c", "app.c"], cwd=folder, check=True)
+            with open(f"{folder}/app.o", "rb") as f:
+                self.assertIn(b"the_secret", f.read())
+
+
 # ---- --permissions=strict
 
 TRY = """
@@ -152,6 +214,62 @@ int main(int argc, char **argv)
     say("udp", socket(AF_INET, SOCK_DGRAM, 0));
     say("unix", socket(AF_UNIX, SOCK_STREAM, 0));
     for (int i = 3; i < argc; i++) say("replaced", nx_fs_write_file(argv[i], nx_str("new")) ? -1 : 0);
+    return 0;
+}
+"""
+
+CONNECT = """
+#define _GNU_SOURCE 1
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+static void try_it(const char *host, int port, int kind)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    inet_pton(AF_INET, host, &to.sin_addr);
+    int fd = socket(AF_INET, SOCK_STREAM | kind, 0), error = 0;
+    socklen_t len = sizeof error;
+    struct pollfd ready = {.fd = fd, .events = POLLOUT};
+    int result = connect(fd, (struct sockaddr *)&to, sizeof to);
+    if (result < 0 && errno == EINPROGRESS && poll(&ready, 1, 30000) == 1) {
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+        result = error ? -1 : 0;
+        errno = error;
+    }
+    printf("%s %s: %s\\n", kind ? "later" : "waiting", host, result ? strerrorname_np(errno) : "in");
+    close(fd);
+}
+
+static int port;
+static void *thread(void *arg)
+{
+    try_it("127.0.0.1", port, 0);
+    return arg;
+}
+
+int main(int argc, char **argv)
+{
+    pthread_t other;
+    port = atoi(argv[1]);
+    for (int kind = 0; kind <= SOCK_NONBLOCK; kind += SOCK_NONBLOCK) {
+        try_it("127.0.0.1", port, kind);
+        try_it("127.0.0.2", port, kind);
+        try_it("127.0.0.1", 1, kind);
+    }
+    pthread_create(&other, NULL, thread, NULL);
+    pthread_join(other, NULL);
+    struct sockaddr away = {.sa_family = AF_UNSPEC};
+    printf("away: %s\\n", connect(socket(AF_INET, SOCK_STREAM, 0), &away, sizeof away) ? strerrorname_np(errno) : "in");
+    printf("number: %s\\n", connect(1000, &away, sizeof away) ? strerrorname_np(errno) : "in");
+    printf("memory: %s\\n", connect(0, (struct sockaddr *)8, sizeof away) ? strerrorname_np(errno) : "in");
     return 0;
 }
 """
@@ -199,12 +317,42 @@ class Strict(unittest.TestCase):
         self.assertEqual((found["file"], found["beside"], found["into"], found["watch"]), ("in", "in", "EACCES", "EPERM"))
         self.assertEqual(self.run_it("--allow-read")["watch"], "in")
 
-    def test_writing_is_not_changing_modes(self):
+    def test_modes_are_for_what_may_be_written(self):
+        found = self.run_it("--allow-write=one", "--allow-read=.")
+        self.assertEqual((found["into"], found["mode"]), ("in", "in"))
+        self.assertEqual(self.run_it("--allow-write=other", "--allow-read=.")["mode"], "EPERM")
+        self.assertEqual(self.run_it("--allow-write")["mode"], "in")
         found = self.run_it("--allow-write=.", "--allow-read=.", files=("one", "new"))
-        self.assertEqual((found["into"], found["mode"], found["replaced"]), ("in", "EPERM", "in"))
+        self.assertEqual(found["replaced"], "in")
         with open(f"{self.folder}/one") as f:
             self.assertEqual(f.read(), "new")
-        self.assertEqual(self.run_it("--allow-write")["mode"], "in")
+
+    def test_the_keeper_ends_with_the_program(self):
+        def keepers(parent):
+            """That have this parent, or are it."""
+            found = []
+            for pid in filter(str.isdigit, os.listdir("/proc")):
+                try:
+                    with open(f"/proc/{pid}/stat") as f:
+                        name, _, rest = f.read().partition("(")[2].rpartition(")")
+                except OSError:
+                    continue
+                state, of = rest.split()[:2]
+                if name == "nexus keeper" and state != "Z" and parent in (int(of), int(pid)):
+                    found.append(int(pid))
+            return found
+
+        with open(f"{self.folder}/wait.c", "w") as f:
+            f.write("#include <stdio.h>\n#include <sys/stat.h>\n"
+                    "int main(void) { printf(\"%d\\n\", chmod(\"one\", 0600)); fflush(stdout); return getchar() == EOF; }\n")
+        with subprocess.Popen([NEXUS, "run", "--no-prompt", "--allow-write=.", "wait.c"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as run:
+            self.assertEqual(run.stdout.readline(), b"0\n")
+            keeper, = keepers(run.pid)
+            run.communicate(b"x", timeout=60)
+        until = time.monotonic() + 60
+        while keepers(keeper):
+            self.assertLess(time.monotonic(), until, "the keeper is still there")
+            time.sleep(0.01)
 
     def test_sockets(self):
         none = self.run_it()
@@ -215,6 +363,12 @@ class Strict(unittest.TestCase):
         self.assertEqual((listens["tcp"], listens["udp"], listens["unix"]), ("EPERM", "EPERM", "EPERM"))
         all_of_it = self.run_it("--allow-net")
         self.assertEqual((all_of_it["tcp"], all_of_it["udp"], all_of_it["unix"]), ("in", "in", "in"))
+
+    def test_what_is_denied_as_a_whole(self):
+        for strict in (False, True):
+            found = self.run_it("--allow-read", "--deny-read", "--allow-write", "--deny-write", "--allow-net", "--deny-net", strict=strict)
+            self.assertEqual([found[name] for name in ("file", "into", "mode", "watch", "tcp", "udp", "unix")],
+                             ["EACCES", "EACCES"] + 5 * ["EPERM"])
 
     def test_a_server_listens_by_its_launcher(self):
         port = free_port()
@@ -236,13 +390,41 @@ class Strict(unittest.TestCase):
                 server.terminate()
         self.assertTrue(answer.startswith(b"HTTP/1.1 200 ") and answer.endswith(b"hello"), answer)
 
+    def test_connecting_to_an_address(self):
+        with open(f"{self.folder}/connect.c", "w") as f:
+            f.write(CONNECT)
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as one, socket.socket() as other:
+            port = one.getsockname()[1]
+            other.bind(("127.0.0.2", port))
+            other.listen()
+            run = subprocess.run([NEXUS, "run", "--no-prompt", "--permissions=strict", f"--allow-connect=127.0.0.1:{port}", "connect.c", "--", str(port)],
+                                 cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertEqual(run.stdout.splitlines(), [
+            "waiting 127.0.0.1: in", "waiting 127.0.0.2: EPERM", "waiting 127.0.0.1: EPERM",
+            "later 127.0.0.1: in", "later 127.0.0.2: EPERM", "later 127.0.0.1: EPERM",
+            "waiting 127.0.0.1: in", "away: EPERM", "number: EPERM", "memory: EFAULT"])
+
+    @unittest.skipUnless(os.uname().machine == "x86_64", "a number of x86_64")
+    def test_where_nobody_can_be_asked(self):
+        """A service manager's filter that refuses seccomp(2): what the keeper does is left to the API, but not strictly."""
+        def run(*flags):
+            return subprocess.run([NEXUS, "run", "--no-prompt", *flags, "--allow-write=one", "--allow-read=.", "try.c", "--", "one", "other"], cwd=self.folder,
+                                  preexec_fn=refuse_call(317, errno.EPERM), capture_output=True, text=True, timeout=120, check=False)
+        loose, strict = run(), run("--permissions=strict")
+        self.assertEqual((loose.returncode, loose.stderr), (0, ""))
+        self.assertIn("mode: in\ntcp", loose.stdout.replace("watch: in\n", ""))
+        self.assertIn("tcp: EPERM", loose.stdout)
+        self.assertEqual((strict.returncode != 0, strict.stdout), (True, ""))
+        self.assertIn("cannot hold the program as --permissions=strict has it (seccomp): Operation not permitted", strict.stderr)
+
     def test_what_it_refuses_to_run(self):
         for flags, said in (
                 (["--allow-all"], "--allow-all: what a program starts"),
                 (["--allow-run=ls"], "--allow-run: what a program starts"),
                 (["--allow-read=missing"], "--allow-read=.*/missing: it is not there"),
                 (["--allow-read=.", "--deny-read=one"], "--deny-read=.*/one: the kernel denies nothing inside"),
-                (["--allow-net=127.0.0.1:80"], "connecting to 127.0.0.1: the kernel knows ports, not hosts")):
+                (["--allow-connect=db.example:80"], "connecting to db.example: the kernel knows ports and addresses, not names")):
             result = subprocess.run([NEXUS, "run", "--permissions=strict", *flags, "try.c", "--", "one", "other"],
                                     cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
             self.assertEqual((result.returncode != 0, result.stdout), (True, ""))

@@ -1,9 +1,14 @@
 #!/usr/bin/env python3
 """[permissions] of nexus.toml: NEXUS=path/to/nexus python3 tests/e2e/permission_sets_test.py [-k name]."""
 import os
+import shutil
+import signal
 import unittest
 
-from command import Base
+from command import Base, children, get, wait_for
+from support import free_port
+
+EXAMPLE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../examples/permissions")
 
 # Reads what it is told, writes the next, and says how both have ended.
 PROGRAM = r"""
@@ -108,6 +113,8 @@ class Sets(Base):
                             (may, ["--allow-write"]), (may, ["--allow-write=" + os.path.dirname(self.dir)])):
             with self.subTest(toml=toml, flags=flags):
                 self.assertIn("may hold no permissions where the program may write", self.run_with(toml, flags=flags, code=7))
+        said = self.run_with(may + 'write = ["missing"]\n', code=7)
+        self.assertIn("may write " + os.path.join(self.dir, "missing") + ", which is not there: make that folder", said)
         for toml, flags in ((may, ["--allow-write=private"]), (may, ["--allow-write", "--permissions=none"]),
                             (may, ["--allow-all"]), ("", ["--allow-write=."])):
             with self.subTest(toml=toml, flags=flags):
@@ -124,11 +131,28 @@ class Sets(Base):
             run = self.nexus("run", "app.c")
             self.assertEqual((run.returncode, "belongs to another user" in run.stderr), (7, True), run.stderr)
 
+    def test_the_example(self):
+        shutil.copytree(EXAMPLE, self.dir, dirs_exist_ok=True)
+        env = {"VISITOR": "Ada"}
+        run = self.nexus("run", env=env)
+        self.assertEqual((run.returncode, run.stdout, run.stderr), (0, "Hello, Ada!\n", ""))
+        with open(os.path.join(self.dir, "visits/book")) as f:
+            self.assertEqual(f.read(), "Ada")
+        run = self.nexus("run", "--permissions=quiet", env=env)
+        self.assertEqual((run.returncode, run.stdout), (0, "Hello, Ada!\n(no book is kept)\n"), run.stderr)
+        run = self.nexus("run", "--permissions=none", env=env)
+        self.assertEqual(run.returncode, 7)
+        self.assertIn("run with --allow-read=greetings/en.txt", run.stderr)
+        run = self.nexus("permissions", "suggest", "app.c", env=env)
+        self.assertEqual(run.stdout.splitlines()[1:], ["nexus run app.c --allow-read=greetings/en.txt --allow-write=visits/book --allow-env=VISITOR", "",
+                                                       "[permissions]", 'read = ["greetings/en.txt"]', 'write = ["visits/book"]',
+                                                       'env = ["VISITOR"]'])
+
     def test_it_is_read_once(self):
         """A program that is started anew has what the launcher has read, whatever the file says by then."""
         self.write("app.c", r"""
 #include <nexus.h>
-#include <stdio.h>
+#include <stdlib.h>
 static nx_err root(nx_request *req, nx_response *res)
 {
     nx_bytes text;
@@ -141,25 +165,22 @@ int main(int argc, char **argv)
     nx_http_route(server, "GET", "/", root);
     return nx_http_listen(server);
 }
-""".replace("#include <stdio.h>", "#include <stdlib.h>"))
-        import signal
-        from command import children, get, wait_for
-        from support import free_port
+""")
         port = free_port()
         grants = f'[permissions]\nnet = ["127.0.0.1:{port}"]\nread = ["data/a"'
         self.write("nexus.toml", grants + "]\n")
         running = self.start("run", "app.c", "--", str(port))
-        wait_for(lambda: self.answers(get, port))
+        wait_for(lambda: self.answers(port))
         self.assertEqual(get(port, "/?file=data/a"), "done")
         self.write("nexus.toml", grants + ', "data/b"]\n')
         before = children(running.process.pid)
         running.process.send_signal(signal.SIGHUP)
         wait_for(lambda: children(running.process.pid) and not set(before) & set(children(running.process.pid)))
-        wait_for(lambda: self.answers(get, port))
+        wait_for(lambda: self.answers(port))
         self.assertIn("is not allowed", get(port, "/?file=data/b"))
 
     @staticmethod
-    def answers(get, port):
+    def answers(port):
         try:
             return get(port, "/?file=data/a")
         except OSError:

@@ -86,7 +86,7 @@ class Upgrade(Base):
     def test_what_will_not_do_is_not_executed(self):
         self.start_copy()
         client = self.client()
-        marked = b"#!/bin/sh\n# nexus launcher state 3\n"
+        marked = b"#!/bin/sh\n# nexus launcher state 4\n"
         for generation, data in ((2, b""), (3, b"#!/bin/sh\ntouch ran\n"), (4, marked + b"exit 1\n"), (5, marked + b"sleep 60\n")):
             self.put(data)
             self.write(generation)
@@ -122,7 +122,7 @@ class Upgrade(Base):
                                env={**os.environ, "NEXUS_TAKE_OVER": value})
             self.assertEqual(r.returncode, 4, r.stderr)
             self.assertIn("NEXUS_TAKE_OVER is set to no state", r.stderr)
-        for text in ("nexus launcher state 3\n%s\n" % line for line in
+        for text in ("nexus launcher state 4\n%s\n" % line for line in
                      ("", "x", "generation 99 1 1 1 0 0 -1 x", "generation 0 1 65 1 0 0 -1 x", "process 0 0 1 1 1 0", "held 1 2",
                       "held 1 1 1 1 0 1 0 1 " + "x" * 400)):
             with tempfile.TemporaryFile() as f:

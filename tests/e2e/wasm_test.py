@@ -513,6 +513,35 @@ int main(void)
             result = self.nexus("run", "app.c")
             self.assertEqual((result.returncode, result.stdout), (0, f"{n}\n"), result.stderr)
 
+    def test_modules_from_outside_the_project_take_a_grant(self):
+        os.mkdir(os.path.join(self.dir, "project"))
+        self.write("project/app.c", r"""
+#include <nexus.h>
+#include <stdio.h>
+int main(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        nx_wasm_module *module = NULL;
+        nx_err err = nx_wasm_load(&module, argv[i]);
+        printf("%s\n", err ? nx_error_last()->message : "done");
+        nx_wasm_module_free(module);
+    }
+    return 0;
+}
+""")
+        own, other = "./own.wat", os.path.join(self.dir, "other.wat")
+        self.write("project/own.wat", "(module)")
+        self.write("other.wat", "(module)")
+        for flags, said in (([], ["done", f'loading "{other}" is not allowed; run with --allow-wasm={other}']),
+                            ([f"--allow-wasm={other}"], ["done", "done"]), (["--allow-wasm"], ["done", "done"]),
+                            (["--deny-wasm=project"], [f'loading "{self.dir}/project/own.wat" is denied by --deny-wasm',
+                                                       f'loading "{other}" is not allowed; run with --allow-wasm={other}']),
+                            (["--allow-all", "--deny-wasm"], ['loading "./own.wat" is denied by --deny-wasm',
+                                                              f'loading "{other}" is denied by --deny-wasm'])):
+            with self.subTest(flags):
+                run = self.nexus("run", *flags, "project/app.c", "--", own, other)
+                self.assertEqual((run.stdout.splitlines(), run.stderr), (said, ""))
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -96,11 +96,8 @@ static bool socket_heard(struct nx__wire *wire, bool ask)
     if (w->over) return true;
     if (!ask && !w->readable) return false;
     ssize_t n = recv(w->watch.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 && (errno == EAGAIN || errno == EINTR)) {
-        w->readable = false;
-        return false;
-    }
-    return true;
+    w->readable = n >= 0 || (errno != EAGAIN && errno != EINTR);
+    return w->readable;
 }
 
 static void socket_end(struct nx__wire *wire)

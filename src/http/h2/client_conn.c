@@ -227,7 +227,12 @@ static nx_err idle_main(void *arg)
            (c->listening || c->base.wire->type->heard(c->base.wire, true))) {
         nx_err err = read_some(c, nx__deadline(0));
         if (err == NX_ECLOSED) return NX_OK;
-        if (err == NX_ETIMEDOUT) break; /* it is told again when there is more */
+        if (err == NX_ETIMEDOUT) {
+            /* It is told when there is more, but for what came just now: of that the read was told,
+             * which had ended already. */
+            if (!c->base.wire->type->heard(c->base.wire, true)) break;
+            continue;
+        }
         if (err) nx__h2_client_fail(c, err, nx__error_last()->message);
     }
     if (!c->gone && c->base.origin) nx__client_pool_settle(&c->base);

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "permission/network.h"
 #include "permission/permission.h"
+#include <nexus/permission.h>
 #include <nexus/test.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -346,6 +347,8 @@ NX_TEST("hook and its words")
         {NX__PERMIT_FFI, "x.so", "loading \"x.so\" is not allowed; run with --allow-ffi=x.so"},
         {NX__PERMIT_READ, "a\033[2J\nb\302\233c",
          "reading \"a[2Jbc\" is not allowed; run with --allow-read='a[2Jbc'"},
+        {NX__PERMIT_READ, "a\342\200\256b\342\201\246c\342\200\223d",
+         "reading \"abc\342\200\223d\" is not allowed; run with --allow-read=abc\342\200\223d"},
         {NX__PERMIT_READ, "a'; id",
          "reading \"a'; id\" is not allowed; run with --allow-read='a'\\''; id'"},
         {NX__PERMIT_READ, "/proc/self/mem",
@@ -364,4 +367,28 @@ NX_TEST("hook and its words")
     nx_expect_ok(nx__permit(NX__PERMIT_NET, "1.2.3.4:23"));
     nx__permissions_seal(NULL);
     nx__permissions_free(&p);
+}
+
+NX_TEST("a program of its own gives up")
+{
+    nx_expect_eq(nx_permission_query(NX_PERMISSION_READ, "/etc/hostname"), NX_PERMISSION_GRANTED);
+    nx_expect_ok(nx_permission_request(NX_PERMISSION_READ, NULL));
+    nx_expect_err(NX_EINVAL, nx_permission_revoke(NX_PERMISSION_COUNT, NULL));
+    nx_expect_err(NX_EINVAL, nx_permission_revoke(NX_PERMISSION_LISTEN, "a:b"));
+    nx_expect_ok(nx_permission_revoke(NX_PERMISSION_READ, "/etc"));
+    nx_expect_eq(nx_permission_query(NX_PERMISSION_READ, "/etc/hostname"), NX_PERMISSION_DENIED);
+    nx_expect_eq(nx_permission_query(NX_PERMISSION_READ, "/proc/version"), NX_PERMISSION_GRANTED);
+    nx_expect_eq(nx_permission_query(NX_PERMISSION_READ, NULL), NX_PERMISSION_DENIED);
+    nx_expect_eq(nx_permission_query(NX_PERMISSION_WRITE, NULL), NX_PERMISSION_GRANTED);
+    nx_expect_err(NX_EPERM, nx__permit(NX__PERMIT_READ, "/etc/hostname"));
+    nx_expect_eq(
+        nx_error_last()->message,
+        "reading \"/etc/hostname\" is denied by --deny-read, or the program has given it up");
+    /* A query leaves the last error as it was. */
+    nx_expect_eq(nx_permission_query(NX_PERMISSION_CONNECT, "a:b"), NX_PERMISSION_GRANTED);
+    nx_expect_eq(nx_error_last()->code, NX_EPERM);
+    nx_expect_ok(nx_permission_revoke(NX_PERMISSION_CONNECT, ":1"));
+    nx_expect_eq(nx_permission_query(NX_PERMISSION_CONNECT, "a:b"), NX_PERMISSION_DENIED);
+    nx_expect_eq(nx_error_last()->code, NX_EPERM);
+    nx__permissions_seal(NULL);
 }

@@ -1,5 +1,4 @@
 /* The filter of system calls, run here by an interpreter, and in children by the kernel. */
-#include "base/compiler.h"
 #include "permission/seccomp.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -8,6 +7,7 @@
 #include <linux/fs.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <nexus/test.h>
 #include <sched.h>
 #include <string.h>
@@ -29,7 +29,8 @@
 
 enum { REFUSED = SECCOMP_RET_ERRNO | EPERM, UNKNOWN = SECCOMP_RET_ERRNO | ENOSYS };
 #define ALLOWED SECCOMP_RET_ALLOW
-enum { ALL = 2 * NX__CALLS_DEBUG };
+enum { ALL = 2 * NX__CALLS_DEBUG }; /* but NX__CALLS_ASK */
+#define ASKED SECCOMP_RET_USER_NOTIF
 
 static struct sock_filter filter[NX__SECCOMP_MOST];
 static size_t filter_len;
@@ -108,10 +109,12 @@ NX_TEST("the verdict of a number is that of its list")
     uint8_t verdicts[NX__CALLS_END];
     static const uint32_t answers[] = {[NX__CALL_UNKNOWN] = UNKNOWN,
                                        [NX__CALL_REFUSED] = REFUSED,
-                                       [NX__CALL_ALLOWED] = (uint32_t)ALLOWED};
-    static const int by_argument[] = {SYS_sendto,  SYS_sendmsg,   SYS_sendmmsg,    SYS_ioctl,
-                                      SYS_socket,  SYS_clone,     SYS_socketpair,  SYS_prctl,
-                                      SYS_seccomp, SYS_prlimit64, SYS_setpriority, SYS_personality};
+                                       [NX__CALL_ALLOWED] = (uint32_t)ALLOWED,
+                                       [NX__CALL_ASKED] = ASKED};
+    static const int by_argument[] = {SYS_sendto,     SYS_sendmsg, SYS_sendmmsg,  SYS_setsockopt,
+                                      SYS_ioctl,      SYS_socket,  SYS_clone,     SYS_socketpair,
+                                      SYS_prctl,      SYS_seccomp, SYS_prlimit64, SYS_setpriority,
+                                      SYS_personality};
     for (unsigned calls = 0; calls < ALL; calls++) {
         build(calls);
         nx__calls_sort(calls, verdicts);
@@ -279,6 +282,8 @@ NX_TEST("sockets")
         EXPECT(ALLOWED, SYS_socket, NETLINK, SOCK_RAW | flags, 0);
         EXPECT(REFUSED, SYS_socket, NETLINK, SOCK_RAW, 12);
         EXPECT(REFUSED, SYS_socket, AF_INET, SOCK_STREAM, 0);
+        EXPECT(ALLOWED, SYS_bind, 3);
+        EXPECT(REFUSED, SYS_listen, 3);
     }
     nx_subtest ("any of the network") {
         build(NX__CALLS_IP | NX__CALLS_UNIX);
@@ -318,10 +323,37 @@ NX_TEST("modes, owners, times, attributes are for who may write")
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) EXPECT(REFUSED, (uint64_t)calls[i]);
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
         EXPECT(REFUSED, SYS_ioctl, 3, attributes[i]);
+    build(NX__CALLS_ASK);
+    for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) EXPECT(ASKED, (uint64_t)calls[i]);
+    for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
+        EXPECT(REFUSED, SYS_ioctl, 3, attributes[i]);
     build(NX__CALLS_WRITE);
     for (size_t i = 0; i < sizeof calls / sizeof *calls; i++) EXPECT(ALLOWED, (uint64_t)calls[i]);
     for (size_t i = 0; i < sizeof attributes / sizeof *attributes; i++)
         EXPECT(ALLOWED, SYS_ioctl, 3, attributes[i]);
+}
+
+NX_TEST("parts of files are copied, and trees are not made by the way")
+{
+    enum { SUBVOLUME = 0x5000940e, REMOVE = 0x5000940f };
+    build(NX__CALLS_ASK);
+    EXPECT(ALLOWED, SYS_ioctl, 3, FICLONE);
+    EXPECT(ALLOWED, SYS_ioctl, 3, FICLONERANGE);
+    EXPECT(ALLOWED, SYS_ioctl, 3, FIDEDUPERANGE);
+    EXPECT(REFUSED, SYS_ioctl, 3, SUBVOLUME);
+    EXPECT(REFUSED, SYS_ioctl, 3, REMOVE);
+    build(NX__CALLS_WRITE);
+    EXPECT(ALLOWED, SYS_ioctl, 3, SUBVOLUME);
+}
+
+NX_TEST("a socket stays what it is")
+{
+    build(NX__CALLS_TCP);
+    EXPECT(ALLOWED, SYS_setsockopt, 3, IPPROTO_TCP, TCP_NODELAY);
+    EXPECT(ALLOWED, SYS_setsockopt, 3, SOL_SOCKET, TCP_ULP);
+    EXPECT(REFUSED, SYS_setsockopt, 3, IPPROTO_TCP, TCP_ULP);
+    build(NX__CALLS_IP);
+    EXPECT(ALLOWED, SYS_setsockopt, 3, IPPROTO_TCP, TCP_ULP);
 }
 
 NX_TEST("the terminal is written to, and not typed into")
@@ -358,7 +390,9 @@ static int held(unsigned calls, long (*call)(void))
 {
     pid_t pid = fork();
     if (pid == 0) {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !nx__seccomp_hold(calls)) _exit(255);
+        int listener;
+        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !nx__seccomp_hold(calls, &listener))
+            _exit(255);
         _exit(call() < 0 ? errno : 0);
     }
     int status = -1;
@@ -397,9 +431,7 @@ NX_TEST("the kernel takes it")
 {
     if (!nx__seccomp_known()) nx_skip("this kernel, or memcheck, has no filters for system calls");
     nx_expect_eq(held(0, call_ordinary), 0);
-#if !defined(NX__ASAN) && !defined(NX__TSAN)
     nx_expect_eq(held(0, call_ptrace), EPERM);
-#endif
     nx_expect_eq(held(0, call_clone3), ENOSYS);
     nx_expect_eq(held(0, call_udp), EPERM);
     nx_expect_eq(held(NX__CALLS_UDP, call_udp), 0);

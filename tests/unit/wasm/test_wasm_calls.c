@@ -193,11 +193,7 @@ NX_TEST("many calls at once", .deadline = NX_S(60))
 NX_TEST("many calls of a module with all that a module may have", .deadline = NX_S(60))
 {
     /* What is imported and what types there are moves the numbers of the engine's own functions. */
-    nx_wasm_imports *imports = nx_wasm_imports_new();
-    nx_require(imports != NULL);
-    NX_AUTO(nx_wasm) *wasm = NULL;
-    nx_require_ok(nx_wasm_open(
-        &wasm,
+    const char *file =
         guest_file("(type $pair (func (param i64 i64) (result i64 i64)))"
                    "(memory (export \"memory\") 1 2) (table 2 10 funcref) (tag $t (param i32))"
                    "(global $g (mut i64) (i64.const 5)) (data $d \"abc\")"
@@ -205,8 +201,11 @@ NX_TEST("many calls of a module with all that a module may have", .deadline = NX
                    "(func (export \"scale\") (param i64) (result i64)"
                    "  local.get 0 global.get $g i64.mul)"
                    "(func (export \"ref\") (param funcref externref) (result i32) i32.const 1)"
-                   "(elem (i32.const 0) $first)"),
-        .imports = imports));
+                   "(elem (i32.const 0) $first)");
+    nx_wasm_imports *imports = nx_wasm_imports_new();
+    nx_require(imports != NULL);
+    NX_AUTO(nx_wasm) *wasm = NULL;
+    nx_require_ok(nx_wasm_open(&wasm, file, .imports = imports));
     nx_wasm_func scale;
     nx_wasm_value v[MANY];
     nx_require_ok(nx_wasm_find(&scale, wasm, "scale", "i64 -> i64"));

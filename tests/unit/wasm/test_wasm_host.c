@@ -174,6 +174,108 @@ NX_TEST("lists, and results that are texts or lists", .deadline = NX_S(60))
     nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "nowhere", NULL));
 }
 
+struct point {
+    int16_t layer;
+    double x, y;
+};
+
+/* All points, moved by the first parameter, and how far they reach together. */
+static nx_err span(nx_wasm *wasm, void *arg, nx_wasm_value *v)
+{
+    (void)wasm;
+    const struct point *by = (const void *)v[0].bytes.data, *points = (const void *)v[1].bytes.data;
+    size_t count = v[1].bytes.len / sizeof *points;
+    struct point *most = nx_alloc(sizeof *most);
+    if (!most) return NX_ENOMEM;
+    *most = *by;
+    *(size_t *)arg = v[0].bytes.len;
+    for (size_t i = 0; i < count; i++) {
+        if (points[i].layer > most->layer) most->layer = points[i].layer;
+        most->x += points[i].x;
+        most->y += points[i].y;
+    }
+    v[0].bytes = nx_slice(most, sizeof *most);
+    return NX_OK;
+}
+
+static nx_err both(nx_wasm *wasm, void *arg, nx_wasm_value *v)
+{
+    static const struct point two[] = {{.layer = 1, .x = 2}, {.layer = 3, .y = 4}};
+    (void)wasm;
+    (void)arg;
+    (void)v;
+    v[0].bytes = nx_slice(two, sizeof two);
+    return NX_OK;
+}
+
+#define SPAN(name) "(import \"env\" \"" name "\" (func $" name " (param i32 i32 i32 i32)))"
+
+NX_TEST("structures, and lists of them", .deadline = NX_S(60))
+{
+    size_t len = 0;
+    NX_AUTO(nx_wasm_imports) *i = imports();
+    nx_wasm_import(i, "env", "span", "{i16, f64, f64}, { i16 ,f64,f64 }[] -> {i16, f64, f64}", span,
+                   &len);
+    nx_wasm_import(i, "env", "both", "-> {i16, f64, f64}[]", both, NULL);
+    nx_wasm_import(i, "env", "wrong", "{i8} -> {i8, i64}", crooked, NULL);
+    nx_wasm_import(i, "env", "uneven", "-> {i16}[]", crooked, NULL);
+    NX_AUTO(nx_wasm) *wasm = NULL;
+    nx_require_ok(nx_wasm_open(
+        &wasm,
+        guest_file(SPAN(
+            "span") "(import \"env\" \"both\" (func $both (param i32)))"
+                    "(import \"env\" \"wrong\" (func $wrong (param i32 i32)))"
+                    "(import \"env\" \"uneven\" (func $uneven (param i32)))" BY_MALLOC
+                    "(func (export \"span\") (param i32 i32 i32)"
+                    "  (call $span (local.get 0) (local.get 1) (local.get 2) (i32.const 512)))"
+                    "(func (export \"both\") (result i32) (call $both (i32.const 32)) (i32.load (i32.const 36)))"
+                    "(func (export \"wrong\") (call $wrong (i32.const 3) (i32.const 32)))"
+                    "(func (export \"uneven\") (call $uneven (i32.const 32)))"),
+        .imports = i));
+    static const struct point points[] = {{2, 1, 10}, {7, 2, 20}, {5, 3, 30}};
+    struct point most;
+    nx_wasm_memory memory;
+    nx_require_ok(nx_wasm_memory_find(&memory, wasm, NULL));
+    nx_expect_ok(nx_wasm_memory_write(&memory, 128, nx_slice(points, sizeof points)));
+    nx_expect_ok(nx_wasm_call(wasm, "span", NULL, 128, 152, 2));
+    nx_expect_eq(len, sizeof most);
+    nx_expect_ok(nx_wasm_memory_read(&memory, 512, &most, sizeof most));
+    nx_expect_eq(most.layer, 7);
+    nx_expect_eq(most.x, 6);
+    nx_expect_eq(most.y, 60);
+    int32_t n = 0;
+    nx_expect_ok(nx_wasm_call(wasm, "both", &n));
+    nx_expect_eq(n, 2);
+    nx_expect_ok(nx_wasm_memory_read(&memory, 32, &n, sizeof n));
+    nx_expect_ok(nx_wasm_memory_read(&memory, (uint32_t)n + sizeof most, &most, sizeof most));
+    nx_expect_eq(most.y, 4);
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "span", NULL, 132, 152, 2));
+    nx_expect_contains(nx_error_last()->message, "a structure that is not aligned: parameter 1");
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "span", NULL, 128, 156, 2));
+    nx_expect_contains(nx_error_last()->message, "a list that is not aligned: parameter 2");
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "span", NULL, 65520, 152, 2));
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "span", NULL, 128, 152, 0x10000000));
+    nx_expect_contains(nx_error_last()->message, "out of memory");
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "wrong", NULL));
+    nx_expect_contains(nx_error_last()->message, "3 bytes, which are no such structure");
+    nx_expect_err(NX_EINVAL, nx_wasm_call(wasm, "uneven", NULL));
+    nx_expect_contains(nx_error_last()->message, "no list");
+}
+
+NX_TEST("what is no structure is refused", .deadline = NX_S(60))
+{
+    static const char *const types[] = {"{} ->",     "{i32 ->",   "{i32,} ->", "{str} ->",
+                                        "{i32}[ ->", "{{i8}} ->", "{v128} ->", "-> i32, {i32}"};
+    nx_wasm *wasm;
+    guest_prepare();
+    for (size_t k = 0; k < sizeof types / sizeof *types; k++) {
+        NX_AUTO(nx_wasm_imports) *i = imports();
+        nx_wasm_import(i, "env", "f", types[k], both, NULL);
+        nx_expect_err(NX_EINVAL, nx_wasm_open(&wasm, guest_file(""), .imports = i));
+        nx_expect_contains(nx_error_last()->message, "is no type");
+    }
+}
+
 static nx_err add_to(nx_wasm *wasm, void *sum, nx_wasm_value *v)
 {
     (void)wasm;
