@@ -33,6 +33,9 @@ struct nx__run {
     struct nx__inspect_options inspect;
     const char *serve_host; /* nexus serve; NULL: it is another command */
     uint16_t serve_port;    /* 0: any */
+    uint32_t serve_workers; /* 0: one */
+    uint32_t serve_uses;    /* requests that an instance may answer; 0: one */
+    uint64_t serve_body;    /* bytes; 0: any number */
     bool dev;               /* nexus dev, which has the next three */
     bool open, no_log, reload;
     nx_limits limits;

@@ -3,6 +3,7 @@
 #ifndef NX__WASM_ENGINE_H
 #define NX__WASM_ENGINE_H
 
+#include "base/list.h"
 #include <nexus/wasm.h>
 
 enum {
@@ -16,13 +17,13 @@ enum {
 };
 
 /* Wasmtime's own. */
-struct nx__engine;      /* for all threads, one for each kind of code */
-struct nx__engine_code; /* a module's or component's machine code, for all threads */
-struct nx__linker;      /* functions by name */
-struct nx__linked;      /* a module with the functions that it imports; for all threads */
+struct nx__engine;       /* for all threads, one for each kind of code */
+struct nx__engine_code;  /* a module's or component's machine code, for all threads */
+struct nx__linker;       /* functions by name */
+struct nx__linked;       /* a module with the functions that it imports; for all threads */
 struct nx__service_code; /* a component that answers requests; for all threads */
-struct nx__exchange;    /* a request to it, with its answer; one thread at a time */
-struct nx__guest;       /* an instance with its store; one thread at a time */
+struct nx__exchange;     /* a request to it, with its answer; one thread at a time */
+struct nx__guest;        /* an instance with its store; one thread at a time */
 
 enum nx__failure_kind {
     NX__FAILURE_NONE,
@@ -102,6 +103,14 @@ struct nx__engine_batch {
     size_t count;
 };
 
+struct nx__service_options {
+    int fd; /* of the code again; it is taken */
+    bool metered;
+    size_t stack;
+    uint32_t instances; /* at once, at most */
+    uint32_t uses;      /* requests that one of them may answer */
+};
+
 struct nx__http_field {
     nx_bytes name, value;
 };
@@ -171,10 +180,15 @@ struct nx__engine_api {
                             const struct nx__wasi_options *wasi, void *host,
                             struct nx__failure *failure);
 
-    /* A component that exports what wasi:http 0.2 or 0.3 asks of a server. */
-    uint32_t (*service_new)(const struct nx__engine *engine, const struct nx__engine_code *code,
-                            struct nx__service_code **out, struct nx__failure *failure);
-    void (*service_free)(struct nx__service_code *service);
+    /* A component that exports what wasi:http 0.2 or 0.3 asks of a server, on an engine of its own.
+     */
+    uint32_t (*service_new)(const struct nx__engine_code *code,
+                            const struct nx__service_options *options,
+                            const struct nx__service_code **out, struct nx__failure *failure);
+    /* Exchanges that are under way keep it. */
+    void (*service_free)(const struct nx__service_code *service);
+    /* One tick more for its guests. Any thread. */
+    void (*service_tick)(const struct nx__service_code *service);
     /* Copies what it gets. Nothing runs before it is polled. */
     uint32_t (*exchange_new)(const struct nx__service_code *service,
                              const struct nx__http_question *question,
@@ -261,5 +275,12 @@ NX_MUST_CHECK nx_err nx__engine_get(bool metered, size_t *stack, struct nx__engi
 
 /* One tick more for the guests of all of them. Any thread. */
 void nx__engine_tick(void);
+
+/* Has it tick a service too, or no more. */
+struct nx__engine_ticked {
+    struct nx__list link;
+    const struct nx__service_code *service;
+};
+void nx__engine_ticks(struct nx__engine_ticked *ticked, bool on);
 
 #endif

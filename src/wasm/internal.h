@@ -72,6 +72,9 @@ struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *wasm);
  * NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__wasi_options(const nx_wasm_policy *policy, struct nx__wasi_options *out);
 
+/* And what components may have of the network: what the program itself may. */
+void nx__wasi_network(struct nx__wasi_options *options);
+
 /* ---- call.c */
 
 /* nx_wasm_find, false without a record where it would fail. */
@@ -80,6 +83,10 @@ bool nx__wasm_find_quietly(nx_wasm_func *out, nx_wasm *wasm, const char *name, c
 /* Records what has ended a call into the guest, which `doing` names: "calling \"add\" of a.wasm".
  */
 NX_MUST_CHECK nx_err nx__wasm_failed(nx_wasm *wasm, const char *doing);
+
+/* The same of a failure that is not the guest's last, such as one of many that share its limits. */
+NX_MUST_CHECK nx_err nx__wasm_failed_by(const nx_wasm *wasm, const struct nx__failure *failure,
+                                        const char *doing);
 
 /* Runs it with enough stack for guest code, on another one where this one has too little left.
  * NX_ENOMEM. */
@@ -97,6 +104,10 @@ bool nx__wasm_stack_has(const void *address);
  * others. */
 NX_MUST_CHECK nx_err nx__wasm_time_begin(nx_wasm *wasm);
 void nx__wasm_time_end(nx_wasm *wasm);
+
+/* Ticks until as many calls have ended it as have begun it. NX_ENOMEM and others. Any thread. */
+NX_MUST_CHECK nx_err nx__wasm_ticks_begin(void);
+void nx__wasm_ticks_end(void);
 
 /* For the engine, while a guest runs. */
 uint32_t nx__wasm_tick(void *wasm);

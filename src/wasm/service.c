@@ -1,19 +1,28 @@
 /* Components that answer requests: each has an instance of its own, on the loop that serves it. */
 #include "wasm/service.h"
 
+#include "base/say.h"
+#include "http/server.h"
 #include "loop/loop.h"
 #include "wasm/internal.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <nexus/http.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
+
+/* Instances at once, where the policy does not say. */
+enum { INSTANCES = 1000 };
 
 struct service {
     nx_wasm wasm; /* for its limits and for what is said of them */
-    struct nx__service_code *code;
+    struct nx__engine_ticked ticked;
     struct nx__wasi_options wasi;
-    unsigned active; /* requests */
+    struct nx__engine_limits limits;
+    uint32_t instances;
+    atomic_uint active; /* requests */
     nx_http_server *server;
     const char *host;
 };
@@ -26,15 +35,15 @@ struct exchange {
     nx_response *res;
     struct nx_loop *loop;
     struct nx__post post;
-    atomic_bool posted;      /* to the loop, which has not seen it yet */
+    atomic_bool posted; /* to the loop, which has not seen it yet */
     bool woken, over;
-    bool wants;              /* the guest waits for the body */
-    struct nx__op *waits;    /* the fiber that answers */
-    struct nx__op *reads;    /* the one that reads the body, while nobody wants any */
-    nx_fiber *reader;        /* NULL: there is no such one */
+    bool wants;           /* the guest waits for the body */
+    bool ticked;          /* it has been at work for a tick: its time is measured from then on */
+    struct nx__op *waits; /* the fiber that answers */
+    struct nx__op *reads; /* the one that reads the body, while nobody wants any */
+    nx_fiber *reader;     /* NULL: there is no such one */
     nx_err read_error;
-    nx_duration cpu, since;  /* of the processor, until it was polled last and at that time */
-    nx_duration until;       /* NX_FOREVER: no deadline */
+    nx_duration cpu, since; /* of the processor, until it was polled last and at that time */
 };
 
 static nx_duration thread_cpu(void)
@@ -47,9 +56,13 @@ static nx_duration thread_cpu(void)
 /* For the engine, at each tick of its guest's time. */
 static uint32_t tick(void *host)
 {
-    const struct exchange *x = host;
+    struct exchange *x = host;
     const nx_wasm_policy *p = &x->service->wasm.policy;
     nx_duration most = p->max_cpu_time ? p->max_cpu_time : nx__wasm_cpu_most;
+    if (!x->ticked) {
+        x->ticked = true;
+        x->since = thread_cpu();
+    }
     return most != NX_FOREVER && x->cpu + thread_cpu() - x->since >= most;
 }
 
@@ -115,7 +128,7 @@ static nx_err read_body(void *arg)
         }
         x->wants = false;
         nx__engine->exchange_give(x->with, piece.data, piece.len);
-        if (piece.len && !x->wants) NX_TRY(wait(&x->reads, "waiting for a guest to read"));
+        if (piece.len && !x->wants && wait(&x->reads, "waiting for a guest to read")) return NX_OK;
     } while (piece.len);
     return NX_OK;
 }
@@ -133,13 +146,35 @@ static nx_err want(struct exchange *x)
 /* ---- The answer */
 
 /* What the server sees to by itself, for each connection. */
-static bool is_framing(const char *name)
+static bool is_framing(nx_bytes name)
 {
-    static const char *const names[] = {"connection", "keep-alive", "transfer-encoding",
-                                        "content-length"};
+    static const char *const names[] = {"connection", "keep-alive", "transfer-encoding"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (strcmp(name, names[i]) == 0) return true;
+        if (nx_bytes_eq(name, nx_str(names[i]))) return true;
     return false;
+}
+
+/* The engine has checked it to be a number. */
+static void take_length(struct exchange *x, nx_bytes value)
+{
+    uint64_t length = 0;
+    for (size_t i = 0; i < value.len; i++) length = length * 10 + (uint64_t)(value.data[i] - '0');
+    x->res->length = length;
+    x->res->length_known = value.len > 0 && value.len < 20;
+}
+
+/* What is sent is looked at until the request is over, and so behind the exchange. */
+static nx_err add_field(struct exchange *x, const struct nx__http_field *field)
+{
+    size_t len = field->name.len;
+    char *text = nx__arena_alloc(&x->req->fiber->own.arena, len + field->value.len + 2);
+    if (!text) return nx__error_set(NX_ENOMEM, "cannot answer: out of memory");
+    memcpy(text, field->name.data, len);
+    text[len] = '\0'; /* names are compared as C texts */
+    memcpy(text + len + 1, field->value.data, field->value.len);
+    text[len + 1 + field->value.len] = '\0';
+    return nx__response_field(x->res, nx_slice(text, len),
+                              nx_slice(text + len + 1, field->value.len));
 }
 
 static nx_err begin_answer(struct exchange *x)
@@ -149,42 +184,65 @@ static nx_err begin_answer(struct exchange *x)
     uint32_t status = nx__engine->exchange_head(x->with, &fields, &count);
     nx_response_status(x->res, (int)status);
     for (size_t i = 0; i < count; i++) {
-        char *name = nx_copy(fields[i].name), *value = nx_copy(fields[i].value);
-        if (!name || !value) return nx__error_set(NX_ENOMEM, "cannot answer: out of memory");
-        if (!is_framing(name)) nx_response_header_add(x->res, name, value);
+        if (nx_bytes_eq(fields[i].name, nx_str("content-length")))
+            take_length(x, fields[i].value);
+        else if (!is_framing(fields[i].name))
+            NX_TRY(add_field(x, &fields[i]));
     }
     return NX_OK;
 }
 
-static nx_err failed(struct exchange *x)
+static nx_err failed(const struct exchange *x, const struct nx__failure *f)
 {
-    nx_wasm *w = &x->service->wasm;
-    for (const char *at = w->failure.trace; *at;) {
-        int line = (int)strcspn(at, "\n");
-        (void)fprintf(stderr, "    at %.*s\n", line, at);
-        at += line + (at[line] == '\n');
+    char trace[NX__ENGINE_TRACE];
+    size_t len = 0;
+    for (const char *at = f->trace; *at; at++) {
+        bool end = *at == '\n';
+        if (len + 3 >= sizeof trace) break;
+        if (!end || at[1]) trace[len++] = end ? ';' : *at;
+        if (end && at[1]) trace[len++] = ' ';
     }
-    return nx__wasm_failed(w, "serving");
+    trace[len] = '\0';
+    if (len) nx__say(NX__SAY_ERROR, "the guest was at: %s", trace);
+    return nx__wasm_failed_by(&x->service->wasm, f, "serving");
 }
 
-static nx_err answer(struct exchange *x)
+static nx_err poll_guest(struct exchange *x, uint32_t *todo, struct nx__failure *f)
 {
-    bool begun = false;
+    x->woken = false;
+    if (x->ticked) x->since = thread_cpu();
+    uint32_t kind = nx__engine->exchange_poll(x->with, todo, f);
+    if (x->ticked) x->cpu += thread_cpu() - x->since;
+    return kind ? failed(x, f) : NX_OK;
+}
+
+/* A piece that is all there is goes out with its head. */
+static nx_err answer(struct exchange *x, struct nx__failure *f)
+{
+    nx_bytes piece = {0};
+    uint32_t todo;
+    bool begun = false, pieces = false;
     for (;;) {
-        uint32_t todo, kind;
-        size_t len;
-        x->woken = false;
-        x->since = thread_cpu();
-        kind = nx__engine->exchange_poll(x->with, &todo, &x->service->wasm.failure);
-        x->cpu += thread_cpu() - x->since;
-        if (kind) return failed(x);
+        NX_TRY(poll_guest(x, &todo, f));
         if (!begun && (todo & NX__EXCHANGE_HEAD)) {
             NX_TRY(begin_answer(x));
             begun = true;
         }
+        if ((todo & NX__EXCHANGE_OVER) && !pieces && !(todo & NX__EXCHANGE_PIECE)) {
+            if (x->res->length_known && x->res->length != piece.len) return nx_response_end(x->res);
+            x->res->length_known = false;
+            return nx_response_send_bytes(x->res, piece);
+        }
+        if (piece.len) {
+            pieces = true;
+            NX_TRY(nx_response_write(x->res, piece));
+            piece.len = 0;
+        }
         if (todo & NX__EXCHANGE_PIECE) {
-            const char *piece = nx__engine->exchange_take(x->with, &len);
-            NX_TRY(nx_response_write(x->res, nx_slice(piece, len)));
+            piece.data = nx__engine->exchange_take(x->with, &piece.len);
+            if (!pieces) continue;
+            NX_TRY(nx_response_write(x->res, piece));
+            piece.len = 0;
             continue;
         }
         if (todo & NX__EXCHANGE_OVER) return nx_response_end(x->res);
@@ -194,8 +252,9 @@ static nx_err answer(struct exchange *x)
     }
 }
 
-static nx_err begin(struct exchange *x)
+static nx_err begin(struct exchange *x, struct nx__failure *f)
 {
+    struct service *s = x->service;
     size_t count = nx_request_header_count(x->req);
     struct nx__http_field *fields = nx_alloc((count + 1) * sizeof *fields);
     if (!fields) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
@@ -203,38 +262,41 @@ static nx_err begin(struct exchange *x)
         (void)nx_request_header_at(x->req, i, &fields[i].name, &fields[i].value);
     nx_bytes path = nx_request_path(x->req), query = nx_request_query(x->req);
     nx_bytes host = nx_request_host(x->req);
-    const char *target = query.data ? nx_format("%.*s?%.*s", (int)path.len, path.data, (int)query.len, query.data) : nx_copy(path);
-    if (!target) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
+    char *target = NULL;
+    if (query.len) {
+        size_t len = path.len + 1 + query.len;
+        target = nx_alloc(len);
+        if (!target) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
+        memcpy(target, path.data, path.len);
+        target[path.len] = '?';
+        memcpy(target + path.len + 1, query.data, query.len);
+        path = nx_slice(target, len);
+    }
     const struct nx__http_question question = {
         .method = nx_request_method(x->req),
         .scheme = nx_request_scheme(x->req),
         .authority = host.len ? host : nx_str("localhost"),
-        .target = nx_str(target),
+        .target = path,
         .fields = fields,
         .field_count = count,
     };
     const struct nx__engine_owner owner = {.host = x, .wake = wake};
-    struct nx__engine_limits limits = nx__wasm_engine_limits(&x->service->wasm);
-    limits.tick = tick;
-    uint32_t kind =
-        nx__engine->exchange_new(x->service->code, &question, &limits, &x->service->wasi, &owner,
-                                 &x->with, &x->service->wasm.failure);
-    if (kind == NX__FAILURE_REQUEST)
-        return nx_http_error(400, "%.200s", x->service->wasm.failure.message);
-    return kind ? failed(x) : NX_OK;
-}
-
-/* The ticker runs while any request does. */
-static nx_err enter(struct service *s)
-{
-    if (!s->active) NX_TRY(nx__wasm_time_begin(&s->wasm));
-    s->active++;
+    uint32_t kind = nx__engine->exchange_new(s->ticked.service, &question, &s->limits, &s->wasi,
+                                             &owner, &x->with, f);
+    if (kind == NX__FAILURE_REQUEST) return nx_http_error(400, "%.200s", f->message);
+    if (kind) return failed(x, f);
+    if (x->req->driver->read_all(x->req)) nx__engine->exchange_give(x->with, NULL, 0);
     return NX_OK;
 }
 
-static void leave(struct service *s)
+static nx_err exchange(struct exchange *x)
 {
-    if (!--s->active) nx__wasm_time_end(&s->wasm);
+    struct nx__failure failure;
+    nx_err err = begin(x, &failure);
+    if (!err) err = answer(x, &failure);
+    /* The reader has to have ended before what it reads into has. */
+    if (x->reader) nx_cancel(x->reader);
+    return err;
 }
 
 static nx_err run(struct exchange *x)
@@ -242,33 +304,54 @@ static nx_err run(struct exchange *x)
     NX_AUTO(nx_scope) *scope = NULL;
     nx_duration deadline = x->service->wasm.policy.deadline;
     NX_TRY(nx_scope_open(&scope, .deadline = deadline ? deadline : NX_FOREVER));
-    nx_err err = begin(x);
-    if (!err) err = answer(x);
-    if (x->reader) nx_cancel(x->reader);
+    nx_err err = exchange(x);
     nx_err closed = nx_scope_close(&scope);
     if (closed == NX_ETIMEDOUT && err == NX_ECANCELED)
-        return nx_http_error(504, "not answered by its deadline of %lld ms", (long long)(deadline / NX_MS(1)));
+        return nx_http_error(504, "not answered by its deadline of %lld ms",
+                             (long long)(deadline / NX_MS(1)));
     return err;
+}
+
+/* The ticker runs while any request does. */
+static nx_err enter(struct service *s)
+{
+    unsigned before = atomic_fetch_add(&s->active, 1);
+    nx_err err = NX_OK;
+    if (before >= s->instances)
+        err = nx_http_error(503, "busy: %u requests at once, the most there may be", before);
+    else if (!before)
+        err = nx__wasm_ticks_begin();
+    if (err) (void)atomic_fetch_sub(&s->active, 1);
+    return err;
+}
+
+static void leave(struct service *s)
+{
+    if (atomic_fetch_sub(&s->active, 1) == 1) nx__wasm_ticks_end();
 }
 
 static nx_err handle(nx_request *req, nx_response *res)
 {
+    struct service *s = nx_request_app(req);
+    NX_TRY(enter(s));
     struct exchange *x = calloc(1, sizeof *x);
-    if (!x) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
-    x->service = nx_request_app(req);
+    if (!x) {
+        leave(s);
+        return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
+    }
+    x->service = s;
     x->req = req;
     x->res = res;
     x->loop = nx__loop();
     x->post.fn = woken;
-    nx_err err = enter(x->service);
-    if (!err) {
-        err = run(x);
-        leave(x->service);
-    }
+    req->driver->watch(req);
+    nx_err err = run(x);
     if (x->with) nx__engine->exchange_free(x->with);
     x->with = NULL;
     x->over = true;
+    /* Nobody wakes it any more; a wake may be under way. */
     if (!atomic_load(&x->posted)) free(x);
+    leave(s);
     return err;
 }
 
@@ -279,6 +362,7 @@ static nx_err say(void **state, void *context)
     const struct service *s = context;
     bool is_v6 = strchr(s->host, ':') != NULL;
     (void)state;
+    if (nx_worker_index()) return NX_OK;
     (void)printf("http://%s%s%s:%u\n", is_v6 ? "[" : "", s->host, is_v6 ? "]" : "",
                  (unsigned)nx_http_port(s->server));
     (void)fflush(stdout);
@@ -291,41 +375,75 @@ static nx_err load(struct service *s, int fd, const struct nx__wasm_serving *ser
     const nx_wasm_load_options options = {
         .size = sizeof options, .metered = policy->fuel != 0, .max_stack = policy->max_stack};
     struct nx__failure *failure = &s->wasm.failure;
-    NX_TRY(nx__wasm_module_new(&s->wasm.module, serving->name, fd, &options, failure));
+    int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    nx_err err = nx__wasm_module_new(&s->wasm.module, serving->name, fd, &options, failure);
     const nx_wasm_module *m = s->wasm.module;
-    if (!nx__engine->code_is_component(m->code))
-        return nx__error_set(NX_ENOTSUP, "cannot serve \"%.120s\": it is a module, and it takes a component of wasi:http", m->name);
-    NX_TRY(nx__wasm_limit(&s->wasm, policy));
-    s->wasm.timed = true; /* each request is looked at */
-    NX_TRY(nx__wasi_options(policy, &s->wasi));
-    if (!nx__engine->service_new(m->engine, m->code, &s->code, failure)) return NX_OK;
-    return nx__error_set(NX_ENOENT, "cannot serve \"%.60s\": %.160s", m->name, failure->message);
+    if (!err && again < 0) err = nx__error_system(errno, "cannot serve \"%.120s\"", serving->name);
+    if (!err && !nx__engine->code_is_component(m->code))
+        err = nx__error_set(
+            NX_ENOTSUP,
+            "cannot serve \"%.120s\": it is a module, and it takes a component of wasi:http",
+            m->name);
+    if (!err) err = nx__wasm_limit(&s->wasm, policy);
+    if (!err) err = nx__wasi_options(policy, &s->wasi);
+    if (err) {
+        if (again >= 0) (void)close(again);
+        return err;
+    }
+    nx__wasi_network(&s->wasi);
+    s->limits = nx__wasm_engine_limits(&s->wasm);
+    s->limits.tick = tick;
+    s->instances = policy->max_instances && policy->max_instances < UINT32_MAX
+                       ? (uint32_t)policy->max_instances
+                       : INSTANCES;
+    const struct nx__service_options with = {.fd = again,
+                                             .metered = m->metered,
+                                             .stack = m->stack,
+                                             .instances = s->instances,
+                                             .uses = serving->uses ? serving->uses : 1};
+    if (nx__engine->service_new(m->code, &with, &s->ticked.service, failure))
+        return nx__error_set(NX_ENOENT, "cannot serve \"%.60s\": %.160s", m->name,
+                             failure->message);
+    nx__engine_ticks(&s->ticked, true);
+    return NX_OK;
 }
 
-static nx_err listen_as(struct service *s, const struct nx__wasm_serving *serving)
+static void unload(struct service *s)
+{
+    if (s->ticked.service) {
+        nx__engine_ticks(&s->ticked, false);
+        nx__engine->service_free(s->ticked.service);
+    }
+    nx_wasm_module_free(s->wasm.module);
+}
+
+static nx_err serve(struct service *s, const struct nx__wasm_serving *serving)
 {
     s->host = serving->host;
-    s->server = nx_http_server_new(.host = serving->host,
-                                   .port = serving->port ? serving->port : NX_HTTP_ANY_PORT,
-                                   .max_body = NX_HTTP_NO_LIMIT, .worker_start = say,
-                                   .worker_context = s, .pages = NX_HTTP_PAGES_TEXT);
+    s->server =
+        nx_http_server_new(.host = serving->host,
+                           .port = serving->port ? serving->port : NX_HTTP_ANY_PORT,
+                           .max_body = serving->max_body ? serving->max_body : NX_HTTP_NO_LIMIT,
+                           .workers = serving->workers, .worker_start = say, .worker_context = s,
+                           .pages = NX_HTTP_PAGES_TEXT);
     if (!s->server) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
     nx_http_set_app(s->server, s);
     nx_http_route(s->server, "*", "/", handle);
     nx_http_route(s->server, "*", "/*path", handle);
-    return nx_http_listen(s->server);
+    nx_err err = nx_http_listen(s->server);
+    nx_http_server_free(s->server);
+    return err;
 }
 
 nx_err nx__wasm_serve(int fd, const struct nx__wasm_serving *serving)
 {
     struct service *s = calloc(1, sizeof *s);
-    if (!s) return nx__error_set(NX_ENOMEM, "cannot serve \"%.150s\": out of memory", serving->name);
+    if (!s)
+        return nx__error_set(NX_ENOMEM, "cannot serve \"%.150s\": out of memory", serving->name);
     nx_err err = nx__engine_open();
     if (!err) err = load(s, fd, serving);
-    if (!err) err = listen_as(s, serving);
-    nx_http_server_free(s->server);
-    if (s->code) nx__engine->service_free(s->code);
-    nx_wasm_module_free(s->wasm.module);
+    if (!err) err = serve(s, serving);
+    unload(s);
     free(s);
     return err;
 }

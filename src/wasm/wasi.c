@@ -70,6 +70,13 @@ static bool network(const char *address, bool bound)
     return inet_pton(AF_INET, host, &peer.v4.sin_addr) == 1 && !nx__permit_send(&peer.any);
 }
 
+void nx__wasi_network(struct nx__wasi_options *options)
+{
+    /* A name may lead to any address, and the engine looks names up by itself. */
+    options->names = !nx__permit_is_limited();
+    options->network = network;
+}
+
 /* ---- Programs */
 
 struct program {
@@ -184,9 +191,7 @@ nx_err nx__wasi_run(int fd, const char *name, const nx_wasm_policy *policy, int 
     if (!err) err = nx__wasm_module_new(&p->wasm.module, name, fd, &load, &p->wasm.failure);
     if (!err) err = nx__wasm_limit(&p->wasm, &limits);
     if (!err) err = nx__wasi_options(policy, &p->options);
-    /* A name may lead to any address, and the engine looks names up by itself. */
-    p->options.names = !nx__permit_is_limited();
-    p->options.network = network;
+    nx__wasi_network(&p->options);
     if (!err) err = link_with_wasi(p);
     if (!err) err = run_timed(p);
     if (!err) err = outcome(p, code);

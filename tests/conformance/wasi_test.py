@@ -5,9 +5,11 @@ WebAssembly/wasi-testsuite, branch prod/testsuite-base, is taken from the folder
 the project. Skipped where it is neither, and where Nexus is built without WebAssembly."""
 import concurrent.futures
 import glob
+import http.client
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,13 +18,13 @@ import threading
 import unittest
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../e2e"))
-from command import NEXUS, SLOW, Base  # noqa: E402
+from command import NEXUS, SLOW, Base, Running  # noqa: E402
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 SUITE = os.environ.get("WASI_TESTSUITE") or os.path.join(ROOT, "../shared/conformance/wasi-testsuite.tar.xz")
 PROGRAMS = 72
-# Of 0.3: those that are commands. The others are services of wasi:http, which Nexus does not run.
-COMMANDS, SERVICES = 41, 14
+# Of 0.3: those that are commands, and services of wasi:http. Of these, those that ask other servers are left out: Nexus refuses that.
+COMMANDS, SERVICES, SERVERS = 41, 14, 3
 # What Wasmtime itself does not pass: it takes a path for one that the program has for none.
 WASMTIME_FAILS = {"http-request.wasm"}
 
@@ -119,6 +121,32 @@ class Wasi(Base):
                     each.close()
         return None
 
+    def ask(self, port, operation):
+        """What is wrong with the answer, or None."""
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120 * SLOW)
+        try:
+            connection.request(operation["method"], operation["path"], operation.get("body"), operation.get("headers", {}))
+            answer, wanted = connection.getresponse(), operation["response"]
+            body = answer.read().decode()
+        finally:
+            connection.close()
+        got = {"status": answer.status, "body": body, "headers": {name: answer.headers[name] for name in wanted.get("headers", {})}}
+        differ = {name: got[name] for name in wanted if got[name] != wanted[name]}
+        return f"{operation['method']} {operation['path']}: {differ}, not {wanted}" if differ else None
+
+    def serve_one(self, path):
+        """What is wrong with a service of 0.3, or None."""
+        name = os.path.basename(path)[:-len(".wasm")]
+        with Running("serve", "--addr=127.0.0.1:0", path, cwd=self.dir) as app:
+            line = app.process.stdout.readline()
+            if not line:
+                app.wait()
+                return f"{name}: {app.errors}"
+            wrong = [self.ask(int(line.rsplit(":", 1)[1]), operation) for operation in self.wanted(path)["operations"] if operation["type"] == "request"]
+            code = app.stop(signal.SIGINT)
+        wrong = [said for said in wrong if said] + ([f"exit code {code}"] if code else [])
+        return f"{name}: {wrong}: {app.errors[-400:]}" if wrong else None
+
     def all_of(self, programs, run):
         with concurrent.futures.ThreadPoolExecutor(2) as pool:
             wrong = [said for said in pool.map(run, programs) if said]
@@ -134,6 +162,11 @@ class Wasi(Base):
         commands = [path for path in programs if self.wanted(path).get("world") != "wasi:http/service"]
         self.all_of([path for path in commands if os.path.basename(path) not in WASMTIME_FAILS], self.run_operations)
         self.assertEqual((len(commands), len(programs) - len(commands)), (COMMANDS, SERVICES))
+
+    def test_services_of_0_3(self):
+        services = sorted(glob.glob(os.path.join(self.suite, "tests/*/testsuite/wasm32-wasip3/http-service*.wasm")))
+        self.all_of(services, self.serve_one)
+        self.assertEqual(len(services), SERVERS)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """nexus serve: NEXUS=path/to/nexus python3 tests/e2e/wasm_serve_test.py [-k name]."""
 import concurrent.futures
+import contextlib
 import http.client
 import os
 import signal
 import socket
+import threading
 import subprocess
 import unittest
 
@@ -125,7 +127,8 @@ SERVICE = r"""
     (import "host" "finish" (func $finish (param i32 i32 i32 i32)))
     (import "host" "set" (func $set (param i32 i32 i32 i32 i64 i32 i32 i32 i32)))
     (import "host" "drop" (func $drop (param i32)))
-    (data (i32.const 64) "hello\n")
+    (data (i32.const 64) "hello\n0\n")
+    (global $served (mut i32) (i32.const 48))
     (func $echo (param $request i32) (param $to i32) (local $from i32)
       (call $consume (local.get $request) (i32.const 16))
       (call $stream (i32.load (i32.const 20)) (i32.const 16))
@@ -153,10 +156,17 @@ SERVICE = r"""
         (i32.const 0))
       (call $open (local.get $body) (i32.const 16))
       (local.set $to (i32.load (i32.const 20)))
+      (global.set $served (i32.add (global.get $served) (i32.const 1)))
+      (i32.store8 (i32.const 70) (global.get $served))
+      (if (i32.eq (local.get $what) (i32.const 99)) ;; count
+        (then (call $write (local.get $to) (i32.const 70) (i32.const 2) (i32.const 32))))
       (if (i32.eq (local.get $what) (i32.const 101)) ;; echo
         (then (call $echo (local.get $request) (local.get $to)))
-        (else (call $write (local.get $to) (i32.const 64) (i32.const 6) (i32.const 32))))
-      (if (i32.eq (local.get $what) (i32.const 108)) (then unreachable)) ;; late
+        (else (if (i32.ne (local.get $what) (i32.const 99))
+          (then (call $write (local.get $to) (i32.const 64) (i32.const 6) (i32.const 32))))))
+      (if (i32.eq (local.get $what) (i32.const 98)) (then unreachable)) ;; begun: nothing has gone out yet
+      (if (i32.eq (local.get $what) (i32.const 108)) ;; late
+        (then (call $write (local.get $to) (i32.const 64) (i32.const 6) (i32.const 32)) unreachable))
       (call $drop (local.get $to))
       (call $finish (local.get $body) (i32.const 0) (i32.const 0) (i32.const 128))))
   (core instance $main (instantiate $main
@@ -178,15 +188,12 @@ class Serve(Base):
             self.skipTest("this Nexus is built without WebAssembly")
         self.write("a.wat", SERVICE)
 
-    def serve(self, *flags):
-        app = subprocess.Popen([NEXUS, "serve", "--addr=127.0.0.1:0", *flags, "a.wat"], cwd=self.dir, env=self.env, stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
-        self.addCleanup(app.stderr.close)
-        self.addCleanup(app.stdout.close)
-        self.addCleanup(app.wait)
-        self.addCleanup(app.kill)
-        line = app.stdout.readline()
-        self.assertRegex(line, r"^http://127\.0\.0\.1:\d+\n$", None if line else app.stderr.read())
+    def serve(self, *flags, name="a.wat"):
+        app = self.start("serve", "--addr=127.0.0.1:0", *flags, name)
+        line = app.process.stdout.readline()
+        if not line:
+            app.wait()
+        self.assertRegex(line, r"^http://127\.0\.0\.1:\d+\n$", app.errors)
         return app, int(line.rsplit(":", 1)[1])
 
     def ask(self, port, path, method="GET", body=None):
@@ -199,8 +206,7 @@ class Serve(Base):
             connection.close()
 
     def stop(self, app):
-        app.send_signal(signal.SIGTERM)
-        self.assertEqual(app.wait(60 * SLOW), 0)
+        self.assertEqual(app.stop(), 0, app.errors)
 
     def test_answers(self):
         app, port = self.serve()
@@ -232,16 +238,15 @@ class Serve(Base):
 
     def test_what_fails_fails_alone(self):
         app, port = self.serve("--max-memory=1M", "--max-cpu-time=100ms", "--deadline=2s")
-        for path, status in (("/trap", 500), ("/no-answer", 500), ("/memory", 500), ("/spin", 500), ("/hang", 504)):
+        for path, status in (("/trap", 500), ("/no-answer", 500), ("/memory", 500), ("/spin", 500), ("/hang", 504), ("/begun", 500)):
             self.assertEqual(self.ask(port, path)[0], status, path)
             self.assertEqual(self.ask(port, "/"), (200, b"hello\n"))
         with self.assertRaises((http.client.IncompleteRead, ConnectionError)):
             self.ask(port, "/late")
         self.assertEqual(self.ask(port, "/"), (200, b"hello\n"))
         self.stop(app)
-        said = app.stderr.read()
         for words in ("`unreachable` instruction executed, in ", "has not answered", "max_memory, 1048576", "max_cpu_time, 100 ms"):
-            self.assertIn(words, said)
+            self.assertIn(words, app.errors)
 
     def test_a_guest_that_spins_lets_others_on(self):
         app, port = self.serve("--max-cpu-time=3s", "--watchdog=0")
@@ -260,14 +265,14 @@ class Serve(Base):
             got = b""
             while b"abc" not in got:
                 got += connection.recv(4096)
-            app.send_signal(signal.SIGTERM)
+            app.process.send_signal(signal.SIGTERM)
             wait_for(lambda: not self.listens(port))
             connection.sendall(b"def")
             while b"def" not in got:
                 more = connection.recv(4096)
                 self.assertTrue(more)
                 got += more
-        self.assertEqual(app.wait(60 * SLOW), 0)
+        self.assertEqual(app.wait(), 0, app.errors)
 
     def listens(self, port):
         try:
@@ -275,6 +280,85 @@ class Serve(Base):
             return True
         except ConnectionRefusedError:
             return False
+
+    def test_an_instance_for_each_request_or_for_some(self):
+        for flags, counts in (([], "1111"), (["--reuse=3"], "1231")):
+            app, port = self.serve(*flags)
+            self.assertEqual("".join(self.ask(port, "/count")[1].decode()[0] for _ in range(4)), counts)
+            # One that has trapped answers nothing any more.
+            self.assertEqual(self.ask(port, "/trap")[0], 500)
+            self.assertEqual(self.ask(port, "/count"), (200, b"1\n"))
+            self.stop(app)
+
+    def test_one_that_leaves(self):
+        app, port = self.serve()
+        with socket.create_connection(("127.0.0.1", port), timeout=120 * SLOW) as connection:
+            connection.sendall(b"GET /hang HTTP/1.1\r\nHost: a\r\n\r\n")
+            self.assertEqual(self.ask(port, "/"), (200, b"hello\n"))
+        # It waits for nobody: what is still in flight at a stop ends it with an error.
+        self.stop(app)
+
+    def test_limits_of_requests(self):
+        app, port = self.serve("--max-body=1K", "--max-instances=2")
+        self.assertEqual(self.ask(port, "/echo", "POST", b"a" * 1024), (200, b"a" * 1024))
+        self.assertEqual(self.ask(port, "/echo", "POST", b"a" * 1025)[0], 413)
+        with contextlib.ExitStack() as stack:
+            for _ in range(2):
+                connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=120 * SLOW))
+                connection.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+                self.assertTrue(connection.recv(4096))
+            self.assertEqual(self.ask(port, "/")[0], 503)
+        wait_for(lambda: self.ask(port, "/")[0] == 200)
+        self.stop(app)
+
+    def test_workers(self):
+        app, port = self.serve("--workers=3", "--reuse=1000")
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            bodies = [os.urandom(size) for size in (10, 1000, 100_000) * 20]
+            self.assertEqual(list(pool.map(lambda body: self.ask(port, "/echo", "POST", body)[1], bodies)), bodies)
+        self.stop(app)
+
+    def test_another_version_loses_no_request(self):
+        app, port = self.serve()
+        failed, over = [], threading.Event()
+
+        def ask_on():
+            while not over.is_set():
+                answer = self.ask(port, "/")
+                if answer not in ((200, b"hello\n"), (200, b"again\n")):
+                    failed.append(answer)
+
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            asking = [pool.submit(ask_on) for _ in range(3)]
+            with socket.create_connection(("127.0.0.1", port), timeout=120 * SLOW) as connection:
+                connection.sendall(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 6\r\n\r\nabc")
+                got = b""
+                while b"abc" not in got:
+                    got += connection.recv(4096)
+                self.write("a.wat", SERVICE.replace("hello", "again"))
+                app.process.send_signal(signal.SIGHUP)
+                wait_for(lambda: self.ask(port, "/")[1] == b"again\n")
+                connection.sendall(b"def")
+                while b"def" not in got:
+                    more = connection.recv(4096)
+                    self.assertTrue(more)
+                    got += more
+            self.write("a.wat", "(component)")
+            app.process.send_signal(signal.SIGHUP)
+            app.said("wasi:http")
+            self.assertEqual(self.ask(port, "/"), (200, b"again\n"))
+            over.set()
+            for each in asking:
+                each.result()
+        self.assertEqual(failed, [])
+        self.stop(app)
+
+    def test_watch(self):
+        app, port = self.serve("--watch")
+        self.assertEqual(self.ask(port, "/"), (200, b"hello\n"))
+        self.write("a.wat", SERVICE.replace("hello", "again"))
+        wait_for(lambda: self.ask(port, "/") == (200, b"again\n"))
+        self.stop(app)
 
     def test_usage(self):
         self.write("module.wat", '(module (func (export "_start")))')
