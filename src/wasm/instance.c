@@ -72,8 +72,7 @@ nx_err nx__wasm_limit(nx_wasm *w, const nx_wasm_policy *policy)
     return NX_OK;
 }
 
-/* A guest has no more than the program. */
-static nx_err permit(const nx_wasm_policy *policy)
+nx_err nx__wasm_permit(const nx_wasm_policy *policy)
 {
     for (const nx_wasm_dir *dir = policy->allow_fs; dir && dir->path; dir++) {
         NX_TRY(nx__permit(NX__PERMIT_READ, dir->path));
@@ -104,7 +103,7 @@ nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module, const nx_wasm_opt
     struct nx__wasi_options wasi;
     nx_err err = nx__wasm_limit(w, &o.policy);
     if (!err) err = count(w);
-    if (!err && o.wasi) err = permit(&o.policy);
+    if (!err && o.wasi) err = nx__wasm_permit(&o.policy);
     if (!err && o.wasi) err = nx__wasi_options(&o.policy, &wasi);
     if (!err) err = nx__wasm_link(module, o.imports, o.wasi, &w->link);
     if (!err) err = instantiate(w, o.wasi ? &wasi : NULL);

@@ -63,6 +63,9 @@ struct nx_wasm {
 /* Takes the limits of a policy, with defaults for what it leaves open. NX_EINVAL. */
 NX_MUST_CHECK nx_err nx__wasm_limit(nx_wasm *wasm, const nx_wasm_policy *policy);
 
+/* A guest has no more than the program: the directories of its policy. NX_EPERM. */
+NX_MUST_CHECK nx_err nx__wasm_permit(const nx_wasm_policy *policy);
+
 /* Those of them that the engine keeps. */
 struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *wasm);
 
@@ -193,9 +196,10 @@ void nx__wasm_link_free(struct nx__link *link);
 
 /* ---- module.c */
 
-/* nx_wasm_load, of a component too. */
+/* nx_wasm_load, of a component too. Where `kept` is not NULL, it is -1 and becomes a descriptor of
+ * the machine code, the caller's to close, also where this fails. */
 NX_MUST_CHECK nx_err nx__wasm_load(nx_wasm_module **out, const char *path,
-                                   const nx_wasm_load_options *options);
+                                   const nx_wasm_load_options *options, int *kept);
 
 /* A module of machine code that has been checked; takes the descriptor. `name` is for messages, and
  * tells a file that says itself whether it is metered. NX_EINVAL, NX_ENOMEM. */

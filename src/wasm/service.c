@@ -7,7 +7,7 @@
 #include "wasm/internal.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <nexus/http.h>
+#include <nexus/wasm_service.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -16,7 +16,7 @@
 /* Instances at once, where the policy does not say. */
 enum { INSTANCES = 1000 };
 
-struct service {
+struct nx_wasm_service {
     nx_wasm wasm; /* for its limits and for what is said of them */
     struct nx__engine_ticked ticked;
     struct nx__wasi_options wasi;
@@ -29,7 +29,7 @@ struct service {
 
 /* One request and its answer. It outlives both where something still tells its loop to go on. */
 struct exchange {
-    struct service *service;
+    nx_wasm_service *service;
     struct nx__exchange *with; /* NULL: none, or it is over */
     nx_request *req;
     nx_response *res;
@@ -254,7 +254,7 @@ static nx_err answer(struct exchange *x, struct nx__failure *f)
 
 static nx_err begin(struct exchange *x, struct nx__failure *f)
 {
-    struct service *s = x->service;
+    nx_wasm_service *s = x->service;
     size_t count = nx_request_header_count(x->req);
     struct nx__http_field *fields = nx_alloc((count + 1) * sizeof *fields);
     if (!fields) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
@@ -313,7 +313,7 @@ static nx_err run(struct exchange *x)
 }
 
 /* The ticker runs while any request does. */
-static nx_err enter(struct service *s)
+static nx_err enter(nx_wasm_service *s)
 {
     unsigned before = atomic_fetch_add(&s->active, 1);
     nx_err err = NX_OK;
@@ -325,14 +325,13 @@ static nx_err enter(struct service *s)
     return err;
 }
 
-static void leave(struct service *s)
+static void leave(nx_wasm_service *s)
 {
     if (atomic_fetch_sub(&s->active, 1) == 1) nx__wasm_ticks_end();
 }
 
-static nx_err handle(nx_request *req, nx_response *res)
+nx_err nx_wasm_service_answer(nx_wasm_service *s, nx_request *req, nx_response *res)
 {
-    struct service *s = nx_request_app(req);
     NX_TRY(enter(s));
     struct exchange *x = calloc(1, sizeof *x);
     if (!x) {
@@ -355,11 +354,169 @@ static nx_err handle(nx_request *req, nx_response *res)
     return err;
 }
 
-/* ---- The server */
+static nx_err handle(nx_request *req, nx_response *res)
+{
+    return nx_wasm_service_answer(nx_request_app(req), req, res);
+}
+
+/* ---- Services */
+
+/* A list and its texts are one block. */
+static nx_err words_keep(const char *const **list, size_t count)
+{
+    size_t size = (count + 1) * sizeof(char *);
+    for (size_t i = 0; i < count; i++) size += strlen((*list)[i]) + 1;
+    const char **kept = malloc(size);
+    if (!kept) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
+    char *at = (char *)(kept + count + 1);
+    for (size_t i = 0; i < count; i++) {
+        size_t len = strlen((*list)[i]) + 1;
+        kept[i] = memcpy(at, (*list)[i], len);
+        at += len;
+    }
+    kept[count] = NULL;
+    *list = kept;
+    return NX_OK;
+}
+
+/* What the policy gives over WASI, copied: instances are made of it for as long as there are any.
+ */
+static nx_err wasi_keep(nx_wasm_service *s, const nx_wasm_policy *policy)
+{
+    struct nx__wasi_options *w = &s->wasi;
+    NX_TRY(nx__wasi_options(policy, w));
+    size_t dirs = w->directory_count;
+    struct nx__wasi_directory *kept = calloc(dirs + 1, sizeof *kept);
+    const struct nx__wasi_directory *given = w->directories;
+    const char *const *args = w->args, *const *env = w->env;
+    w->directories = kept;
+    w->directory_count = 0;
+    w->args = w->env = NULL;
+    if (!kept) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
+    for (size_t i = 0; i < dirs; i++) {
+        kept[i] = (struct nx__wasi_directory){.host = strdup(given[i].host),
+                                              .guest = strdup(given[i].guest),
+                                              .read_only = given[i].read_only};
+        w->directory_count++;
+        if (!kept[i].host || !kept[i].guest)
+            return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
+    }
+    NX_TRY(words_keep(&args, w->arg_count));
+    w->args = args;
+    NX_TRY(words_keep(&env, w->env_count));
+    w->env = env;
+    nx__wasi_network(w);
+    return NX_OK;
+}
+
+static void wasi_free(struct nx__wasi_options *w)
+{
+    for (size_t i = 0; i < w->directory_count; i++) {
+        free((void *)(uintptr_t)w->directories[i].host);
+        free((void *)(uintptr_t)w->directories[i].guest);
+    }
+    free((void *)(uintptr_t)w->directories);
+    free((void *)(uintptr_t)w->args);
+    free((void *)(uintptr_t)w->env);
+}
+
+void nx_wasm_service_close(nx_wasm_service *s)
+{
+    if (!s) return;
+    if (s->ticked.service) {
+        nx__engine_ticks(&s->ticked, false);
+        nx__engine->service_free(s->ticked.service);
+    }
+    nx_wasm_module_free(s->wasm.module);
+    wasi_free(&s->wasi);
+    free(s);
+}
+
+/* Makes it of a module that was loaded, which is its own from here on, and the descriptor of its
+ * code, which is taken. */
+static nx_err make(nx_wasm_service *s, nx_wasm_module *m, int fd, const nx_wasm_policy *policy,
+                   uint32_t uses)
+{
+    struct nx__failure *failure = &s->wasm.failure;
+    nx_err err = NX_OK;
+    s->wasm.module = m;
+    if (!nx__engine->code_is_component(m->code))
+        err = nx__error_set(
+            NX_ENOTSUP,
+            "cannot serve \"%.120s\": it is a module, and it takes a component of wasi:http",
+            m->name);
+    if (!err) err = nx__wasm_limit(&s->wasm, policy);
+    if (!err) err = wasi_keep(s, policy);
+    if (err) {
+        (void)close(fd);
+        return err;
+    }
+    s->limits = nx__wasm_engine_limits(&s->wasm);
+    s->limits.tick = tick;
+    s->instances = policy->max_instances && policy->max_instances < UINT32_MAX
+                       ? (uint32_t)policy->max_instances
+                       : INSTANCES;
+    const struct nx__service_options with = {.fd = fd,
+                                             .metered = m->metered,
+                                             .stack = m->stack,
+                                             .instances = s->instances,
+                                             .uses = uses ? uses : 1};
+    if (nx__engine->service_new(m->code, &with, &s->ticked.service, failure))
+        return nx__error_set(NX_ENOENT, "cannot serve \"%.60s\": %.160s", m->name,
+                             failure->message);
+    nx__engine_ticks(&s->ticked, true);
+    return NX_OK;
+}
+
+static nx_err service_new(nx_wasm_service **out, nx_wasm_module *m, int fd,
+                          const nx_wasm_policy *policy, uint32_t uses)
+{
+    nx_wasm_service *s = calloc(1, sizeof *s);
+    if (!s) {
+        nx_err err = nx__error_set(NX_ENOMEM, "cannot serve \"%.150s\": out of memory", m->name);
+        nx_wasm_module_free(m);
+        (void)close(fd);
+        return err;
+    }
+    nx_err err = make(s, m, fd, policy, uses);
+    if (err) {
+        nx_wasm_service_close(s);
+        return err;
+    }
+    *out = s;
+    return NX_OK;
+}
+
+nx_err nx_wasm_service_open_with(nx_wasm_service **out, const char *path,
+                                 const nx_wasm_service_options *options)
+{
+    NX__OPTIONS(nx_wasm_service_options, o, options);
+    nx_wasm_module *m;
+    int fd = -1;
+    *out = NULL;
+    const nx_wasm_load_options load = {
+        .size = sizeof load, .metered = o.policy.fuel != 0, .max_stack = o.policy.max_stack};
+    NX_TRY(nx__wasm_permit(&o.policy));
+    nx_err err = nx__wasm_load(&m, path, &load, &fd);
+    if (err && fd >= 0) (void)close(fd);
+    return err ? err : service_new(out, m, fd, &o.policy, o.reuse);
+}
+
+nx_http_router *nx_wasm_service_router(nx_wasm_service *s)
+{
+    nx_http_router *router = nx_http_router_new();
+    if (!router) return NULL;
+    nx_http_set_app(router, s);
+    nx_http_route(router, "*", "/", handle);
+    nx_http_route(router, "*", "/*path", handle);
+    return router;
+}
+
+/* ---- nexus serve */
 
 static nx_err say(void **state, void *context)
 {
-    const struct service *s = context;
+    const nx_wasm_service *s = context;
     bool is_v6 = strchr(s->host, ':') != NULL;
     (void)state;
     if (nx_worker_index()) return NX_OK;
@@ -369,55 +526,7 @@ static nx_err say(void **state, void *context)
     return NX_OK;
 }
 
-static nx_err load(struct service *s, int fd, const struct nx__wasm_serving *serving)
-{
-    const nx_wasm_policy *policy = serving->policy;
-    const nx_wasm_load_options options = {
-        .size = sizeof options, .metered = policy->fuel != 0, .max_stack = policy->max_stack};
-    struct nx__failure *failure = &s->wasm.failure;
-    int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-    nx_err err = nx__wasm_module_new(&s->wasm.module, serving->name, fd, &options, failure);
-    const nx_wasm_module *m = s->wasm.module;
-    if (!err && again < 0) err = nx__error_system(errno, "cannot serve \"%.120s\"", serving->name);
-    if (!err && !nx__engine->code_is_component(m->code))
-        err = nx__error_set(
-            NX_ENOTSUP,
-            "cannot serve \"%.120s\": it is a module, and it takes a component of wasi:http",
-            m->name);
-    if (!err) err = nx__wasm_limit(&s->wasm, policy);
-    if (!err) err = nx__wasi_options(policy, &s->wasi);
-    if (err) {
-        if (again >= 0) (void)close(again);
-        return err;
-    }
-    nx__wasi_network(&s->wasi);
-    s->limits = nx__wasm_engine_limits(&s->wasm);
-    s->limits.tick = tick;
-    s->instances = policy->max_instances && policy->max_instances < UINT32_MAX
-                       ? (uint32_t)policy->max_instances
-                       : INSTANCES;
-    const struct nx__service_options with = {.fd = again,
-                                             .metered = m->metered,
-                                             .stack = m->stack,
-                                             .instances = s->instances,
-                                             .uses = serving->uses ? serving->uses : 1};
-    if (nx__engine->service_new(m->code, &with, &s->ticked.service, failure))
-        return nx__error_set(NX_ENOENT, "cannot serve \"%.60s\": %.160s", m->name,
-                             failure->message);
-    nx__engine_ticks(&s->ticked, true);
-    return NX_OK;
-}
-
-static void unload(struct service *s)
-{
-    if (s->ticked.service) {
-        nx__engine_ticks(&s->ticked, false);
-        nx__engine->service_free(s->ticked.service);
-    }
-    nx_wasm_module_free(s->wasm.module);
-}
-
-static nx_err serve(struct service *s, const struct nx__wasm_serving *serving)
+static nx_err serve(nx_wasm_service *s, const struct nx__wasm_serving *serving)
 {
     s->host = serving->host;
     s->server =
@@ -427,9 +536,7 @@ static nx_err serve(struct service *s, const struct nx__wasm_serving *serving)
                            .workers = serving->workers, .worker_start = say, .worker_context = s,
                            .pages = NX_HTTP_PAGES_TEXT);
     if (!s->server) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
-    nx_http_set_app(s->server, s);
-    nx_http_route(s->server, "*", "/", handle);
-    nx_http_route(s->server, "*", "/*path", handle);
+    nx_http_mount(s->server, "/", nx_wasm_service_router(s));
     nx_err err = nx_http_listen(s->server);
     nx_http_server_free(s->server);
     return err;
@@ -437,13 +544,27 @@ static nx_err serve(struct service *s, const struct nx__wasm_serving *serving)
 
 nx_err nx__wasm_serve(int fd, const struct nx__wasm_serving *serving)
 {
-    struct service *s = calloc(1, sizeof *s);
-    if (!s)
-        return nx__error_set(NX_ENOMEM, "cannot serve \"%.150s\": out of memory", serving->name);
-    nx_err err = nx__engine_open();
-    if (!err) err = load(s, fd, serving);
+    const nx_wasm_policy *policy = serving->policy;
+    const nx_wasm_load_options load = {
+        .size = sizeof load, .metered = policy->fuel != 0, .max_stack = policy->max_stack};
+    struct nx__failure failure;
+    nx_wasm_service *s = NULL;
+    nx_wasm_module *m;
+    int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    nx_err err =
+        again < 0 ? nx__error_system(errno, "cannot serve \"%.120s\"", serving->name) : NX_OK;
+    if (!err) err = nx__engine_open();
+    if (err) {
+        (void)close(fd);
+        if (again >= 0) (void)close(again);
+        return err;
+    }
+    err = nx__wasm_module_new(&m, serving->name, fd, &load, &failure);
+    if (err)
+        (void)close(again);
+    else
+        err = service_new(&s, m, again, policy, serving->uses);
     if (!err) err = serve(s, serving);
-    unload(s);
-    free(s);
+    nx_wasm_service_close(s);
     return err;
 }

@@ -181,6 +181,44 @@ SERVICE = r"""
 """
 
 
+APP = r"""
+#include <nexus/wasm_service.h>
+#include <stdio.h>
+static nx_http_server *server;
+static nx_wasm_service *img;
+static nx_err root(nx_request *req, nx_response *res)
+{
+    (void)req;
+    return nx_response_send(res, "from C\n");
+}
+static nx_err own(nx_request *req, nx_response *res)
+{
+    nx_response_header(res, "x-own", "yes");
+    return nx_wasm_service_answer(img, req, res);
+}
+static nx_err say(void **state, void *context)
+{
+    (void)state;
+    (void)context;
+    printf("http://127.0.0.1:%u\n", nx_http_port(server));
+    fflush(stdout);
+    return NX_OK;
+}
+int main(int argc, char **argv)
+{
+    NX_TRY(nx_wasm_service_open(&img, argc > 1 ? argv[1] : "./a.wat", .policy.max_memory = 1 << 20, .reuse = 2));
+    server = nx_http_server_new(.port = NX_HTTP_ANY_PORT, .worker_start = say);
+    nx_http_get(server, "/", root);
+    nx_http_get(server, "/own", own);
+    nx_http_mount(server, "/img", nx_wasm_service_router(img));
+    nx_err err = nx_http_listen(server);
+    nx_http_server_free(server);
+    nx_wasm_service_close(img);
+    return err;
+}
+"""
+
+
 class Serve(Base):
     def setUp(self):
         super().setUp()
@@ -359,6 +397,24 @@ class Serve(Base):
         self.write("a.wat", SERVICE.replace("hello", "again"))
         wait_for(lambda: self.ask(port, "/") == (200, b"again\n"))
         self.stop(app)
+
+    def test_on_the_routes_of_a_program(self):
+        self.write("app.c", APP)
+        app = self.start("run", "app.c", "--allow-net")
+        line = app.process.stdout.readline()
+        self.assertTrue(line, app.errors)
+        port = int(line.rsplit(":", 1)[1])
+        self.assertEqual(self.ask(port, "/"), (200, b"from C\n"))
+        self.assertEqual(self.ask(port, "/img/x"), (200, b"hello\n"))
+        self.assertEqual(self.ask(port, "/img"), (200, b"hello\n"))
+        self.assertEqual(self.ask(port, "/own"), (200, b"hello\n"))
+        self.stop(app)
+        self.write("none.wat", "(component)")
+        self.write("module.wat", "(module)")
+        for name, code, said in (("./none.wat", 8, "wasi:http"), ("./module.wat", 19, "it is a module"), ("./gone.wat", 8, "gone.wat")):
+            result = self.nexus("run", "app.c", "--allow-net", "--", name)
+            self.assertEqual(result.returncode, code, result.stderr)
+            self.assertIn(said, result.stderr)
 
     def test_usage(self):
         self.write("module.wat", '(module (func (export "_start")))')
