@@ -8,7 +8,7 @@
 
 enum {
     /* Grows with every change of this header. */
-    NX__ENGINE_VERSION = 4,
+    NX__ENGINE_VERSION = 5,
     /* Grows with every change of engine/settings.rs, and of what nexus-wasmc makes of a module: an
      * artifact of another number is refused. */
     NX__ENGINE_SETTINGS = 3,
@@ -22,6 +22,7 @@ struct nx__engine_code;  /* a module's or component's machine code, for all thre
 struct nx__linker;       /* functions by name */
 struct nx__linked;       /* a module with the functions that it imports; for all threads */
 struct nx__service_code; /* a component that answers requests; for all threads */
+struct nx__asking;       /* a request of a guest to another server */
 struct nx__exchange;     /* a request to it, with its answer; one thread at a time */
 struct nx__guest;        /* an instance with its store; one thread at a time */
 
@@ -109,6 +110,9 @@ struct nx__service_options {
     size_t stack;
     uint32_t instances; /* at once, at most */
     uint32_t uses;      /* requests that one of them may answer */
+    /* A guest asks another server: takes the request over. `host` is the owner's of its exchange,
+     * which is being polled. NULL: guests may ask nobody. */
+    void (*ask)(void *host, struct nx__asking *asking);
 };
 
 struct nx__http_field {
@@ -130,6 +134,36 @@ enum {
     NX__EXCHANGE_PIECE = 2, /* exchange_take has a piece of it */
     NX__EXCHANGE_WANTS = 4, /* exchange_give: the guest waits for more of the request's body */
     NX__EXCHANGE_OVER = 8,  /* nothing more but what was said with it */
+};
+
+/* What a guest asks; lasts as long as the asking. */
+struct nx__asking_request {
+    nx_bytes method;
+    nx_bytes url; /* with a NUL behind */
+    const struct nx__http_field *fields;
+    size_t field_count;
+    bool has_body;
+    uint64_t connect, head, idle; /* ns to wait, 0: as usual */
+};
+/* What asking_body has come to. */
+enum { NX__ASKING_PIECE, NX__ASKING_WAIT, NX__ASKING_END, NX__ASKING_FAILED };
+/* How asking_state finds who asks. */
+enum {
+    NX__ASKING_WANTS = 1, /* more of the answer's body: asking_give */
+    NX__ASKING_GONE = 2,  /* nothing more */
+};
+enum nx__asking_failure {
+    NX__ASKING_DENIED,
+    NX__ASKING_NO_NAME,
+    NX__ASKING_REFUSED,
+    NX__ASKING_TIMED_OUT,
+    NX__ASKING_RESET,
+    NX__ASKING_PROTOCOL,
+    NX__ASKING_URL,
+    NX__ASKING_TOO_MANY,
+    NX__ASKING_UNREACHABLE,
+    NX__ASKING_TLS,
+    NX__ASKING_OTHER, /* with a text */
 };
 
 /* A host function: as nx_wasm_fn, with what guest_new was given for the guest. */
@@ -207,6 +241,21 @@ struct nx__engine_api {
     const char *(*exchange_take)(struct nx__exchange *exchange, size_t *len);
     /* A piece of the request's body, which is copied; empty: its end. */
     void (*exchange_give)(struct nx__exchange *exchange, const char *data, size_t len);
+
+    /* What is asked; from here on `wake` says that there is more of its body, or that more of the
+     * answer is wanted. All of these on the loop of its exchange. */
+    void (*asking_begin)(struct nx__asking *asking, const struct nx__engine_owner *owner,
+                         struct nx__asking_request *out);
+    /* Who asks gets no more. */
+    void (*asking_free)(struct nx__asking *asking);
+    /* A piece of the request's body, which lasts until the next one is taken. */
+    uint32_t (*asking_body)(struct nx__asking *asking, const char **data, size_t *len);
+    void (*asking_answer)(struct nx__asking *asking, uint32_t status,
+                          const struct nx__http_field *fields, size_t count);
+    uint32_t (*asking_state)(struct nx__asking *asking);
+    /* A piece of the answer's body, which is copied, when it is wanted; empty: its end. */
+    void (*asking_give)(struct nx__asking *asking, const char *data, size_t len);
+    void (*asking_fail)(struct nx__asking *asking, uint32_t failure, const char *text, size_t len);
 
     /* Makes an instance and runs its start function. `wasi` may be NULL. `host` is what host
      * functions and `tick` get. */

@@ -4,6 +4,7 @@
 #include "base/say.h"
 #include "http/server.h"
 #include "loop/loop.h"
+#include "wasm/asking.h"
 #include "wasm/internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -15,6 +16,9 @@
 
 /* Instances at once, where the policy does not say. */
 enum { INSTANCES = 1000 };
+
+/* Requests to others that a guest may make before it waits. */
+enum { ASKED_MOST = 16 };
 
 struct nx_wasm_service {
     nx_wasm wasm; /* for its limits and for what is said of them */
@@ -43,6 +47,9 @@ struct exchange {
     struct nx__op *reads; /* the one that reads the body, while nobody wants any */
     nx_fiber *reader;     /* NULL: there is no such one */
     nx_err read_error;
+    struct nx__asking *asked[ASKED_MOST]; /* by the guest, while it was polled */
+    size_t asked_count;
+    unsigned asking;        /* requests of its to others that are under way */
     nx_duration cpu, since; /* of the processor, until it was polled last and at that time */
 };
 
@@ -64,6 +71,18 @@ static uint32_t tick(void *host)
         x->since = thread_cpu();
     }
     return most != NX_FOREVER && x->cpu + thread_cpu() - x->since >= most;
+}
+
+/* For the engine, while the guest is polled: on its stack, so the rest comes later. */
+static void ask(void *host, struct nx__asking *asking)
+{
+    struct exchange *x = host;
+    if (x->asked_count < ASKED_MOST) {
+        x->asked[x->asked_count++] = asking;
+        return;
+    }
+    nx__engine->asking_fail(asking, NX__ASKING_TOO_MANY, "", 0);
+    nx__engine->asking_free(asking);
 }
 
 static void complete(struct nx__op **place, int64_t result)
@@ -213,6 +232,8 @@ static nx_err poll_guest(struct exchange *x, uint32_t *todo, struct nx__failure 
     if (x->ticked) x->since = thread_cpu();
     uint32_t kind = nx__engine->exchange_poll(x->with, todo, f);
     if (x->ticked) x->cpu += thread_cpu() - x->since;
+    for (size_t i = 0; i < x->asked_count; i++) nx__wasm_ask(x->asked[i], &x->asking);
+    x->asked_count = 0;
     return kind ? failed(x, f) : NX_OK;
 }
 
@@ -294,8 +315,6 @@ static nx_err exchange(struct exchange *x)
     struct nx__failure failure;
     nx_err err = begin(x, &failure);
     if (!err) err = answer(x, &failure);
-    /* The reader has to have ended before what it reads into has. */
-    if (x->reader) nx_cancel(x->reader);
     return err;
 }
 
@@ -305,6 +324,8 @@ static nx_err run(struct exchange *x)
     nx_duration deadline = x->service->wasm.policy.deadline;
     NX_TRY(nx_scope_open(&scope, .deadline = deadline ? deadline : NX_FOREVER));
     nx_err err = exchange(x);
+    /* Who reads the body for it or asks others has to have ended before it has. */
+    if (x->reader || x->asking) nx_scope_cancel(scope);
     nx_err closed = nx_scope_close(&scope);
     if (closed == NX_ETIMEDOUT && err == NX_ECANCELED)
         return nx_http_error(504, "not answered by its deadline of %lld ms",
@@ -460,7 +481,8 @@ static nx_err make(nx_wasm_service *s, nx_wasm_module *m, int fd, const nx_wasm_
                                              .metered = m->metered,
                                              .stack = m->stack,
                                              .instances = s->instances,
-                                             .uses = uses ? uses : 1};
+                                             .uses = uses ? uses : 1,
+                                             .ask = ask};
     if (nx__engine->service_new(m->code, &with, &s->ticked.service, failure))
         return nx__error_set(NX_ENOENT, "cannot serve \"%.60s\": %.160s", m->name,
                              failure->message);

@@ -13,10 +13,10 @@ use wasmtime::*;
 mod describe;
 
 use nexus_wasi::failure::{self, Failure, Kind, fail, fail_text};
-use nexus_wasi::{Code, Limits, State, component, limited, service, settings, wasi, wit};
+use nexus_wasi::{Code, Limits, State, asking, component, limited, service, settings, wasi, wit};
 
 /// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
-const VERSION: u32 = 4;
+const VERSION: u32 = 5;
 
 pub struct Guest {
     store: Store<State>,
@@ -450,6 +450,13 @@ pub struct Api {
     exchange_head: unsafe extern "C" fn(*mut service::Exchange, *mut *const service::Field, *mut usize) -> u32,
     exchange_take: unsafe extern "C" fn(*mut service::Exchange, *mut usize) -> *const c_char,
     exchange_give: unsafe extern "C" fn(*mut service::Exchange, *const c_char, usize),
+    asking_begin: unsafe extern "C" fn(*mut asking::Asking, *const service::Owner, *mut asking::Asked),
+    asking_free: unsafe extern "C" fn(*mut asking::Asking),
+    asking_body: unsafe extern "C" fn(*mut asking::Asking, *mut *const c_char, *mut usize) -> u32,
+    asking_answer: unsafe extern "C" fn(*mut asking::Asking, u32, *const service::Field, usize),
+    asking_state: unsafe extern "C" fn(*mut asking::Asking) -> u32,
+    asking_give: unsafe extern "C" fn(*mut asking::Asking, *const c_char, usize),
+    asking_fail: unsafe extern "C" fn(*mut asking::Asking, u32, *const c_char, usize),
     guest_new: unsafe extern "C" fn(
         *const InstancePre<State>,
         *const Limits,
@@ -509,6 +516,13 @@ static API: Api = Api {
     exchange_head: service::exchange_head,
     exchange_take: service::exchange_take,
     exchange_give: service::exchange_give,
+    asking_begin: asking::asking_begin,
+    asking_free: asking::asking_free,
+    asking_body: asking::asking_body,
+    asking_answer: asking::asking_answer,
+    asking_state: asking::asking_state,
+    asking_give: asking::asking_give,
+    asking_fail: asking::asking_fail,
     guest_new,
     guest_free,
     guest_rearm,

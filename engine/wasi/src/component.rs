@@ -2,7 +2,6 @@
 use crate::failure::{Failure, Kind, fail, fail_text};
 use crate::{Code, Limits, State, wasi};
 use std::ffi::c_void;
-use std::future::Future;
 use std::io::Read;
 use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
@@ -10,7 +9,7 @@ use tokio::runtime::Runtime;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2, p3};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
@@ -20,22 +19,9 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.requests.host = self.host;
         let WasiCtxView { table, .. } = self.wasi.as_mut().expect("a component has a context").ctx();
         WasiHttpCtxView { hooks: &mut self.requests, table, ctx: &mut self.http }
-    }
-}
-
-/// What guests would ask of other servers, which none of them may.
-pub struct Requests;
-type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
-impl WasiHttpHooks for Requests {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _done: Done,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
     }
 }
 

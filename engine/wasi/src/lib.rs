@@ -6,6 +6,7 @@ use wasmtime::component::Component;
 use wasmtime::{Engine, Module, ResourceLimiter, Result, Store, UpdateDeadline};
 use wasmtime_wasi_http::WasiHttpCtx;
 
+pub mod asking;
 pub mod component;
 pub mod failure;
 pub mod service;
@@ -45,13 +46,21 @@ pub struct State {
     instances: usize,
     wasi: Option<wasi::Context>,
     http: WasiHttpCtx,
-    requests: component::Requests,
+    requests: asking::Requests,
 }
 
 impl State {
     pub fn new(host: *mut c_void, limits: Limits, wasi: Option<wasi::Context>, instances: usize) -> State {
-        let (http, requests) = (WasiHttpCtx::new(), component::Requests);
+        let (http, requests) = (WasiHttpCtx::new(), asking::Requests { host, ask: None });
         State { host, guest: std::ptr::null_mut(), limits, memory: 0, elements: 0, instances, wasi, http, requests }
+    }
+}
+
+impl State {
+    /// Has its guest ask other servers by C.
+    pub fn asks(mut self, ask: Option<asking::Ask>) -> State {
+        self.requests.ask = ask;
+        self
     }
 }
 

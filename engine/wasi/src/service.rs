@@ -1,6 +1,7 @@
 // Components that answer requests: `wasi:http`, of 0.2 (`incoming-handler`) or 0.3 (`handler`). An exchange is one request with its
 // answer, and has an instance of its own while it lasts. It is a future: C polls it, on the loop that the request belongs to, when it has
 // been woken, which any thread may do.
+use crate::asking::Ask;
 use crate::component::{INSTANCES_MOST, driver, link_all, open};
 use crate::failure::{Failure, Kind, fail, fail_text};
 use crate::{Code, Limits, State, limited, settings, wasi};
@@ -23,7 +24,7 @@ use wasmtime_wasi_http::p3::Request;
 use wasmtime_wasi_http::p3::bindings as p3;
 use wasmtime_wasi_http::{Error, WasiBody, WasiHttpView};
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -49,6 +50,7 @@ pub struct Service {
     linked: Linked,
     /// Requests that an instance may answer.
     uses: u32,
+    ask: Option<Ask>,
     idle: Mutex<Vec<Ready>>,
 }
 
@@ -62,6 +64,8 @@ pub struct Options {
     /// At once.
     instances: u32,
     uses: u32,
+    /// What its guests ask of other servers; null: they may not.
+    ask: Option<Ask>,
 }
 
 /// Bytes of memory that stay an instance's place when it has gone, for the next one.
@@ -107,7 +111,7 @@ impl Service {
             Ok(service) => Linked::P3(service),
             Err(_) => Linked::P2(ProxyPre::new(linked)?),
         };
-        Ok(Service { engine, linked, uses: options.uses, idle: Mutex::default() })
+        Ok(Service { engine, linked, uses: options.uses, ask: options.ask, idle: Mutex::default() })
     }
 
     async fn make(&self, store: &mut Store<State>) -> Result<Guest> {
@@ -137,7 +141,7 @@ impl Service {
         }
         let _entered = driver().map_err(wasmtime::Error::msg)?.enter();
         let wasi = unsafe { wasi::context(&*options) }.map_err(wasmtime::Error::msg)?;
-        Ok((limited(&self.engine, State::new(host, limits, Some(wasi), INSTANCES_MOST), true)?, None, 1))
+        Ok((limited(&self.engine, State::new(host, limits, Some(wasi), INSTANCES_MOST).asks(self.ask), true)?, None, 1))
     }
 }
 
@@ -148,6 +152,9 @@ pub struct Text {
     len: usize,
 }
 impl Text {
+    pub fn of(bytes: &[u8]) -> Text {
+        Text { data: bytes.as_ptr() as *const c_char, len: bytes.len() }
+    }
     unsafe fn bytes<'a>(self) -> &'a [u8] {
         if self.len == 0 { &[] } else { unsafe { std::slice::from_raw_parts(self.data as *const u8, self.len) } }
     }
@@ -157,6 +164,16 @@ impl Text {
 pub struct Field {
     name: Text,
     value: Text,
+}
+
+impl Field {
+    /// They last as long as what they are made of.
+    pub fn list(headers: &HeaderMap) -> Vec<Field> {
+        headers.iter().map(|(name, value)| Field { name: Text::of(name.as_str().as_bytes()), value: Text::of(value.as_bytes()) }).collect()
+    }
+    pub unsafe fn bytes<'a>(&self) -> (&'a [u8], &'a [u8]) {
+        unsafe { (self.name.bytes(), self.value.bytes()) }
+    }
 }
 
 /// engine.h has the same.
@@ -287,22 +304,36 @@ async fn answer(asked: Asked) -> Result<()> {
 }
 
 /// Calls C once for any number of wakes between two polls, and no more when the exchange is over.
-struct Bell {
+pub struct Bell {
     ring: Mutex<Option<(unsafe extern "C" fn(*mut c_void), usize)>>,
-    rung: AtomicBool,
+    pub rung: AtomicBool,
+}
+impl Bell {
+    /// Nobody is called before it is given an owner.
+    pub fn silent() -> Arc<Bell> {
+        Arc::new(Bell { ring: Mutex::new(None), rung: AtomicBool::new(false) })
+    }
+    pub fn give(&self, owner: &Owner) {
+        *lock(&self.ring) = Some((owner.wake, owner.host as usize));
+    }
+    pub fn take_away(&self) {
+        *lock(&self.ring) = None;
+    }
+    pub fn ring(&self) {
+        if self.rung.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        if let Some((wake, arg)) = *lock(&self.ring) {
+            unsafe { wake(arg as *mut c_void) };
+        }
+    }
 }
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
     fn wake_by_ref(self: &Arc<Self>) {
-        if self.rung.swap(true, Ordering::AcqRel) {
-            return;
-        }
-        let ring = lock(&self.ring);
-        if let Some((wake, arg)) = *ring {
-            unsafe { wake(arg as *mut c_void) };
-        }
+        self.ring();
     }
 }
 
@@ -345,8 +376,7 @@ unsafe fn request(question: &Question, shared: &Shared) -> Result<http::Request<
     *request.method_mut() = Method::from_bytes(unsafe { question.method.bytes() })?;
     *request.uri_mut() = uri;
     for i in 0..question.field_count {
-        let field = unsafe { &*question.fields.add(i) };
-        let (name, value) = unsafe { (field.name.bytes(), field.value.bytes()) };
+        let (name, value) = unsafe { (*question.fields.add(i)).bytes() };
         request.headers_mut().append(HeaderName::from_bytes(name)?, HeaderValue::from_bytes(value)?);
     }
     Ok(request)
@@ -384,7 +414,8 @@ pub unsafe extern "C" fn exchange_new(
     };
     let asked = Asked { service, store, guest, uses, request, shared: shared.clone() };
     let future: Pin<Box<dyn Future<Output = Result<()>>>> = Box::pin(answer(asked));
-    let bell = Arc::new(Bell { ring: Mutex::new(Some((owner.wake, owner.host as usize))), rung: AtomicBool::new(false) });
+    let bell = Bell::silent();
+    bell.give(owner);
     let exchange = Exchange { future: Some(future), shared, bell, head: Vec::new(), headers: HeaderMap::new(), piece: Bytes::new() };
     unsafe { *out = Box::into_raw(Box::new(exchange)) };
     0
@@ -392,7 +423,7 @@ pub unsafe extern "C" fn exchange_new(
 
 pub unsafe extern "C" fn exchange_free(exchange: *mut Exchange) {
     let mut exchange = unsafe { Box::from_raw(exchange) };
-    *lock(&exchange.bell.ring) = None;
+    exchange.bell.take_away();
     // What it leaves behind is the driver's.
     let _entered = driver().ok().map(|driver| driver.enter());
     exchange.future = None;
@@ -438,10 +469,7 @@ pub unsafe extern "C" fn exchange_head(exchange: *mut Exchange, fields: *mut *co
     let exchange = unsafe { &mut *exchange };
     let Some((status, headers)) = lock(&exchange.shared).head.take() else { return 0 };
     exchange.headers = headers;
-    let text = |bytes: &[u8]| Text { data: bytes.as_ptr() as *const c_char, len: bytes.len() };
-    let fields_of =
-        exchange.headers.iter().map(|(name, value)| Field { name: text(name.as_str().as_bytes()), value: text(value.as_bytes()) });
-    exchange.head = fields_of.collect();
+    exchange.head = Field::list(&exchange.headers);
     unsafe {
         *fields = exchange.head.as_ptr();
         *count = exchange.head.len();
