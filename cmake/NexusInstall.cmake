@@ -11,7 +11,7 @@ if(NEXUS_WASM)
     install(PROGRAMS ${engine_files} DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endif()
 install(FILES ${CMAKE_BINARY_DIR}/nexus.pc DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
-install(FILES ${CMAKE_SOURCE_DIR}/include/nexus.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(FILES ${CMAKE_SOURCE_DIR}/include/nexus.h ${CMAKE_SOURCE_DIR}/include/nexus-guest.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/nexus DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 
 # dist/, made again where something of it has changed: the target `dist`.
@@ -21,6 +21,7 @@ add_custom_command(OUTPUT ${dist}/bin/nexus
     COMMAND ${CMAKE_COMMAND} -E rm -rf ${dist}/include
     COMMAND ${CMAKE_COMMAND} --install ${CMAKE_BINARY_DIR} --prefix ${dist} --strip
     COMMAND ${CMAKE_COMMAND} -E touch ${dist}/bin/nexus
-    DEPENDS nexus nexus_archive ${NEXUS_ARCHIVE} ${engine_files} ${CMAKE_BINARY_DIR}/nexus.pc ${CMAKE_SOURCE_DIR}/include/nexus.h ${headers}
+    DEPENDS nexus nexus_archive ${NEXUS_ARCHIVE} ${engine_files} ${CMAKE_BINARY_DIR}/nexus.pc ${CMAKE_SOURCE_DIR}/include/nexus.h
+        ${CMAKE_SOURCE_DIR}/include/nexus-guest.h ${headers}
     VERBATIM COMMENT "Making dist/")
 add_custom_target(dist DEPENDS ${dist}/bin/nexus)

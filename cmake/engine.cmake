@@ -25,25 +25,15 @@ file(MAKE_DIRECTORY ${BUILD} ${cache} ${OUT})
 file(LOCK ${BUILD}/engine.lock GUARD PROCESS)
 if(NOT EXISTS ${made})
     string(TIMESTAMP begin "%s")
-    # Nothing is unwound in the engine: what panics there ends the process. The flag is for what runs, so the target is named.
-    execute_process(COMMAND ${CARGO} -vV OUTPUT_VARIABLE host COMMAND_ERROR_IS_FATAL ANY)
-    string(REGEX MATCH "host: ([^\n]+)" host "${host}")
-    set(host ${CMAKE_MATCH_1})
-    set(flags -Cforce-unwind-tables=no)
-    if(host STREQUAL "x86_64-unknown-linux-gnu")
-        string(APPEND flags " -Clink-arg=-Wl,--icf=all") # of the linker that Rust brings there
-    endif()
     # One after the other: together, both would have the features of both, and the engine a compiler.
     foreach(crate nexus-engine nexus-wasmc)
-        set(as --unset=RUSTFLAGS)
-        set(profile --profile compiler)
-        if(crate STREQUAL nexus-engine)
-            set(as "RUSTFLAGS=${flags}")
-            set(profile --profile release --target ${host})
+        set(profile release)
+        if(crate STREQUAL nexus-wasmc)
+            set(profile compiler)
         endif()
         execute_process(
-            COMMAND ${CMAKE_COMMAND} -E env CARGO_TARGET_DIR=${BUILD}/engine ${as}
-                ${CARGO} build --quiet --locked --offline ${profile} --package ${crate}
+            COMMAND ${CMAKE_COMMAND} -E env CARGO_TARGET_DIR=${BUILD}/engine --unset=RUSTFLAGS
+                ${CARGO} build --quiet --locked --offline --profile ${profile} --package ${crate}
                 --config source.crates-io.replace-with="vendored" --config source.vendored.directory="vendor"
             WORKING_DIRECTORY ${ENGINE} COMMAND_ERROR_IS_FATAL ANY)
     endforeach()
@@ -51,7 +41,7 @@ if(NOT EXISTS ${made})
     set(aside ${made}.${aside})
     file(MAKE_DIRECTORY ${aside})
     # rustc leaves the names in a library.
-    execute_process(COMMAND ${STRIP} -o ${aside}/libnexus-engine.so ${BUILD}/engine/${host}/release/libnexus_engine.so COMMAND_ERROR_IS_FATAL ANY)
+    execute_process(COMMAND ${STRIP} -o ${aside}/libnexus-engine.so ${BUILD}/engine/release/libnexus_engine.so COMMAND_ERROR_IS_FATAL ANY)
     file(COPY_FILE ${BUILD}/engine/compiler/nexus-wasmc ${aside}/nexus-wasmc)
     string(TIMESTAMP end "%s")
     math(EXPR seconds "${end} - ${begin}")

@@ -71,7 +71,7 @@ def _json_10k(name, wanted, quick):
 
     def command(port):
         if name == "nexus":
-            return [peers.program(name), "run", "--release", "--allow-all", str(peers.BENCH / "http" / "json.c"), "--", str(port)]
+            return [peers.program(name), "run", "--release", f"--allow-listen=127.0.0.1:{port}", str(peers.BENCH / "http" / "json.c"), "--", str(port)]
         run = ["run", "--allow-net"] if name == "deno" else []
         return [peers.program(name), *run, str(peers.BENCH / "peers" / "json.mjs"), str(port)]
 
@@ -86,7 +86,7 @@ def _added(name, row, path, with_it, without, quick):
     for arguments in (without, with_it):
         def command(port, arguments=arguments):
             source = str(peers.BENCH / "http" / "routes.c")
-            return [peers.program(name), "run", "--release", "--allow-all", source, "--", str(port), *arguments]
+            return [peers.program(name), "run", "--release", f"--allow-listen=127.0.0.1:{port}", source, "--", str(port), *arguments]
         with Server(name, command) as server:
             server.load("--seconds", 0.3 if quick else 1.5, "--path", path)
             cpu.append(_http_cpu(server, 0.4 if quick else 10, path)[0]["http_user_cpu"])

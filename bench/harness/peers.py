@@ -65,15 +65,13 @@ def environment():
     return env
 
 
-def server_command(name, port, sealed=False):
-    """The command of a peer's server for the HTTP rows. `sealed`: with the one permission that it needs, as a user
-    would start it, where the others are started free of checks."""
+def server_command(name, port):
+    """The command of a peer's server for the HTTP rows, with the one permission that it needs where it takes any."""
     path = program(name)
     if name == "nexus":
-        grant = f"--allow-net=127.0.0.1:{port}" if sealed else "--allow-all"
-        return [path, "run", "--release", grant, str(BENCH / "http" / "app.c"), "--", str(port)]
+        return [path, "run", "--release", f"--allow-listen=127.0.0.1:{port}", str(BENCH / "http" / "app.c"), "--", str(port)]
     if name == "deno":
-        return [path, "run", "--allow-net" if sealed else "--allow-all", str(BENCH / "peers" / "deno.js"), str(port)]
+        return [path, "run", "--allow-net", str(BENCH / "peers" / "deno.js"), str(port)]
     if name == "nginx":
         text = (BENCH / "peers" / "nginx.conf").read_text().replace("@PORT@", str(port)).replace("@DIR@", str(WORK))
         conf = WORK / f"nginx-{port}.conf"
@@ -88,7 +86,7 @@ def static_command(name, port, folder):
     """The command of a peer's server of the files in `folder`."""
     path = program(name)
     if name == "nexus":
-        return [path, "run", "--release", "--allow-all", str(BENCH / "http" / "static.c"), "--", str(port), str(folder)]
+        return [path, "run", "--release", f"--allow-listen=127.0.0.1:{port}", f"--allow-read={folder}", str(BENCH / "http" / "static.c"), "--", str(port), str(folder)]
     if name == "nginx":
         # As root its worker becomes a user who may not read the folder.
         user = "user root;\n" if os.geteuid() == 0 else ""
@@ -124,7 +122,7 @@ def tls_command(name, port, folder):
     """The command of a peer's server with TLS: JSON at /, the files in `folder` below /files."""
     path, arguments = program(name), tls_arguments(port, folder)
     if name == "nexus":
-        return [path, "run", "--release", "--allow-all", str(BENCH / "http" / "tls.c"), "--", *arguments]
+        return [path, "run", "--release", f"--allow-listen=127.0.0.1:{port}", f"--allow-read={folder}", str(BENCH / "http" / "tls.c"), "--", *arguments]
     if name == "nginx":
         return nginx_tls(port, folder, "tls")
     return [path, str(BENCH / "peers" / ("tls.bun.js" if name == "bun" else "tls.js")), *arguments]

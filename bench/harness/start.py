@@ -26,7 +26,7 @@ def _cold_main(name, wanted, quick):
 
 def _cold_http(name, wanted, quick):
     port = peers.free_port()
-    return {"cold_start_http": _starts(peers.server_command(name, port, sealed=True), port, quick)}
+    return {"cold_start_http": _starts(peers.server_command(name, port), port, quick)}
 
 C_SERVER = """#include "local.h"
 #include <nexus/http.h>
@@ -83,7 +83,7 @@ def _edit(name, row, compiler, quick, nexus=("run", "--watch")):
     path, text = _edit_project(name)
     path.write_text(text(0))
     watch = {
-        "nexus": [*nexus, "--allow-all", str(path), "--"],
+        "nexus": [*nexus, "--allow-listen=127.0.0.1", str(path), "--"],
         "node": ["--watch", str(path)],
         "bun": ["--watch", str(path)],
         "deno": ["run", "--watch", "--allow-net", str(path)],

@@ -12,7 +12,7 @@ from .row import IDLE_CONNECTIONS, Group, Row, at_least, below, every
 def _ws_server(name):
     def command(port):
         if name == "nexus":
-            return [peers.program(name), "run", "--release", "--allow-all", str(peers.BENCH / "http" / "ws.c"), "--", str(port)]
+            return [peers.program(name), "run", "--release", f"--allow-listen=127.0.0.1:{port}", str(peers.BENCH / "http" / "ws.c"), "--", str(port)]
         if name == "floor":
             return [str(TOOLS / "bench_floor_ws"), str(port)]
         if name == "bun":

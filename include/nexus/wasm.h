@@ -69,6 +69,9 @@ typedef struct nx_wasm_dir {
     bool write;        /* and not just reads */
 } nx_wasm_dir;
 
+/* Keys and values that guests share, of this program's run. */
+typedef struct nx_wasm_kv nx_wasm_kv;
+
 /* What a guest may take and may do. Zero means the default. */
 typedef struct nx_wasm_policy {
     uint64_t max_memory;         /* bytes of all its memories, NX_WASM_MAX_MEMORY */
@@ -88,6 +91,13 @@ typedef struct nx_wasm_policy {
     const nx_wasm_dir *allow_fs; /* the last one has no path */
     uint64_t random_seed; /* random bytes are made from it, the same each time; 0: the system's */
     nx_duration clock;    /* since 1970, at which its clocks stand still; 0: they run */
+    /* Of guests with the functions of "nexus", for which allow_fs, max_open_files and clock hold
+     * too. */
+    const char *const *allow_net; /* hosts that it may ask, as --allow-connect names them, NULL at
+                                     the end; "*": all that the program may. None */
+    nx_wasm_kv *kv;               /* the keys and values that it has; its own, for as long as it is
+                                     there */
+    uint64_t max_kv;              /* bytes of its own keys and values, NX_WASM_MAX_KV */
 } nx_wasm_policy;
 
 /* Defaults. */
@@ -95,6 +105,7 @@ typedef struct nx_wasm_policy {
 #define NX_WASM_MAX_TABLE_ELEMENTS ((uint64_t)1 << 20)
 #define NX_WASM_MAX_CPU_TIME       NX_S(60)
 #define NX_WASM_MAX_OPEN_FILES     1024
+#define NX_WASM_MAX_KV             ((uint64_t)16 << 20)
 /* How often a guest with a limit on its time is looked after. */
 #define NX_WASM_TICK NX_MS(10)
 
@@ -103,6 +114,8 @@ typedef struct nx_wasm_options {
     size_t size;
     const nx_wasm_imports *imports; /* what it may call; all that it imports has to be there */
     bool wasi;                      /* it may also import WASI 0.1, as far as the policy says */
+    bool nexus;    /* and the functions of <nexus-guest.h>, the same; then it may wait, too */
+    bool may_wait; /* the functions that it calls may suspend */
     nx_wasm_policy policy;
 } nx_wasm_options;
 
@@ -124,7 +137,8 @@ NX_API NX_MUST_CHECK nx_err nx_wasm_open_with(nx_wasm **out, const char *path,
     nx_wasm_open_with((out), (path),                                                               \
                       &(nx_wasm_options){.size = sizeof(nx_wasm_options), __VA_ARGS__})
 
-/* Frees it with all that it has; NULL is nothing. Not from a function that it calls. */
+/* Frees it with all that it has; NULL is nothing. Not from a function that it calls, nor while one
+ * waits. */
 NX_API void nx_wasm_close(nx_wasm *wasm);
 static inline void nx_wasm_auto(nx_wasm **wasm)
 {
@@ -272,7 +286,8 @@ NX_API NX_MUST_CHECK nx_err nx_wasm_memory_read(const nx_wasm_memory *memory, ui
 NX_API NX_MUST_CHECK nx_err nx_wasm_memory_write(const nx_wasm_memory *memory, uint64_t at,
                                                  nx_bytes bytes);
 
-/* Adds pages of 64 KiB. NX_ELIMIT past max_memory or the memory's own maximum. */
+/* Adds pages of 64 KiB. NX_ELIMIT past max_memory or the memory's own maximum; NX_ESTATE while a
+ * call into the guest waits. */
 NX_API NX_MUST_CHECK nx_err nx_wasm_memory_grow(const nx_wasm_memory *memory, uint64_t pages);
 
 /* ---- Globals and tables */
@@ -291,8 +306,16 @@ NX_API NX_MUST_CHECK nx_err nx_wasm_table_size(nx_wasm *wasm, const char *name, 
 /* A function of the program's. `values` has the arguments in their order and gets the results. An
  * error that it returns ends the guest's call, which returns it with the same message. It may call
  * the guest again (NX_ESTATE only from another guest that it calls meanwhile), and may not suspend:
- * what would returns NX_EWOULDSUSPEND. */
+ * what would returns NX_EWOULDSUSPEND.
+ *
+ * Of a guest with `may_wait` it may suspend, and with it the call into the guest: other fibers run
+ * meanwhile, and may not use that guest (NX_ESTATE). What it takes of the processor, and what
+ * others take, is not the guest's; the deadline goes on, and what waits past it returns
+ * NX_ECANCELED. Fibers that it spawns and memory of the current scope last as long as the call from
+ * outside. Calls of such a guest cost some hundred nanoseconds, and may be inside one another
+ * NX_WASM_MAX_NESTED times (NX_ELIMIT). */
 typedef nx_err (*nx_wasm_fn)(nx_wasm *wasm, void *arg, nx_wasm_value *values);
+#define NX_WASM_MAX_NESTED 16
 
 /* New, empty ones; the caller frees them when nothing that was made with them is left. NULL when
  * memory is out. */
@@ -321,6 +344,32 @@ static inline void nx_wasm_imports_auto(nx_wasm_imports **imports)
  * nx_wasm_new says. */
 NX_API void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *name,
                            const char *type, nx_wasm_fn fn, void *arg);
+
+/* ---- Keys and values */
+
+/* A key, and a value, at most. */
+#define NX_WASM_KV_MAX_KEY   ((size_t)1024)
+#define NX_WASM_KV_MAX_VALUE ((size_t)1 << 20)
+
+/* Makes an empty one, for guests of any thread: `.policy.kv`. `max` is bytes of keys and values
+ * with 64 for each pair, 0: NX_WASM_MAX_KV. The caller frees it when no guest has it any more.
+ * NX_ENOMEM. None of these suspends; all may be called by any thread. */
+NX_API NX_MUST_CHECK nx_err nx_wasm_kv_new(nx_wasm_kv **out, uint64_t max);
+NX_API void nx_wasm_kv_free(nx_wasm_kv *kv);
+static inline void nx_wasm_kv_auto(nx_wasm_kv **kv)
+{
+    nx_wasm_kv_free(*kv);
+}
+
+/* Stores a value, copied, in place of what the key had. NX_ELIMIT past `max`, NX_ETOOBIG (the key,
+ * the value), NX_ENOMEM; then the old value stays. */
+NX_API NX_MUST_CHECK nx_err nx_wasm_kv_set(nx_wasm_kv *kv, nx_bytes key, nx_bytes value);
+
+/* A copy of the value in memory of the current scope. NX_ENOENT, NX_ENOMEM. */
+NX_API NX_MUST_CHECK nx_err nx_wasm_kv_get(nx_wasm_kv *kv, nx_bytes key, nx_bytes *value);
+
+/* Takes it out; false: there was none. */
+NX_API bool nx_wasm_kv_delete(nx_wasm_kv *kv, nx_bytes key);
 
 /* ---- Looking into a module */
 

@@ -88,12 +88,8 @@ static const char *place_of(const struct nx__generation *generation, const char 
 
 static const char *verb_of(enum nx__permit_kind kind, enum nx__use use)
 {
-    static const char *const verbs[NX__PERMIT_KINDS] = {
-        [NX__PERMIT_READ] = "read", [NX__PERMIT_WRITE] = "write", [NX__PERMIT_ENV] = "env",
-        [NX__PERMIT_RUN] = "run",   [NX__PERMIT_FFI] = "ffi",     [NX__PERMIT_SYS] = "sys",
-        [NX__PERMIT_WASM] = "wasm"};
-    if (kind == NX__PERMIT_NET) return use == NX__USE_LISTEN ? "listen" : "connect";
-    return verbs[kind];
+    return nx__permission_name(kind, kind == NX__PERMIT_NET && use == NX__USE_ANY ? NX__USE_CONNECT
+                                                                                  : use);
 }
 
 /* Adds the text as JSON; what is no UTF-8 is told byte by byte, as Latin-1 has it. */

@@ -47,21 +47,24 @@ static nx_err descriptors_place(struct inherited *in, int *next)
     return placed ? NX_OK : nx__error_system(errno, "cannot start the program");
 }
 
-/* Before the program's code is loaded, and last: nothing above needs what it takes. */
-static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
+nx_err nx__app_hold(const struct nx__permissions *permissions, int program, bool asks, bool strict)
 {
     char *cache = NULL;
-    bool strict = l->run->strict;
-    bool asks = !strict && !l->run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     bool files;
-    if (nx__hold_filters(&l->run->permissions, &files)) nx__uring_seal(files);
+    if (nx__hold_filters(permissions, &files)) nx__uring_seal(files);
     if (nx__cache_dir(&cache)) cache = NULL; /* where there is none, nothing is read from it */
     nx__broker_asks = asks;
-    struct nx__hold_own own = {
-        .program = in->program, .cache = cache, .asks = asks, .strict = strict};
-    nx_err err = nx__hold(&l->run->permissions, &own);
+    struct nx__hold_own own = {.program = program, .cache = cache, .asks = asks, .strict = strict};
+    nx_err err = nx__hold(permissions, &own);
     free(cache);
     return err;
+}
+
+static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
+{
+    const struct nx__run *run = l->run;
+    bool asks = !run->strict && !run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
+    return nx__app_hold(&run->permissions, in->program, asks, run->strict);
 }
 
 static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct inherited *in,

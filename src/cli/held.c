@@ -16,6 +16,8 @@
 /* When the processes of a generation all listen, they have this long to take the other sockets that
  * their forerunners had. */
 static const nx_duration SWEEP_AFTER = NX_S(2);
+/* Who is to take what waits at them is behind. */
+static const nx_duration SWEEP_AGAIN = NX_MS(100);
 
 static bool is_unix(const char *address)
 {
@@ -27,9 +29,17 @@ static bool is_free(const struct nx__held *held)
     return !held->generation && !held->heir;
 }
 
+static bool is_beside(const struct nx__held *held, const struct nx__held *other)
+{
+    return held->bound_port == other->bound_port && strcmp(held->address, other->address) == 0;
+}
+
 static void held_close(struct nx__launcher *l, size_t index)
 {
-    struct nx__held *held = &l->held[index];
+    struct nx__held *held = &l->held[index], *last = held;
+    for (size_t i = 0; i < l->held_count; i++)
+        if (is_beside(held, &l->held[i]) && l->held[i].place > last->place) last = &l->held[i];
+    last->place = held->place;
     (void)close(held->fd);
     (void)close(held->handed_in);
     (void)close(held->handed_out);
@@ -51,33 +61,67 @@ static void held_end(struct nx__launcher *l, size_t index)
 static const struct nx__held *sibling(const struct nx__launcher *l, const struct nx__held *held)
 {
     for (size_t i = 0; i < l->held_count; i++)
-        if (!is_free(&l->held[i]) && l->held[i].bound_port == held->bound_port &&
-            strcmp(l->held[i].address, held->address) == 0)
-            return &l->held[i];
+        if (!is_free(&l->held[i]) && is_beside(held, &l->held[i])) return &l->held[i];
     return NULL;
 }
 
+/* Lets the system send new connections to those sockets of this one's address that are not left:
+ * closing one resets what has a handshake under way there, or one that is over since the last
+ * accept. */
+static void held_direct(const struct nx__launcher *l, const struct nx__held *held)
+{
+    uint32_t places[NX__HELD_MAX];
+    size_t count = 0;
+    bool left = false;
+    const struct nx__held *other = sibling(l, held);
+    if (!other || is_unix(held->address)) return;
+    for (size_t i = 0; i < l->held_count; i++) {
+        const struct nx__held *each = &l->held[i];
+        if (!is_beside(held, each)) continue;
+        left |= each->left;
+        if (!each->left) places[count++] = each->place;
+    }
+    nx__listen_among(other->fd, places, left ? count : 0);
+}
+
+/* Those of this one's address that nobody has get nothing new. */
+static void held_leave(struct nx__launcher *l, const struct nx__held *held)
+{
+    for (size_t i = 0; i < l->held_count; i++)
+        if (is_free(&l->held[i]) && is_beside(held, &l->held[i]))
+            l->held[i].left = !l->held[i].given;
+    held_direct(l, held);
+}
+
+static bool has_room(const struct nx__held *held)
+{
+    struct pollfd out = {.fd = held->handed_out, .events = POLLOUT};
+    return poll(&out, 1, 0) == 1;
+}
+
 /* Fewer workers than before: what waits at a socket that nobody takes any more goes to one that
- * somebody has. */
-static void held_pass_on(struct nx__launcher *l, const struct nx__held *held)
+ * somebody has. Returns whether nothing waits there any more. */
+static bool held_pass_on(struct nx__launcher *l, const struct nx__held *held)
 {
     const struct nx__held *other = sibling(l, held);
-    if (!other) return;
+    if (!other) return true;
     /* Bounds, since both may fill up as fast as they are emptied. */
     enum { PACKETS_MOST = 1024, ACCEPTED_MOST = 8192 };
     struct nx__handed connections[NX__HAND_BATCH], one = {0};
     int count = -EBADMSG;
-    for (int n = 0; n < PACKETS_MOST && (count > 0 || count == -EBADMSG); n++) {
+    for (int n = 0; count > 0 || count == -EBADMSG; n++) {
+        if (n == PACKETS_MOST || !has_room(other)) return false;
         count = nx__hand_receive(held->handed_in, connections);
         if (count > 0) (void)nx__hand_send(other->handed_out, connections, (size_t)count);
         for (int i = 0; i < count; i++) (void)close(connections[i].fd);
     }
-    for (int n = 0; n < ACCEPTED_MOST; n++) {
+    for (int n = 0; n < ACCEPTED_MOST && has_room(other); n++) {
         one.fd = accept4(held->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-        if (one.fd < 0) break;
+        if (one.fd < 0) return true;
         (void)nx__hand_send(other->handed_out, &one, 1);
         (void)close(one.fd);
     }
+    return false;
 }
 
 static bool all_listen(const struct nx__generation *generation)
@@ -92,9 +136,14 @@ void nx__held_sweep(struct nx__launcher *l, bool all)
     l->sweep_at = 0;
     if (!all && !all_listen(&l->current)) return; /* what is free may be for one that has crashed */
     for (size_t i = l->held_count; i-- > 0;) {
-        if (!all && (!is_free(&l->held[i]) || l->held[i].given)) continue;
-        if (!all) held_pass_on(l, &l->held[i]);
+        const struct nx__held held = l->held[i];
+        if (!all && (!is_free(&held) || held.given)) continue;
+        if (!all && !held_pass_on(l, &held)) {
+            l->sweep_at = nx__clock_monotonic() + SWEEP_AGAIN;
+            continue;
+        }
         held_end(l, i);
+        if (held.left) held_direct(l, &held);
     }
 }
 
@@ -110,9 +159,14 @@ size_t nx__held_poll(const struct nx__launcher *l, struct pollfd *fds)
     if (!passes_on(l)) return 0;
     for (size_t i = 0; i < l->held_count; i++) {
         const struct nx__held *held = &l->held[i];
-        if (!is_free(held) || !sibling(l, held)) continue;
-        fds[count++] = (struct pollfd){.fd = held->fd, .events = POLLIN};
-        fds[count++] = (struct pollfd){.fd = held->handed_in, .events = POLLIN};
+        const struct nx__held *other = is_free(held) ? sibling(l, held) : NULL;
+        if (!other) continue;
+        if (has_room(other)) {
+            fds[count++] = (struct pollfd){.fd = held->fd, .events = POLLIN};
+            fds[count++] = (struct pollfd){.fd = held->handed_in, .events = POLLIN};
+        } else {
+            fds[count++] = (struct pollfd){.fd = other->handed_out, .events = POLLOUT};
+        }
     }
     return count;
 }
@@ -121,8 +175,12 @@ void nx__held_turn(struct nx__launcher *l, nx_duration now)
 {
     if (l->sweep_at && l->sweep_at <= now) nx__held_sweep(l, false);
     if (!passes_on(l)) return;
-    for (size_t i = 0; i < l->held_count; i++)
-        if (is_free(&l->held[i])) held_pass_on(l, &l->held[i]);
+    for (size_t i = 0; i < l->held_count; i++) {
+        struct nx__held *held = &l->held[i];
+        if (!is_free(held) || !sibling(l, held)) continue;
+        if (!held->left && !held->given) held_leave(l, held);
+        (void)held_pass_on(l, held);
+    }
 }
 
 void nx__held_forget(struct nx__launcher *l, uint32_t generation, uint64_t workers)
@@ -246,6 +304,7 @@ static nx_err held_add(struct nx__launcher *l, const struct wish *wish, int fd, 
         return err;
     }
     memcpy(held.address, wish->address, sizeof held.address);
+    for (size_t i = 0; i < l->held_count; i++) held.place += is_beside(&held, &l->held[i]);
     *out = &l->held[l->held_count++];
     **out = held;
     return NX_OK;
@@ -400,6 +459,9 @@ static void held_take(const struct nx__launcher *l, struct nx__held *held, struc
     if (*number != peer.generation->number) *who = 0;
     *number = peer.generation->number;
     *who |= 1ull << peer.index;
+    if (!held->left) return;
+    held->left = false;
+    held_direct(l, held);
 }
 
 void nx__held_listen(struct nx__launcher *l, struct nx__peer peer,

@@ -32,7 +32,8 @@ static nx_err start(struct nx__launcher *l, struct nx__peer peer, const char *na
                                                             .broker = pair[0],
                                                             .status = status,
                                                             .of = peer.generation->number,
-                                                            .file = l->run->file};
+                                                            .run = l->run,
+                                                            .asker = l->asker};
         return NX_OK;
     }
     (void)close(pair[0]);
@@ -66,6 +67,7 @@ struct nx__peer nx__helper_peer(struct nx__launcher *l, struct nx__helper *helpe
 static void ended(struct nx__launcher *l, struct nx__helper *helper, int status)
 {
     /* Its last words. */
+    nx__serve_for(l, helper->run);
     if (helper->broker >= 0) nx__serve_rest(l, nx__helper_peer(l, helper));
     if (helper->broker >= 0) (void)close(helper->broker);
     (void)send(helper->status, &status, sizeof status, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -104,6 +106,7 @@ void nx__helpers_turn(struct nx__launcher *l, const struct pollfd *fds, size_t c
 {
     for (size_t i = 0; i < count / 2; i++) {
         struct nx__helper *helper = &l->helpers[i];
+        nx__serve_for(l, helper->run);
         if (fds[2 * i].revents) nx__serve(l, nx__helper_peer(l, helper));
         if (!fds[2 * i + 1].revents) continue;
         (void)kill(helper->pid, SIGKILL);

@@ -61,10 +61,12 @@ struct nx__generation {
 /* A process worker. */
 struct nx__helper {
     pid_t pid;
-    int broker;       /* our end of the socket pair, -1 once closed */
-    int status;       /* where its end is told to who has asked for it, and heard of that one's */
-    uint32_t of;      /* the generation whose program it runs */
-    const char *file; /* that program's */
+    int broker;  /* our end of the socket pair, -1 once closed */
+    int status;  /* where its end is told to who has asked for it, and heard of that one's */
+    uint32_t of; /* the generation whose program it runs */
+    struct nx__run *run; /* that program's */
+    void *asker;         /* of nexus test: the test that it is of */
+    bool kept;           /* has a keeper */
     bool killed;
 };
 
@@ -84,7 +86,9 @@ struct nx__held {
     uint32_t worker; /* that it is for, be it a process or a thread; a Unix socket may be all's */
     uint32_t generation, heir; /* that has it, and that is to have it; 0: none */
     uint64_t owners, heirs;    /* which of their workers, a bit each */
+    uint32_t place;            /* among the sockets of its address, see nx__listen_among */
     bool given;                /* by a service manager, who keeps it open: not ours to end */
+    bool left;                 /* it is to be closed: the system sends no new connection there */
     char address[NX__LISTEN_ADDRESS_MAX];
 };
 
@@ -141,6 +145,10 @@ struct nx__launcher {
     /* In the new process of one, which is told by its control socket what to run; never returns. */
     void (*help)(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
                  int control);
+    void *asker; /* of nexus test: the test that is answered */
+    /* In the new process of a keeper: adds to the run's permissions what the test alone is granted.
+     * NULL in a launcher. */
+    void (*keep)(struct nx__launcher *launcher, void *asker);
     struct nx__helper helpers[NX__HELPERS_MAX];
     size_t helper_count;
     nx_duration next_until; /* when the next one's time to listen is over */
@@ -279,6 +287,10 @@ bool nx__serve_packet(struct nx__launcher *launcher, struct nx__peer peer);
  * for. */
 void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const int *fds,
                       size_t count);
+
+/* Whose processes are answered from here on. A launcher has one program; `nexus test` has a run for
+ * each project. */
+void nx__serve_for(struct nx__launcher *launcher, struct nx__run *run);
 
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
@@ -462,6 +474,11 @@ NX__NORETURN void nx__app_run(const struct nx__launcher *launcher, struct nx__pe
 /* The same for a process worker: the launcher's `help`. */
 void nx__app_help(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
                   int control);
+
+/* In the new process: has the kernel hold it to these grants. `program` is its machine code, open.
+ * Before the program's code is loaded, and last: nothing that comes before needs what it takes. */
+NX_MUST_CHECK nx_err nx__app_hold(const struct nx__permissions *permissions, int program, bool asks,
+                                  bool strict);
 
 /* ---- service.c */
 

@@ -130,7 +130,7 @@ nx_err nx__permission_always(const struct nx__run *run, enum nx__use use, const 
     if (!path[0]) return nx__error_set(NX_ENOENT, "the program's file is not there any more");
     const struct edit e = {.run = run,
                            .path = path,
-                           .key = use == NX__USE_LISTEN ? "listen" : "connect",
+                           .key = nx__permission_name(NX__PERMIT_NET, use),
                            .address = address,
                            .set = run->sets_count ? run->sets[run->sets_count - 1] : NULL};
     nx__loop_current = &memory;

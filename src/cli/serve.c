@@ -42,6 +42,13 @@ void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const in
     (void)nx__descriptors_send(*broker_of(peer), &part, 1, fds, count, MSG_DONTWAIT);
 }
 
+void nx__serve_for(struct nx__launcher *l, struct nx__run *run)
+{
+    if (l->run == run) return;
+    l->run = run;
+    nx__permissions_seal(&run->permissions);
+}
+
 void nx__serve_begin(struct nx__launcher *l, uint32_t number)
 {
     struct nx__generation *generation = number == l->next.number ? &l->next : &l->current;
@@ -197,7 +204,7 @@ static nx_err import(struct nx__launcher *l, struct nx__peer peer, const char *n
                      int *fd)
 {
     char *path = NULL;
-    NX_TRY(nx__resolve(peer.helper ? peer.helper->file : l->run->file, name, &path));
+    NX_TRY(nx__resolve(l->run->file, name, &path));
     const char *extension = strrchr(path, '.');
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
@@ -298,14 +305,15 @@ struct handed {
 };
 
 /* A process of its own: what it reads lies in the program's memory and may be anything. */
-static void serve_keep(const struct nx__launcher *l, struct nx__peer peer, int listener)
+static void serve_keep(struct nx__launcher *l, struct nx__peer peer, int listener)
 {
-    struct nx__process *process = &peer.generation->workers[peer.index];
+    bool *kept = peer.helper ? &peer.helper->kept : &peer.generation->workers[peer.index].kept;
     int closed[2];
     char none;
-    if (!process->kept && pipe2(closed, O_CLOEXEC) == 0) {
-        process->kept = true;
+    if (!*kept && pipe2(closed, O_CLOEXEC) == 0) {
+        *kept = true;
         pid_t pid = fork();
+        if (pid == 0 && l->keep) l->keep(l, peer.helper ? peer.helper->asker : l->asker);
         if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
         (void)close(closed[1]);
         /* Until it has let go of what it has from here, listening sockets among it: one that is to
@@ -322,7 +330,7 @@ static bool serve_handed(struct nx__launcher *l, struct nx__peer peer,
 {
     if (request->kind == NX__BROKER_FORK && handed->count == NX__BROKER_SENT_FDS)
         nx__helper_start(l, peer, request->text, handed->fds);
-    else if (request->kind == NX__BROKER_KEEP && handed->count == 1 && !peer.helper)
+    else if (request->kind == NX__BROKER_KEEP && handed->count == 1)
         serve_keep(l, peer, handed->fds[0]);
     else if (request->kind == NX__BROKER_CRASHED && handed->count == 1 && l->dev && !peer.helper)
         nx__dev_crashed(l, handed->fds[0], request->wants);

@@ -19,15 +19,14 @@ struct need {
 };
 
 static const struct {
-    const char *name;
     enum nx__permit_kind kind;
     enum nx__use use;
 } keys[] = {
-    {"read", NX__PERMIT_READ, NX__USE_ANY},     {"write", NX__PERMIT_WRITE, NX__USE_ANY},
-    {"listen", NX__PERMIT_NET, NX__USE_LISTEN}, {"connect", NX__PERMIT_NET, NX__USE_CONNECT},
-    {"env", NX__PERMIT_ENV, NX__USE_ANY},       {"run", NX__PERMIT_RUN, NX__USE_ANY},
-    {"ffi", NX__PERMIT_FFI, NX__USE_ANY},       {"sys", NX__PERMIT_SYS, NX__USE_ANY},
-    {"wasm", NX__PERMIT_WASM, NX__USE_ANY},
+    {NX__PERMIT_READ, NX__USE_ANY},   {NX__PERMIT_WRITE, NX__USE_ANY},
+    {NX__PERMIT_NET, NX__USE_LISTEN}, {NX__PERMIT_NET, NX__USE_CONNECT},
+    {NX__PERMIT_ENV, NX__USE_ANY},    {NX__PERMIT_RUN, NX__USE_ANY},
+    {NX__PERMIT_FFI, NX__USE_ANY},    {NX__PERMIT_SYS, NX__USE_ANY},
+    {NX__PERMIT_WASM, NX__USE_ANY},
 };
 enum { KEYS = sizeof keys / sizeof *keys };
 
@@ -163,7 +162,9 @@ static nx_err flags_put(struct nx__buffer *out, const struct nx__run *run)
             if (needs[i].key != key) continue;
             const char *text =
                 nx__printable(clean, sizeof clean, shorten(key, needs[i].text, folder));
-            if (first) NX_TRY(put_text(out, " --allow-%s=", keys[key].name));
+            if (first)
+                NX_TRY(put_text(
+                    out, " --allow-%s=", nx__permission_name(keys[key].kind, keys[key].use)));
             if (!first) NX_TRY(put_text(out, "%s", ","));
             NX_TRY(put_text(out, "%s", nx__shell_word(word, sizeof word, text)));
             first = false;
@@ -197,7 +198,8 @@ static nx_err toml_put(struct nx__buffer *out, const struct nx__run *run)
         bool first = true;
         for (size_t i = 0; i < need_count; i++) {
             if (needs[i].key != key) continue;
-            if (first) NX_TRY(put_text(out, "%s = [", keys[key].name));
+            if (first)
+                NX_TRY(put_text(out, "%s = [", nx__permission_name(keys[key].kind, keys[key].use)));
             if (!first) NX_TRY(put_text(out, "%s", ", "));
             const char *text = shorten(key, needs[i].text, folder);
             NX_TRY(toml_string_put(out, nx__printable(clean, sizeof clean, text)));

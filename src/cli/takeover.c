@@ -26,7 +26,7 @@ static const char VARIABLE[] = "NEXUS_TAKE_OVER"; /* a descriptor, or CHECK */
 static const char CHECK[] = "check";
 /* Found in the file of a version that can take over from this one. It changes with the text below,
  * and with what the app and the launcher say to each other. */
-static const char MARK[] = "nexus launcher state 4";
+static const char MARK[] = "nexus launcher state 5";
 
 /* ---- What there is to hand over, as text: a line for each thing, what may have spaces last */
 
@@ -54,9 +54,9 @@ static bool state_write(struct nx__launcher *l, FILE *out)
     }
     for (size_t i = 0; i < l->held_count; i++) {
         const struct nx__held *h = &l->held[i];
-        (void)fprintf(out, "held %d %d %d %u %u %u %d %" PRIx64 " %s\n", h->fd, h->handed_in,
-                      h->handed_out, h->bound_port, h->worker, h->generation, h->given, h->owners,
-                      h->address);
+        (void)fprintf(out, "held %d %d %d %u %u %u %u %d %" PRIx64 " %s\n", h->fd, h->handed_in,
+                      h->handed_out, h->bound_port, h->worker, h->generation, h->place, h->given,
+                      h->owners, h->address);
         if (strchr(h->address, '\n')) return false;
     }
     return fflush(out) == 0 && !ferror(out);
@@ -110,11 +110,12 @@ static bool line_read(struct nx__launcher *l, char *line)
         if (l->helper_count == NX__HELPERS_MAX) return false;
         l->helpers[l->helper_count++] = (struct nx__helper){
             .pid = pid, .broker = broker, .status = status, .of = number, .killed = killed};
-        l->helpers[l->helper_count - 1].file = l->run->file;
+        l->helpers[l->helper_count - 1].run = l->run;
         return true;
     }
-    if (sscanf(line, "held %d %d %d %u %u %u %d %" SCNx64 " %n", &h.fd, &h.handed_in, &h.handed_out,
-               &port, &h.worker, &h.generation, &given, &h.owners, &at) == 8) {
+    if (sscanf(line, "held %d %d %d %u %u %u %u %d %" SCNx64 " %n", &h.fd, &h.handed_in,
+               &h.handed_out, &port, &h.worker, &h.generation, &h.place, &given, &h.owners,
+               &at) == 9) {
         h.given = given;
         line[strcspn(line, "\n")] = '\0';
         if (l->held_count == NX__HELD_MAX || strlen(line + at) >= sizeof h.address) return false;

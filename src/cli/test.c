@@ -128,6 +128,7 @@ static int run_once(struct nx__tester *t)
 {
     nx__test_files_free(t);
     nx_err err = nx__test_files_find(t);
+    if (!err) err = nx__test_grants_read(t);
     if (err) return nx__cli_fail(err);
     nx__test_files_prepare(t);
     if (t->pool.stop_signal) return 128 + t->pool.stop_signal;
@@ -176,10 +177,7 @@ static int run(int argc, char **argv)
     if (!err && t->watch && (t->broker.watcher.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)) < 0)
         err = nx__error_system(errno, "cannot watch files");
     if (err) return nx__cli_fail(err);
-    t->broker_run =
-        (struct nx__run){.compiler = t->compiler, .release = t->release, .no_prompt = true};
-    t->broker.run = &t->broker_run;
-    nx__permissions_seal(&t->permissions);
+    t->broker.pid = getpid();
     int code;
     do {
         code = run_once(t);
@@ -202,8 +200,10 @@ const struct nx__command nx__command_test = {
         "Usage: nexus test [FLAGS] [FILES AND FOLDERS]\n"
         "\n"
         "Runs the tests in files named THING_test.c or test_THING.c, below the current folder without any; each test in a\n"
-        "process of its own. A test may read its project and use its own folder (nx_test_dir), and nothing else unless a\n"
-        "flag allows it: --allow-net, --allow-read, ... as for nexus run.\n"
+        "process of its own. A test may read its project, use its own folder (nx_test_dir) and talk to this machine, and\n"
+        "nothing else unless a flag or [permissions] of nexus.toml allows it: --allow-net, ... as for nexus run.\n"
+        "\n"
+        "  --permissions=NAME       take [permissions.NAME] of nexus.toml; none: not even [permissions]\n"
         "\n"
         "  --filter=TEXT            only tests whose name contains TEXT or matches it, an extended regular expression\n"
         "  --parallel=N             tests at the same time (the number of processors)\n"

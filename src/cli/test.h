@@ -13,6 +13,7 @@ struct nx__test_file {
     struct nx__tester *tester;
     char *path; /* as it is shown */
     char root[NX__ROOT_MOST];
+    struct nx__run *run; /* what its tests are served by: its project's */
     struct nx__compiled compiled;
     struct nx__suite suite;
     unsigned listed;
@@ -27,8 +28,11 @@ struct nx__test_past {
 
 struct nx__tester {
     struct nx__test_config config;
-    struct nx__permissions permissions;
-    const char **paths; /* that were asked for */
+    const char **grants; /* --allow-... and --deny-..., as they were given */
+    size_t grant_count;
+    struct nx__run sets;               /* --permissions */
+    struct nx__test_project *projects; /* that the files are of */
+    const char **paths;                /* that were asked for */
     size_t path_count;
     const char *compiler;
     bool watch, release, refresh, asan, coverage;
@@ -44,7 +48,6 @@ struct nx__tester {
     size_t past_count;
     struct nx__pool pool;       /* of the compilations; its signals serve all */
     struct nx__launcher broker; /* answers what tests ask */
-    struct nx__run broker_run;
 };
 
 /* ---- test_options.c */
@@ -60,6 +63,13 @@ NX_MUST_CHECK nx_err nx__tester_parse(struct nx__tester *tester, int argc, char 
 NX_MUST_CHECK nx_err nx__test_files_find(struct nx__tester *tester);
 void nx__test_files_free(struct nx__tester *tester);
 
+/* ---- test_grants.c */
+
+/* Reads what the tests of each file's project may do: the flags, [permissions] of its nexus.toml,
+ * and what all tests may. In the command. Errors of nx__permission_sets_read, NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__test_grants_read(struct nx__tester *tester);
+void nx__test_grants_free(struct nx__tester *tester);
+
 /* ---- test_build.c */
 
 /* Compiles the files and lists their tests; what does not compile has a failure in its suite. */
@@ -72,7 +82,7 @@ NX__NORETURN void nx__test_enter(struct nx__case *c, int packets);
 void nx__test_serve(struct nx__case *c);
 void nx__test_forget(struct nx__case *c);
 
-/* Has the pool look after the process workers that the broker starts for tests. */
+/* Has the pool look after the processes that the broker starts for tests. */
 void nx__test_helpers_begin(struct nx__pool *pool, struct nx__launcher *broker);
 
 /* ---- test_tools.c */

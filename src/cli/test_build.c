@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "loop/crash.h"
 #include "permission/broker.h"
+#include "permission/environment.h"
 #include "permission/seal.h"
 #include "worker/apart.h"
 #include <errno.h>
@@ -11,14 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 /* Where a process finds what it inherits. */
 enum { PACKETS_FD = 3, PROGRAM_FD = 4, CONTROL_FD = 5, FIRST_CLOSED = 6 };
-
-/* The test whose question is being answered. */
-static struct nx__case *asking;
 
 static struct nx__test_file *file_of(const struct nx__case *c)
 {
@@ -39,32 +38,43 @@ static nx_err place(int packets, int program, int control)
     return NX_OK;
 }
 
+/* The folder of its own that a test has, which is made now: the kernel knows folders that are
+ * there. */
+static nx_err own_grant(struct nx__permissions *p, const char *dir)
+{
+    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
+        return nx__error_system(errno, "cannot make the folder \"%.150s\"", dir);
+    NX_TRY(nx__permissions_grant(p, NX__PERMIT_READ, dir));
+    return nx__permissions_grant(p, NX__PERMIT_WRITE, dir);
+}
+
 /* Seals the process and loads the file, whose code runs from here on. `control` is that of a
  * process worker; else -1. */
 static nx_err load(struct nx__test_file *file, const struct nx__compiled *compiled, int packets,
                    int control, const char *dir)
 {
     struct nx__tester *t = file->tester;
-    NX_TRY(nx__permissions_grant(&t->permissions, NX__PERMIT_READ, file->root));
-    if (dir) {
-        NX_TRY(nx__permissions_grant(&t->permissions, NX__PERMIT_READ, dir));
-        NX_TRY(nx__permissions_grant(&t->permissions, NX__PERMIT_WRITE, dir));
-    }
-    nx__permissions_seal(&t->permissions);
+    struct nx__permissions *p = &file->run->permissions;
+    if (dir) NX_TRY(own_grant(p, dir));
+    if (file->coverage) NX_TRY(own_grant(p, file->coverage)); /* for the counts */
+    nx__permissions_seal(p);
     int program =
         compiled->so_fd >= 0 ? compiled->so_fd : open(compiled->so_path, O_RDONLY | O_CLOEXEC);
     if (program < 0) return nx__error_system(errno, "cannot read \"%.150s\"", compiled->so_path);
     NX_TRY(place(packets, program, control));
+    NX_TRY(nx__seal(getppid(), control < 0 ? CONTROL_FD : FIRST_CLOSED));
+    nx__permissions_open(p);
+    nx__environment_seal(p);
     if (file->coverage && (setenv("GCOV_PREFIX", file->coverage, 1) != 0 ||
                            setenv("GCOV_PREFIX_STRIP", "99", 1) != 0))
         return nx__error_set(NX_ENOMEM, "cannot start the test: out of memory");
-    NX_TRY(nx__seal(getppid(), control < 0 ? CONTROL_FD : FIRST_CLOSED));
-    nx__permissions_open(&t->permissions);
     nx__broker_connect(PACKETS_FD);
     /* A worker's crash may be what is tested: its report is part of what the test writes. */
     NX_TRY(nx__crash_install(control < 0 ? PACKETS_FD : -1));
+    /* A sanitizer starts another process to read names by. */
+    if (!t->asan) NX_TRY(nx__app_hold(p, PROGRAM_FD, false, false));
     void *handle;
-    /* A sanitizer's symbolizer is another process, to which a path says more than a descriptor. */
+    /* To that a path says more than a descriptor. */
     bool by_path = t->asan && strncmp(compiled->so_path, "/memfd:", 7) != 0;
     NX_TRY(nx__module_load(by_path ? -1 : PROGRAM_FD, compiled->so_path, &handle));
     if (!nx__tests()) nx__tests_find(handle);
@@ -87,8 +97,9 @@ static nx_err enter_project(const struct nx__test_file *file)
 
 static void help(const struct nx__launcher *l, struct nx__peer peer, int broker, int control)
 {
+    const struct nx__case *asking = l->asker;
     struct nx__test_file *file = file_of(asking);
-    (void)l, (void)peer;
+    (void)peer;
     /* With the test, and what that starts, it ends. */
     (void)setpgid(0, asking->job.pid);
     (void)sigprocmask(SIG_SETMASK, &file->tester->pool.mask, NULL);
@@ -230,7 +241,8 @@ void nx__test_files_prepare(struct nx__tester *t)
 static struct nx__generation generation_of(const struct nx__case *c)
 {
     struct nx__generation generation = {.number = (uint32_t)c->number + 1, .count = 1, .so_fd = -1};
-    generation.workers[0] = (struct nx__process){.pid = c->job.pid, .broker = c->job.packets};
+    generation.workers[0] =
+        (struct nx__process){.pid = c->job.pid, .broker = c->job.packets, .kept = c->kept};
     return generation;
 }
 
@@ -239,10 +251,12 @@ void nx__test_serve(struct nx__case *c)
     struct nx__test_file *file = file_of(c);
     struct nx__launcher *broker = &file->tester->broker;
     struct nx__generation generation = generation_of(c);
+    nx__serve_for(broker, file->run);
     broker->run->file = file->path;
-    asking = c;
+    broker->asker = c;
     (void)nx__serve_packet(broker, (struct nx__peer){.generation = &generation});
     c->job.packets = generation.workers[0].broker;
+    c->kept = generation.workers[0].kept;
 }
 
 void nx__test_forget(struct nx__case *c)
@@ -264,12 +278,23 @@ static size_t helpers_poll(void *broker, struct pollfd *fds)
 static void helpers_turn(void *broker, const struct pollfd *fds, size_t count, bool ended)
 {
     nx__helpers_turn(broker, fds, count);
-    if (ended) nx__helpers_reap(broker);
+    if (!ended) return;
+    nx__helpers_reap(broker);
+    /* Keepers: all others have groups of their own. */
+    while (waitpid(0, NULL, WNOHANG) > 0) {}
+}
+
+/* Where it can't, the keeper refuses. */
+static void keep(struct nx__launcher *broker, void *asker)
+{
+    const struct nx__case *c = asker;
+    NX_IGNORE(own_grant(&broker->run->permissions, c->dir));
 }
 
 void nx__test_helpers_begin(struct nx__pool *pool, struct nx__launcher *broker)
 {
     broker->help = help;
+    broker->keep = keep;
     pool->beside = broker;
     pool->beside_poll = helpers_poll;
     pool->beside_turn = helpers_turn;

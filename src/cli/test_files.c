@@ -106,6 +106,7 @@ void nx__test_files_free(struct nx__tester *t)
         free(file->coverage);
         free(file->path);
     }
+    nx__test_grants_free(t);
     free(t->files);
     t->files = NULL;
     t->file_count = t->next_file = 0;

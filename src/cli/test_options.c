@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/flags.h"
+#include "cli/permission_sets.h"
 #include <stdlib.h>
 
 /* All of them, those that tests of any kind have too: one that is not here is refused before it is
@@ -42,6 +43,9 @@ const struct nx__flag nx__test_flags[] = {
     NX__FLAG_COMPILER,
     {.name = "--refresh", .summary = "compile even if the result is in the cache"},
     NX__FLAGS_PERMISSIONS,
+    {.name = "--permissions",
+     .summary = "a set of grants in nexus.toml, or none",
+     .takes = NX__TAKES_VALUE},
     NX__FLAG_HELP,
     NX__FLAGS_END,
 };
@@ -94,15 +98,25 @@ static nx_err flag(struct nx__tester *t, const char *argument)
         t->compiler = value;
         return NX_OK;
     }
+    if (is_flag(argument, "--permissions", &value)) {
+        NX_TRY(nx__permission_sets_flag(&t->sets, value));
+        return t->sets.strict ? nx__error_set(NX_EUSAGE, "--permissions=strict is for programs, "
+                                                         "and not for tests")
+                              : NX_OK;
+    }
     NX_TRY(nx__test_option(&t->config, argument, &taken));
-    if (!taken) NX_TRY(nx__permissions_parse(&t->permissions, argument, &taken));
+    if (taken) return NX_OK;
+    NX_TRY(nx__permissions_parse(&t->sets.permissions, argument, &taken));
+    if (taken) t->grants[t->grant_count++] = argument;
     return taken ? NX_OK : unknown(argument);
 }
 
 nx_err nx__tester_parse(struct nx__tester *t, int argc, char **argv)
 {
     t->paths = calloc((size_t)argc + 1, sizeof *t->paths);
-    if (!t->paths) return nx__error_set(NX_ENOMEM, "cannot run the tests: out of memory");
+    t->grants = calloc((size_t)argc + 1, sizeof *t->grants);
+    if (!t->paths || !t->grants)
+        return nx__error_set(NX_ENOMEM, "cannot run the tests: out of memory");
     for (int i = 1; i < argc; i++) {
         if (argv[i][0] == '-' && argv[i][1])
             NX_TRY(flag(t, argv[i]));

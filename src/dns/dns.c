@@ -5,8 +5,11 @@
 #include "dns/answer.h"
 #include "dns/query.h"
 #include "permission/connect.h"
+#include "permission/keeper_ask.h"
+#include <errno.h>
 #include <netdb.h>
 #include <nexus/dns.h>
+#include <nexus/runtime.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
@@ -98,6 +101,62 @@ static bool is_localhost(const char *name, uint16_t port, int family, struct nx_
     return true;
 }
 
+/* ---- By the keeper, where the program may connect to nothing else than what names lead to */
+
+struct keeper_lookup {
+    struct nx__keeper_names names;
+    int status, system;
+};
+
+static nx_err keeper_ask(void *arg)
+{
+    struct keeper_lookup *l = arg;
+    l->status = nx__keeper_resolve(&l->names);
+    l->system = errno;
+    return NX_OK;
+}
+
+static nx_err keeper_failed(const struct keeper_lookup *l, const char *name)
+{
+    switch (l->status) {
+    case EAI_NONAME: return nx__dns_failed(ARES_ENOTFOUND, address_what, name);
+    case EAI_AGAIN: return nx__dns_failed(ARES_ETIMEOUT, address_what, name);
+    case EAI_MEMORY: return nx__dns_failed(ARES_ENOMEM, address_what, name);
+    case EAI_SYSTEM:
+        return nx__error_system(l->system, "cannot find %s of \"%.120s\"", address_what, name);
+    default: return nx__dns_failed(ARES_ESERVFAIL, address_what, name);
+    }
+}
+
+static nx_err addresses_by_keeper(struct nx__addresses *out, const char *name, uint16_t port,
+                                  int family)
+{
+    struct keeper_lookup l = {.names.family = family};
+    size_t len = strlen(name);
+    if (len >= sizeof l.names.name) return nx__dns_failed(ARES_EBADNAME, address_what, "");
+    memcpy(l.names.name, name, len);
+    NX_TRY(nx_blocking(keeper_ask, &l));
+    if (l.status) return keeper_failed(&l, name);
+    for (uint32_t i = 0; i < l.names.count && out->count < NX__ADDRESSES_MAX; i++) {
+        union nx__address *a = &out->items[out->count++];
+        const struct sockaddr *from = &l.names.addresses[i].any;
+        memcpy(a, from, from->sa_family == AF_INET6 ? sizeof a->v6 : sizeof a->v4);
+        if (from->sa_family == AF_INET6)
+            a->v6.sin6_port = htons(port);
+        else
+            a->v4.sin_port = htons(port);
+    }
+    return out->count ? NX_OK : nx__dns_failed(ARES_ENODATA, address_what, name);
+}
+
+static nx_err keeper_refuse(const char *what, const char *name)
+{
+    return nx__error_set(
+        NX_EPERM,
+        "cannot find %s of \"%.120s\": with --permissions=strict only addresses of names are looked up, from the system's servers, unless all of the network is granted (--allow-net)",
+        what, name);
+}
+
 nx_err nx__dns_addresses(struct nx__addresses *out, const char *name, uint16_t port, int family,
                          const char *server, nx_duration deadline)
 {
@@ -105,6 +164,9 @@ nx_err nx__dns_addresses(struct nx__addresses *out, const char *name, uint16_t p
     struct lookup l = {name, family};
     out->count = 0;
     if (is_localhost(name, port, family, out)) return NX_OK;
+    if (nx__keeper_resolves)
+        return server ? keeper_refuse(address_what, name)
+                      : addresses_by_keeper(out, name, port, family);
     nx_err err = nx__dns_query(&query, server, deadline, addresses_ask, &l);
     if (err) return late(err, address_what, name);
     ares_status_t status = query->status;
@@ -225,6 +287,7 @@ nx_err nx_dns_query_with(const char *name, nx_dns_type type, nx_dns_records *out
     if (!name || !*name) return nx__dns_failed(ARES_EBADNAME, what, "");
     NX_TRY(nx__permit_host("looking up", name));
     NX_TRY(server_of(&o, text, &server));
+    if (nx__keeper_resolves) return keeper_refuse(what, name);
     struct question q = {name, type, o.search};
     nx_err err = nx__dns_query(&query, server, deadline_of(&o), question_ask, &q);
     if (err) return late(err, what, name);
@@ -300,6 +363,7 @@ nx_err nx_dns_reverse_with(const nx_address *address, nx_dns_names *out,
     nx__address_spell(&system, false, host);
     NX_TRY(nx__permit_host("looking up", host));
     NX_TRY(server_of(&o, text, &server));
+    if (nx__keeper_resolves) return keeper_refuse(name_what, host);
     nx_err err = nx__dns_query(&query, server, deadline_of(&o), names_ask, address);
     if (err) return late(err, name_what, host);
     ares_status_t status = query->status;

@@ -89,10 +89,11 @@ void nx__crash_stack(struct nx__machine m, uintptr_t *low, uintptr_t *high)
         *high = *low + fiber->stack_size;
         return;
     }
-    /* The main stack, up to where the program began on it. Of another thread's only the page at
-     * hand is known to be there. */
+    /* The main stack, up to where the program began on it. Of another one, a thread's or that of an
+     * engine's guest, only the page at hand is known to be there. */
+    bool main = loop && m.sp < loop->main_top && m.sp >= loop->main_low;
     *low = m.sp;
-    *high = loop && loop->main_top > m.sp ? loop->main_top : (m.sp | 4095) + 1;
+    *high = main ? loop->main_top : (m.sp | 4095) + 1;
 }
 
 static bool add_frame(void *arg, uintptr_t pc, const struct nx__code *code, bool is_return)

@@ -503,13 +503,35 @@ bool nx_canceled(void)
     return nx__fiber_canceled(fiber);
 }
 
-nx_err nx_yield(void)
+/* Goes to the end of the queue and lets the first go on. */
+static NX__INLINE void yield_to(struct nx_loop *loop, nx_fiber *fiber, nx_fiber *first)
 {
-    nx_fiber *fiber = nx__loop()->running;
+    nx_fiber *second = first->next;
+    fiber->state = NX__FIBER_READY;
+    fiber->next = NULL;
+    if (second)
+        loop->ready_tail->next = fiber;
+    else
+        second = fiber;
+    loop->ready_tail = fiber;
+    loop->ready_head = second;
+    loop->budget--;
+    switch_to(fiber, first);
+}
+
+NX__HOT nx_err nx_yield(void)
+{
+    struct nx_loop *loop = nx__loop();
+    nx_fiber *fiber = loop->running;
     if (!fiber) return nx__error_set(NX_EWOULDSUSPEND, "cannot yield outside of a fiber");
     if (nx__unlikely(nx__pins)) return nx__error_operations();
-    nx__fiber_ready(fiber);
-    nx__fiber_suspend();
+    nx_fiber *first = loop->ready_head;
+    if (nx__likely(first && loop->budget)) {
+        yield_to(loop, fiber, first);
+    } else {
+        nx__fiber_ready(fiber);
+        nx__fiber_suspend();
+    }
     if (nx__unlikely(nx__fiber_canceled(fiber))) return nx__error_set(NX_ECANCELED, "cancelled");
     return NX_OK;
 }

@@ -23,9 +23,13 @@
 #include <stdio_ext.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-enum { TURN_BUDGET = 256 /* fiber switches between two looks at the descriptors */ };
+enum {
+    TURN_BUDGET = 256,              /* fiber switches between two looks at the descriptors */
+    MAIN_STACK_LOOKED_AT = 8 << 20, /* bytes of a main stack without a limit */
+};
 
 NX__THREAD_LOCAL struct nx_loop *nx__loop_current;
 
@@ -507,6 +511,10 @@ int nx__program_run(int (*entry)(int, char **), int argc, char **argv)
     }
     nx__notify_loop(&loop);
     loop.main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
+    struct rlimit stack;
+    bool bounded = getrlimit(RLIMIT_STACK, &stack) == 0 && stack.rlim_cur < loop.main_top;
+    loop.main_low = loop.main_top - (bounded ? (uintptr_t)stack.rlim_cur : MAIN_STACK_LOOKED_AT);
+    loop.main_low -= NX__STACK_GUARD; /* that far it may be overflowed; nothing else lies there */
     int code = entry(argc, argv);
     loop.returned = true;
     struct nx__context context = loop.main.context;

@@ -172,10 +172,11 @@ struct nx_loop {
     struct nx__poller poller;
     struct nx__timers timers;
     nx_fiber *ready_head, *ready_tail;
-    nx_fiber *running;             /* NULL in the loop's own context */
-    nx_fiber context;              /* the loop's own stack */
-    nx_fiber main;                 /* the thread's own stack */
-    uintptr_t main_top;            /* above this lies what ran before the loop */
+    nx_fiber *running;            /* NULL in the loop's own context */
+    nx_fiber context;             /* the loop's own stack */
+    nx_fiber main;                /* the thread's own stack */
+    uintptr_t main_low, main_top; /* of the thread's own stack; above lies what ran before the loop,
+                                     below none of it */
     nx_fiber *warm, *ended, *cold; /* ended fibers: for reuse as they are, to be trimmed, trimmed */
     size_t warm_count, cold_count;
     unsigned budget;      /* direct switches left before descriptors are polled again */

@@ -51,6 +51,18 @@ static void name_set(struct nx_loop *loop, const char *given)
     (void)prctl(PR_SET_NAME, name);
 }
 
+static uintptr_t stack_low(uintptr_t top)
+{
+    pthread_attr_t attributes;
+    void *low = NULL;
+    size_t size = 0;
+    if (pthread_getattr_np(pthread_self(), &attributes) == 0) {
+        (void)pthread_attr_getstack(&attributes, &low, &size);
+        (void)pthread_attr_destroy(&attributes);
+    }
+    return low ? (uintptr_t)low : top;
+}
+
 static void serve(struct nx__loop_thread *thread)
 {
     struct nx_loop *loop = &thread->loop, *starter = thread->starter;
@@ -59,6 +71,7 @@ static void serve(struct nx__loop_thread *thread)
         thread->run(thread);
     } else {
         loop->main_top = (uintptr_t)__builtin_frame_address(0) + 2 * sizeof(void *);
+        loop->main_low = stack_low(loop->main_top);
         loop->worker = thread->worker;
         loop->workers = thread->workers;
         name_set(loop, thread->name);

@@ -48,8 +48,7 @@ nx_err nx__permit_connect(const char *peer)
     return nx__permit_refuse_doing("connecting to", NX__PERMIT_NET, peer, verdict);
 }
 
-/* False for what is neither IPv4 nor IPv6. */
-static bool endpoint_of(const struct sockaddr *address, struct nx__endpoint *out)
+bool nx__endpoint_of(const struct sockaddr *address, struct nx__endpoint *out)
 {
     const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)address;
     const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
@@ -74,7 +73,7 @@ enum nx__verdict nx__address_verdict(const struct nx__permissions *permissions,
                                      const struct sockaddr *address)
 {
     struct nx__endpoint endpoint;
-    if (!endpoint_of(address, &endpoint)) return NX__MISSING;
+    if (!nx__endpoint_of(address, &endpoint)) return NX__MISSING;
     return nx__permissions_endpoint_verdict(permissions, NX__USE_CONNECT, &endpoint);
 }
 

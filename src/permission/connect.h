@@ -28,6 +28,10 @@ NX_MUST_CHECK nx_err nx__permit_host(const char *doing, const char *host);
 enum nx__verdict nx__address_verdict(const struct nx__permissions *permissions,
                                      const struct sockaddr *address);
 
+/* The address in the form that grants are compared in; false for what is neither IPv4 nor IPv6. */
+struct nx__endpoint;
+bool nx__endpoint_of(const struct sockaddr *address, struct nx__endpoint *out);
+
 /* Whether grants tell one address from another: false where all are granted and none is denied. */
 bool nx__permit_is_limited(void);
 

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 /* Which version of Landlock brought it. */
-enum { HAS_TRUNCATE = 3, HAS_PORTS = 4, HAS_SIGNALS = 6 };
+enum { HAS_TRUNCATE = 3, HAS_SIGNALS = 6 };
 
 struct nx__hold_kernel nx__hold_kernel(void)
 {
@@ -41,9 +41,9 @@ static bool covers(const struct nx__rules *rules, const char *path)
     return false;
 }
 
-static void files(const struct nx__permissions *p, enum nx__permit_kind kind, const char *name,
-                  struct nx__gaps *out)
+static void files(const struct nx__permissions *p, enum nx__permit_kind kind, struct nx__gaps *out)
 {
+    const char *name = nx__permission_name(kind, NX__USE_ANY);
     struct stat st;
     for (const struct nx__rule *rule = nx__rules_first(&p->allow[kind]); rule; rule = rule->next)
         if (stat(rule->text, &st) != 0)
@@ -57,43 +57,29 @@ static void files(const struct nx__permissions *p, enum nx__permit_kind kind, co
 
 /* ---- The network */
 
-static void network(const struct nx__permissions *p, struct nx__hold_kernel kernel,
-                    struct nx__gaps *out)
+static void network(const struct nx__permissions *p, struct nx__gaps *out)
 {
     const struct nx__rules *allow = &p->allow[NX__PERMIT_NET], *deny = &p->deny[NX__PERMIT_NET];
     if (deny->any & NX__USE_CONNECT) return; /* nothing of it is left */
-    bool connects = (allow->any & NX__USE_CONNECT) != 0, ports = false, denies = false;
+    bool any = (allow->any & NX__USE_CONNECT) != 0;
     for (const struct nx__rule *rule = nx__rules_first(allow); rule; rule = rule->next) {
-        if (!(rule->use & NX__USE_CONNECT)) continue;
-        connects = true;
-        if (allow->any & NX__USE_CONNECT) continue;
-        if (rule->host == NX__HOST_UNIX)
+        /* All others are the keeper's. */
+        if (!any && rule->host == NX__HOST_UNIX && (rule->use & NX__USE_CONNECT))
             gap(out, "connecting to unix:%.120s: the kernel tells no Unix socket from another",
                 rule->text);
-        else if (rule->host == NX__HOST_ADDRESS)
-            continue; /* the keeper's */
-        else if (rule->host != NX__HOST_ANY || rule->port < 0)
-            gap(out, "connecting to %.120s: the kernel knows ports and addresses, not names",
-                rule->host == NX__HOST_ANY ? "hosts of which no port is named" : rule->text);
-        else
-            ports = true;
     }
-    if (ports && kernel.landlock < HAS_PORTS)
-        gap(out, "TCP ports: Landlock knows them from Linux 6.7 on");
-    for (const struct nx__rule *rule = nx__rules_first(deny); rule; rule = rule->next)
-        denies |= rule->use & NX__USE_CONNECT;
-    if (connects && denies)
-        gap(out, "--deny-net: the kernel denies nothing inside what is allowed");
+    for (const struct nx__rule *rule = nx__rules_first(deny); any && rule; rule = rule->next) {
+        if (!(rule->use & NX__USE_CONNECT)) continue;
+        gap(out, "--deny-net: the kernel denies nothing where all of the network is allowed");
+        break;
+    }
 }
 
 void nx__hold_gaps(const struct nx__permissions *p, struct nx__hold_kernel kernel,
                    struct nx__gaps *out)
 {
-    static const struct {
-        enum nx__permit_kind kind;
-        const char *name;
-    } of_files[] = {
-        {NX__PERMIT_READ, "read"}, {NX__PERMIT_WRITE, "write"}, {NX__PERMIT_FFI, "ffi"}};
+    static const enum nx__permit_kind of_files[] = {NX__PERMIT_READ, NX__PERMIT_WRITE,
+                                                    NX__PERMIT_FFI};
     out->count = 0;
     if (!nx__hold_binds(p)) {
         gap(out,
@@ -108,7 +94,6 @@ void nx__hold_gaps(const struct nx__permissions *p, struct nx__hold_kernel kerne
         gap(out, "emptying files by their path: Landlock knows it from Linux 6.2 on");
     if (kernel.landlock < HAS_SIGNALS)
         gap(out, "signals to other processes: Landlock knows them from Linux 6.12 on");
-    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
-        files(p, of_files[i].kind, of_files[i].name, out);
-    network(p, kernel, out);
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++) files(p, of_files[i], out);
+    network(p, out);
 }

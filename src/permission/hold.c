@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "permission/broker.h"
 #include "permission/capabilities.h"
+#include "permission/keeper_ask.h"
 #include "permission/landlock.h"
 #include "permission/rules.h"
 #include "permission/seccomp.h"
@@ -184,7 +185,8 @@ static bool ports_are_named(const struct nx__permissions *p, enum nx__use use)
     return true;
 }
 
-static void allow_ports(const struct nx__landlock *l, const struct nx__permissions *p)
+static void allow_ports(const struct nx__landlock *l, const struct nx__permissions *p,
+                        const struct nx__hold_own *own)
 {
     const struct nx__rules *rules = &p->allow[NX__PERMIT_NET];
     unsigned denied = p->deny[NX__PERMIT_NET].any;
@@ -204,20 +206,13 @@ static void allow_ports(const struct nx__landlock *l, const struct nx__permissio
         names |= rule->host != NX__HOST_ADDRESS && (use & NX__USE_CONNECT);
     }
     if (listens) nx__landlock_allow_port(l, 0, NX__PORTS_BIND);
-    if (names) nx__landlock_allow_port(l, DNS_PORT, NX__PORTS_CONNECT);
+    if (names && !own->strict) nx__landlock_allow_port(l, DNS_PORT, NX__PORTS_CONNECT);
 }
 
 static bool names_unix(const struct nx__rules *rules, unsigned use)
 {
     for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
         if (rule->host == NX__HOST_UNIX && (rule->use & use)) return true;
-    return false;
-}
-
-static bool names_addresses(const struct nx__rules *rules, unsigned use)
-{
-    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
-        if (rule->host == NX__HOST_ADDRESS && (rule->use & use)) return true;
     return false;
 }
 
@@ -255,7 +250,7 @@ static bool hold_landlock(const struct nx__permissions *p, const struct nx__hold
     allow_files(&l, p, NX__PERMIT_READ, NX__FILES_READ, own->strict);
     allow_files(&l, p, NX__PERMIT_FFI, NX__FILES_READ, own->strict);
     allow_files(&l, p, NX__PERMIT_WRITE, NX__FILES_WRITE, own->strict);
-    allow_ports(&l, p);
+    allow_ports(&l, p, own);
     return nx__landlock_hold(&l);
 }
 
@@ -274,8 +269,8 @@ static unsigned sockets(const struct nx__permissions *p, const struct nx__hold_o
     if (net->any == NX__USE_ANY && !denied) calls |= NX__CALLS_IP;
     if (calls && (!own->strict || (net->any & NX__USE_LISTEN))) calls |= NX__CALLS_BIND;
     if (calls & NX__CALLS_TCP) calls |= NX__CALLS_ROUTES;
-    /* Elsewhere the price is not worth it where hosts go by names anyway. */
-    if (own->strict && !open && names_addresses(net, use)) calls |= NX__CALLS_ASK_CONNECT;
+    /* Elsewhere the price is not worth it. */
+    if (own->strict && !open && hosts) calls |= NX__CALLS_ASK_CONNECT;
     return calls;
 }
 
@@ -315,6 +310,8 @@ static bool hold_filter(unsigned calls, bool strict)
     if (listener < 0) return held;
     held = nx__broker_keep(listener);
     (void)close(listener);
+    nx__keeper_is = held;
+    nx__keeper_resolves = held && (calls & NX__CALLS_ASK_CONNECT);
     return held;
 }
 

@@ -4,6 +4,8 @@
 #include "base/compiler.h"
 #include "permission/capabilities.h"
 #include "permission/connect.h"
+#include "permission/keeper_ask.h"
+#include "permission/keeper_names.h"
 #include "permission/paths.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -108,8 +110,7 @@ static const struct call *call_of(int number)
 
 /* ---- Who calls */
 
-/* As much of its memory as there is up to `most`; below `least`: -EFAULT. */
-static int memory_read(pid_t caller, uint64_t at, void *out, size_t least, size_t most)
+int nx__keeper_read(pid_t caller, uint64_t at, void *out, size_t least, size_t most)
 {
     struct iovec own = {out, most}, theirs = {(void *)(uintptr_t)at, most};
     ssize_t n = process_vm_readv(caller, &own, 1, &theirs, 1, 0);
@@ -124,7 +125,7 @@ static int text_read(pid_t caller, uint64_t at, char *out, size_t size)
     for (size_t len = 0; len < size;) {
         size_t most = PIECE - (at + len) % PIECE;
         if (most > size - len) most = size - len;
-        int n = memory_read(caller, at + len, out + len, 1, most);
+        int n = nx__keeper_read(caller, at + len, out + len, 1, most);
         if (n < 0) return n;
         if (memchr(out + len, '\0', (size_t)n)) return 0;
         len += (size_t)n;
@@ -242,15 +243,15 @@ static int times_set(pid_t caller, const struct call *call, uint64_t at, int fil
     struct utimbuf seconds;
     int n = 0;
     if (at && call->times == TIMESPECS) {
-        n = memory_read(caller, at, times, sizeof times, sizeof times);
+        n = nx__keeper_read(caller, at, times, sizeof times, sizeof times);
     } else if (at && call->times == TIMEVALS) {
-        n = memory_read(caller, at, values, sizeof values, sizeof values);
+        n = nx__keeper_read(caller, at, values, sizeof values, sizeof values);
         for (int i = 0; i < 2 && n >= 0; i++) {
             if (values[i].tv_usec < 0 || values[i].tv_usec >= 1000000) return -EINVAL;
             times[i] = (struct timespec){values[i].tv_sec, values[i].tv_usec * 1000};
         }
     } else if (at) {
-        n = memory_read(caller, at, &seconds, sizeof seconds, sizeof seconds);
+        n = nx__keeper_read(caller, at, &seconds, sizeof seconds, sizeof seconds);
         if (n >= 0) times[0] = (struct timespec){.tv_sec = seconds.actime};
         if (n >= 0) times[1] = (struct timespec){.tv_sec = seconds.modtime};
     }
@@ -271,7 +272,7 @@ static int attribute_set(pid_t caller, const struct call *call, const uint64_t *
     if (call->act == NO_ATTRIBUTE) return plain(removexattr(handle, name));
     uint64_t size = args[call->value + 2];
     if (size > VALUE_MOST) return -E2BIG;
-    int n = size ? memory_read(caller, args[call->value + 1], value, size, size) : 0;
+    int n = size ? nx__keeper_read(caller, args[call->value + 1], value, size, size) : 0;
     return n < 0 ? n : plain(setxattr(handle, name, value, size, (int)args[call->value + 3]));
 }
 
@@ -340,21 +341,21 @@ union answer {
     char room[512];
 };
 
-/* Somebody else answers. */
-enum { ANSWERED = 1 };
-
-struct keeper {
-    int listener;
-    const struct nx__permissions *permissions;
-};
-
-/* While the caller waits its number is its own. */
-static bool is_waiting(const struct keeper *k, uint64_t id)
+bool nx__keeper_is_waited_for(const struct nx__keeper *k, uint64_t id)
 {
     return ioctl(k->listener, SECCOMP_IOCTL_NOTIF_ID_VALID, &id) == 0;
 }
 
-static int serve_change(const struct keeper *k, const struct seccomp_notif *asked,
+void nx__keeper_answer(const struct nx__keeper *k, uint64_t id, int error, int value)
+{
+    union answer answer = {.room = {0}};
+    answer.response.id = id;
+    answer.response.error = error;
+    answer.response.val = value;
+    (void)ioctl(k->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer.response);
+}
+
+static int serve_change(const struct nx__keeper *k, const struct seccomp_notif *asked,
                         const struct call *call)
 {
     const uint64_t *args = (const uint64_t *)asked->data.args;
@@ -363,22 +364,14 @@ static int serve_change(const struct keeper *k, const struct seccomp_notif *aske
                                   : path_open(caller, call, args);
     if (file < 0) return file;
     int result = -EPERM;
-    if (is_waiting(k, asked->id) && may_write(k->permissions, file))
+    if (nx__keeper_is_waited_for(k, asked->id) && may_write(k->permissions, file))
         result = act(caller, call, args, file);
     (void)close(file);
     return result;
 }
 
-static void answer_send(const struct keeper *k, uint64_t id, int error)
-{
-    union answer answer = {.room = {0}};
-    answer.response.id = id;
-    answer.response.error = error;
-    (void)ioctl(k->listener, SECCOMP_IOCTL_NOTIF_SEND, &answer.response);
-}
-
 /* One that waits for its peer does so in a process of its own, which answers for it. */
-static int connect_for(const struct keeper *k, uint64_t id, int fd,
+static int connect_for(const struct nx__keeper *k, uint64_t id, int fd,
                        const struct sockaddr_storage *address, socklen_t len)
 {
     const struct sockaddr *to = (const struct sockaddr *)(const void *)address;
@@ -386,36 +379,67 @@ static int connect_for(const struct keeper *k, uint64_t id, int fd,
     if (flags >= 0 && (flags & O_NONBLOCK)) return plain(connect(fd, to, len));
     pid_t pid = fork();
     if (pid < 0) return -EAGAIN;
-    if (pid > 0) return ANSWERED;
+    if (pid > 0) return NX__KEEPER_ANSWERED;
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    answer_send(k, id, plain(connect(fd, to, len)));
+    nx__keeper_answer(k, id, plain(connect(fd, to, len)), 0);
     _exit(0);
 }
 
-static int serve_connect(const struct keeper *k, const struct seccomp_notif *asked)
+static int serve_connect(const struct nx__keeper *k, const struct seccomp_notif *asked)
 {
     struct sockaddr_storage address = {0};
     pid_t caller = (pid_t)asked->pid;
     uint64_t len = asked->data.args[2];
     if (len < sizeof(sa_family_t) || len > sizeof address) return -EINVAL;
-    int n = memory_read(caller, asked->data.args[1], &address, len, len);
+    int n = nx__keeper_read(caller, asked->data.args[1], &address, len, len);
     if (n < 0) return n;
     const struct sockaddr *to = (const struct sockaddr *)(const void *)&address;
     bool granted = nx__address_verdict(k->permissions, to) == NX__GRANTED;
     int fd = granted ? socket_take(caller, (int)asked->data.args[0]) : -EPERM;
     if (fd < 0) return fd;
     int result = -EPERM;
-    if (is_waiting(k, asked->id) && is_tcp(fd))
+    if (nx__keeper_is_waited_for(k, asked->id) && is_tcp(fd))
         result = connect_for(k, asked->id, fd, &address, (socklen_t)len);
     (void)close(fd);
     return result;
 }
 
-static int serve(const struct keeper *k, const struct seccomp_notif *asked)
+/* One permission less. So many are kept one by one; with more, all of the kind is denied. */
+static int serve_revoke(struct nx__keeper *k, const struct seccomp_notif *asked)
+{
+    enum { REVOKED_MOST = 1024 };
+    static struct nx__keeper_revoked revoked;
+    static unsigned count;
+    int n = nx__keeper_read((pid_t)asked->pid, asked->data.args[1], &revoked, sizeof revoked,
+                            sizeof revoked);
+    if (n < 0) return n;
+    const struct nx__permission_key key = {
+        .kind = (enum nx__permit_kind)revoked.kind, .use = (enum nx__use)revoked.use, .deny = true};
+    size_t len = strnlen(revoked.text, sizeof revoked.text);
+    if (revoked.kind >= NX__PERMIT_KINDS || !revoked.use || (revoked.use & ~(uint32_t)NX__USE_ANY))
+        return -EINVAL;
+    if (!len || count++ >= REVOKED_MOST ||
+        nx__permissions_add(k->permissions, &key, revoked.text, len))
+        nx__permissions_add_all(k->permissions, &key);
+    return 0;
+}
+
+static int serve_ask(struct nx__keeper *k, const struct seccomp_notif *asked)
+{
+    switch (asked->data.args[0]) {
+    case NX__KEEPER_REVOKE: return serve_revoke(k, asked);
+    case NX__KEEPER_RESOLVE:
+        return nx__keeper_names_ask(k, asked->id, (pid_t)asked->pid, asked->data.args[1]);
+    default: return -EPERM;
+    }
+}
+
+static int serve(struct nx__keeper *k, const struct seccomp_notif *asked)
 {
     const struct call *call = call_of(asked->data.nr);
     if (!is_equal((pid_t)asked->pid)) return -EPERM;
     if (asked->data.nr == __NR_connect) return serve_connect(k, asked);
+    if (asked->data.nr == __NR_quotactl) return serve_ask(k, asked);
     return call ? serve_change(k, asked, call) : -EPERM;
 }
 
@@ -428,7 +452,7 @@ static bool fits(void)
 }
 
 /* Of what the launcher has open it needs none: sockets of its would stay open as long as this. */
-static bool alone(struct keeper *k)
+static bool alone(struct nx__keeper *k)
 {
     enum { PLACE = 3 };
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
@@ -438,17 +462,17 @@ static bool alone(struct keeper *k)
     return syscall(SYS_close_range, PLACE + 1, ~0u, 0) == 0;
 }
 
-/* What ends a program from its terminal ends it, and then this. */
+/* What ends a program from its terminal ends it, and then this. Nobody waits for processes of this
+ * one. */
 static void signals_ignore(void)
 {
-    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCHLD};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) (void)signal(ignored[i], SIG_IGN);
 }
 
-_Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permissions,
-                              pid_t launcher)
+_Noreturn void nx__keeper_run(int listener, struct nx__permissions *permissions, pid_t launcher)
 {
-    struct keeper k = {.listener = listener, .permissions = permissions};
+    struct nx__keeper k = {.listener = listener, .permissions = permissions};
     (void)prctl(PR_SET_NAME, "nexus keeper");
     signals_ignore();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != launcher || !fits() || !alone(&k) ||
@@ -456,13 +480,18 @@ _Noreturn void nx__keeper_run(int listener, const struct nx__permissions *permis
         _exit(1);
     for (;;) {
         union request asked = {.room = {0}};
-        struct pollfd ready = {.fd = k.listener, .events = POLLIN};
-        if (poll(&ready, 1, -1) < 0 && errno != EINTR) _exit(1);
-        if (ready.revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(0); /* they have ended */
-        if (!(ready.revents & POLLIN)) continue;
-        /* Who has asked may have been killed meanwhile. */
-        if (ioctl(k.listener, SECCOMP_IOCTL_NOTIF_RECV, &asked.notif) != 0) continue;
+        struct pollfd ready[1 + NX__KEEPER_LOOKUPS] = {{.fd = k.listener, .events = POLLIN}};
+        size_t lookups = nx__keeper_names_poll(&k, ready + 1);
+        if (poll(ready, 1 + lookups, -1) < 0 && errno != EINTR) _exit(1);
+        if (ready->revents & (POLLHUP | POLLERR | POLLNVAL)) _exit(0); /* they have ended */
+        nx__keeper_names_turn(&k, ready + 1, lookups);
+        if (!(ready->revents & POLLIN)) continue;
+        /* Who has asked may have been killed meanwhile (ENOENT). */
+        if (ioctl(k.listener, SECCOMP_IOCTL_NOTIF_RECV, &asked.notif) != 0) {
+            if (errno == ENOTTY || errno == EINVAL) _exit(1); /* it is no listener */
+            continue;
+        }
         int error = serve(&k, &asked.notif);
-        if (error != ANSWERED) answer_send(&k, asked.notif.id, error);
+        if (error != NX__KEEPER_ANSWERED) nx__keeper_answer(&k, asked.notif.id, error, 0);
     }
 }

@@ -6,6 +6,7 @@
 #include "permission/permission.h"
 #include <arpa/inet.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -205,6 +206,32 @@ nx_err nx__listen_beside(int fd, unsigned backlog, int *another)
     }
     *another = s;
     return NX_OK;
+}
+
+void nx__listen_among(int fd, const uint32_t *places, size_t count)
+{
+    enum { PLACES_MOST = 256 };
+    struct sock_filter code[2 * PLACES_MOST + 3];
+    uint32_t hash = (uint32_t)(SKF_AD_OFF + SKF_AD_RXHASH);
+    unsigned short n = 0;
+    int none = 0;
+    if (count > PLACES_MOST) return;
+    if (!count) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof none);
+        return;
+    }
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, hash);
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, (uint32_t)count);
+    for (uint32_t i = 0; i < count; i++) {
+        code[n++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, i, 0, 1);
+        code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, places[i]);
+    }
+    code[n++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
+    struct sock_fprog program;
+    memset(&program, 0, sizeof program); /* its padding goes to the kernel as well */
+    program.len = n;
+    program.filter = code;
+    (void)setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof program);
 }
 
 /* ---- Sockets that somebody else has made */

@@ -48,4 +48,11 @@ NX_MUST_CHECK nx_err nx__listen_spell(int fd, char out[NX__LISTEN_ADDRESS_MAX],
  * (a Unix socket) and others, recorded: the caller shares what it has. Does not block. */
 NX_MUST_CHECK nx_err nx__listen_beside(int fd, unsigned backlog, int *another);
 
+/* Which of the sockets at the TCP address of `fd` get the connections that begin from now on: those
+ * at these places in the system's own list of them; with none, all again. The list is in the order
+ * in which they began to listen, but that the last takes the place of one that is closed. A socket
+ * that gets nothing new still finishes the handshakes that have begun, so it can be closed a moment
+ * later without a connection reset. Where the system can't, nothing changes. */
+void nx__listen_among(int fd, const uint32_t *places, size_t count);
+
 #endif

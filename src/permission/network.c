@@ -30,33 +30,68 @@ static bool port_parse(const char *text, size_t len, int32_t *port)
     return n <= UINT16_MAX;
 }
 
-static bool is_name(const char *text, size_t len)
+/* What names have, in lower case; 0 for what none has. */
+static const char name_bytes[256] = {
+    ['-'] = '-', ['.'] = '.', ['0'] = '0', ['1'] = '1', ['2'] = '2', ['3'] = '3', ['4'] = '4',
+    ['5'] = '5', ['6'] = '6', ['7'] = '7', ['8'] = '8', ['9'] = '9', ['A'] = 'a', ['B'] = 'b',
+    ['C'] = 'c', ['D'] = 'd', ['E'] = 'e', ['F'] = 'f', ['G'] = 'g', ['H'] = 'h', ['I'] = 'i',
+    ['J'] = 'j', ['K'] = 'k', ['L'] = 'l', ['M'] = 'm', ['N'] = 'n', ['O'] = 'o', ['P'] = 'p',
+    ['Q'] = 'q', ['R'] = 'r', ['S'] = 's', ['T'] = 't', ['U'] = 'u', ['V'] = 'v', ['W'] = 'w',
+    ['X'] = 'x', ['Y'] = 'y', ['Z'] = 'z', ['_'] = '_', ['a'] = 'a', ['b'] = 'b', ['c'] = 'c',
+    ['d'] = 'd', ['e'] = 'e', ['f'] = 'f', ['g'] = 'g', ['h'] = 'h', ['i'] = 'i', ['j'] = 'j',
+    ['k'] = 'k', ['l'] = 'l', ['m'] = 'm', ['n'] = 'n', ['o'] = 'o', ['p'] = 'p', ['q'] = 'q',
+    ['r'] = 'r', ['s'] = 's', ['t'] = 't', ['u'] = 'u', ['v'] = 'v', ['w'] = 'w', ['x'] = 'x',
+    ['y'] = 'y', ['z'] = 'z'};
+
+/* Copies a host in lower case; whether it has only what names have. Interfaces, behind a %, have
+ * names of both cases. */
+static bool lower_copy(char *out, const char *host, size_t len)
 {
-    for (size_t i = 0; i < len; i++) {
-        char c = text[i];
-        if (!(c >= 'a' && c <= 'z') && !is_digit(c) && c != '-' && c != '.' && c != '_')
-            return false;
-    }
-    return true;
+    size_t i = 0;
+    for (; i < len && name_bytes[(unsigned char)host[i]]; i++)
+        out[i] = name_bytes[(unsigned char)host[i]];
+    bool named = i == len;
+    for (; i < len && host[i] != '%'; i++)
+        out[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + ('a' - 'A') : host[i]);
+    memcpy(out + i, host + i, len - i);
+    out[len] = '\0';
+    return named;
 }
 
-/* Fills the host from out->text, which holds it in lower case. */
-static bool host_parse(struct nx__endpoint *out)
+static bool address_parse(struct nx__endpoint *out, size_t len, bool named)
 {
-    const char *host = strcmp(out->text, "localhost") == 0 ? "127.0.0.1" : out->text;
-    out->kind = NX__HOST_ADDRESS;
+    bool is_local = len == sizeof "localhost" - 1 && memcmp(out->text, "localhost", len) == 0;
+    const char *host = is_local ? "127.0.0.1" : out->text;
     memcpy(out->address, mapped, sizeof mapped);
-    size_t len = strlen(host);
-    bool is_v6 = memchr(host, ':', len) != NULL, is_v4 = len && is_digit(host[len - 1]);
-    if (!is_v6 && is_v4 && inet_pton(AF_INET, host, out->address + sizeof mapped) == 1) return true;
-    if (is_v6 && nx__ip6_parse(host, out->address, &out->scope)) return true;
+    out->kind = NX__HOST_ADDRESS;
+    if (named) return inet_pton(AF_INET, host, out->address + sizeof mapped) == 1;
+    return nx__ip6_parse(host, out->address, &out->scope);
+}
+
+/* "127.1" and "0x7f.1" are addresses to some resolvers: no name ends in a number. */
+static bool ends_in_number(const char *name)
+{
+    const char *last = strrchr(name, '.');
+    last = last ? last + 1 : name;
+    return is_digit(*last) && strspn(last, "0123456789abcdefx") == strlen(last);
+}
+
+/* Fills the host, which has no NUL in it. */
+static bool host_parse(struct nx__endpoint *out, const char *host, size_t len)
+{
+    bool named = lower_copy(out->text, host, len);
+    char end = len ? out->text[len - 1] : '.';
+    /* No name but that one is any. */
+    bool may_be_address = !named || is_digit(end) || (end == 't' && len == sizeof "localhost" - 1);
+    out->len = (uint16_t)len;
+    if (may_be_address && address_parse(out, len, named)) return true;
     out->kind = NX__HOST_NAME;
-    if (len && out->text[len - 1] == '.') out->text[--len] = '\0';
-    if (len == 0 || !is_name(host, len)) return false;
-    /* "127.1" and "0x7f.1" are addresses to some resolvers: no name ends in a number. */
-    const char *last = strrchr(host, '.');
-    last = last ? last + 1 : host;
-    return !is_digit(*last) || strspn(last, "0123456789abcdefx") != strlen(last);
+    if (end == '.') {
+        if (len <= 1) return false;
+        out->text[out->len = (uint16_t)(len - 1)] = '\0';
+        return named && !ends_in_number(out->text);
+    }
+    return named && !((end <= 'f' || end == 'x') && ends_in_number(out->text));
 }
 
 nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out)
@@ -64,6 +99,7 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
     out->port = NX__PORT_ANY;
     out->scope = 0;
     out->prefix = NX__ADDRESS_BITS;
+    out->len = 0;
     memset(out->address, 0, sizeof out->address);
     if (len > 5 && memcmp(text, "unix:", 5) == 0) {
         char path[NX__PATH_MAX];
@@ -111,14 +147,7 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
     if (!colon && port_parse(host, host_len, &alone))
         return invalid(text, len, "a port alone has a colon before it, as in :3000");
     if (host_len > NX__HOST_NAME_MAX) return invalid(text, len, "the name is too long");
-    /* Interfaces have names of both cases. */
-    const char *zone = host_len ? memchr(host, '%', host_len) : NULL;
-    size_t lower = zone ? (size_t)(zone - host) : host_len;
-    memcpy(out->text, host, host_len);
-    for (size_t i = 0; i < lower; i++)
-        out->text[i] = (char)(host[i] >= 'A' && host[i] <= 'Z' ? host[i] + ('a' - 'A') : host[i]);
-    out->text[host_len] = '\0';
-    if (strlen(out->text) != host_len || !host_parse(out))
+    if (memchr(host, '\0', host_len) || !host_parse(out, host, host_len))
         return invalid(text, len, "expected host, host:port, [IPv6]:port, :port or unix:/path");
     return NX_OK;
 }
@@ -143,6 +172,7 @@ static nx_err subdomains_parse(const char *text, size_t len, struct nx__endpoint
         return invalid(text, len, "a name follows the *.");
     memmove(out->text + 1, out->text, name + 1);
     out->text[0] = '.';
+    out->len = (uint16_t)(name + 1);
     out->kind = NX__HOST_SUBDOMAINS;
     return NX_OK;
 }

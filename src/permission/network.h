@@ -21,6 +21,7 @@ struct nx__endpoint {
     int32_t port;            /* NX__PORT_ANY where none is named */
     uint32_t scope;          /* of a link-local address: the interface's number; 0: none is named */
     uint8_t address[16];     /* IPv4 as ::ffff:a.b.c.d, so that both spellings are one */
+    uint16_t len;            /* of a host's text; else 0 */
     uint8_t prefix;          /* how many of its bits count: all but in a pattern */
     char text[NX__PATH_MAX]; /* a name in lower case, or a resolved path */
 };

@@ -112,11 +112,11 @@ static uint8_t any_of(const struct nx__rules *rules)
     return atomic_load_explicit(&rules->any, memory_order_relaxed);
 }
 
-/* Is it one of those below the name? `tail` begins with its dot. */
-static bool is_below(const char *name, const char *tail)
+/* Is it one of those below the pattern's name, whose text begins with its dot? */
+static bool is_below(const struct nx__endpoint *name, const struct nx__rule *tail)
 {
-    size_t len = strlen(name), tail_len = strlen(tail);
-    return len > tail_len && memcmp(name + len - tail_len, tail, tail_len) == 0;
+    return name->len > tail->len &&
+           memcmp(name->text + name->len - tail->len, tail->text, tail->len) == 0;
 }
 
 static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *wanted, bool deny)
@@ -130,13 +130,14 @@ static bool matches_net(const struct nx__rule *rule, const struct nx__endpoint *
         return false;
     if (rule->host == NX__HOST_ANY) return true;
     if (rule->host == NX__HOST_SUBDOMAINS)
-        return wanted->kind == NX__HOST_NAME && is_below(wanted->text, rule->text);
+        return wanted->kind == NX__HOST_NAME && is_below(wanted, rule);
     /* Every address includes the denied one; and who connects there comes to this machine. */
     if (deny && rule->host == NX__HOST_ADDRESS && nx__endpoint_wildcard(wanted)) return true;
     if (rule->host != wanted->kind) return false;
-    return rule->host == NX__HOST_ADDRESS ? nx__network_has(rule->address, rule->prefix, wanted) &&
-                                                (!rule->scope || rule->scope == wanted->scope)
-                                          : strcmp(rule->text, wanted->text) == 0;
+    return rule->host == NX__HOST_ADDRESS
+               ? nx__network_has(rule->address, rule->prefix, wanted) &&
+                     (!rule->scope || rule->scope == wanted->scope)
+               : rule->len == wanted->len && memcmp(rule->text, wanted->text, rule->len) == 0;
 }
 
 static bool matches_endpoint(const struct nx__rules *rules, enum nx__use use,
@@ -252,6 +253,28 @@ static nx_err entry_parse(enum nx__permit_kind kind, const char *text, size_t le
     return nx__error_set(NX_EUSAGE, "\"%.150s\" is a link to nothing, or too long a path", plain);
 }
 
+/* Puts it before the others, which may be read meanwhile. */
+static nx_err rule_add(struct nx__rules *rules, const struct nx__endpoint *endpoint,
+                       enum nx__use use)
+{
+    size_t size = strlen(endpoint->text) + 1;
+    struct nx__rule *rule = malloc(sizeof *rule + size);
+    if (!rule) return nx__error_set(NX_ENOMEM, "out of memory");
+    rule->host = endpoint->kind;
+    rule->port = endpoint->port;
+    rule->scope = endpoint->scope;
+    rule->prefix = endpoint->prefix;
+    rule->len = (uint16_t)(size - 1);
+    rule->use = (uint8_t)use;
+    memcpy(rule->address, endpoint->address, sizeof rule->address);
+    rule->directory = -1;
+    memcpy(rule->text, endpoint->text, size);
+    rule->next = atomic_load_explicit(&rules->first, memory_order_relaxed);
+    while (!atomic_compare_exchange_weak_explicit(&rules->first, &rule->next, rule,
+                                                  memory_order_release, memory_order_relaxed)) {}
+    return NX_OK;
+}
+
 nx_err nx__permissions_add(struct nx__permissions *permissions,
                            const struct nx__permission_key *key, const char *text, size_t len)
 {
@@ -261,20 +284,40 @@ nx_err nx__permissions_add(struct nx__permissions *permissions,
         return nx__error_set(NX_EUSAGE, "an entry has 1 to %zu bytes, none of them 0",
                              sizeof endpoint.text - 1);
     NX_TRY(entry_parse(key->kind, text, len, &endpoint));
-    size_t size = strlen(endpoint.text) + 1;
-    struct nx__rule *rule = malloc(sizeof *rule + size);
-    if (!rule) return nx__error_set(NX_ENOMEM, "out of memory");
-    rule->host = endpoint.kind;
-    rule->port = endpoint.port;
-    rule->scope = endpoint.scope;
-    rule->prefix = endpoint.prefix;
-    rule->use = (uint8_t)key->use;
-    memcpy(rule->address, endpoint.address, sizeof rule->address);
-    rule->directory = -1;
-    memcpy(rule->text, endpoint.text, size);
-    rule->next = atomic_load_explicit(&rules->first, memory_order_relaxed);
-    while (!atomic_compare_exchange_weak_explicit(&rules->first, &rule->next, rule,
-                                                  memory_order_release, memory_order_relaxed)) {}
+    return rule_add(rules, &endpoint, key->use);
+}
+
+/* Whether it is there already. */
+static bool has_address(const struct nx__rules *rules, const struct nx__endpoint *address)
+{
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next)
+        if (rule->host == NX__HOST_ADDRESS && rule->port == address->port &&
+            rule->prefix == NX__ADDRESS_BITS && (rule->use & NX__USE_CONNECT) &&
+            memcmp(rule->address, address->address, sizeof rule->address) == 0)
+            return true;
+    return false;
+}
+
+nx_err nx__permissions_led(struct nx__permissions *permissions, const struct nx__endpoint *name,
+                           const struct nx__endpoint *address)
+{
+    struct nx__rules *rules = &permissions->allow[NX__PERMIT_NET];
+    struct nx__endpoint wanted = *name, found = *address;
+    wanted.port = NX__PORT_SOME;
+    found.kind = NX__HOST_ADDRESS;
+    found.prefix = NX__ADDRESS_BITS;
+    found.text[0] = '\0';
+    for (const struct nx__rule *rule = nx__rules_first(rules); rule; rule = rule->next) {
+        bool by_name = rule->host == NX__HOST_NAME || rule->host == NX__HOST_SUBDOMAINS;
+        found.port = rule->port;
+        if (!by_name || !(rule->use & NX__USE_CONNECT) || !matches_net(rule, &wanted, false) ||
+            has_address(rules, &found))
+            continue;
+        if (permissions->led == NX__LED_MOST)
+            return nx__error_set(NX_ELIMIT, "names have led to %d addresses", NX__LED_MOST);
+        NX_TRY(rule_add(rules, &found, NX__USE_CONNECT));
+        permissions->led++;
+    }
     return NX_OK;
 }
 
@@ -313,6 +356,13 @@ bool nx__permission_named(const char *name, size_t len, struct nx__permission_ke
         return true;
     }
     return false;
+}
+
+const char *nx__permission_name(enum nx__permit_kind kind, enum nx__use use)
+{
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+        if (parts[i].key.kind == kind && parts[i].key.use == use) return parts[i].name;
+    return kinds[kind].name;
 }
 
 static nx_err list_parse(struct nx__permissions *permissions, const struct nx__permission_key *key,
@@ -422,9 +472,7 @@ static const char *given_up(void)
 
 nx_err nx__permit_refuse_all(const struct nx__permission_key *key, enum nx__verdict verdict)
 {
-    const char *name = kinds[key->kind].name;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
-        if (parts[i].key.kind == key->kind && parts[i].key.use == key->use) name = parts[i].name;
+    const char *name = nx__permission_name(key->kind, key->use);
     if (verdict == NX__DENIED)
         return nx__error_set(NX_EPERM, "it is denied by --deny-%s%s", name, given_up());
     return nx__error_set(NX_EPERM, "not all is allowed; run with --allow-%s", name);

@@ -46,6 +46,7 @@ struct nx__rules {
 /* All zero grants nothing. */
 struct nx__permissions {
     bool all;
+    uint16_t led; /* how many addresses names have led to */
     struct nx__rules allow[NX__PERMIT_KINDS], deny[NX__PERMIT_KINDS];
 };
 
@@ -60,11 +61,22 @@ struct nx__permission_key {
  * where there is none. */
 bool nx__permission_named(const char *name, size_t len, struct nx__permission_key *out);
 
+/* What such a key is called, without "deny-". */
+const char *nx__permission_name(enum nx__permit_kind kind, enum nx__use use);
+
 /* Adds one entry, to permissions that other threads may be reading. Paths are made absolute here,
  * against the current directory. NX_EUSAGE, NX_ENOMEM, recorded. */
 NX_MUST_CHECK nx_err nx__permissions_add(struct nx__permissions *permissions,
                                          const struct nx__permission_key *key, const char *text,
                                          size_t len);
+
+/* What a name that is granted has led to: grants connecting to that address, at the ports that the
+ * grants of the name have. NX_ENOMEM; NX_ELIMIT past NX__LED_MOST of them. */
+struct nx__endpoint;
+enum { NX__LED_MOST = 4096 };
+NX_MUST_CHECK nx_err nx__permissions_led(struct nx__permissions *permissions,
+                                         const struct nx__endpoint *name,
+                                         const struct nx__endpoint *address);
 
 /* The same for --allow-KIND=WHAT. */
 NX_MUST_CHECK nx_err nx__permissions_grant(struct nx__permissions *permissions,
@@ -91,8 +103,6 @@ enum nx__verdict nx__permissions_verdict(const struct nx__permissions *permissio
 /* The same for a file (READ or WRITE) whose path has been resolved; NULL: it could not be. */
 enum nx__verdict nx__permissions_path_verdict(const struct nx__permissions *permissions,
                                               enum nx__permit_kind kind, const char *resolved);
-
-struct nx__endpoint;
 
 /* The same for an address, as the program spells it, and for one that has been read already.
  * NX__USE_ANY is either of both. */

@@ -2,6 +2,7 @@
 #include "base/error.h"
 #include "permission/broker.h"
 #include "permission/connect.h"
+#include "permission/keeper_ask.h"
 #include "permission/place.h"
 #include "permission/program.h"
 #include "permission/rules.h"
@@ -122,6 +123,11 @@ nx_err nx_permission_revoke(nx_permission what, const char *name)
     if (err == NX_EUSAGE)
         return nx__error_set(NX_EINVAL, "cannot give up a permission: %.180s",
                              nx__error_last()->message);
-    if (!err) nx__permit_given_up = true;
-    return err;
+    if (err) return err;
+    nx__permit_given_up = true;
+    /* By the path that it is called here. */
+    const struct nx__rule *added = nx__rules_first(&p->deny[keys[what].kind]);
+    bool is_path = keys[what].kind == NX__PERMIT_WRITE;
+    nx__keeper_revoke(&keys[what], name && is_path ? added->text : name);
+    return NX_OK;
 }

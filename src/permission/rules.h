@@ -9,10 +9,11 @@
 /* One entry of a list. */
 struct nx__rule {
     struct nx__rule *next;
-    enum nx__host_kind host; /* this and the next five are for the network */
+    enum nx__host_kind host; /* this and the next six are for the network */
     int32_t port;
     uint32_t scope; /* 0: any */
     uint8_t address[16];
+    uint16_t len; /* of its text */
     uint8_t prefix;
     uint8_t use;   /* of enum nx__use */
     int directory; /* handle of the one that `text` names, of nx__permissions_open; or -1 */

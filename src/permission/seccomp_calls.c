@@ -334,6 +334,9 @@ static const uint16_t to_write[] = {
 #endif
 };
 
+/* Of whom is asked by it: keeper_ask.h. */
+static const uint16_t to_keeper[] = {__NR_quotactl};
+
 static const uint16_t to_connect[] = {__NR_connect};
 
 static const uint16_t to_bind[] = {__NR_bind}, to_listen[] = {__NR_listen};
@@ -361,6 +364,7 @@ void nx__calls_sort(unsigned calls, uint8_t verdicts[NX__CALLS_END])
     if (calls & NX__CALLS_READ) ALL(to_read, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_WRITE) ALL(to_write, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_ASK_CONNECT) ALL(to_connect, NX__CALL_ASKED);
+    if (calls & (NX__CALLS_ASK | NX__CALLS_ASK_CONNECT)) ALL(to_keeper, NX__CALL_ASKED);
     if (calls & NX__CALLS_ASK) ALL(to_write, NX__CALL_ASKED);
     if (calls & (NX__CALLS_BIND | NX__CALLS_ROUTES)) ALL(to_bind, NX__CALL_ALLOWED);
     if (calls & NX__CALLS_BIND) ALL(to_listen, NX__CALL_ALLOWED);

@@ -30,6 +30,7 @@ struct nx__case {
     int line;
     nx_duration deadline;
     bool serial, bench;
+    bool kept; /* of whoever answers its requests: it has a keeper */
 
     enum nx__test_outcome outcome;
     bool done;    /* the test itself has told how it went */

@@ -2,7 +2,9 @@
 #include "wasm/asking.h"
 
 #include "base/error.h"
+#include "http/client/client.h"
 #include "loop/loop.h"
+#include "wasm/host/host.h"
 #include <errno.h>
 #include <nexus/fetch.h>
 #include <stdatomic.h>
@@ -12,6 +14,7 @@
 struct asking {
     struct nx__asking *with;
     struct nx__asking_request asked;
+    const struct nx__permissions *net;
     unsigned *active;
     struct nx_loop *loop;
     struct nx__post post;
@@ -98,8 +101,9 @@ static void body_close(void *state)
 /* What the client sees to by itself. */
 static bool is_own(nx_bytes name)
 {
-    static const char *const names[] = {"connection", "host", "transfer-encoding",
-                                        "content-length"};
+    static const char *const names[] = {"connection", "host",    "transfer-encoding",
+                                        "keep-alive", "upgrade", "content-length",
+                                        "te",         "trailer", "expect"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (nx_bytes_eq(name, nx_str(names[i]))) return true;
     return false;
@@ -126,6 +130,38 @@ static const char **fields(const struct nx__asking_request *asked, uint64_t *len
     return list;
 }
 
+/* Whether there is a body, which its guest says by writing some: where it says so at once, or where
+ * the method has none in any case. */
+static nx_err find_body(struct asking *a, const char *method, bool *has)
+{
+    bool none = strcmp(method, "GET") == 0 || strcmp(method, "HEAD") == 0;
+    char nothing[1];
+    size_t got = 0;
+    *has = a->asked.has_body;
+    if (!*has) return NX_OK;
+    if (none) {
+        NX_TRY(body_read(a, nothing, 0, &got));
+        *has = a->piece.len > 0;
+        return NX_OK;
+    }
+    switch (nx__engine->asking_body(a->with, &a->piece.data, &a->piece.len)) {
+    case NX__ASKING_END: *has = false; return NX_OK;
+    case NX__ASKING_FAILED:
+        return nx__error_set(NX_EPROTO, "the guest has not written all of its request");
+    default: return NX_OK;
+    }
+}
+
+static nx_err end(struct asking *a, const struct nx__fields *trailers)
+{
+    struct nx__http_field *list = nx_alloc((trailers->count + 1) * sizeof *list);
+    if (!list) return nx__error_set(NX_ENOMEM, "cannot ask: out of memory");
+    for (size_t i = 0; i < trailers->count; i++)
+        list[i] = (struct nx__http_field){trailers->items[i].name, trailers->items[i].value};
+    nx__engine->asking_end(a->with, list, trailers->count);
+    return NX_OK;
+}
+
 static nx_err answer(struct asking *a, nx_fetched *answer)
 {
     size_t count = nx_fetched_header_count(answer);
@@ -143,8 +179,8 @@ static nx_err answer(struct asking *a, nx_fetched *answer)
             continue;
         }
         NX_TRY(nx_fetched_read(answer, &piece));
+        if (!piece.len) return end(a, &answer->trailers);
         nx__engine->asking_give(a->with, piece.data, piece.len);
-        if (!piece.len) return NX_OK;
     }
 }
 
@@ -158,10 +194,13 @@ static nx_err ask(struct asking *a)
     const char **headers = fields(asked, &length);
     const char *method = nx_copy(asked->method);
     if (!headers || !method) return nx__error_set(NX_ENOMEM, "cannot ask: out of memory");
+    bool has_body;
+    NX_TRY(find_body(a, method, &has_body));
+    NX_TRY(nx__host_net_permit(a->net, asked->url.data));
     NX_TRY(nx_fetch(&answered, asked->url.data, .method = method, .headers = headers,
-                    .source = asked->has_body ? nx_stream_new(&body, a) : NULL,
-                    .source_length = length, .redirects = NX_FETCH_NO_REDIRECTS, .raw = true,
-                    .connect_deadline = (nx_duration)asked->connect,
+                    .source = has_body ? nx_stream_new(&body, a) : NULL,
+                    .source_length = has_body ? length : 0, .redirects = NX_FETCH_NO_REDIRECTS,
+                    .raw = true, .connect_deadline = (nx_duration)asked->connect,
                     .head_deadline = (nx_duration)asked->head,
                     .idle_deadline = (nx_duration)asked->idle));
     return answer(a, answered);
@@ -196,13 +235,14 @@ static nx_err run(void *arg)
     return NX_OK;
 }
 
-void nx__wasm_ask(struct nx__asking *asking, unsigned *active)
+void nx__wasm_ask(struct nx__asking *asking, const struct nx__permissions *net, unsigned *active)
 {
     struct asking *a = *active < NX__ASKINGS_MOST ? calloc(1, sizeof *a) : NULL;
     nx_fiber *fiber;
     if (a) {
         a->with = asking;
         a->active = active;
+        a->net = net;
         a->loop = nx__loop();
         a->post.fn = woken;
         const struct nx__engine_owner owner = {.host = a, .wake = wake};

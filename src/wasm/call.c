@@ -2,6 +2,8 @@
 #include "wasm/internal.h"
 
 #include "base/suggest.h"
+#include "wasm/host/host.h"
+#include <nexus/fiber.h>
 #include <stdio.h>
 
 /* ---- What ends one */
@@ -23,6 +25,13 @@ static void where(const char *trace, char out[100])
     }
 }
 
+static nx_err late(const nx_wasm *w, const char *doing, const char *in)
+{
+    return nx__error_set(NX_ETIMEDOUT,
+                         "%.50s \"%.60s\": it was not done by its deadline of %lld ms%s", doing,
+                         w->module->name, (long long)(w->policy.deadline / NX_MS(1)), in);
+}
+
 NX__COLD nx_err nx__wasm_failed(nx_wasm *w, const char *doing)
 {
     return nx__wasm_failed_by(w, &w->failure, doing);
@@ -40,7 +49,10 @@ NX__COLD nx_err nx__wasm_failed_by(const nx_wasm *w, const struct nx__failure *f
         return nx__error_set(NX_ECRASHED,
                              "%.50s \"%.60s\": it used more than its %zu KiB of stack%s", doing,
                              name, w->module->stack >> 10, in);
-    case NX__FAILURE_HOST: return nx__error_set(w->host_error, "%s", w->host_message);
+    case NX__FAILURE_HOST:
+        if (w->waits && w->host_error == NX_ECANCELED && nx__wasm_time_is_over(w))
+            return late(w, doing, in);
+        return nx__error_set(w->host_error, "%s", w->host_message);
     case NX__FAILURE_MEMORY:
         return nx__error_set(NX_ELIMIT,
                              "%.50s \"%.60s\": it wanted more than max_memory, %llu bytes%s", doing,
@@ -55,10 +67,7 @@ NX__COLD nx_err nx__wasm_failed_by(const nx_wasm *w, const struct nx__failure *f
             (long long)((w->policy.max_cpu_time ? w->policy.max_cpu_time : nx__wasm_cpu_most) /
                         NX_MS(1)),
             in);
-    case NX__FAILURE_DEADLINE:
-        return nx__error_set(NX_ETIMEDOUT,
-                             "%.50s \"%.60s\": it was not done by its deadline of %lld ms%s", doing,
-                             name, (long long)(w->policy.deadline / NX_MS(1)), in);
+    case NX__FAILURE_DEADLINE: return late(w, doing, in);
     case NX__FAILURE_FUEL:
         return nx__error_set(NX_ELIMIT, "%.50s \"%.60s\": it used more than its fuel, %llu%s",
                              doing, name, (unsigned long long)w->policy.fuel, in);
@@ -200,6 +209,32 @@ static void call(void *arg)
     c->kind = nx__engine->call_batch(w->guest, &batch, c->done, &w->failure);
 }
 
+/* What waits is cancelled at the deadline, and what is left open at the end is closed. */
+static nx_err run_waiting(nx_wasm *w, void (*fn)(void *arg), void *arg)
+{
+    nx_scope *scope;
+    NX_TRY(nx_scope_open(&scope, .deadline = w->policy.deadline ? w->policy.deadline : NX_FOREVER));
+    fn(arg);
+    if (w->host) nx__host_close(w->host);
+    if (scope->alive) nx_scope_cancel(scope);
+    NX_IGNORE(nx_scope_close(&scope)); /* what has ended the guest says why */
+    return NX_OK;
+}
+
+nx_err nx__wasm_run(nx_wasm *w, void (*fn)(void *arg), void *arg)
+{
+    nx_err err = NX_OK;
+    NX_TRY(nx__wasm_time_begin(w));
+    if (w->inside)
+        fn(arg);
+    else if (w->waits)
+        err = run_waiting(w, fn, arg);
+    else
+        err = nx__wasm_enter(fn, arg);
+    nx__wasm_time_end(w);
+    return err;
+}
+
 static NX__NOINLINE nx_err invoke_slowly(struct call c)
 {
     nx_wasm *w = c.func->wasm;
@@ -208,16 +243,11 @@ static NX__NOINLINE nx_err invoke_slowly(struct call c)
             NX_ESTATE,
             "cannot call \"%.100s\": it is in the middle of a call, and may be called again by the function that it has called alone",
             w->module->name);
-    NX_TRY(nx__wasm_time_begin(w));
-    nx_err err = NX_OK;
-    if (w->inside) {
-        call(&c);
-    } else {
+    if (!w->inside) {
         w->calls++;
         if (w->module->metered) nx__engine->fuel_set(w->guest, w->policy.fuel);
-        err = nx__wasm_enter(call, &c);
     }
-    nx__wasm_time_end(w);
+    nx_err err = nx__wasm_run(w, call, &c);
     if (err || !c.kind) return err;
     return nx__wasm_failed(w, "calling");
 }

@@ -8,7 +8,7 @@
 
 enum {
     /* Grows with every change of this header. */
-    NX__ENGINE_VERSION = 5,
+    NX__ENGINE_VERSION = 6,
     /* Grows with every change of engine/settings.rs, and of what nexus-wasmc makes of a module: an
      * artifact of another number is refused. */
     NX__ENGINE_SETTINGS = 3,
@@ -55,6 +55,7 @@ struct nx__engine_limits {
     uint64_t max_memory, max_table_elements;
     uint64_t fuel; /* for its start function, where its code is metered */
     bool metered;
+    bool waits; /* its host functions may suspend, which its linker was told too */
     /* Asked at each tick while guest code runs: 0 goes on, 1 ends it for NX__FAILURE_CPU_TIME, 2
      * for NX__FAILURE_DEADLINE. */
     uint32_t (*tick)(void *host);
@@ -196,9 +197,11 @@ struct nx__engine_api {
 
     struct nx__linker *(*linker_new)(const struct nx__engine *engine);
     void (*linker_free)(struct nx__linker *linker);
+    /* Where it `waits`, guest code runs on a stack of the engine's, and `fn` on the one that has
+     * called guest code, where it may suspend its fiber; of one guest all do or none. */
     uint32_t (*linker_func)(struct nx__linker *linker, const char *module, const char *name,
                             const struct nx__engine_type *type, nx__engine_fn fn, void *arg,
-                            struct nx__failure *failure);
+                            bool waits, struct nx__failure *failure);
     /* Adds all of WASI 0.1; its guests are made with options for it. */
     uint32_t (*linker_wasi)(struct nx__linker *linker, struct nx__failure *failure);
 
@@ -237,6 +240,9 @@ struct nx__engine_api {
     /* The status, and fields that last as long as the exchange. */
     uint32_t (*exchange_head)(struct nx__exchange *exchange, const struct nx__http_field **fields,
                               size_t *count);
+    /* How many fields are behind the answer's body, once it is over; they last as the head's. */
+    size_t (*exchange_trailers)(struct nx__exchange *exchange,
+                                const struct nx__http_field **fields);
     /* A piece, which lasts until the next one is taken. */
     const char *(*exchange_take)(struct nx__exchange *exchange, size_t *len);
     /* A piece of the request's body, which is copied; empty: its end. */
@@ -253,8 +259,11 @@ struct nx__engine_api {
     void (*asking_answer)(struct nx__asking *asking, uint32_t status,
                           const struct nx__http_field *fields, size_t count);
     uint32_t (*asking_state)(struct nx__asking *asking);
-    /* A piece of the answer's body, which is copied, when it is wanted; empty: its end. */
+    /* A piece of the answer's body, which is copied, when it is wanted. */
     void (*asking_give)(struct nx__asking *asking, const char *data, size_t len);
+    /* That was all, with the trailer fields behind it. */
+    void (*asking_end)(struct nx__asking *asking, const struct nx__http_field *trailers,
+                       size_t count);
     void (*asking_fail)(struct nx__asking *asking, uint32_t failure, const char *text, size_t len);
 
     /* Makes an instance and runs its start function. `wasi` may be NULL. `host` is what host

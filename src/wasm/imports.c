@@ -2,6 +2,7 @@
 #include "wasm/internal.h"
 
 #include "loop/pin.h"
+#include "wasm/host/host.h"
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -118,6 +119,15 @@ static nx_err call_with_views(nx_wasm *w, const struct import *i, nx_wasm_value 
     return err;
 }
 
+static NX__COLD uint32_t failed(nx_wasm *w, nx_err err)
+{
+    const nx_error *last = nx__error_last();
+    w->host_error = err;
+    (void)snprintf(w->host_message, sizeof w->host_message, "%s",
+                   last->code == err ? last->message : nx_err_text(err));
+    return (uint32_t)err;
+}
+
 static NX__HOT uint32_t called(void *arg, void *host, nx_wasm_value *values)
 {
     const struct import *i = arg;
@@ -133,12 +143,28 @@ static NX__HOT uint32_t called(void *arg, void *host, nx_wasm_value *values)
     nx_err err = i->signature ? call_with_views(w, i, values) : i->fn(w, i->arg, values);
     w->inside = inside;
     nx__pins = pins;
-    if (nx__likely(!err)) return 0;
-    w->host_error = err;
-    const nx_error *last = nx__error_last();
-    (void)snprintf(w->host_message, sizeof w->host_message, "%s",
-                   last->code == err ? last->message : nx_err_text(err));
-    return (uint32_t)err;
+    return nx__likely(!err) ? 0 : failed(w, err);
+}
+
+/* The same of a guest that waits, on the stack that has called it. That is a fiber's, and small,
+ * and each call inside another takes some of it. */
+static uint32_t called_waiting(void *arg, void *host, nx_wasm_value *values)
+{
+    const struct import *i = arg;
+    nx_wasm *w = host;
+    unsigned inside = w->inside;
+    if (inside == NX_WASM_MAX_NESTED)
+        return failed(w, nx__error_set(NX_ELIMIT,
+                                       "\"%.80s\" and functions that it calls are inside one "
+                                       "another more than %d times",
+                                       w->module->name, NX_WASM_MAX_NESTED));
+    w->inside = inside + 1;
+    if (!inside) w->frame = __builtin_frame_address(0);
+    nx__wasm_time_leave(w);
+    nx_err err = i->signature ? call_with_views(w, i, values) : i->fn(w, i->arg, values);
+    nx__wasm_time_return(w);
+    w->inside = inside;
+    return err ? failed(w, err) : 0;
 }
 
 /* ---- Adding one */
@@ -209,15 +235,28 @@ void nx_wasm_import(nx_wasm_imports *imports, const char *module, const char *na
 
 /* ---- Linking */
 
-static nx_err link_new(const nx_wasm_module *m, const nx_wasm_imports *imports, bool wasi,
+static uint32_t functions_link(struct nx__linker *linker, const nx_wasm_imports *imports,
+                               bool waits, struct nx__failure *failure)
+{
+    uint32_t kind = 0;
+    for (struct import *i = imports ? imports->first : NULL; i && !kind; i = i->next)
+        kind = nx__engine->linker_func(linker, i->module, i->name, &i->type,
+                                       waits ? called_waiting : called, i, waits, failure);
+    return kind;
+}
+
+static nx_err link_new(const nx_wasm_module *m, const nx_wasm_imports *imports, unsigned with,
                        struct nx__linked **out)
 {
     struct nx__failure failure;
+    const nx_wasm_imports *own = NULL;
+    bool waits = with & NX__WITH_WAITING;
+    if (with & NX__WITH_NEXUS) NX_TRY(nx__host_imports(&own));
     struct nx__linker *linker = nx__engine->linker_new(m->engine);
-    uint32_t kind = wasi ? nx__engine->linker_wasi(linker, &failure) : 0;
+    uint32_t kind = with & NX__WITH_WASI ? nx__engine->linker_wasi(linker, &failure) : 0;
     /* Of those with the same name the last one counts. */
-    for (struct import *i = imports ? imports->first : NULL; i && !kind; i = i->next)
-        kind = nx__engine->linker_func(linker, i->module, i->name, &i->type, called, i, &failure);
+    if (!kind) kind = functions_link(linker, own, waits, &failure);
+    if (!kind) kind = functions_link(linker, imports, waits, &failure);
     if (!kind) kind = nx__engine->linked_new(linker, m->code, out, &failure);
     nx__engine->linker_free(linker);
     if (!kind) return NX_OK;
@@ -232,19 +271,19 @@ void nx__wasm_link_free(struct nx__link *link)
     free(link);
 }
 
-static nx_err link_make(nx_wasm_module *m, const nx_wasm_imports *imports, bool wasi, size_t known,
-                        struct nx__link **out)
+static nx_err link_make(nx_wasm_module *m, const nx_wasm_imports *imports, unsigned with,
+                        size_t known, struct nx__link **out)
 {
     struct nx__link *link = calloc(1, sizeof *link);
     if (!link) return nx__error_set(NX_ENOMEM, "cannot use \"%.150s\": out of memory", m->name);
-    nx_err err = link_new(m, imports, wasi, &link->linked);
+    nx_err err = link_new(m, imports, with, &link->linked);
     if (err) {
         free(link);
         return err;
     }
     link->imports = imports ? imports->id : 0;
     link->imports_count = imports ? imports->count : 0;
-    link->wasi = wasi;
+    link->with = with;
     link->kept = known < LINKS_MOST;
     if (link->kept) {
         link->next = m->links;
@@ -254,7 +293,7 @@ static nx_err link_make(nx_wasm_module *m, const nx_wasm_imports *imports, bool 
     return NX_OK;
 }
 
-nx_err nx__wasm_link(nx_wasm_module *m, const nx_wasm_imports *imports, bool wasi,
+nx_err nx__wasm_link(nx_wasm_module *m, const nx_wasm_imports *imports, unsigned with,
                      struct nx__link **out)
 {
     uint64_t id = imports ? imports->id : 0;
@@ -262,10 +301,10 @@ nx_err nx__wasm_link(nx_wasm_module *m, const nx_wasm_imports *imports, bool was
     if (imports && imports->error) return nx__error_set(imports->error, "%s", imports->message);
     (void)pthread_mutex_lock(&m->lock);
     struct nx__link *link = m->links;
-    for (; link && (link->imports != id || link->imports_count != count || link->wasi != wasi);
+    for (; link && (link->imports != id || link->imports_count != count || link->with != with);
          link = link->next)
         known++;
-    nx_err err = link ? NX_OK : link_make(m, imports, wasi, known, &link);
+    nx_err err = link ? NX_OK : link_make(m, imports, with, known, &link);
     (void)pthread_mutex_unlock(&m->lock);
     *out = link;
     return err;

@@ -2,6 +2,7 @@
 #include "wasm/internal.h"
 
 #include "permission/permission.h"
+#include "wasm/host/host.h"
 #include <stdlib.h>
 
 struct making {
@@ -16,6 +17,7 @@ struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *w)
                                       .max_table_elements = w->policy.max_table_elements,
                                       .fuel = w->policy.fuel,
                                       .metered = w->module->metered,
+                                      .waits = w->waits,
                                       .tick = nx__wasm_tick};
 }
 
@@ -30,10 +32,8 @@ static void make(void *arg)
 static nx_err instantiate(nx_wasm *w, const struct nx__wasi_options *wasi)
 {
     struct making m = {.wasm = w, .wasi = wasi};
-    NX_TRY(nx__wasm_time_begin(w));
     w->calls++;
-    nx_err err = nx__wasm_enter(make, &m);
-    nx__wasm_time_end(w);
+    nx_err err = nx__wasm_run(w, make, &m);
     if (err || !m.kind) return err;
     return nx__wasm_failed(w, "starting");
 }
@@ -43,8 +43,9 @@ nx_err nx__wasm_limit(nx_wasm *w, const nx_wasm_policy *policy)
     const char *name = w->module->name;
     nx_wasm_policy *p = &w->policy;
     *p = *policy;
-    p->args = p->env = NULL;
+    p->args = p->env = p->allow_net = NULL;
     p->allow_fs = NULL;
+    p->kv = NULL;
     if (p->max_cpu_time < 0 || p->deadline < 0)
         return nx__error_set(NX_EINVAL, "cannot use \"%.150s\": a limit on its time is negative",
                              name);
@@ -67,7 +68,7 @@ nx_err nx__wasm_limit(nx_wasm *w, const nx_wasm_policy *policy)
     if (!p->fuel) p->fuel = UINT64_MAX;
     if (p->deadline == NX_FOREVER) p->deadline = 0;
     w->timed = (p->max_cpu_time && p->max_cpu_time != NX_FOREVER) || p->deadline;
-    w->limited = w->timed || w->module->metered;
+    w->limited = w->timed || w->module->metered || w->waits;
     w->cpu_until = w->wall_until = NX_FOREVER;
     return NX_OK;
 }
@@ -101,11 +102,17 @@ nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module, const nx_wasm_opt
     w->module = module;
     (void)atomic_fetch_add_explicit(&module->users, 1, memory_order_relaxed);
     struct nx__wasi_options wasi;
+    bool nexus = o.nexus && nx__host_is_wanted(module);
+    unsigned with = o.wasi ? NX__WITH_WASI : 0;
+    w->waits = o.may_wait || nexus;
+    if (nexus) with |= NX__WITH_NEXUS;
+    if (w->waits) with |= NX__WITH_WAITING;
     nx_err err = nx__wasm_limit(w, &o.policy);
     if (!err) err = count(w);
-    if (!err && o.wasi) err = nx__wasm_permit(&o.policy);
+    if (!err && (o.wasi || nexus)) err = nx__wasm_permit(&o.policy);
     if (!err && o.wasi) err = nx__wasi_options(&o.policy, &wasi);
-    if (!err) err = nx__wasm_link(module, o.imports, o.wasi, &w->link);
+    if (!err && nexus) err = nx__host_new(&w->host, w, &o.policy);
+    if (!err) err = nx__wasm_link(module, o.imports, with, &w->link);
     if (!err) err = instantiate(w, o.wasi ? &wasi : NULL);
     if (err) {
         nx_wasm_close(w);
@@ -131,6 +138,7 @@ void nx_wasm_close(nx_wasm *w)
 {
     if (!w) return;
     if (w->guest) nx__engine->guest_free(w->guest);
+    nx__host_free(w->host);
     if (w->link && !w->link->kept) nx__wasm_link_free(w->link);
     if (w->counted) (void)atomic_fetch_sub_explicit(&w->module->instances, 1, memory_order_relaxed);
     nx_wasm_module_free(w->module);

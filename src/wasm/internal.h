@@ -28,11 +28,14 @@ struct nx_wasm_module {
     char name[]; /* for messages */
 };
 
+/* What a guest may import beside the program's own functions, and that all of them may wait. */
+enum { NX__WITH_WASI = 1, NX__WITH_NEXUS = 2, NX__WITH_WAITING = 4 };
+
 /* A module with certain imports. It lasts as long as the module, or as its own nx_wasm. */
 struct nx__link {
     struct nx__link *next;
     uint64_t imports, imports_count; /* which they are, and how many of them there were */
-    bool wasi;
+    unsigned with;                   /* NX__WITH_... */
     struct nx__linked *linked;
     bool kept; /* by the module */
 };
@@ -42,7 +45,10 @@ struct nx_wasm {
     struct nx__link *link;
     bool timed;              /* there is a limit on its time */
     bool counted;            /* among its module's instances */
-    bool limited;            /* that, or one on its fuel: a call has to be prepared */
+    bool limited;            /* that, or one on its fuel, or it waits: a call has to be prepared */
+    bool waits;              /* its host functions may suspend */
+    bool away;               /* one of them runs: what the thread does is none of its */
+    nx_duration away_since;  /* then: the thread's time of the processor */
     unsigned depth;          /* calls into it, where it is timed, that have not returned */
     unsigned calls;          /* from outside, so far; may wrap */
     unsigned looked_at_call; /* the one that a tick has found first, at that time of the thread */
@@ -55,6 +61,7 @@ struct nx_wasm {
     nx_duration cpu_until, wall_until; /* of the outermost call; NX_FOREVER: none */
     nx_err host_error;                 /* of a host function that has ended the call */
     char host_message[NX__ERROR_MESSAGE_MAX];
+    struct nx__host *host;      /* NULL: it has nothing of "nexus" */
     struct nx__failure failure; /* the last */
 };
 
@@ -91,6 +98,11 @@ NX_MUST_CHECK nx_err nx__wasm_failed(nx_wasm *wasm, const char *doing);
 NX_MUST_CHECK nx_err nx__wasm_failed_by(const nx_wasm *wasm, const struct nx__failure *failure,
                                         const char *doing);
 
+/* Runs guest code, which fn(arg) enters, held to its time: on the stack that it needs or, of a
+ * guest that waits, on this one and in a scope. Errors of what comes before and after it. May
+ * suspend, where the guest waits. */
+NX_MUST_CHECK nx_err nx__wasm_run(nx_wasm *wasm, void (*fn)(void *arg), void *arg);
+
 /* Runs it with enough stack for guest code, on another one where this one has too little left.
  * NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__wasm_enter(void (*fn)(void *arg), void *arg);
@@ -111,6 +123,13 @@ void nx__wasm_time_end(nx_wasm *wasm);
 /* Ticks until as many calls have ended it as have begun it. NX_ENOMEM and others. Any thread. */
 NX_MUST_CHECK nx_err nx__wasm_ticks_begin(void);
 void nx__wasm_ticks_end(void);
+
+/* Of a guest that waits: what the thread does from the first to the second is not the guest's. */
+void nx__wasm_time_leave(nx_wasm *wasm);
+void nx__wasm_time_return(nx_wasm *wasm);
+
+/* Whether the deadline of the call under way, or of the last, has passed. */
+bool nx__wasm_time_is_over(const nx_wasm *wasm);
 
 /* For the engine, while a guest runs. */
 uint32_t nx__wasm_tick(void *wasm);
@@ -191,7 +210,7 @@ const char *nx__wasm_view_wrong(const struct nx__wasm_signature *signature, uint
 /* Links the module with what it may import, or finds that it is already. NX_ENOENT, NX_ETYPE,
  * NX_ENOMEM and what was wrong with the imports. */
 NX_MUST_CHECK nx_err nx__wasm_link(nx_wasm_module *module, const nx_wasm_imports *imports,
-                                   bool wasi, struct nx__link **out);
+                                   unsigned with, struct nx__link **out);
 void nx__wasm_link_free(struct nx__link *link);
 
 /* ---- module.c */

@@ -70,6 +70,10 @@ nx_err nx_wasm_memory_write(const nx_wasm_memory *m, uint64_t at, nx_bytes bytes
 nx_err nx_wasm_memory_grow(const nx_wasm_memory *m, uint64_t pages)
 {
     nx_wasm *w = m->wasm;
+    if (w->inside && !nx__wasm_stack_has(w->frame))
+        return nx__error_set(NX_ESTATE,
+                             "cannot grow the memory of \"%.80s\": it is in the middle of a call",
+                             w->module->name);
     uint32_t kind = nx__engine->memory_grow(w->guest, m->handle, pages, &w->failure);
     if (!kind) return NX_OK;
     if (kind == NX__FAILURE_MEMORY) return nx__wasm_failed(w, "growing the memory of");

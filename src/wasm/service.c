@@ -5,6 +5,7 @@
 #include "http/server.h"
 #include "loop/loop.h"
 #include "wasm/asking.h"
+#include "wasm/host/host.h"
 #include "wasm/internal.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -24,6 +25,7 @@ struct nx_wasm_service {
     nx_wasm wasm; /* for its limits and for what is said of them */
     struct nx__engine_ticked ticked;
     struct nx__wasi_options wasi;
+    struct nx__permissions net; /* whom guests may ask */
     struct nx__engine_limits limits;
     uint32_t instances;
     atomic_uint active; /* requests */
@@ -232,12 +234,39 @@ static nx_err poll_guest(struct exchange *x, uint32_t *todo, struct nx__failure 
     if (x->ticked) x->since = thread_cpu();
     uint32_t kind = nx__engine->exchange_poll(x->with, todo, f);
     if (x->ticked) x->cpu += thread_cpu() - x->since;
-    for (size_t i = 0; i < x->asked_count; i++) nx__wasm_ask(x->asked[i], &x->asking);
+    for (size_t i = 0; i < x->asked_count; i++)
+        nx__wasm_ask(x->asked[i], &x->service->net, &x->asking);
     x->asked_count = 0;
     return kind ? failed(x, f) : NX_OK;
 }
 
-/* A piece that is all there is goes out with its head. */
+/* What the guest has put behind its answer; `*any` says whether it has. */
+static nx_err add_trailers(struct exchange *x, bool *any)
+{
+    const struct nx__http_field *fields;
+    size_t count = nx__engine->exchange_trailers(x->with, &fields);
+    *any = count > 0;
+    for (size_t i = 0; i < count; i++) {
+        const char *name = nx_copy(fields[i].name), *value = nx_copy(fields[i].value);
+        if (!name || !value) return nx__error_set(NX_ENOMEM, "cannot answer: out of memory");
+        nx_response_trailer(x->res, name, value);
+    }
+    return NX_OK;
+}
+
+/* The last of it. A piece that is all there is goes out with its head. */
+static nx_err end_answer(struct exchange *x, nx_bytes piece, bool pieces)
+{
+    bool trailers;
+    NX_TRY(add_trailers(x, &trailers));
+    if (pieces || trailers || (x->res->length_known && x->res->length != piece.len)) {
+        if (piece.len) NX_TRY(nx_response_write(x->res, piece));
+        return nx_response_end(x->res);
+    }
+    x->res->length_known = false;
+    return nx_response_send_bytes(x->res, piece);
+}
+
 static nx_err answer(struct exchange *x, struct nx__failure *f)
 {
     nx_bytes piece = {0};
@@ -249,11 +278,8 @@ static nx_err answer(struct exchange *x, struct nx__failure *f)
             NX_TRY(begin_answer(x));
             begun = true;
         }
-        if ((todo & NX__EXCHANGE_OVER) && !pieces && !(todo & NX__EXCHANGE_PIECE)) {
-            if (x->res->length_known && x->res->length != piece.len) return nx_response_end(x->res);
-            x->res->length_known = false;
-            return nx_response_send_bytes(x->res, piece);
-        }
+        if ((todo & NX__EXCHANGE_OVER) && !(todo & NX__EXCHANGE_PIECE))
+            return end_answer(x, piece, pieces);
         if (piece.len) {
             pieces = true;
             NX_TRY(nx_response_write(x->res, piece));
@@ -266,7 +292,6 @@ static nx_err answer(struct exchange *x, struct nx__failure *f)
             piece.len = 0;
             continue;
         }
-        if (todo & NX__EXCHANGE_OVER) return nx_response_end(x->res);
         if ((todo & NX__EXCHANGE_WANTS) && !x->wants) NX_TRY(want(x));
         if (x->read_error) return x->read_error;
         if (!x->woken) NX_TRY(wait(&x->waits, "waiting for a guest"));
@@ -426,8 +451,10 @@ static nx_err wasi_keep(nx_wasm_service *s, const nx_wasm_policy *policy)
     w->args = args;
     NX_TRY(words_keep(&env, w->env_count));
     w->env = env;
-    nx__wasi_network(w);
-    return NX_OK;
+    /* By sockets they may reach all that the program may, or nothing. */
+    for (const char *const *at = policy->allow_net; at && *at; at++)
+        if (strcmp(*at, "*") == 0) nx__wasi_network(w);
+    return nx__host_net_read(&s->net, policy->allow_net);
 }
 
 static void wasi_free(struct nx__wasi_options *w)
@@ -450,6 +477,7 @@ void nx_wasm_service_close(nx_wasm_service *s)
     }
     nx_wasm_module_free(s->wasm.module);
     wasi_free(&s->wasi);
+    nx__permissions_free(&s->net);
     free(s);
 }
 
@@ -566,12 +594,16 @@ static nx_err serve(nx_wasm_service *s, const struct nx__wasm_serving *serving)
 
 nx_err nx__wasm_serve(int fd, const struct nx__wasm_serving *serving)
 {
-    const nx_wasm_policy *policy = serving->policy;
+    static const char *const any[] = {"*", NULL};
+    nx_wasm_policy all = *serving->policy;
+    const nx_wasm_policy *policy = &all;
     const nx_wasm_load_options load = {
         .size = sizeof load, .metered = policy->fuel != 0, .max_stack = policy->max_stack};
     struct nx__failure failure;
     nx_wasm_service *s = NULL;
     nx_wasm_module *m;
+    /* What the process may ask for, its guests may: it is all that there is in it. */
+    if (!all.allow_net) all.allow_net = any;
     int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     nx_err err =
         again < 0 ? nx__error_system(errno, "cannot serve \"%.120s\"", serving->name) : NX_OK;

@@ -80,6 +80,7 @@ void nx__wasm_ticks_end(void)
 
 nx_err nx__wasm_time_begin(nx_wasm *w)
 {
+    nx__wasm_time_return(w);
     if (!w->timed || w->depth++) return NX_OK;
     const nx_wasm_policy *p = &w->policy;
     bool cpu = p->max_cpu_time && p->max_cpu_time != NX_FOREVER;
@@ -95,8 +96,29 @@ nx_err nx__wasm_time_begin(nx_wasm *w)
 
 void nx__wasm_time_end(nx_wasm *w)
 {
+    if (w->inside) nx__wasm_time_leave(w);
     if (!w->timed || --w->depth) return;
     nx__wasm_ticks_end();
+}
+
+void nx__wasm_time_leave(nx_wasm *w)
+{
+    if (!w->waits) return;
+    w->away = true;
+    w->away_since = thread_cpu();
+}
+
+void nx__wasm_time_return(nx_wasm *w)
+{
+    if (!w->away) return;
+    w->away = false;
+    w->looked_at = 0;
+    if (w->cpu_until != NX_FOREVER) w->cpu_until += thread_cpu() - w->away_since;
+}
+
+bool nx__wasm_time_is_over(const nx_wasm *w)
+{
+    return w->wall_until != NX_FOREVER && nx__clock_monotonic() >= w->wall_until;
 }
 
 nx_err nx__wasm_time_end_at(nx_duration at, void (*end)(void))
@@ -129,6 +151,6 @@ uint32_t nx__wasm_tick(void *wasm)
 {
     nx_wasm *w = wasm;
     if (!w->policy.max_cpu_time && blocks_too_long(w)) return 1;
-    if (w->wall_until != NX_FOREVER && nx__clock_monotonic() >= w->wall_until) return 2;
+    if (nx__wasm_time_is_over(w)) return 2;
     return w->cpu_until != NX_FOREVER && thread_cpu() >= w->cpu_until;
 }

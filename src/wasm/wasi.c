@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "permission/connect.h"
 #include "permission/permission.h"
+#include "wasm/host/host.h"
 #include "wasm/internal.h"
 #include <arpa/inet.h>
 #include <poll.h>
@@ -81,7 +82,6 @@ void nx__wasi_network(struct nx__wasi_options *options)
 
 struct program {
     nx_wasm wasm;
-    struct nx__linked *linked;
     struct nx__wasi_options options;
     const char *step; /* what is being done */
     uint32_t kind;
@@ -104,7 +104,8 @@ static void run(void *arg)
         return;
     }
     p->step = "starting";
-    p->kind = nx__engine->guest_new(p->linked, &limits, &p->options, w, &w->guest, &w->failure);
+    p->kind =
+        nx__engine->guest_new(w->link->linked, &limits, &p->options, w, &w->guest, &w->failure);
     if (p->kind) return;
     p->step = "running";
     p->lacks_start = nx__engine->func_find(w->guest, "_start", 6, start) != 0;
@@ -132,24 +133,25 @@ static nx_err run_timed(struct program *p)
                        w->module->name, (long long)(w->policy.deadline / NX_MS(1)));
         NX_TRY(nx__wasm_time_end_at(nx__clock_monotonic() + w->policy.deadline, end_late));
     }
-    NX_TRY(nx__wasm_time_begin(w));
     w->calls++;
-    nx_err err = nx__wasm_enter(run, p);
-    nx__wasm_time_end(w);
-    return err;
+    return nx__wasm_run(w, run, p);
 }
 
-static nx_err link_with_wasi(struct program *p)
+/* What the process may ask for, the guest may: it is all that there is in it. */
+static nx_err link_all(struct program *p, const nx_wasm_policy *policy)
 {
-    struct nx__failure *failure = &p->wasm.failure;
-    const nx_wasm_module *m = p->wasm.module;
-    if (nx__engine->code_is_component(m->code)) return NX_OK; /* it is linked where it is run */
-    struct nx__linker *linker = nx__engine->linker_new(m->engine);
-    uint32_t kind = nx__engine->linker_wasi(linker, failure);
-    if (!kind) kind = nx__engine->linked_new(linker, m->code, &p->linked, failure);
-    nx__engine->linker_free(linker);
-    if (!kind) return NX_OK;
-    return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", m->name, failure->message);
+    static const char *const any[] = {"*", NULL};
+    nx_wasm *w = &p->wasm;
+    nx_wasm_policy own = *policy;
+    unsigned with = NX__WITH_WASI;
+    if (nx__engine->code_is_component(w->module->code)) return NX_OK; /* linked where it is run */
+    if (nx__host_is_wanted(w->module)) {
+        if (!own.allow_net) own.allow_net = any;
+        NX_TRY(nx__host_new(&w->host, w, &own));
+        with |= NX__WITH_NEXUS | NX__WITH_WAITING;
+        w->waits = w->limited = true;
+    }
+    return nx__wasm_link(w->module, NULL, with, &w->link);
 }
 
 static nx_err outcome(struct program *p, int *code)
@@ -192,11 +194,11 @@ nx_err nx__wasi_run(int fd, const char *name, const nx_wasm_policy *policy, int 
     if (!err) err = nx__wasm_limit(&p->wasm, &limits);
     if (!err) err = nx__wasi_options(policy, &p->options);
     nx__wasi_network(&p->options);
-    if (!err) err = link_with_wasi(p);
+    if (!err) err = link_all(p, policy);
     if (!err) err = run_timed(p);
     if (!err) err = outcome(p, code);
     if (p->wasm.guest) nx__engine->guest_free(p->wasm.guest);
-    if (p->linked) nx__engine->linked_free(p->linked);
+    nx__host_free(p->wasm.host);
     nx_wasm_module_free(p->wasm.module);
     free(p);
     return err;

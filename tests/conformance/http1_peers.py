@@ -71,7 +71,7 @@ def commands(nexus, modules, folder, port):
         r = subprocess.run(command, capture_output=True, text=True, check=False)
         return (r.stdout + r.stderr).strip().split("\n")[0].split("/")[-1].split(" (")[0].removeprefix("deno ").lstrip("v")
 
-    found = [("Nexus", "", [nexus, "run", "--allow-all", os.path.join(HERE, "http1.c"), "--", str(port)])]
+    found = [("Nexus", "", [nexus, "run", f"--allow-listen=:{port}", os.path.join(HERE, "http1.c"), "--", str(port)])]
     node, nginx = shutil.which("node"), shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin")
     # The packages' own programs; those in .bin install themselves at first use.
     bun, deno = (shutil.which(name) or next(iter(glob.glob(f"{modules}/{where}")), None)

@@ -218,11 +218,11 @@ class Permissions(Base):
         result = self.nexus("run", "app.c", str(port))
         self.assertEqual(result.returncode, 7, result.stderr)
         self.assertIn(f"listening on 127.0.0.1:{port} is not allowed; run with --allow-net=127.0.0.1:{port}", result.stderr)
-        for flag in (f"--allow-net=127.0.0.1:{port}", "--allow-net", "--allow-all", f"--allow-net=:{port}"):
+        for flag in (f"--allow-net=127.0.0.1:{port}", "--allow-net", f"--allow-net=:{port}"):
             with self.start("run", "app.c", str(port), flag) as app:
                 app.serving(port, "one")
                 self.assertEqual(app.stop(), 0)
-        for flags in (["--allow-all", "--deny-net=127.0.0.1"], ["--deny-net", "--allow-net"], [f"--allow-net=:{port + 1}"]):
+        for flags in (["--allow-net", "--deny-net=127.0.0.1"], ["--deny-net", "--allow-net"], [f"--allow-net=:{port + 1}"]):
             self.assertEqual(self.nexus("run", "app.c", str(port), *flags).returncode, 7, flags)
 
     def test_native_libraries(self):

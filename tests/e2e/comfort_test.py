@@ -234,7 +234,7 @@ class CommandLine(Words):
                              (2, "", f'nexus: {flag} takes its value with "=": {right} (or put -- before the program\'s own arguments)\n'))
         for flags, words in ((["--allow-net", "app.c"], "[app.c]"), (["--allow-net", "app.c", "x"], "[app.c][x]"),
                              (["--allow-net", "app"], "[app.c]"), (["app.c", "--allow-net", "--", "x"], "[app.c][x]"),
-                             (["app.c", "--allow-net", "--deny-ffi"], "[app.c]"), (["--allow-all", "app.c", "--allow-all", "x"], "[app.c][x]")):
+                             (["app.c", "--allow-net", "--deny-ffi"], "[app.c]"), (["--no-prompt", "app.c", "--no-prompt", "x"], "[app.c][x]")):
             result = self.nexus("run", *flags)
             self.assertEqual((result.returncode, result.stdout), (0, words), result.stderr)
 

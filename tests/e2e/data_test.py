@@ -35,13 +35,18 @@ def part(name, value, filename=None, extra=b""):
     return head.encode() + b"\r\n" + extra + b"\r\n" + value + b"\r\n"
 
 
+def saving(folder):
+    """What it needs to keep there what comes."""
+    return f"--allow-read={folder}", f"--allow-write={folder}", "--allow-listen=127.0.0.1"
+
+
 class DataTest(ServerTest):
     app_source = "data.c"
 
     @classmethod
     def setUpClass(cls):
         cls.folder = tempfile.mkdtemp()
-        cls.app_args = (cls.folder,)
+        cls.app_args, cls.app_flags = (cls.folder,), saving(cls.folder)
         super().setUpClass()
 
     @classmethod
@@ -210,7 +215,7 @@ class Cookies(DataTest):
 
     def test_rotation(self):
         jar, _ = self.jar("17")
-        rotated = App("data.c", self.folder, "rotated")
+        rotated = App("data.c", self.folder, "rotated", flags=saving(self.folder))
         try:
             response = self.exchange(
                 f"GET /cookies HTTP/1.1\r\nhost: t\r\ncookie: signed={jar['signed']}; secret={jar['secret']}\r\n\r\n".encode(),
@@ -402,7 +407,7 @@ fetch(process.argv[1], { method: "POST", body: form }).then(r => r.text()).then(
         os.mkdir(small)
         if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", small], capture_output=True).returncode:
             self.skipTest("cannot mount")
-        app = App("data.c", small)
+        app = App("data.c", small, flags=saving(small))
 
         def post(size):
             body = part("f", b"x" * size, "f") + b"--X--"

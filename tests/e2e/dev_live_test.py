@@ -67,7 +67,7 @@ class Live(DevTest):
         self.assertIn(b"event: change", streams[-1].recv(4096))
 
     def test_reload_of_the_programs_own_pages(self):
-        p = self.project("--allow-all", "--reload")
+        p = self.project("--reload")
         body = p.browse("/").body
         script = re.search(r'<script src="(/\.nexus/live\.js\?(\d+))" async></script>\n$', body)
         self.assertIn(f"EventSource('/.nexus/live?{script[2]}')", p.ask(script[1]).body)
@@ -99,7 +99,7 @@ class Terminal(DevTest):
         p.said("store.c changed: started anew")
 
     def test_no_log(self):
-        p = self.project("--allow-all", "--no-log")
+        p = self.project("--no-log")
         p.ask("/")
         p.ask("/boom")
         p.said("handler of GET /boom failed")
@@ -139,7 +139,7 @@ class Terminal(DevTest):
 
     def test_open_without_a_desktop(self):
         env = {"DISPLAY": "", "WAYLAND_DISPLAY": ""}
-        p = self.project("--allow-all", "--open", env=env)
+        p = self.project("--open", env=env)
         p.said("there is no desktop here")
 
     def test_open(self):
@@ -148,7 +148,7 @@ class Terminal(DevTest):
             with open(path, "w") as f:
                 f.write(f'#!/bin/sh\necho "$1" > {tools}/opened~ && mv {tools}/opened~ {tools}/opened\n')
             os.chmod(path, 0o755)
-            p = self.project("--allow-all", "--open", env={"DISPLAY": ":9", "PATH": tools + ":" + os.environ["PATH"]})
+            p = self.project("--open", env={"DISPLAY": ":9", "PATH": tools + ":" + os.environ["PATH"]})
             p.wait_for(lambda: os.path.exists(tools + "/opened"))
             with open(tools + "/opened") as f:
                 self.assertEqual(f.read(), f"http://127.0.0.1:{p.port}\n")
@@ -231,7 +231,7 @@ class InABrowser(DevTest):
         tab.wait("document.body.innerText.includes('it works')")
 
     def test_reload(self):
-        p = self.project("--allow-all", "--reload")
+        p = self.project("--reload")
         tab = Tab(self.browser, f"http://127.0.0.1:{p.port}/")
         tab.wait("document.body.innerText.includes('VERSION')")
         for n in range(3):

@@ -12,7 +12,7 @@ import time
 import unittest
 
 from command import SLOW
-from support import NEXUS, free_port, written
+from support import NEXUS, free_port, grants, written
 
 HTML = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -187,7 +187,7 @@ class Project:
         error = self.log
         if terminal:
             self.terminal, error = pty.openpty()
-        self.process = subprocess.Popen([NEXUS, command, *(flags or ("--allow-all",)), "app.c", "--", str(self.port)], cwd=self.dir,
+        self.process = subprocess.Popen([NEXUS, command, *grants(self.port, flags=flags), "app.c", "--", str(self.port)], cwd=self.dir,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=error,
                                         env={**os.environ, "NEXUS_CACHE": self.cache.name, "TERM": "xterm", **(env or {})})
         if terminal:

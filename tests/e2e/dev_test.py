@@ -84,7 +84,7 @@ class CompileErrors(DevTest):
         json.loads(p.ask(headers={"accept": "application/json"}).body)
 
     def test_hundreds_of_errors(self):
-        p = self.project("--allow-all", "--compiler=gcc")
+        p = self.project("--compiler=gcc")
         p.break_it(APP + "".join(f"int f{i}(void) {{ return wrong_{i}; }}\n" for i in range(1500)))
         r = p.browse()
         text = visible(r.body)
@@ -145,7 +145,7 @@ class Crashes(DevTest):
         self.assertRegex(text, r"and \d+ more of the same")
 
     def test_with_gcc(self):
-        p = self.project("--allow-all", "--compiler=gcc")
+        p = self.project("--compiler=gcc")
         text = visible(p.browse("/crash").body)
         self.assertIn("store.c:17", text)
         self.assertIn("app.c:18", text)
@@ -373,7 +373,7 @@ int main(int argc, char **argv)
         self.assertLess(len(os.listdir(f"/proc/{p.process.pid}/fd")), 40)
 
     def test_nexus_run_tells_nothing(self):
-        p = self.project("--allow-all", "--watch", command="run")
+        p = self.project("--watch", command="run")
         secrets = ("store_crash", "store.c", "SIGSEGV", "Segmentation", "missing.json", p.dir, "NX_ENOENT", "nexus dev")
         answers = [p.browse("/boom").body, p.ask("/boom").body, p.ask("/.nexus/live").body, p.ask("/.nexus/live.js").body]
         self.assertEqual(json.loads(answers[1]), {"error": "Internal Server Error"})

@@ -87,6 +87,18 @@ class Docs(unittest.TestCase):
             f.write(code)
         return path
 
+    def may(self, code, port=None):
+        """The least that it needs: its folder, which is the test's, its port, and what else it names."""
+        flags = ["--permissions=none", "--allow-read=.", "--allow-write=."]  # one of the examples has a table of its own
+        if port:
+            flags.append(f"--allow-listen=:{port}")
+        for kind, names in (("env", re.findall(r'(?:nx_env\w*|getenv)\("(\w+)"', code)), ("run", re.findall(r'nx_run\(.*?NX_ARGV\("(\w+)"', code)),
+                            ("connect", re.findall(r'nx_dns_lookup\("(\w+)"', code) + re.findall(r"https?://(127\.0\.0\.1)", code)),
+                            ("ffi", [path for path in glob.glob("/usr/lib*/libm.so.6") + glob.glob("/usr/lib/*/libm.so.6") if "libm.so.6" in code])):
+            if names:
+                flags.append(f"--allow-{kind}=" + ",".join(sorted(set(names))))
+        return flags
+
     def server(self, code, curls, fail=(), arguments=()):
         port = str(free_port())
         found = PORT.search(code)
@@ -96,7 +108,7 @@ class Docs(unittest.TestCase):
         if "localhost.crt" in code:
             curls = curls or [f"curl --cacert {authority} https://localhost:{port}/"]
         with tempfile.TemporaryFile() as log:
-            app = subprocess.Popen([NEXUS, "run", "--allow-all", path, "--", *(a.replace(usual, port) for a in arguments)],
+            app = subprocess.Popen([NEXUS, "run", *self.may(" ".join((code, *arguments)), port), path, "--", *(a.replace(usual, port) for a in arguments)],
                                    cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             try:
                 end = time.time() + 60
@@ -142,7 +154,7 @@ class Docs(unittest.TestCase):
 
     def asking(self, path):
         """On a terminal it is answered; off one it fails, and says why though the program does not."""
-        command = [NEXUS, "run", "--allow-all", path]
+        command = [NEXUS, "run", path]
         run = subprocess.run(command, cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL, capture_output=True, text=True)
         self.assertEqual(run.returncode, 19)
         self.assertIn("is no terminal", run.stderr)
@@ -161,7 +173,7 @@ class Docs(unittest.TestCase):
     def echoing(self, code):
         """It gives back what it gets, and stops."""
         port = free_port()
-        app = subprocess.Popen([NEXUS, "run", "--allow-all", self.save("app.c", code.replace("3000", str(port)))], cwd=self.folder,
+        app = subprocess.Popen([NEXUS, "run", f"--allow-listen=127.0.0.1:{port}", self.save("app.c", code.replace("3000", str(port)))], cwd=self.folder,
                                env=self.env, stdin=subprocess.DEVNULL)
         try:
             self.assertEqual(echo(app, port, b"hello"), b"hello")
@@ -186,7 +198,7 @@ class Docs(unittest.TestCase):
                 except OSError:
                     self.assertLess(time.time(), end)
                     time.sleep(0.02)
-            run = subprocess.run([NEXUS, "run", "--allow-all", self.save("app.c", code.replace("3000", str(port)))], cwd=self.folder,
+            run = subprocess.run([NEXUS, "run", f"--allow-connect=localhost:{port}", self.save("app.c", code.replace("3000", str(port)))], cwd=self.folder,
                                  env=self.env, capture_output=True, text=True, timeout=60)
             self.assertEqual((run.returncode, run.stdout), (0, "200: some\n\n"), run.stderr)
         finally:
@@ -207,7 +219,7 @@ class Docs(unittest.TestCase):
                 elif "nx_prompt(" in code:
                     self.asking(self.save("app.c", code))
                 elif "int main(" in code:
-                    run = subprocess.run([NEXUS, "run", "--allow-all", self.save("app.c", code)], cwd=self.folder, env=self.env,
+                    run = subprocess.run([NEXUS, "run", *self.may(code), self.save("app.c", code)], cwd=self.folder, env=self.env,
                                          input='[{"name":"Ada"}]', capture_output=True, text=True, timeout=60)
                     # 8: it has no tests; 19: this Nexus has no WebAssembly, which is what the program says
                     engine = os.path.join(os.path.dirname(NEXUS), "../lib/libnexus-engine.so")

@@ -44,7 +44,6 @@ class Env(unittest.TestCase):
         self.assertIn("--allow-all", self.shown([], "--allow-read"))  # the file is no file that --allow-read opens
 
     def test_all(self):
-        self.assertIn("SECRET: s3cret, s3cret\n", self.shown(["SECRET"], "--allow-all"))
         self.assertIn("SECRET: s3cret, s3cret\n", self.shown(["SECRET"], "--allow-env"))
 
     def test_env_file(self):

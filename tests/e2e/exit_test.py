@@ -5,7 +5,7 @@ import subprocess
 import time
 import unittest
 
-from support import HERE, NEXUS, free_port, without_reports
+from support import HERE, NEXUS, free_port, grants, without_reports
 
 APP = os.path.join(HERE, "apps", "exit.c")
 CLOSED = "closed the second\nclosed the first\n"
@@ -13,7 +13,7 @@ CLOSED = "closed the second\nclosed the first\n"
 
 class Exit(unittest.TestCase):
     def start(self, *how):
-        process = subprocess.Popen([NEXUS, "run", "--allow-all", APP, "--", *map(str, how)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        process = subprocess.Popen([NEXUS, "run", *grants(how[0] if isinstance(how[0], int) else None), APP, "--", *map(str, how)], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                                    text=True)
         self.addCleanup(lambda: (process.poll() is None and process.kill(), process.stdout.close(), process.stderr.close()))
         return process

@@ -190,7 +190,7 @@ int main(void)
     printf("%.*s\n", NX_FMT(bytes));
     return 0;
 }""")
-        result = self.nexus("run", "app.c", "--allow-all")
+        result = self.nexus("run", "app.c", "--allow-read=disk,app.c", "--allow-write=disk")
         self.assertEqual(result.stdout.splitlines(), [
             "small NX_OK ", "large NX_ENOSPC No space left on device", "append NX_ENOSPC No space left on device", "open NX_OK ",
             "write NX_ENOSPC No space left on device", "close NX_OK ", "copy NX_ENOSPC No space left on device", "remove NX_OK ",
@@ -210,7 +210,7 @@ int main(void)
     printf("%s %d\n", nx_err_name(nx_fs_remove_all("disk")), nx_error_last()->system);
     return 0;
 }""")
-        result = self.nexus("run", "app.c", "--allow-all")
+        result = self.nexus("run", "app.c", "--allow-read=.", "--allow-write=.")  # removing the folder itself, too
         self.assertEqual(result.stdout.splitlines(), ["NX_EACCES 30"] * 5, result.stderr)
 
     @unittest.skipUnless(os.geteuid() == 0 and shutil.which("setpriv"), "it takes root and setpriv to be another user")
@@ -262,7 +262,7 @@ int main(void)
 }""")
         os.chmod(self.dir, 0o755)
         env = {"HOME": self.dir, "TMPDIR": self.dir}
-        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", NEXUS, "run", "app.c", "--allow-all"],
+        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", NEXUS, "run", "app.c", "--allow-read=.", "--allow-write=."],
                                 cwd=self.dir, env={**os.environ, **env}, capture_output=True, text=True, timeout=60 * SLOW)
         if "Permission denied" in result.stderr and not result.stdout:
             self.skipTest(f"another user can't run {NEXUS}")
@@ -295,7 +295,7 @@ int main(void)
 }""")
         os.mkdir(os.path.join(self.dir, "small"))
         command = 'echo 12 >/proc/sys/user/max_inotify_watches && exec "$@"'
-        result = subprocess.run(["unshare", "-Ur", "sh", "-c", command, "sh", NEXUS, "run", "app.c", "--allow-all"], cwd=self.dir,
+        result = subprocess.run(["unshare", "-Ur", "sh", "-c", command, "sh", NEXUS, "run", "app.c", "--allow-read=.", "--allow-write=."], cwd=self.dir,
                                 capture_output=True, text=True, timeout=60 * SLOW)
         if not result.stdout:
             self.skipTest(f"no namespace of its own: {result.stderr.strip()[:200]}")

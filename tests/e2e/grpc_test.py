@@ -100,7 +100,7 @@ class ThroughProxy(Grpc):
         cls.upstream = App(os.path.join(HERE, "../../examples/grpc/app.c"))
         port = free_port()
         cls.app = App(os.path.join(HERE, "../../examples/proxy/app.c"), f"127.0.0.1:{port}", f"http://127.0.0.1:{cls.upstream.port}", port="-2",
-                      wait=False)
+                      flags=("--allow-net=127.0.0.1",), wait=False)
         cls.app.port = port
         cls.app.wait_listening()
         cls.channel = grpc.insecure_channel(f"127.0.0.1:{port}")

@@ -274,6 +274,146 @@ int main(int argc, char **argv)
 }
 """
 
+NAMES = """
+#define _GNU_SOURCE 1
+#include <nexus.h>
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static int port;
+static void raw(const char *what, const char *address, int at)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)at)};
+    inet_pton(AF_INET, address, &to.sin_addr);
+    printf("%s %s: %s\\n", what, address, connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to) ? strerrorname_np(errno) : "in");
+}
+static void name(const char *host)
+{
+    nx_conn *conn;
+    nx_err err = nx_net_connect(&conn, nx_format("%s:%d", host, port));
+    printf("name %s: %s\\n", host, err ? nx_err_name(err) : "in");
+    if (!err) nx_conn_close(conn);
+}
+static void asked(const char *host)
+{
+    static struct { char name[256]; int family; unsigned count; char addresses[1024]; } names;
+    snprintf(names.name, sizeof names.name, "%s", host);
+    printf("asked %s: %s\\n", host, syscall(SYS_quotactl, 0x4e584b02, &names, 0, 0) < 0 ? strerrorname_np(errno) : names.count ? "in" : "none");
+}
+int main(int argc, char **argv)
+{
+    port = atoi(argv[1]);
+    raw("raw", "127.0.0.2", port);
+    name("api.example.test");
+    raw("raw", "127.0.0.2", port);
+    raw("other port", "127.0.0.2", atoi(argv[2]));
+    name("a.b.wild.test");
+    raw("raw", "127.0.0.3", port);
+    name("wild.test");
+    name("other.test");
+    name("inner.test");
+    raw("raw", "127.0.0.9", port);
+    asked("other.test");
+    asked("api.example.test");
+    nx_dns_records records;
+    printf("%s\\n", nx_dns_query("api.example.test", NX_DNS_TXT, &records) ? nx_error_last()->message : "in");
+    fflush(stdout);
+    getchar();
+    raw("raw", "127.0.0.6", port);
+    name("api.example.test");
+    raw("raw", "127.0.0.6", port);
+    return 0;
+}
+"""
+
+REVOKE = """
+#include <nexus.h>
+#include <nexus/permission.h>
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+int main(int argc, char **argv)
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(argv[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    printf("%d %d\\n", chmod("one", 0600), chmod("other", 0600));
+    NX_TRY(nx_permission_revoke(NX_PERMISSION_WRITE, "one"));
+    printf("%d %d\\n", chmod("one", 0600), chmod("other", 0600));
+    NX_TRY(nx_permission_revoke(NX_PERMISSION_WRITE, NULL));
+    printf("%d %d\\n", chmod("one", 0600), chmod("other", 0600));
+    printf("connect %d\\n", connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to));
+    NX_TRY(nx_permission_revoke(NX_PERMISSION_CONNECT, "127.0.0.0/8"));
+    printf("connect %d\\n", connect(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&to, sizeof to));
+    return 0;
+}
+"""
+
+MORE = """
+#include <nexus.h>
+#include <nexus/module.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+/* As the runtime asks: magic number, kind, and no text. */
+static int ask(int launcher, int fd)
+{
+    uint32_t request[11] = {0x4e58424b, 11};
+    char control[CMSG_SPACE(sizeof fd)] = {0};
+    struct iovec part = {request, 41};
+    struct msghdr m = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control};
+    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
+    *c = (struct cmsghdr){.cmsg_len = CMSG_LEN(sizeof fd), .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS};
+    memcpy(CMSG_DATA(c), &fd, sizeof fd);
+    return sendmsg(launcher, &m, MSG_NOSIGNAL) == 41;
+}
+int main(void)
+{
+    int type = 0, sent = 0, null = open("/dev/null", O_RDWR), launcher = 3;
+    socklen_t len = sizeof type;
+    while (launcher < 20 && (getsockopt(launcher, SOL_SOCKET, SO_TYPE, &type, &len) || type != SOCK_SEQPACKET)) launcher++;
+    for (int i = 0; i < 50; i++) sent += ask(launcher, null);
+    printf("sent %d\\n", sent);
+    nx_module *module;
+    printf("%s\\n", nx_err_name(nx_import(&module, "./nothing.c")));
+    fflush(stdout);
+    return getchar() == EOF;
+}
+"""
+
+WORKER = """
+#include <errno.h>
+#include <nexus/fiber.h>
+#include <nexus/worker.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+static nx_err change(nx_port *port)
+{
+    char said[64];
+    int len = snprintf(said, sizeof said, "%s, %s", chmod("one", 0640) ? strerror(errno) : "in", chmod("/tmp", 01777) ? strerror(errno) : "in");
+    return nx_port_send(port, nx_slice(said, (size_t)len));
+}
+
+int main(void)
+{
+    nx_fiber *worker;
+    nx_port *port;
+    nx_bytes said;
+    NX_TRY(nx_process_worker_start(&worker, &port, change));
+    NX_TRY(nx_port_recv(port, &said));
+    printf("%.*s\\n", (int)said.len, said.data);
+    return nx_join(worker);
+}
+"""
+
 SERVER = """
 #include <nexus/http.h>
 #include <stdlib.h>
@@ -354,6 +494,13 @@ class Strict(unittest.TestCase):
             self.assertLess(time.monotonic(), until, "the keeper is still there")
             time.sleep(0.01)
 
+    def test_a_process_worker_has_a_keeper_too(self):
+        with open(f"{self.folder}/worker.c", "w") as f:
+            f.write(WORKER)
+        run = subprocess.run([NEXUS, "run", "--no-prompt", "--allow-write=.", "worker.c"], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+        self.assertEqual((run.returncode, run.stdout, run.stderr), (0, "in, Operation not permitted\n", ""))
+        self.assertEqual(os.stat(f"{self.folder}/one").st_mode & 0o777, 0o640)
+
     def test_sockets(self):
         none = self.run_it()
         self.assertEqual((none["tcp"], none["udp"], none["unix"]), ("EPERM", "EPERM", "EPERM"))
@@ -405,6 +552,74 @@ class Strict(unittest.TestCase):
             "later 127.0.0.1: in", "later 127.0.0.2: EPERM", "later 127.0.0.1: EPERM",
             "waiting 127.0.0.1: in", "away: EPERM", "number: EPERM", "memory: EFAULT"])
 
+    @unittest.skipUnless(may_all(), "takes root in no container, for names of its own in /etc/hosts")
+    def test_connecting_to_names(self):
+        """The keeper looks them up, and the program gets to what they have led to, at the ports that are granted: nowhere else, whatever it
+        knows of addresses, and whoever owns the name."""
+        def hosts(**names):
+            with open(f"{self.folder}/hosts", "w") as f:
+                f.write("".join(f"{address} {name.replace('_', '.')}\n" for name, address in names.items()))
+
+        with open(f"{self.folder}/names.c", "w") as f:
+            f.write(NAMES)
+        hosts(api_example_test="127.0.0.2", a_b_wild_test="127.0.0.3", wild_test="127.0.0.4", other_test="127.0.0.5", inner_test="127.0.0.9")
+        with socket.create_server(("0.0.0.0", 0), backlog=64) as one, socket.create_server(("0.0.0.0", 0), backlog=64) as two:
+            port, other = one.getsockname()[1], two.getsockname()[1]
+            command = ["unshare", "-m", "sh", "-c", 'mount --bind hosts /etc/hosts && exec "$@"', "sh", NEXUS, "run", "--no-prompt", "--permissions=strict",
+                       f"--allow-connect=api.example.test:{port},*.wild.test:{port},inner.test", "--deny-connect=127.0.0.9", "names.c", "--", str(port), str(other)]
+            with subprocess.Popen(command, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
+                first = [run.stdout.readline().strip() for _ in range(13)]
+                hosts(api_example_test="127.0.0.6")  # as somebody would whose the name is, for an address that he could not reach himself
+                rest, said = run.communicate("\n", timeout=120)
+        self.assertEqual(said, "")
+        self.assertEqual(first + rest.splitlines(), [
+            "raw 127.0.0.2: EPERM", "name api.example.test: in", "raw 127.0.0.2: in", "other port 127.0.0.2: EPERM",
+            "name a.b.wild.test: in", "raw 127.0.0.3: in", "name wild.test: NX_EPERM", "name other.test: NX_EPERM", "name inner.test: NX_EPERM",
+            "raw 127.0.0.9: EPERM", "asked other.test: EPERM", "asked api.example.test: in",
+            'cannot find the TXT records of "api.example.test": with --permissions=strict only addresses of names are looked up, from the system\'s servers, '
+            "unless all of the network is granted (--allow-net)",
+            "raw 127.0.0.6: EPERM", "name api.example.test: in", "raw 127.0.0.6: in"])
+
+    def test_what_is_given_up_the_keeper_knows(self):
+        with open(f"{self.folder}/revoke.c", "w") as f:
+            f.write(REVOKE)
+        with socket.create_server(("127.0.0.1", 0), backlog=64) as one:
+            port = one.getsockname()[1]
+            for mode in ([], ["--permissions=strict"]):
+                run = subprocess.run([NEXUS, "run", "--no-prompt", *mode, "--allow-write=one,other", "--allow-read=.", f"--allow-connect=127.0.0.1:{port}", "revoke.c", "--",
+                                      str(port)], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                self.assertEqual(run.stdout.splitlines(), ["0 0", "-1 0", "-1 -1", "connect 0", f"connect {-1 if mode else 0}"])
+
+    def test_a_process_has_one_keeper(self):
+        """Whatever it asks its launcher for."""
+        with open(f"{self.folder}/more.c", "w") as f:
+            f.write(MORE)
+        for flags, most in ((["--allow-write=one"], 1), ([], 0)):
+            with subprocess.Popen([NEXUS, "run", "--no-prompt", *flags, "more.c"], cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as run:
+                self.assertEqual(run.stdout.readline(), "sent 50\n")
+                # It is answered in turn: what was sent before has been looked at.
+                self.assertEqual(run.stdout.readline(), "NX_ENOENT\n")
+                until = time.monotonic() + 60
+                while len(found := self.children(run.pid, "nexus keeper")) > most:  # one that has got no listener ends
+                    self.assertLess(time.monotonic(), until, found)
+                    time.sleep(0.01)
+                self.assertEqual(len(found), most)
+                run.communicate("x", timeout=60)
+
+    def children(self, parent, named):
+        found = []
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            try:
+                with open(f"/proc/{pid}/stat") as f:
+                    name, _, rest = f.read().partition("(")[2].rpartition(")")
+            except OSError:
+                continue
+            state, of = rest.split()[:2]
+            if name == named and state != "Z" and int(of) == parent:
+                found.append(int(pid))
+        return found
+
     @unittest.skipUnless(os.uname().machine == "x86_64", "a number of x86_64")
     def test_where_nobody_can_be_asked(self):
         """A service manager's filter that refuses seccomp(2): what the keeper does is left to the API, but not strictly."""
@@ -424,7 +639,7 @@ class Strict(unittest.TestCase):
                 (["--allow-run=ls"], "--allow-run: what a program starts"),
                 (["--allow-read=missing"], "--allow-read=.*/missing: it is not there"),
                 (["--allow-read=.", "--deny-read=one"], "--deny-read=.*/one: the kernel denies nothing inside"),
-                (["--allow-connect=db.example:80"], "connecting to db.example: the kernel knows ports and addresses, not names")):
+                (["--allow-connect=unix:/run/db"], "connecting to unix:/run/db: the kernel tells no Unix socket from another")):
             result = subprocess.run([NEXUS, "run", "--permissions=strict", *flags, "try.c", "--", "one", "other"],
                                     cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
             self.assertEqual((result.returncode != 0, result.stdout), (True, ""))

@@ -39,7 +39,7 @@ class Client(unittest.TestCase):
         cls.folder.cleanup()
 
     def fetch(self, port, *args, seconds=60):
-        run = subprocess.run([os.path.abspath(NEXUS), "run", "--allow-all", os.path.join(HERE, "apps/fetch_http2.c"), "--", str(port),
+        run = subprocess.run([os.path.abspath(NEXUS), "run", f"--allow-connect=localhost:{port}", f"--allow-read={self.authority.cert}", os.path.join(HERE, "apps/fetch_http2.c"), "--", str(port),
                               self.authority.cert, *map(str, args)], capture_output=True, text=True, timeout=seconds)
         self.assertNotIn("crash", run.stderr)
         return run

@@ -184,9 +184,13 @@ class ClientTest(unittest.TestCase):
         self.addCleanup(server.close)
         return server
 
-    def fetch(self, port, *what, kind="h3", ca=None, flags=("--allow-all",), seconds=100):
+    def may(self, ca=None):
+        """Any port: the alternatives of a server are at others."""
+        return "--allow-connect=localhost", f"--allow-read={ca or self.authority.cert}"
+
+    def fetch(self, port, *what, kind="h3", ca=None, flags=(), seconds=100):
         """What it says of each: after "get:/: " for example "200 HTTP/3 19"."""
-        run = subprocess.run([os.path.abspath(NEXUS), "run", *flags, os.path.join(HERE, "apps/fetch_http3.c"), "--", str(port),
+        run = subprocess.run([os.path.abspath(NEXUS), "run", *(flags or self.may(ca)), os.path.join(HERE, "apps/fetch_http3.c"), "--", str(port),
                               ca or self.authority.cert, kind, *what], capture_output=True, text=True, timeout=seconds)
         self.assertEqual(run.returncode, 0, run.stdout + run.stderr)
         for bad in ("ERROR", "Sanitizer", "crash"):
@@ -365,7 +369,7 @@ class Gone(ClientTest):
 
     def asking(self, port, *what):
         """As fetch(), but each "line:" waits for the test."""
-        asking = subprocess.Popen([os.path.abspath(NEXUS), "run", "--allow-all", os.path.join(HERE, "apps/fetch_http3.c"), "--", str(port),
+        asking = subprocess.Popen([os.path.abspath(NEXUS), "run", *self.may(), os.path.join(HERE, "apps/fetch_http3.c"), "--", str(port),
                                    self.authority.cert, "h3", *what], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.addCleanup(asking.stdout.close)
         self.addCleanup(asking.wait, 60)

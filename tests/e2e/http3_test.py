@@ -379,10 +379,11 @@ class Networks(Http3Test):
 
 
 class Ends(unittest.TestCase):
-    def serve(self, *args):
+    def serve(self, *args, write=None):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
-        app = App("http3.c", *certificate(folder.name)[:2], *args)
+        flags = ("--allow-listen=127.0.0.1", f"--allow-read={folder.name}", f"--allow-write={write}") if write else ()
+        app = App("http3.c", *certificate(folder.name)[:2], *args, flags=flags)
         self.addCleanup(app.kill)
         return app
 
@@ -442,7 +443,7 @@ class Ends(unittest.TestCase):
     def test_qlog(self):
         async def go():
             with tempfile.TemporaryDirectory() as folder:
-                app = self.serve(f"qlog={folder}")
+                app = self.serve(f"qlog={folder}", write=folder)
                 async with client(app.port) as c:
                     await c.request("GET", "/")
                     name = c._quic.original_destination_connection_id.hex()

@@ -191,7 +191,7 @@ class UnixSocket(unittest.TestCase):
     def test_unix_socket(self):
         folder = tempfile.mkdtemp()
         path = os.path.join(folder, "s")
-        app = App("http.c", "long", path, wait=False)
+        app = App("http.c", "long", path, flags=(f"--allow-listen=unix:{path}",), wait=False)
         try:
             end = time.monotonic() + 60
             with socket.socket(socket.AF_UNIX) as s:

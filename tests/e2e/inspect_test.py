@@ -56,7 +56,7 @@ class Inspected(App):
 
     def __init__(self, *more, source=SOURCE, env=None, wait=True, inspect="--inspect"):
         self.debug = free_port()
-        super().__init__(source, flags=("--allow-all", f"{inspect}={self.debug}", *more), env=env, wait=wait)
+        super().__init__(source, flags=(f"{inspect}={self.debug}", *more), env=env, wait=wait)
         if not wait:
             self.wait_output("debuggers connect to")
 
@@ -581,7 +581,7 @@ class SessionTest(InspectCase):
     def test_an_address_for_others_is_warned_of(self):
         port, debug = free_port(), free_port()
         with tempfile.TemporaryFile() as log:
-            process = subprocess.Popen([NEXUS, "run", "--allow-all", f"--inspect=0.0.0.0:{debug}", SOURCE, "--", str(port)],
+            process = subprocess.Popen([NEXUS, "run", f"--allow-listen=:{port}", f"--inspect=0.0.0.0:{debug}", SOURCE, "--", str(port)],
                                        stdout=log, stderr=log)
             self.addCleanup(process.kill)
             Client(debug).close()
@@ -610,7 +610,7 @@ class RefusalTest(unittest.TestCase):
     """What is said where it can't be."""
 
     def run_nexus(self, *args, env=None):
-        done = subprocess.run([NEXUS, "run", "--allow-all", *args], capture_output=True, text=True, timeout=60,
+        done = subprocess.run([NEXUS, "run", "--allow-listen=:3000", *args], capture_output=True, text=True, timeout=60,
                               env={**os.environ, **(env or {})})
         return done.returncode, done.stderr
 

@@ -1,4 +1,5 @@
 """Logs of whole programs: what a line looks like, and that none is lost."""
+import atexit
 import json
 import mmap
 import os
@@ -17,6 +18,8 @@ import unittest
 from support import HERE, NEXUS, free_port, short_deadlines
 
 APP = os.path.join(HERE, "apps", "log.c")
+PLACE = tempfile.mkdtemp()  # of all files that the app is told of
+atexit.register(shutil.rmtree, PLACE)
 TIME = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z"
 
 
@@ -26,7 +29,11 @@ def environment(**more):
 
 
 def command(*args, flags=()):
-    return [NEXUS, "run", "--allow-all", *flags, APP, "--", *map(str, args)]
+    own = [f"--allow-listen=:{args[1]}"] if args[0] == "serve" else []
+    if args[0] in ("bytes", "count"):
+        own.append(f"--allow-read={PLACE}")
+    own += [f"--allow-write={PLACE}", "--allow-env=LOG_FILE,LOG_MAX,LOG_JSON,LOG_DEBUG,LOG_BLOCK"]
+    return [NEXUS, "run", *own, *flags, APP, "--", *map(str, args)]
 
 
 def run(*args, flags=(), merge=False, timeout=200, **env):
@@ -42,7 +49,7 @@ def lines(data):
 
 class Folder(unittest.TestCase):
     def setUp(self):
-        self.folder = tempfile.mkdtemp()
+        self.folder = tempfile.mkdtemp(dir=PLACE)
         self.addCleanup(shutil.rmtree, self.folder)
 
     def path(self, name):

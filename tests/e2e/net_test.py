@@ -161,7 +161,7 @@ class Grants(Base):
         self.assertIn(f"connecting to {self.address} is not allowed; run with --allow-net={self.address}", result.stderr)
         result = self.nexus("run", f"--allow-net={self.address}", "app.c", "--", self.address)
         self.assertEqual((result.returncode, result.stdout, result.stderr), (0, "hello\n", ""))
-        result = self.nexus("run", "--allow-all", "--deny-net=127.0.0.1", "app.c", "--", self.address.replace("127.0.0.1", "localhost"))
+        result = self.nexus("run", "--allow-net", "--deny-net=127.0.0.1", "app.c", "--", self.address.replace("127.0.0.1", "localhost"))
         self.assertEqual(result.returncode, 7)
         self.assertIn("is denied by --deny-net", result.stderr)
 
@@ -212,7 +212,7 @@ class Restarts(Base):
     def test_the_socket_survives_a_restart_and_sigterm_waits_for_who_is_connected(self):
         port = free_port()
         self.write("app.c", SERVER)
-        app = subprocess.Popen([NEXUS, "run", "--allow-all", "app.c", "--", f"127.0.0.1:{port}"], cwd=self.dir,
+        app = subprocess.Popen([NEXUS, "run", f"--allow-listen=127.0.0.1:{port}", "app.c", "--", f"127.0.0.1:{port}"], cwd=self.dir,
                                stderr=subprocess.DEVNULL)
         try:
             first = echo(app, port, b"pid\n")

@@ -77,7 +77,7 @@ class Stopping(unittest.TestCase):
 
     def test_a_server_that_stops_leaves_the_other(self):
         second = free_port()
-        app = App("two.c", str(second))
+        app = App("two.c", str(second), flags=("--allow-listen=127.0.0.1",))
         self.addCleanup(app.kill)
         with listening(second) as kept:
             kept.sendall(GET)
@@ -217,7 +217,7 @@ class Refusals(unittest.TestCase):
             s.bind(("127.0.0.1", 0))
             s.listen()
             port = s.getsockname()[1]
-            r = subprocess.run([NEXUS, "run", "--allow-all", f"{HERE}/apps/http.c", "--", str(port)], capture_output=True, text=True)
+            r = subprocess.run([NEXUS, "run", f"--allow-listen=:{port}", f"{HERE}/apps/http.c", "--", str(port)], capture_output=True, text=True)
         self.assertEqual(r.returncode, 11)
         self.assertIn("address in use", r.stderr)
 
@@ -242,7 +242,7 @@ class Refusals(unittest.TestCase):
                     exit(err);
                 }""")
             f.flush()
-            r = subprocess.run([NEXUS, "run", "--allow-all", "--max-operations=1", f.name], capture_output=True, text=True, timeout=120)
+            r = subprocess.run([NEXUS, "run", "--allow-listen=127.0.0.1", "--max-operations=1", f.name], capture_output=True, text=True, timeout=120)
         self.assertIn("--max-operations", r.stderr)
         self.assertNotEqual(r.returncode, 0)
 
@@ -263,7 +263,7 @@ class Refusals(unittest.TestCase):
         self.assertIn(f'cannot read "{source}": access denied', r.stderr)
 
     def test_few_descriptors(self):
-        app = App("http.c", flags=("--allow-all", "--max-open-files=64"))
+        app = App("http.c", flags=("--max-open-files=64",))
         self.addCleanup(app.kill)
         before = app.descriptors()
         sockets = []
@@ -280,7 +280,7 @@ class Refusals(unittest.TestCase):
         self.assertEqual(app.stop(), 0)
 
     def test_little_memory(self):
-        app = App("http.c", flags=("--allow-all", "--max-memory=40M"))
+        app = App("http.c", flags=("--max-memory=40M",))
         self.addCleanup(app.kill)
         self.assertEqual(ask(app, "/big").status, 500)
         self.assertEqual(ask(app, "/").status, 200)

@@ -141,7 +141,8 @@ class Base(unittest.TestCase):
     def secure_proxy(self, authority, *urls, options=()):
         """The same, with the authority that is trusted."""
         port = free_port()
-        app = App(EXAMPLE, authority.cert, *options, f"127.0.0.1:{port}", *urls, port="-C", wait=False)
+        app = App(EXAMPLE, authority.cert, *options, f"127.0.0.1:{port}", *urls, port="-C",
+                  flags=("--allow-net=127.0.0.1", f"--allow-read={authority.cert}"), wait=False)
         app.port = port
         self.closing.append(app.kill)
         app.wait_listening()

@@ -381,7 +381,7 @@ class Tls(Base):
         self.assertEqual(self.ask(app)[0].status, 502)
 
     def test_http3_takes_tls(self):
-        run = subprocess.run([os.path.abspath(NEXUS), "run", "--allow-all", EXAMPLE, "--", "-3", f"127.0.0.1:{free_port()}", "http://127.0.0.1:1"],
+        run = subprocess.run([os.path.abspath(NEXUS), "run", "--allow-net=127.0.0.1", EXAMPLE, "--", "-3", f"127.0.0.1:{free_port()}", "http://127.0.0.1:1"],
                              capture_output=True, text=True, timeout=60)
         self.assertIn("HTTP/3 (.version) is spoken to \"https:\" upstreams", run.stderr)
         self.assertNotEqual(run.returncode, 0)
@@ -406,7 +406,7 @@ class Tls(Base):
         # Authorities of the system's do not know this one.
         u = self.upstream("one", tls=self.context(self.good))
         port = free_port()
-        app = App(EXAMPLE, u.url, port=f"127.0.0.1:{port}", wait=False)
+        app = App(EXAMPLE, u.url, port=f"127.0.0.1:{port}", flags=("--allow-net=127.0.0.1",), wait=False)
         app.port = port
         self.closing.append(app.kill)
         app.wait_listening()

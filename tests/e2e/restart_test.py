@@ -280,7 +280,7 @@ class Failures(Base):
         wait_for(lambda: len(self.processes()) == 1, why="the new one does not go")
 
     def test_new_programs_that_do_not_listen(self):
-        self.start(flags=("--restart-deadline=2500",))
+        self.start(flags=("--restart-deadline=2500", "--allow-listen=127.0.0.1"))
         client = self.client()
         pid = client.json()["pid"]
         for at_start, said in (
@@ -319,7 +319,7 @@ class Failures(Base):
             {{ (void)arg; return nx_http_listen(nx_http_server_new(.port = {second})); }}
             int main("""
         self.write(1, text=SOURCE.replace("int main(", extra).replace("topic = nx_topic_new();", "topic = nx_topic_new(); NX_TRY(nx_spawn(NULL, more, NULL));"))
-        self.start(flags=(f"--restart-deadline={3000 * scale}",))
+        self.start(flags=(f"--restart-deadline={3000 * scale}", "--allow-listen=127.0.0.1"))
         pid = self.client().json()["pid"]
         self.write(2)
         self.process.send_signal(signal.SIGHUP)

@@ -31,6 +31,10 @@ class Restart(Base):
         self.assertIn("nx_http_tls", source)
         super().write(generation, text=f"#define GENERATION {generation}\n{source}")
 
+    def start(self, *args, flags=(), **more):
+        own = (f"--allow-listen=:{self.address[1]}", "--allow-read=" + ",".join(self.cert))
+        super().start(*args, flags=(*own, *flags), **more)
+
     def connect(self, protocol):
         context = ssl.create_default_context(cafile=self.authority)
         context.set_alpn_protocols([protocol])

@@ -159,7 +159,7 @@ class Workers(Base):
         text = text.replace("static nx_err crash(", 'static nx_err tell(void *arg) { (void)arg; while (!nx_http_port(server)) NX_TRY(nx_sleep(NX_MS(10))); nx_logf_info("port %u of %u", nx_http_port(server), nx_worker_index()); return NX_OK; }\nstatic nx_err crash(', 1)
         text = text.replace("nx_err err = nx_http_listen", "NX_TRY(nx_spawn(NULL, tell, NULL));\n    nx_err err = nx_http_listen")
         self.write(1, text=text)
-        self.start("all", wait=False)
+        self.start("all", flags=("--allow-listen=127.0.0.1",), wait=False)
         count = len(os.sched_getaffinity(0))
         wait_for(lambda: len(re.findall(r"port \d+ of \d+\n", self.output())) >= min(count, 64), why="some do not listen")
         self.assertEqual(len(set(re.findall(r"port (\d+) of", self.output()))), 1, self.output())
@@ -169,7 +169,7 @@ class Workers(Base):
         """That the address is shared does not mean with strangers."""
         self.start("2")
         self.full(2)
-        other = subprocess.run([NEXUS, "run", "--allow-all", "app.c", "--", str(self.address[1]), "2"], cwd=self.folder, capture_output=True, text=True, timeout=120)
+        other = subprocess.run([NEXUS, "run", f"--allow-listen=127.0.0.1:{self.address[1]}", "app.c", "--", str(self.address[1]), "2"], cwd=self.folder, capture_output=True, text=True, timeout=120)
         self.assertEqual(other.returncode, 11)
         self.assertIn("address in use", other.stderr)
 

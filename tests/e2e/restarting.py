@@ -9,7 +9,7 @@ import tempfile
 import time
 import unittest
 
-from support import HERE, NEXUS, free_port, read_response
+from support import HERE, NEXUS, free_port, grants, read_response
 
 with open(os.path.join(HERE, "apps", "restart.c")) as f:
     SOURCE = f.read()
@@ -82,7 +82,8 @@ class Base(unittest.TestCase):
         self.log = open(os.path.join(self.folder, "log"), "a")
         self.addCleanup(self.log.close)
         at = f"unix:{self.address}" if isinstance(self.address, str) else str(self.address[1])
-        self.process = subprocess.Popen([NEXUS, self.command, "--allow-all", *flags, "app.c", "--", at, *args], cwd=self.folder,
+        own = [f"--allow-listen={at}", *flags] if isinstance(self.address, str) else grants(at, flags=flags)
+        self.process = subprocess.Popen([NEXUS, self.command, *own, "app.c", "--", at, *args], cwd=self.folder,
                                         stdin=subprocess.DEVNULL, stdout=self.log, stderr=self.log)
         self.addCleanup(self.kill)
         if wait:

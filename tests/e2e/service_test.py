@@ -35,6 +35,12 @@ class Service(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = folder.name
 
+    def may(self, words):
+        """Listening where the program is told to."""
+        if words[0] == "-":
+            return []
+        return [f"--allow-listen={words[0]}" if str(words[0]).startswith("unix:") else f"--allow-listen=:{words[1]}"]
+
     def start(self, *words, sockets=(), **env):
         """With the sockets as descriptors 3 and on, as a manager passes them."""
         fds = [s.fileno() for s in sockets]
@@ -49,7 +55,7 @@ class Service(unittest.TestCase):
             env["LISTEN_FDS"] = str(len(fds))
         log = tempfile.TemporaryFile()
         process = subprocess.Popen(["sh", "-c", '[ "$LISTEN_FDS" ] && export LISTEN_PID=$$; exec "$@"', "sh", os.path.abspath(NEXUS),
-                                    "run", "--allow-all", APP, "--", *map(str, words)],
+                                    "run", *self.may(words), APP, "--", *map(str, words)],
                                    env={**QUIET, **env}, stdout=log, stderr=log, preexec_fn=place, close_fds=False)
         process.log = log
         self.addCleanup(self.kill, process)
@@ -261,7 +267,7 @@ class Activation(Service):
     def test_descriptors_of_somebody_else(self):
         s, port = self.listener(), free_port()
         environment = {**QUIET, "LISTEN_FDS": "1", "LISTEN_PID": "1"}
-        process = subprocess.Popen([NEXUS, "run", "--allow-all", APP, "--", "127.0.0.1", str(port)], env=environment,
+        process = subprocess.Popen([NEXUS, "run", *self.may(("127.0.0.1", port)), APP, "--", "127.0.0.1", str(port)], env=environment,
                                    stderr=subprocess.PIPE)
         process.log = process.stderr
         self.addCleanup(self.kill, process)
@@ -273,7 +279,7 @@ class Activation(Service):
     @unittest.skipUnless(ACTIVATE, "systemd-socket-activate is not installed")
     def test_by_systemd(self):
         port = free_port()
-        process = subprocess.Popen([ACTIVATE, "-l", f"127.0.0.1:{port}", os.path.abspath(NEXUS), "run", "--allow-all", APP, "--",
+        process = subprocess.Popen([ACTIVATE, "-l", f"127.0.0.1:{port}", os.path.abspath(NEXUS), "run", *self.may(("127.0.0.1", port)), APP, "--",
                                     "127.0.0.1", str(port)], env=QUIET, stderr=subprocess.PIPE)
         process.log = process.stderr
         self.addCleanup(self.kill, process)

@@ -71,6 +71,7 @@ def tearDownModule():
 class StaticTest(ServerTest):
     app_source = "static.c"
     app_args = (ROOT,)
+    app_flags = ("--allow-listen=127.0.0.1", f"--allow-read={ROOT},/nowhere")
 
     def get(self, path, *headers):
         return self.ask("GET", path, headers=headers)

@@ -92,14 +92,26 @@ def echo(process, port, data, seconds=60):
         return b"".join(iter(lambda: s.recv(1 << 16), b""))
 
 
+def grants(port=None, args=(), env=None, flags=()):
+    """The least that a program of the tests needs besides its own flags, if none of those grants anything: listening at its port, the
+    variables that it is given, and reading the files that these, or its arguments, name, behind an option or not."""
+    if any(flag.startswith("--allow-") for flag in flags):
+        return list(flags)
+    own = {name: value for name, value in (env or {}).items() if not name.startswith("NEXUS_")}
+    named = [re.sub(r"^[\w-]+=", "", str(a)) for a in args]
+    files = [path for path in named if os.path.isabs(path)] + [path for path in own.values() if os.path.isabs(path) and os.path.exists(path)]
+    return [*([f"--allow-listen=:{port}"] if port else []), *(["--allow-read=" + ",".join(files)] if files else []),
+            *(["--allow-env=" + ",".join(own)] if own else []), *flags]
+
+
 class App:
     """A program under `nexus run`: a server on 127.0.0.1:port, ended with the test. `port` is how it is told its port."""
 
-    def __init__(self, source, *args, flags=("--allow-all",), env=None, wait=True, port="{}", cwd=None, preexec=None):
+    def __init__(self, source, *args, flags=(), env=None, wait=True, port="{}", cwd=None, preexec=None):
         self.port = free_port()
         self.log = tempfile.TemporaryFile()
         path = source if os.path.isabs(source) else os.path.join(HERE, "apps", source)
-        self.process = subprocess.Popen([os.path.abspath(NEXUS), "run", *flags, path, "--", port.format(self.port), *args],
+        self.process = subprocess.Popen([os.path.abspath(NEXUS), "run", *grants(self.port, args, env, flags), path, "--", port.format(self.port), *args],
                                         stdout=self.log, stderr=self.log, env={**os.environ, **(env or {})}, cwd=cwd,
                                         preexec_fn=preexec)
         if wait:
@@ -244,7 +256,7 @@ class ServerTest(unittest.TestCase):
 
     app_source = "http.c"
     app_args = ()
-    app_flags = ("--allow-all",)
+    app_flags = ()
     app_env = None
 
     @classmethod

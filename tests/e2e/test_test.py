@@ -214,11 +214,69 @@ NX_TEST("network") {
     nx_http_server_free(s);
 }
 ''')
-        out = self.run_tests(code=1)
+        self.assertIn("2 passed", self.run_tests())
+        self.assertIn("2 passed", self.run_tests(cwd=os.path.join(self.dir, "sub")))
+        out = self.run_tests("--deny-net=127.0.0.1", code=1)
         self.assertIn("1 passed, 1 failed", out)
-        self.assertIn("run with --allow-net=127.0.0.1:0", out)
-        self.assertIn("2 passed", self.run_tests("--allow-net"))
-        self.assertIn("2 passed", self.run_tests("--allow-net", cwd=os.path.join(self.dir, "sub")))
+        self.assertIn("denied by --deny-net", out)
+
+    def test_the_kernel_holds_them(self):
+        """C code that calls the system by itself, too; a test has its folder to do in what it likes."""
+        with tempfile.TemporaryDirectory() as other:
+            with open(os.path.join(other, "secret"), "w") as f:
+                f.write("secret")
+            self.source('#define OTHER "' + other + '''"
+#include <nexus/worker.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+NX_TEST("outside") {
+    nx_expect_eq(open(OTHER "/secret", O_RDONLY), -1);
+    nx_expect_eq(open(OTHER "/made", O_WRONLY | O_CREAT, 0600), -1);
+    nx_expect_eq(open("made", O_WRONLY | O_CREAT, 0600), -1);
+    nx_expect_eq(chmod(OTHER "/secret", 0777), -1);
+    nx_expect_eq(chmod("data.txt", 0777), -1);
+    nx_expect_eq(socket(AF_PACKET, SOCK_RAW, 0), -1);
+    nx_expect_eq(execl("/bin/true", "true", (char *)0), -1);
+}
+NX_TEST("inside") {
+    nx_expect_eq(chdir(nx_test_dir()), 0);
+    int fd = open("made", O_RDWR | O_CREAT, 0600);
+    nx_expect_ne(fd, -1);
+    nx_expect_eq(fchmod(fd, 0644), 0);
+    nx_expect_eq(chmod("made", 0600), 0);
+    nx_expect_ne(socket(AF_INET, SOCK_STREAM, 0), -1);
+}
+static nx_err in_worker(nx_port *port)
+{
+    (void)port;
+    return open(OTHER "/secret", O_RDONLY) == -1 && errno == EACCES ? NX_OK : NX_EFAILED;
+}
+NX_TEST("worker") {
+    nx_fiber *worker;
+    nx_require_ok(nx_process_worker_start(&worker, NULL, in_worker));
+    nx_expect_ok(nx_join(worker));
+}
+''')
+            self.assertIn("3 passed", self.run_tests())
+            self.assertIn("1 failed", self.run_tests("--filter=outside", f"--allow-read={other}", code=1))
+
+    def test_grants_of_the_project(self):
+        self.source('''
+NX_TEST("variable") { nx_expect_eq(getenv("SECRET"), "s3cret"); }
+''')
+        self.env["SECRET"] = "s3cret"
+        self.run_tests(code=1)
+        for toml, flags, code in (('[permissions]\nenv = ["SECRET"]\n', (), 0), ('[permissions]\nenv = ["SECRET"]\n', ("--permissions=none",), 1),
+                                  ('[permissions.ci]\nenv = true\n', (), 1), ('[permissions.ci]\nenv = true\n', ("--permissions=ci",), 0),
+                                  ('[permissions]\nenv = ["SECRET"]\n', ("--deny-env=SECRET",), 1), ("[permissions]\nenvs = true\n", (), 4),
+                                  ("", ("--permissions=strict",), 2), ("", ("--permissions=ci",), 2)):
+            with self.subTest(toml=toml, flags=flags):
+                with open(os.path.join(self.dir, "nexus.toml"), "w") as f:
+                    f.write(toml)
+                self.run_tests(*flags, code=code)
 
     def test_http_without_a_port(self):
         self.source('''

@@ -13,7 +13,7 @@ import unittest
 
 from certificates import Authority
 from command import NEXUS
-from support import HERE, App, free_port, short_deadlines
+from support import HERE, App, free_port, grants, short_deadlines
 
 
 class Certificates:
@@ -109,7 +109,7 @@ class Https(unittest.TestCase):
         self.assertEqual(self.ask(app, ctx=context(maximum_version=ssl.TLSVersion.TLSv1_2))["version"], "1.2")
 
     def test_the_start_line(self):
-        app = self.start(flags=("--watch", "--allow-all"))
+        app = self.start(flags=("--watch", f"--allow-read={Certificates.folder}", "--allow-listen=127.0.0.1"))
         end = time.time() + 60
         while "started in" not in app.output() and time.time() < end:
             time.sleep(0.05)
@@ -364,16 +364,16 @@ class Https(unittest.TestCase):
 
     def test_key_log(self):
         path = os.path.join(Certificates.folder, "keys")
-        self.ask(self.start("--key-log=" + path))
+        writes = ("--allow-listen=127.0.0.1", f"--allow-read={Certificates.folder}", f"--allow-write={Certificates.folder}")
+        self.ask(self.start("--key-log=" + path, flags=writes))
         with open(path) as f:
             self.assertIn("CLIENT_TRAFFIC_SECRET_0 ", f.read())
         self.assertEqual(os.stat(path).st_mode & 0o777, 0o600)
         path += "2"
-        self.ask(self.start(env={"SSLKEYLOGFILE": path}))
+        self.ask(self.start(env={"SSLKEYLOGFILE": path}, flags=(*writes, "--allow-env=SSLKEYLOGFILE")))
         self.assertTrue(os.path.getsize(path))
         path += "3"
-        flags = ("--allow-net", "--allow-read", "--allow-write")
-        self.ask(self.start(env={"SSLKEYLOGFILE": path}, flags=flags))
+        self.ask(self.start(env={"SSLKEYLOGFILE": path}, flags=writes))
         self.assertFalse(os.path.exists(path))
 
     def test_what_is_wrong_is_said(self):
@@ -576,8 +576,9 @@ class Server(threading.Thread):
 
 
 class Client(unittest.TestCase):
-    def run_app(self, *args, env=None, flags=("--allow-all",)):
-        done = subprocess.run([os.path.abspath(NEXUS), "run", *flags, os.path.join(HERE, "apps/tls.c"), "--", "connect", *args],
+    def run_app(self, *args, env=None):
+        may = [f"--allow-connect={args[0]}", *grants(args=args[1:], env=env)]
+        done = subprocess.run([os.path.abspath(NEXUS), "run", *may, os.path.join(HERE, "apps/tls.c"), "--", "connect", *args],
                               capture_output=True, timeout=60, env={**os.environ, **(env or {})})
         return done.stdout.decode() + done.stderr.decode()
 
@@ -735,7 +736,7 @@ class Cert(unittest.TestCase):
 class Streams(unittest.TestCase):
     def test_a_server_that_echoes(self):
         port = free_port()
-        process = subprocess.Popen([os.path.abspath(NEXUS), "run", "--allow-all", os.path.join(HERE, "apps/tls.c"), "--", "serve", str(port),
+        process = subprocess.Popen([os.path.abspath(NEXUS), "run", *grants(port, Certificates.good), os.path.join(HERE, "apps/tls.c"), "--", "serve", str(port),
                                     *Certificates.good])
         self.addCleanup(process.kill)
         end = time.time() + 60

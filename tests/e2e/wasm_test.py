@@ -536,7 +536,7 @@ int main(int argc, char **argv)
                             ([f"--allow-wasm={other}"], ["done", "done"]), (["--allow-wasm"], ["done", "done"]),
                             (["--deny-wasm=project"], [f'loading "{self.dir}/project/own.wat" is denied by --deny-wasm',
                                                        f'loading "{other}" is not allowed; run with --allow-wasm={other}']),
-                            (["--allow-all", "--deny-wasm"], ['loading "./own.wat" is denied by --deny-wasm',
+                            (["--allow-wasm", "--deny-wasm"], ['loading "./own.wat" is denied by --deny-wasm',
                                                               f'loading "{other}" is denied by --deny-wasm'])):
             with self.subTest(flags):
                 run = self.nexus("run", *flags, "project/app.c", "--", own, other)

@@ -210,7 +210,7 @@ class Workers(ServerTest):
 
     def test_a_second_server_does_not_slip_in(self):
         source = os.path.join(os.path.dirname(os.path.abspath(__file__)), "apps/workers.c")
-        r = subprocess.run([NEXUS, "run", "--allow-all", source, "--", str(self.app.port), "4"],
+        r = subprocess.run([NEXUS, "run", f"--allow-listen=:{self.app.port}", source, "--", str(self.app.port), "4"],
                            capture_output=True, text=True, timeout=120)
         self.assertNotEqual(r.returncode, 0)
         self.assertIn("address in use", r.stderr)
@@ -366,7 +366,7 @@ class Life(unittest.TestCase):
     def test_unix_socket(self):
         with tempfile.TemporaryDirectory() as d:
             path = os.path.join(d, "w.sock")
-            app = self.app("4", "unix", path, wait=False)
+            app = self.app("4", "unix", path, flags=(f"--allow-listen=unix:{path}",), wait=False)
 
             def connect(timeout=120):
                 s = socket.socket(socket.AF_UNIX)
@@ -431,7 +431,7 @@ int main(int argc, char **argv)
 """)
                 os.rename(path + "~", path)
             write(4)
-            app = App(path, flags=("--allow-all", "--watch"))
+            app = App(path, flags=("--watch",))
             self.addCleanup(app.kill)
             lost, seen, stop = [], set(), threading.Event()
 

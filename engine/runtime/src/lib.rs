@@ -11,18 +11,21 @@ use std::ptr::null_mut;
 use wasmtime::*;
 
 mod describe;
+mod waiting;
 
 use nexus_wasi::failure::{self, Failure, Kind, fail, fail_text};
 use nexus_wasi::{Code, Limits, State, asking, component, limited, service, settings, wasi, wit};
 
 /// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
-const VERSION: u32 = 5;
+const VERSION: u32 = 6;
 
 pub struct Guest {
     store: Store<State>,
     /// The `StoreContextMut` of the host function that runs, null: none does.
     inside: *mut c_void,
     instance: Option<Instance>,
+    /// What a guest that waits has asked for, and has been told.
+    waiting: waiting::Waiting,
 }
 
 /// The way to the store from where the call comes from.
@@ -129,12 +132,18 @@ unsafe extern "C" fn linker_func(
     signature: *const Signature,
     call: HostFn,
     arg: *mut c_void,
+    waits: bool,
     failure: *mut Failure,
 ) -> u32 {
     let linker = unsafe { &mut *linker };
     let s = unsafe { &*signature };
     let ty = FuncType::new(linker.engine(), unsafe { types(s.params, s.param_count) }, unsafe { types(s.results, s.result_count) });
     let arg = Shared(arg);
+    if waits {
+        let (module, name) = unsafe { (c_text(module), c_text(name)) };
+        check!(waiting::link(linker, (&module, &name), ty, call, arg), failure);
+        return 0;
+    }
     let body = move |mut caller: Caller<'_, State>, values: &mut [MaybeUninit<ValRaw>]| -> Result<()> {
         let arg = &arg;
         let (guest, host) = (caller.data().guest as *mut Guest, caller.data().host);
@@ -197,13 +206,15 @@ unsafe extern "C" fn guest_new(
     };
     let limits = unsafe { *limits };
     let store = check!(limited(linked.module().engine(), State::new(host, limits, wasi, 1), false), failure);
-    let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None }));
+    let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None, waiting: waiting::Waiting::new(limits.waits) }));
     // Its start function may call the host, which then has the guest already.
     unsafe {
         (*guest).store.data_mut().guest = guest as *mut c_void;
         *out = guest;
     }
-    match linked.instantiate(unsafe { &mut (*guest).store }) {
+    let store = unsafe { &mut (*guest).store };
+    let made = if limits.waits { unsafe { waiting::run(guest, linked.instantiate_async(store)) } } else { linked.instantiate(store) };
+    match made {
         Ok(instance) => {
             unsafe { (*guest).instance = Some(instance) };
             0
@@ -301,6 +312,12 @@ unsafe extern "C" fn func_type(guest: *mut Guest, func: *const Func, counts: *mu
 }
 
 unsafe extern "C" fn call(guest: *mut Guest, func: *const Func, values: *mut ValRaw, count: usize, failure: *mut Failure) -> u32 {
+    if unsafe { (*guest).waiting.is_on() } {
+        return match unsafe { waiting::call(guest, *func, values) } {
+            Ok(()) => 0,
+            Err(error) => fail(failure, &error),
+        };
+    }
     let values = std::ptr::slice_from_raw_parts_mut(values, count);
     let result = unsafe {
         let inside = (*guest).inside as *mut StoreContextMut<'static, State>;
@@ -427,8 +444,16 @@ pub struct Api {
     description_free: unsafe extern "C" fn(*mut describe::Description),
     linker_new: unsafe extern "C" fn(*const Engine) -> *mut Linker<State>,
     linker_free: unsafe extern "C" fn(*mut Linker<State>),
-    linker_func:
-        unsafe extern "C" fn(*mut Linker<State>, *const c_char, *const c_char, *const Signature, HostFn, *mut c_void, *mut Failure) -> u32,
+    linker_func: unsafe extern "C" fn(
+        *mut Linker<State>,
+        *const c_char,
+        *const c_char,
+        *const Signature,
+        HostFn,
+        *mut c_void,
+        bool,
+        *mut Failure,
+    ) -> u32,
     linker_wasi: unsafe extern "C" fn(*mut Linker<State>, *mut Failure) -> u32,
     linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Code, *mut *mut InstancePre<State>, *mut Failure) -> u32,
     linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
@@ -448,6 +473,7 @@ pub struct Api {
     exchange_free: unsafe extern "C" fn(*mut service::Exchange),
     exchange_poll: unsafe extern "C" fn(*mut service::Exchange, *mut u32, *mut Failure) -> u32,
     exchange_head: unsafe extern "C" fn(*mut service::Exchange, *mut *const service::Field, *mut usize) -> u32,
+    exchange_trailers: unsafe extern "C" fn(*mut service::Exchange, *mut *const service::Field) -> usize,
     exchange_take: unsafe extern "C" fn(*mut service::Exchange, *mut usize) -> *const c_char,
     exchange_give: unsafe extern "C" fn(*mut service::Exchange, *const c_char, usize),
     asking_begin: unsafe extern "C" fn(*mut asking::Asking, *const service::Owner, *mut asking::Asked),
@@ -456,6 +482,7 @@ pub struct Api {
     asking_answer: unsafe extern "C" fn(*mut asking::Asking, u32, *const service::Field, usize),
     asking_state: unsafe extern "C" fn(*mut asking::Asking) -> u32,
     asking_give: unsafe extern "C" fn(*mut asking::Asking, *const c_char, usize),
+    asking_end: unsafe extern "C" fn(*mut asking::Asking, *const service::Field, usize),
     asking_fail: unsafe extern "C" fn(*mut asking::Asking, u32, *const c_char, usize),
     guest_new: unsafe extern "C" fn(
         *const InstancePre<State>,
@@ -514,6 +541,7 @@ static API: Api = Api {
     exchange_free: service::exchange_free,
     exchange_poll: service::exchange_poll,
     exchange_head: service::exchange_head,
+    exchange_trailers: service::exchange_trailers,
     exchange_take: service::exchange_take,
     exchange_give: service::exchange_give,
     asking_begin: asking::asking_begin,
@@ -522,6 +550,7 @@ static API: Api = Api {
     asking_answer: asking::asking_answer,
     asking_state: asking::asking_state,
     asking_give: asking::asking_give,
+    asking_end: asking::asking_end,
     asking_fail: asking::asking_fail,
     guest_new,
     guest_free,

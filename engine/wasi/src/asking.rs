@@ -30,6 +30,7 @@ struct Desk {
     head: Option<Result<(u16, HeaderMap), Error>>,
     piece: Option<Result<Bytes, Error>>,
     over: bool,
+    trailers: Option<HeaderMap>,
     wants: bool,
     /// The guest does not listen any more.
     gone: bool,
@@ -96,7 +97,7 @@ impl Body for Listener {
                 return Poll::Ready(Some(piece.map(Frame::data)));
             }
             if desk.over {
-                return Poll::Ready(None);
+                return Poll::Ready(desk.trailers.take().map(|trailers| Ok(Frame::trailers(trailers))));
             }
             desk.waits_piece = Some(context.waker().clone());
             desk.wants = true;
@@ -239,8 +240,7 @@ pub unsafe extern "C" fn asking_body(asking: *mut Asking, data: *mut *const c_ch
     }
 }
 
-pub unsafe extern "C" fn asking_answer(asking: *mut Asking, status: u32, fields: *const Field, count: usize) {
-    let asking = unsafe { &mut *asking };
+unsafe fn headers(fields: *const Field, count: usize) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for i in 0..count {
         let (name, value) = unsafe { (*fields.add(i)).bytes() };
@@ -248,8 +248,22 @@ pub unsafe extern "C" fn asking_answer(asking: *mut Asking, status: u32, fields:
             headers.append(name, value);
         }
     }
-    let mut desk = lock(&asking.shared);
-    desk.head = Some(Ok((status as u16, headers)));
+    headers
+}
+
+pub unsafe extern "C" fn asking_answer(asking: *mut Asking, status: u32, fields: *const Field, count: usize) {
+    let mut desk = lock(unsafe { &(*asking).shared });
+    desk.head = Some(Ok((status as u16, unsafe { headers(fields, count) })));
+    desk.wake();
+}
+
+/// All of the answer has come; mostly nothing is behind its body.
+pub unsafe extern "C" fn asking_end(asking: *mut Asking, trailers: *const Field, count: usize) {
+    let mut desk = lock(unsafe { &(*asking).shared });
+    desk.over = true;
+    if count > 0 {
+        desk.trailers = Some(unsafe { headers(trailers, count) });
+    }
     desk.wake();
 }
 
@@ -269,15 +283,11 @@ pub unsafe extern "C" fn asking_state(asking: *mut Asking) -> u32 {
     }
 }
 
-/// A piece of the answer, or with none its end.
+/// A piece of the answer.
 pub unsafe extern "C" fn asking_give(asking: *mut Asking, data: *const c_char, len: usize) {
     let asking = unsafe { &*asking };
     let mut desk = lock(&asking.shared);
-    if len == 0 {
-        desk.over = true;
-    } else {
-        desk.piece = Some(Ok(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data as *const u8, len) })));
-    }
+    desk.piece = Some(Ok(Bytes::copy_from_slice(unsafe { std::slice::from_raw_parts(data as *const u8, len) })));
     desk.wants = false;
     desk.wake();
 }

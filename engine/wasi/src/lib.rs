@@ -26,6 +26,8 @@ pub struct Limits {
     /// For its start function, of an engine that meters.
     pub fuel: u64,
     pub metered: bool,
+    /// Its host functions may suspend, as its linker was told too.
+    pub waits: bool,
     /// Asked at each tick while the guest runs: 0 lets it go on.
     pub tick: unsafe extern "C" fn(*mut c_void) -> u32,
 }

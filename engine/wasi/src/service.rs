@@ -198,6 +198,7 @@ struct Desk {
     reader: Option<Waker>,
     head: Option<(u16, HeaderMap)>,
     answered: bool,
+    trailers: Option<HeaderMap>,
     piece: Option<Bytes>,
     writer: Option<Waker>,
 }
@@ -230,7 +231,13 @@ async fn hand_over(answer: http::Response<WasiBody>, shared: &Shared) -> Result<
         desk.answered = true;
     }
     while let Some(frame) = body.frame().await {
-        let Ok(bytes) = frame?.into_data() else { continue };
+        let bytes = match frame?.into_data() {
+            Ok(bytes) => bytes,
+            Err(frame) => {
+                lock(shared).trailers = frame.into_trailers().ok();
+                continue;
+            }
+        };
         if bytes.is_empty() {
             continue;
         }
@@ -475,6 +482,16 @@ pub unsafe extern "C" fn exchange_head(exchange: *mut Exchange, fields: *mut *co
         *count = exchange.head.len();
     }
     u32::from(status)
+}
+
+/// What the answer has behind its body, once that is over: none, mostly. They last as long as the exchange.
+pub unsafe extern "C" fn exchange_trailers(exchange: *mut Exchange, fields: *mut *const Field) -> usize {
+    let exchange = unsafe { &mut *exchange };
+    let Some(trailers) = lock(&exchange.shared).trailers.take() else { return 0 };
+    exchange.headers = trailers;
+    exchange.head = Field::list(&exchange.headers);
+    unsafe { *fields = exchange.head.as_ptr() };
+    exchange.head.len()
 }
 
 /// The next piece of the answer, which lasts until the next one is taken.

@@ -48,7 +48,8 @@ NX_TEST("what this kernel holds has no gap")
     none("--deny-net=10.0.0.1", NULL);
     none("--allow-connect=:443", NULL);
     none("--allow-net=10.1.2.3:80", "--allow-connect=[2001:db8::1]"); /* the keeper's */
-    none("--allow-connect=10.0.0.0/8:5432", NULL);
+    none("--allow-connect=10.0.0.0/8:5432", "--deny-connect=10.0.0.1");
+    none("--allow-connect=example.com:443", "--allow-connect=*.example.com");
     none("--allow-net", "--deny-connect");
     none("--allow-sys", NULL);
 }
@@ -61,7 +62,6 @@ NX_TEST("what no kernel holds")
     one("--allow-ffi=/nowhere.so", NULL, "--allow-ffi=/nowhere.so");
     one("--allow-read=/etc", "--deny-read=/etc/passwd", "--deny-read=/etc/passwd");
     one("--allow-write", "--deny-write=/etc", "--deny-write=/etc");
-    one("--allow-connect=example.com:443", NULL, "connecting to example.com:");
     one("--allow-connect=unix:/tmp/a\033[31m", NULL, "connecting to unix:/tmp/a[31m:");
     one("--allow-net", "--deny-net=10.0.0.1", "--deny-net");
 }
@@ -78,8 +78,7 @@ NX_TEST("what older kernels don't hold")
         "6.12");
     const struct nx__gaps *gaps = gaps_of((struct nx__hold_kernel){.landlock = 3, .filter = true},
                                           "--allow-connect=:1", NULL, NULL);
-    nx_expect_eq(gaps->count, 2u);
-    nx_expect_contains(gaps->text[1], "6.7");
+    nx_expect_eq(gaps->count, 1u);
     gaps = gaps_of((struct nx__hold_kernel){.landlock = 2, .filter = true}, NULL, NULL, NULL);
     nx_expect_contains(gaps->text[0], "6.2");
 }

@@ -75,7 +75,7 @@ static void place_remove(struct place *p)
 }
 
 /* The errno of what the child does under a filter whose listener a keeper has, 0: none. */
-static int kept(const struct place *p, long (*run)(const struct place *))
+static int kept(struct place *p, long (*run)(const struct place *))
 {
     int pair[2], listener = -1, status = -1;
     nx_require(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair) == 0);

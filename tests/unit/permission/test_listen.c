@@ -95,6 +95,49 @@ NX_TEST("several share a port")
     for (unsigned i = 0; i < listeners.count; i++) nx__broker_unlisten(&listeners.items[i]);
 }
 
+enum { CONNECTIONS = 60 };
+
+/* How many of so many new connections each of the sockets gets. */
+static void spread(uint16_t port, const int *fds, int count, int *out)
+{
+    int peers[CONNECTIONS];
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    for (int i = 0; i < CONNECTIONS; i++) {
+        peers[i] = socket(AF_INET, SOCK_STREAM, 0);
+        nx_expect_eq(connect(peers[i], (struct sockaddr *)&to, sizeof to), 0);
+    }
+    for (int i = 0; i < count; i++) out[i] = accept_all(fds[i]);
+    for (int i = 0; i < CONNECTIONS; i++) (void)close(peers[i]);
+}
+
+NX_TEST("nothing new for a socket that is to be closed")
+{
+    int fds[4], got[4];
+    uint16_t port;
+    nx_require_ok(nx__listen("127.0.0.1", 0, 256, 0, NX__LISTEN_SHARED, &fds[0], &port));
+    for (int i = 1; i < 4; i++) nx_require_ok(nx__listen_beside(fds[0], 256, &fds[i]));
+    nx__listen_among(fds[0], (uint32_t[]){0, 2}, 2);
+    spread(port, fds, 4, got);
+    nx_expect(got[0] && got[2]);
+    nx_expect_eq(got[0] + got[2], CONNECTIONS);
+    /* The last one takes the place of one that is gone. */
+    (void)close(fds[1]);
+    fds[1] = fds[3];
+    nx__listen_among(fds[0], (uint32_t[]){1}, 1);
+    spread(port, fds, 3, got);
+    nx_expect_eq(got[1], CONNECTIONS);
+    nx__listen_among(fds[0], NULL, 0);
+    spread(port, fds, 3, got);
+    nx_expect(got[0] && got[1] && got[2]);
+    nx_expect_eq(got[0] + got[1] + got[2], CONNECTIONS);
+    /* A place where there is nobody is as none. */
+    nx__listen_among(fds[0], (uint32_t[]){7}, 1);
+    spread(port, fds, 3, got);
+    nx_expect_eq(got[0] + got[1] + got[2], CONNECTIONS);
+    for (int i = 0; i < 3; i++) (void)close(fds[i]);
+}
+
 NX_TEST("a unix socket is one")
 {
     struct nx__listeners listeners;
