@@ -125,7 +125,7 @@ const struct nx__command nx__command_serve = {
         "  --max-instances=N        requests at once; more get 503 (1000)\n"
         "  --reuse=N                requests that an instance may answer, one after the other (1)\n"
         "  --max-body=SIZE          of a request, such as 1M; more get 413 (none)\n"
-        "  --deadline=TIME          of a request; then it gets 504 (none)\n"
+        "  --deadline=TIME          of a request; then it gets 504 (120s)\n"
         "  --max-cpu-time=TIME, --max-memory=SIZE, --fuel=N: of a request\n"
         "  --dir, --dir-ro, --env, --allow-net and the other flags of nexus run for WebAssembly\n"
         "\n"

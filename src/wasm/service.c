@@ -18,6 +18,9 @@
 /* Instances at once, where the policy does not say. */
 enum { INSTANCES = 1000 };
 
+/* Of a request to `nexus serve`, where nobody says. */
+#define DEADLINE NX_S(120)
+
 /* Requests to others that a guest may make before it waits. */
 enum { ASKED_MOST = 16 };
 
@@ -584,6 +587,7 @@ static nx_err serve(nx_wasm_service *s, const struct nx__wasm_serving *serving)
                            .port = serving->port ? serving->port : NX_HTTP_ANY_PORT,
                            .max_body = serving->max_body ? serving->max_body : NX_HTTP_NO_LIMIT,
                            .workers = serving->workers, .worker_start = say, .worker_context = s,
+                           .handler_deadline = NX_FOREVER, /* the request's own is there */
                            .pages = NX_HTTP_PAGES_TEXT);
     if (!s->server) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
     nx_http_mount(s->server, "/", nx_wasm_service_router(s));
@@ -604,6 +608,7 @@ nx_err nx__wasm_serve(int fd, const struct nx__wasm_serving *serving)
     nx_wasm_module *m;
     /* What the process may ask for, its guests may: it is all that there is in it. */
     if (!all.allow_net) all.allow_net = any;
+    if (!all.deadline) all.deadline = DEADLINE;
     int again = fcntl(fd, F_DUPFD_CLOEXEC, 0);
     nx_err err =
         again < 0 ? nx__error_system(errno, "cannot serve \"%.120s\"", serving->name) : NX_OK;

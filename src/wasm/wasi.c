@@ -164,9 +164,12 @@ static nx_err outcome(struct program *p, int *code)
             "cannot run \"%.100s\": it exports no _start, so it is a library; a C program calls it by nx_wasm_open",
             w->module->name);
     if (!p->kind) return NX_OK;
-    if (p->kind == NX__FAILURE_IMPORT)
-        return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", w->module->name,
-                             w->failure.message);
+    if (p->kind == NX__FAILURE_IMPORT) {
+        bool runs = !strstr(w->failure.message, "no exported instance");
+        return nx__error_set(NX_ENOENT, "cannot run \"%.50s\": %.110s%s", w->module->name,
+                             w->failure.message,
+                             runs ? "" : "; nexus serve takes one that answers HTTP");
+    }
     if (p->kind == NX__FAILURE_EXIT) {
         *code = (int)w->failure.status;
         return NX_OK;
