@@ -148,7 +148,7 @@ const struct nx__flag nx__serve_flags[] = {
 /* Those that the command takes. */
 static const struct nx__flag *flags_of(const struct nx__run *run)
 {
-    if (run->serve_host) return nx__serve_flags;
+    if (run->serve.host) return nx__serve_flags;
     return run->dev ? nx__dev_flags : nx__run_flags;
 }
 

@@ -31,14 +31,16 @@ struct nx__run {
     bool watch, release, refresh, no_prompt, no_warnings, help;
     bool strict; /* --permissions=strict: not without the kernel */
     struct nx__inspect_options inspect;
-    const char *serve_host; /* nexus serve; NULL: it is another command */
-    uint16_t serve_port;    /* 0: any */
-    uint32_t serve_workers; /* 0: one */
-    uint32_t serve_uses;    /* requests that an instance may answer; 0: one */
-    uint64_t serve_body;    /* bytes; 0: any number */
-    bool dev;               /* nexus dev, which has the next three */
+    bool dev; /* nexus dev, which has the next three */
     bool open, no_log, reload;
     nx_limits limits;
+    struct nx__serve {
+        const char *host;            /* NULL: it is another command */
+        uint64_t body;               /* bytes of a request's; 0: any number */
+        uint32_t workers;            /* 0: one */
+        uint32_t uses;               /* requests that an instance may answer; 0: one */
+        uint16_t port;               /* 0: any */
+    } serve;                         /* nexus serve */
     const char *sets[NX__SETS_MOST]; /* --permissions, of nexus.toml */
     size_t sets_count;
     bool trace_permissions;             /* each access is said */

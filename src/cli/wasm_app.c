@@ -57,14 +57,14 @@ static nx_err program(int argc, char **argv, int *code)
     run.wasm.allow_fs = dirs;
     NX_TRY(code_open(&run, app.run->wasm.fuel != 0, &fd));
     const struct nx__wasm_serving serving = {.name = run.file,
-                                             .host = run.serve_host,
-                                             .port = run.serve_port,
-                                             .workers = run.serve_workers,
-                                             .max_body = run.serve_body,
-                                             .uses = run.serve_uses,
+                                             .host = run.serve.host,
+                                             .port = run.serve.port,
+                                             .workers = run.serve.workers,
+                                             .max_body = run.serve.body,
+                                             .uses = run.serve.uses,
                                              .policy = &run.wasm};
     *code = 0;
-    if (run.serve_host) return nx__wasm_serve(fd, &serving);
+    if (run.serve.host) return nx__wasm_serve(fd, &serving);
     return nx__wasi_run(fd, run.file, &run.wasm, code);
 }
 

@@ -26,8 +26,8 @@ static nx_err address(const char *text, struct nx__run *run)
             NX_EUSAGE, "--addr takes HOST:PORT, as in --addr 127.0.0.1:8080, not \"%.100s\"", text);
     (void)snprintf(host, sizeof host, "%.*s", (int)(bracketed ? len - 2 : len), text + bracketed);
     (void)snprintf(grant, sizeof grant, "--allow-listen=%s", text);
-    run->serve_host = host;
-    run->serve_port = (uint16_t)port;
+    run->serve.host = host;
+    run->serve.port = (uint16_t)port;
     return nx__permissions_parse(&run->permissions, grant, &taken);
 }
 
@@ -50,17 +50,17 @@ static nx_err flag_parse(const char *flag, const char *value, struct nx__run *ru
     if (strcmp(flag, "--addr") == 0) return address(value ? value : "", run);
     if (strcmp(flag, "--workers") == 0) {
         if (value && strcmp(value, "all") == 0) {
-            run->serve_workers = NX_ALL_CORES;
+            run->serve.workers = NX_ALL_CORES;
             return NX_OK;
         }
         NX_TRY(number(flag, value, NX__VALUE_INT, NX_HTTP_MAX_WORKERS, "4", &n));
-        run->serve_workers = (uint32_t)n;
+        run->serve.workers = (uint32_t)n;
     } else if (strcmp(flag, "--reuse") == 0) {
         NX_TRY(number(flag, value, NX__VALUE_INT, UINT32_MAX, "1000", &n));
-        run->serve_uses = (uint32_t)n;
+        run->serve.uses = (uint32_t)n;
     } else if (strcmp(flag, "--max-body") == 0) {
         NX_TRY(number(flag, value, NX__VALUE_SIZE, INT64_MAX, "1M", &n));
-        run->serve_body = (uint64_t)n;
+        run->serve.body = (uint64_t)n;
     } else {
         NX_TRY(number(flag, value, NX__VALUE_INT, INSTANCES_MOST, "10000", &n));
         run->wasm.max_instances = (uint64_t)n;
@@ -96,7 +96,7 @@ static nx_err take(int *argc, char **argv, struct nx__run *run)
     }
     argv[kept] = NULL;
     *argc = kept;
-    if (!err && !run->serve_host) err = address("127.0.0.1:8080", run);
+    if (!err && !run->serve.host) err = address("127.0.0.1:8080", run);
     return err;
 }
 

@@ -623,7 +623,7 @@ nx_err nx__wasm_serve(int fd, const struct nx__wasm_serving *serving)
         (void)close(again);
     else
         err = service_new(&s, m, again, policy, serving->uses);
-    if (!err) err = serve(s, serving);
+    if (s) err = serve(s, serving);
     nx_wasm_service_close(s);
     return err;
 }

@@ -448,7 +448,7 @@ static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
         nx__op_complete(&conn->req->reader->op, 0);
         conn->req->reader = NULL;
     }
-    if (nx__unlikely(conn->watched) && events & (NX__CLOSED | NX__HANGUP))
+    if (nx__unlikely(conn->watched) && conn->req && events & (NX__CLOSED | NX__HANGUP))
         nx_cancel(conn->req->base.fiber);
     if (nx__unlikely(conn->streaming)) {
         nx__h1_stream_ready(conn, events);
