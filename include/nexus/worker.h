@@ -114,11 +114,14 @@ typedef nx_err (*nx_port_fn)(nx_port *port);
 
 typedef struct nx_process_worker_options {
     size_t size;
-    const char *name;  /* copied, cut at 31 bytes; in reports, ps and top; default "worker" */
-    nx_scope *scope;   /* as for nx_spawn: owns the worker; default: the caller's innermost */
-    bool detached;     /* as for nx_spawn: the worker outlives the caller's scope */
-    nx_duration grace; /* from its cancellation until it is killed; default 5 s */
-    size_t most;       /* bytes of a message, either way; default NX_PORT_MOST */
+    const char *name;    /* copied, cut at 31 bytes; in reports, ps and top; default "worker" */
+    nx_scope *scope;     /* as for nx_spawn: owns the worker; default: the caller's innermost */
+    bool detached;       /* as for nx_spawn: the worker outlives the caller's scope */
+    nx_duration grace;   /* from its cancellation until it is killed; default 5 s */
+    size_t most;         /* bytes of a message, either way; default NX_PORT_MOST */
+    const char *package; /* it may do what [permissions.packages] of nexus.toml has for this one,
+                            and the program may too: the kernel holds it to that; default: as the
+                            program */
 } nx_process_worker_options;
 
 /* Starts a process that runs fn(port) as the main fiber of a loop of its own: the same program with
@@ -138,7 +141,9 @@ typedef struct nx_process_worker_options {
  *
  * NX_EINVAL (no function, or one of an imported module; an option), NX_ELIMIT
  * (NX_PROCESS_WORKERS_MAX, --max-fibers, or the system's), NX_ENOMEM, NX_EMFILE, NX_ENOTSUP (nobody
- * is there to start it: a program that is linked without --wrap=main), NX_ECANCELED. Suspends until
+ * is there to start it: a program that is linked without --wrap=main; or a package is named without
+ * `nexus run`), NX_ENOENT (nexus.toml says nothing of the package), NX_EPERM (this is a package's
+ * worker itself, and of another), NX_ECANCELED. Suspends until
  * the process is there; whether it can begin is its result.
  * NX_TRY(nx_process_worker_start(&parser, &port, parse, .name = "parser")); */
 NX_API NX_MUST_CHECK nx_err nx_process_worker_start_with(nx_fiber **out, nx_port **port,

@@ -11,6 +11,7 @@
 #include "permission/access.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
+#include "permission/hide.h"
 #include "permission/hold.h"
 #include "permission/seal.h"
 #include "worker/apart.h"
@@ -60,11 +61,17 @@ nx_err nx__app_hold(const struct nx__permissions *permissions, int program, bool
     return err;
 }
 
+/* Of the process that is being started: its package's, or the program's. */
+static struct nx__permissions *permissions_of(const struct nx__launcher *l)
+{
+    return l->package ? &l->package->permissions : &l->run->permissions;
+}
+
 static nx_err hold(const struct nx__launcher *l, const struct inherited *in)
 {
     const struct nx__run *run = l->run;
     bool asks = !run->strict && !run->no_prompt && isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
-    return nx__app_hold(&run->permissions, in->program, asks, run->strict);
+    return nx__app_hold(permissions_of(l), in->program, asks, run->strict);
 }
 
 static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct inherited *in,
@@ -75,8 +82,13 @@ static nx_err prepare(const struct nx__launcher *l, struct nx__peer peer, struct
     NX_TRY(descriptors_place(in, &first_closed));
     if (l->dev && !helps) NX_TRY(nx__dev_app_begin(l, first_closed++));
     NX_TRY(nx__seal(l->pid, first_closed));
-    nx__permissions_open(&l->run->permissions);
-    nx__environment_seal(&l->run->permissions);
+    struct nx__permissions *permissions = permissions_of(l);
+    nx__packages = l->run->packages;
+    if (l->package) nx__permissions_seal(permissions);
+    bool held = !nx__is_wasm(l->run->file) && nx__hold_binds(permissions);
+    if (held) NX_TRY(nx__hide(permissions, l->run->strict));
+    nx__permissions_open(permissions);
+    nx__environment_seal(permissions);
     nx__broker_connect(in->broker);
     nx__broker_worker(peer.index);
     nx__access_told = nx__access_wanted(l->run);

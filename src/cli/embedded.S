@@ -40,4 +40,22 @@
     embed nx__template_lib_example, "templates/lib/example.c"
     embed nx__template_lib_readme, "templates/lib/README.md"
 
+    embed nx__template_guest_header, "../../include/nexus-guest.h"
+    embed nx__template_wasm_c_app, "templates/wasm-c/app.c"
+    embed nx__template_wasm_c_makefile, "templates/wasm-c/Makefile"
+    embed nx__template_wasm_c_readme, "templates/wasm-c/README.md"
+    embed nx__template_wasm_go_app, "templates/wasm-go/app.go"
+    embed nx__template_wasm_go_module, "templates/wasm-go/go.mod"
+    embed nx__template_wasm_go_makefile, "templates/wasm-go/Makefile"
+    embed nx__template_wasm_go_readme, "templates/wasm-go/README.md"
+    embed nx__template_wasm_js_app, "templates/wasm-js/app.js"
+    embed nx__template_wasm_js_wit, "templates/wasm-js/app.wit"
+    embed nx__template_wasm_js_build, "templates/wasm-js/build.mjs"
+    embed nx__template_wasm_js_package, "templates/wasm-js/package.json"
+    embed nx__template_wasm_js_readme, "templates/wasm-js/README.md"
+    embed nx__template_wasm_python_app, "templates/wasm-python/app.py"
+    embed nx__template_wasm_python_wit, "templates/wasm-python/app.wit"
+    embed nx__template_wasm_python_makefile, "templates/wasm-python/Makefile"
+    embed nx__template_wasm_python_readme, "templates/wasm-python/README.md"
+
     .section .note.GNU-stack, "", %progbits

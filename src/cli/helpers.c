@@ -5,14 +5,33 @@
 
 #include "permission/broker.h"
 #include <errno.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-static nx_err start(struct nx__launcher *l, struct nx__peer peer, const char *name, int control,
-                    int status)
+/* The package that a worker is to be of. One of a package's own is of the same. */
+static nx_err package_find(const struct nx__launcher *l, struct nx__peer peer, const char *package,
+                           const char *name, struct nx__package **out)
+{
+    struct nx__package *own = peer.helper ? peer.helper->package : NULL;
+    *out = *package ? nx__package_named(l->run->packages, package) : own;
+    if (*package && !*out)
+        return nx__error_set(
+            NX_ENOENT,
+            "cannot start worker \"%.31s\": nexus.toml has no [permissions.packages.%.60s]", name,
+            package);
+    if (own && *out != own)
+        return nx__error_set(NX_EPERM, "cannot start worker \"%.31s\": this is one of \"%.60s\"",
+                             name, own->name);
+    return NX_OK;
+}
+
+static nx_err start(struct nx__launcher *l, struct nx__peer peer, const char *package,
+                    const char *name, int control, int status)
 {
     int pair[2];
+    NX_TRY(package_find(l, peer, package, name, &l->package));
     if (!peer.generation)
         return nx__error_set(NX_ESTATE, "cannot start worker \"%.31s\": its program has ended",
                              name);
@@ -33,6 +52,7 @@ static nx_err start(struct nx__launcher *l, struct nx__peer peer, const char *na
                                                             .status = status,
                                                             .of = peer.generation->number,
                                                             .run = l->run,
+                                                            .package = l->package,
                                                             .asker = l->asker};
         return NX_OK;
     }
@@ -45,10 +65,18 @@ static nx_err start(struct nx__launcher *l, struct nx__peer peer, const char *na
     return nx__error_system(error, "cannot start worker \"%.31s\"", name);
 }
 
-void nx__helper_start(struct nx__launcher *l, struct nx__peer peer, const char *name,
+void nx__helper_start(struct nx__launcher *l, struct nx__peer peer, const char *text,
                       const int fds[NX__BROKER_SENT_FDS])
 {
-    nx_err err = start(l, peer, name, fds[0], fds[1]);
+    const char *line = strchr(text, '\n');
+    char package[NX__PACKAGE_NAME_MOST] = "";
+    size_t len = line ? (size_t)(line - text) : 0;
+    nx_err err = len < sizeof package
+                     ? NX_OK
+                     : nx__error_set(NX_ENOENT, "no package has a name of %zu bytes", len);
+    if (!err && len) memcpy(package, text, len);
+    if (!err) err = start(l, peer, package, line ? line + 1 : text, fds[0], fds[1]);
+    l->package = NULL;
     nx__serve_answer(peer, err, 0, NULL, 0);
     (void)close(fds[0]);
     if (err) (void)close(fds[1]);
@@ -67,8 +95,11 @@ struct nx__peer nx__helper_peer(struct nx__launcher *l, struct nx__helper *helpe
 static void ended(struct nx__launcher *l, struct nx__helper *helper, int status)
 {
     /* Its last words. */
-    nx__serve_for(l, helper->run);
-    if (helper->broker >= 0) nx__serve_rest(l, nx__helper_peer(l, helper));
+    if (helper->broker >= 0) {
+        nx__serve_for(l, helper->run, helper->package);
+        nx__serve_rest(l, nx__helper_peer(l, helper));
+        nx__serve_for(l, helper->run, NULL);
+    }
     if (helper->broker >= 0) (void)close(helper->broker);
     (void)send(helper->status, &status, sizeof status, MSG_NOSIGNAL | MSG_DONTWAIT);
     (void)close(helper->status);
@@ -106,8 +137,11 @@ void nx__helpers_turn(struct nx__launcher *l, const struct pollfd *fds, size_t c
 {
     for (size_t i = 0; i < count / 2; i++) {
         struct nx__helper *helper = &l->helpers[i];
-        nx__serve_for(l, helper->run);
-        if (fds[2 * i].revents) nx__serve(l, nx__helper_peer(l, helper));
+        if (fds[2 * i].revents) {
+            nx__serve_for(l, helper->run, helper->package);
+            nx__serve(l, nx__helper_peer(l, helper));
+            nx__serve_for(l, helper->run, NULL);
+        }
         if (!fds[2 * i + 1].revents) continue;
         (void)kill(helper->pid, SIGKILL);
         helper->killed = true;

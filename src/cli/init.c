@@ -209,11 +209,11 @@ static int no_template(const char *name)
 {
     enum { NAMES_MOST = 16 };
     const char *names[NAMES_MOST] = {NULL};
-    char list[512] = "", clean[64];
+    char list[1024] = "", clean[64];
     size_t len = 0;
     for (size_t i = 0; nx__templates[i].name && i + 1 < NAMES_MOST; i++) {
         names[i] = nx__templates[i].name;
-        int n = snprintf(list + len, sizeof list - len, "\n  %-5s %s", nx__templates[i].name,
+        int n = snprintf(list + len, sizeof list - len, "\n  %-11s %s", nx__templates[i].name,
                          nx__templates[i].summary);
         if (n > 0 && (size_t)n < sizeof list - len) len += (size_t)n;
     }
@@ -289,10 +289,11 @@ const struct nx__command nx__command_init = {
         "Writes a project that runs at once into the directory, by default the current one. It makes the directory, and those\n"
         "above it, if need be, and overwrites nothing.\n"
         "\n"
-        "  --template=http   a web server (the default)\n"
-        "  --template=api    a JSON API, with tests\n"
-        "  --template=cli    a program for the command line, with tests\n"
-        "  --template=lib    a library for other programs, with an example and tests\n"
+        "  --template=http         a web server (the default)\n"
+        "  --template=api          a JSON API, with tests\n"
+        "  --template=cli          a program for the command line, with tests\n"
+        "  --template=lib          a library for other programs, with an example and tests\n"
+        "  --template=wasm-c       a WebAssembly program in C; wasm-go, wasm-js, wasm-python: in Go, JavaScript, Python\n"
         "\n"
         "Examples:\n"
         "  nexus init hello\n"

@@ -38,6 +38,21 @@ void nx__launcher_tell_editors(struct nx__launcher *l)
     said |= broken;
 }
 
+/* What is isolated is not compiled into the program. Its headers may be. */
+static nx_err isolated_check(const struct nx__launcher *l, const struct nx__compiled *compiled)
+{
+    for (size_t i = 0; i < compiled->input_count; i++) {
+        const char *path = compiled->inputs[i].path, *end = strrchr(path, '.');
+        const struct nx__package *package = nx__package_of(l->run->packages, path);
+        if (!package || !package->isolate || !end || strcmp(end, ".c") != 0) continue;
+        return nx__error_set(
+            NX_EPERM,
+            "cannot run \"%.60s\": the package \"%.60s\" is isolated by nexus.toml, and compiled into it by an #include; import it in a process worker of its own, with .package = \"%.60s\"",
+            l->run->file, package->name, package->name);
+    }
+    return NX_OK;
+}
+
 nx_err nx__launcher_compile(struct nx__launcher *l, bool *same)
 {
     struct nx__compiled fresh = {.so_fd = -1};
@@ -53,6 +68,7 @@ nx_err nx__launcher_compile(struct nx__launcher *l, bool *same)
                                           .said = nx__dev_said(l)};
     if (l->dev) nx__buffer_free(request.said);
     nx_err err = nx__module_compile(&request, &fresh);
+    if (!err) err = isolated_check(l, &fresh);
     nx__launcher_warn(&fresh);
     nx__compdb_note(&l->compdb, &fresh);
     *same = !err && l->so_path && strcmp(l->so_path, fresh.so_path) == 0;

@@ -64,9 +64,10 @@ struct nx__helper {
     int broker;  /* our end of the socket pair, -1 once closed */
     int status;  /* where its end is told to who has asked for it, and heard of that one's */
     uint32_t of; /* the generation whose program it runs */
-    struct nx__run *run; /* that program's */
-    void *asker;         /* of nexus test: the test that it is of */
-    bool kept;           /* has a keeper */
+    struct nx__run *run;         /* that program's */
+    struct nx__package *package; /* whose grants it has; NULL: the program's */
+    void *asker;                 /* of nexus test: the test that it is of */
+    bool kept;                   /* has a keeper */
     bool killed;
 };
 
@@ -145,7 +146,8 @@ struct nx__launcher {
     /* In the new process of one, which is told by its control socket what to run; never returns. */
     void (*help)(const struct nx__launcher *launcher, struct nx__peer peer, int broker,
                  int control);
-    void *asker; /* of nexus test: the test that is answered */
+    void *asker;                 /* of nexus test: the test that is answered */
+    struct nx__package *package; /* of the process worker that is being started */
     /* In the new process of a keeper: adds to the run's permissions what the test alone is granted.
      * NULL in a launcher. */
     void (*keep)(struct nx__launcher *launcher, void *asker);
@@ -288,9 +290,9 @@ bool nx__serve_packet(struct nx__launcher *launcher, struct nx__peer peer);
 void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const int *fds,
                       size_t count);
 
-/* Whose processes are answered from here on. A launcher has one program; `nexus test` has a run for
- * each project. */
-void nx__serve_for(struct nx__launcher *launcher, struct nx__run *run);
+/* Whose processes are answered from here on, and by whose grants: a package's, or with NULL the
+ * program's. A launcher has one program; `nexus test` has a run for each project. */
+void nx__serve_for(struct nx__launcher *launcher, struct nx__run *run, struct nx__package *package);
 
 /* The user has typed a line, or nobody will (`typed` false): answers the question that is open. */
 void nx__serve_asked(struct nx__launcher *launcher, bool typed);
@@ -314,7 +316,7 @@ void nx__serve_imports_forget(struct nx__launcher *launcher);
 
 /* Starts a process worker for who asks, and answers that one. The control socket and the status
  * socket are taken over. */
-void nx__helper_start(struct nx__launcher *launcher, struct nx__peer peer, const char *name,
+void nx__helper_start(struct nx__launcher *launcher, struct nx__peer peer, const char *text,
                       const int fds[NX__BROKER_SENT_FDS]);
 
 /* Who it is when it asks. */

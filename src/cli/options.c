@@ -90,6 +90,7 @@ static const char *level_words(size_t index, const char **summary)
     {.name = "--deadline", .summary = "of WebAssembly by the clock, such as 10s", .takes = NX__TAKES_VALUE}, \
     {.name = "--fuel", .summary = "instructions of WebAssembly, such as 100M", .takes = NX__TAKES_VALUE}, \
     {.name = "--max-stack", .summary = "of WebAssembly, such as 64K", .takes = NX__TAKES_VALUE}, \
+    {.name = "--max-kv", .summary = "keys and values of WebAssembly", .takes = NX__TAKES_VALUE}, \
     {.name = "--max-table-elements", .summary = "of WebAssembly", .takes = NX__TAKES_VALUE}, \
     {.name = "--random-seed", .summary = "random bytes of WebAssembly come from it", .takes = NX__TAKES_VALUE}, \
     {.name = "--clock", .summary = "where the clocks of WebAssembly stand, seconds since 1970", .takes = NX__TAKES_VALUE}, \

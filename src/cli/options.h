@@ -3,6 +3,7 @@
 #define NX__OPTIONS_H
 
 #include "cli/inspect.h"
+#include "permission/package.h"
 #include "permission/permission.h"
 #include <nexus/runtime.h>
 #include <nexus/wasm.h>
@@ -49,6 +50,7 @@ struct nx__run {
     bool suggest;                       /* nexus permissions suggest */
     bool no_sets;                       /* --permissions=none */
     struct nx__permissions permissions; /* of the flags, and then of the sets too */
+    struct nx__package *packages;       /* [permissions.packages] */
 };
 
 /* The program that a word on the command line means: a file, one without its ".c", or the main of

@@ -180,6 +180,7 @@ static nx_err set_read(struct nx__permissions *out, const char *root, nx_toml se
         struct nx__permission_key key;
         bool is_set = is_default && nx_toml_kind_of(each.value) == NX_TOML_TABLE &&
                       !nx__permission_named(each.name.data, each.name.len, &key);
+        if (is_set && nx_bytes_eq(each.name, nx_str("packages"))) continue;
         if (is_set && is_reserved(each.name))
             return nx_toml_fail(each.value,
                                 "no set can be called \"%.*s\": it is a word of Nexus's",
@@ -210,6 +211,53 @@ static nx_err table_read(struct nx__run *run, const char *root, nx_toml table)
     return NX_OK;
 }
 
+/* ---- Packages */
+
+static nx_err package_read(struct nx__run *run, const char *root, nx_bytes name, nx_toml table)
+{
+    struct nx__permissions own = {0};
+    char folder[NX__PATH_MAX];
+    if (nx_toml_kind_of(table) != NX_TOML_TABLE)
+        return nx_toml_fail(
+            table, "a package's permissions are a table, [permissions.packages.%.60s]", name.data);
+    if (name.len >= NX__PACKAGE_NAME_MOST)
+        return nx_toml_fail(table, "no package has a name of %zu bytes", name.len);
+    struct nx__package *package = calloc(1, sizeof *package);
+    if (!package) return nx__error_set(NX_ENOMEM, "cannot read nexus.toml: out of memory");
+    memcpy(package->name, name.data, name.len);
+    package->next = run->packages;
+    run->packages = package;
+    nx_err err = NX_OK;
+    for (nx_toml_each each = nx_toml_begin(table); !err && nx_toml_next(&each);) {
+        bool isolates = nx_bytes_eq(each.name, nx_str("isolate"));
+        if (isolates && nx_toml_kind_of(each.value) != NX_TOML_BOOL)
+            err = nx_toml_fail(each.value, "isolate is true or false");
+        else if (isolates)
+            package->isolate = nx_toml_bool(each.value, false);
+        else
+            err = key_read(&own, each.name, root, each.value);
+    }
+    if (!err) err = nx__permissions_narrow(&package->permissions, &run->permissions, &own);
+    nx__permissions_free(&own);
+    int len = snprintf(folder, sizeof folder, "%s/nexus_modules/%s", root, package->name);
+    if (!err && (len < 0 || (size_t)len >= sizeof folder))
+        err = nx__error_set(NX_EINVAL, "the path of the package \"%.100s\" is too long",
+                            package->name);
+    return err ? err : nx__permissions_grant(&package->permissions, NX__PERMIT_WASM, folder);
+}
+
+/* In force whatever set is chosen: they only take away. */
+static nx_err packages_read(struct nx__run *run, const char *root, nx_toml table)
+{
+    nx_toml packages = nx_toml_get(table, "packages");
+    if (!nx_toml_is(packages)) return NX_OK;
+    if (nx_toml_kind_of(packages) != NX_TOML_TABLE)
+        return nx_toml_fail(packages, "packages has a table for each, [permissions.packages.NAME]");
+    for (nx_toml_each each = nx_toml_begin(packages); nx_toml_next(&each);)
+        NX_TRY(package_read(run, root, each.name, each.value));
+    return NX_OK;
+}
+
 static nx_err file_read(struct nx__run *run, const char *path)
 {
     char root[NX__PATH_MAX];
@@ -220,13 +268,14 @@ static nx_err file_read(struct nx__run *run, const char *path)
     nx__buffer_free(&text);
     if (err && err != NX_ENOENT) return err;
     nx_toml table = nx_toml_get(toml, "permissions");
-    if (!nx_toml_is(table) && run->sets_count)
+    if (!nx_toml_is(table) && run->sets_count && !run->no_sets)
         return nx__error_set(NX_EUSAGE, "--permissions=%.60s names a set of a nexus.toml, which %s",
                              run->sets[0], err ? "the project has not" : "has no [permissions]");
     if (!nx_toml_is(table)) return NX_OK;
     (void)snprintf(root, sizeof root, "%.*s", (int)(strrchr(path, '/') - path), path);
-    NX_TRY(table_read(run, root, table));
-    return nx__permission_sets_trust(run, path);
+    if (!run->no_sets) NX_TRY(table_read(run, root, table));
+    NX_TRY(packages_read(run, root, table));
+    return run->no_sets ? NX_OK : nx__permission_sets_trust(run, path);
 }
 
 nx_err nx__permission_sets_read(struct nx__run *run)
@@ -238,7 +287,6 @@ nx_err nx__permission_sets_read(struct nx__run *run)
                              "--permissions=none and --permissions=%.60s exclude each other",
                              run->sets[0]);
     NX_TRY(nx__permission_sets_project(&run->permissions, run->file));
-    if (run->no_sets) return NX_OK;
     nx__permission_sets_path(run->file, path);
     nx__loop_current = &memory;
     nx_err err = file_read(run, path);

@@ -10,6 +10,7 @@
 #include "module/artifact.h"
 #include "permission/broker.h"
 #include "permission/keeper.h"
+#include "permission/rules.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -42,11 +43,18 @@ void nx__serve_answer(struct nx__peer peer, nx_err code, uint16_t port, const in
     (void)nx__descriptors_send(*broker_of(peer), &part, 1, fds, count, MSG_DONTWAIT);
 }
 
-void nx__serve_for(struct nx__launcher *l, struct nx__run *run)
+void nx__serve_for(struct nx__launcher *l, struct nx__run *run, struct nx__package *package)
 {
-    if (l->run == run) return;
+    struct nx__permissions *permissions = package ? &package->permissions : &run->permissions;
     l->run = run;
-    nx__permissions_seal(&run->permissions);
+    if (nx__permissions_sealed() != permissions) nx__permissions_seal(permissions);
+}
+
+/* Whose grants the process has. */
+static struct nx__permissions *permissions_of(const struct nx__launcher *l, struct nx__peer peer)
+{
+    bool of_package = peer.helper && peer.helper->package;
+    return of_package ? &peer.helper->package->permissions : &l->run->permissions;
 }
 
 void nx__serve_begin(struct nx__launcher *l, uint32_t number)
@@ -200,11 +208,28 @@ static nx_err permit_import(struct nx__launcher *l, struct nx__peer peer, enum n
     return err;
 }
 
+/* What is isolated is loaded by a worker of its own alone. */
+static nx_err isolated_check(const struct nx__launcher *l, struct nx__peer peer, const char *path)
+{
+    const struct nx__package *package = nx__package_of(l->run->packages, path);
+    if (!package || !package->isolate || (peer.helper && peer.helper->package == package))
+        return NX_OK;
+    return nx__error_set(
+        NX_EPERM,
+        "the package \"%.60s\" is isolated by nexus.toml: import it in a process worker of its own, with .package = \"%.60s\"",
+        package->name, package->name);
+}
+
 static nx_err import(struct nx__launcher *l, struct nx__peer peer, const char *name, bool metered,
                      int *fd)
 {
     char *path = NULL;
     NX_TRY(nx__resolve(l->run->file, name, &path));
+    nx_err isolated = isolated_check(l, peer, path);
+    if (isolated) {
+        free(path);
+        return isolated;
+    }
     const char *extension = strrchr(path, '.');
     struct nx__compiled compiled = {.so_fd = -1};
     nx_err err;
@@ -314,7 +339,7 @@ static void serve_keep(struct nx__launcher *l, struct nx__peer peer, int listene
         *kept = true;
         pid_t pid = fork();
         if (pid == 0 && l->keep) l->keep(l, peer.helper ? peer.helper->asker : l->asker);
-        if (pid == 0) nx__keeper_run(listener, &l->run->permissions, l->pid);
+        if (pid == 0) nx__keeper_run(listener, permissions_of(l, peer), l->pid);
         (void)close(closed[1]);
         /* Until it has let go of what it has from here, listening sockets among it: one that is to
          * be made anew would else find its port taken. */

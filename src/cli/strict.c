@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "module/module.h"
+#include "permission/hide.h"
 #include "permission/hold.h"
 #include <fcntl.h>
 #include <stdio.h>
@@ -44,7 +45,9 @@ nx_err nx__strict_check(const struct nx__run *run)
         tell(run);
         return NX_OK;
     }
-    nx__hold_gaps(&run->permissions, nx__hold_kernel(), &gaps);
+    struct nx__hold_kernel kernel = nx__hold_kernel();
+    kernel.hides = nx__hide_wanted(&run->permissions) && nx__hide_can();
+    nx__hold_gaps(&run->permissions, kernel, &gaps);
     if (!gaps.count) return NX_OK;
     for (size_t i = 0; i < gaps.count && i < NX__GAPS_MOST; i++)
         nx__cli_say("not held by the kernel: %s", gaps.text[i]);

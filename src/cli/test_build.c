@@ -5,6 +5,8 @@
 #include "loop/crash.h"
 #include "permission/broker.h"
 #include "permission/environment.h"
+#include "permission/hide.h"
+#include "permission/hold.h"
 #include "permission/seal.h"
 #include "worker/apart.h"
 #include <errno.h>
@@ -54,8 +56,10 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
                    int control, const char *dir)
 {
     struct nx__tester *t = file->tester;
-    struct nx__permissions *p = &file->run->permissions;
-    if (dir) NX_TRY(own_grant(p, dir));
+    struct nx__package *package = t->broker.package; /* of a process worker */
+    struct nx__permissions *p = package ? &package->permissions : &file->run->permissions;
+    nx__packages = file->run->packages;
+    if (dir && !package) NX_TRY(own_grant(p, dir));
     if (file->coverage) NX_TRY(own_grant(p, file->coverage)); /* for the counts */
     nx__permissions_seal(p);
     int program =
@@ -63,6 +67,7 @@ static nx_err load(struct nx__test_file *file, const struct nx__compiled *compil
     if (program < 0) return nx__error_system(errno, "cannot read \"%.150s\"", compiled->so_path);
     NX_TRY(place(packets, program, control));
     NX_TRY(nx__seal(getppid(), control < 0 ? CONTROL_FD : FIRST_CLOSED));
+    if (!t->asan && nx__hold_binds(p)) NX_TRY(nx__hide(p, false));
     nx__permissions_open(p);
     nx__environment_seal(p);
     if (file->coverage && (setenv("GCOV_PREFIX", file->coverage, 1) != 0 ||
@@ -251,7 +256,7 @@ void nx__test_serve(struct nx__case *c)
     struct nx__test_file *file = file_of(c);
     struct nx__launcher *broker = &file->tester->broker;
     struct nx__generation generation = generation_of(c);
-    nx__serve_for(broker, file->run);
+    nx__serve_for(broker, file->run, NULL);
     broker->run->file = file->path;
     broker->asker = c;
     (void)nx__serve_packet(broker, (struct nx__peer){.generation = &generation});

@@ -66,6 +66,7 @@ void nx__test_grants_free(struct nx__tester *t)
     for (struct nx__test_project *project = t->projects, *next; project; project = next) {
         next = project->next;
         nx__permissions_free(&project->run.permissions);
+        nx__packages_free(project->run.packages);
         free(project);
     }
     t->projects = NULL;

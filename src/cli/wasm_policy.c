@@ -28,6 +28,7 @@ static const struct limit {
      "10s"},
     {"--fuel", "fuel", NX__VALUE_SIZE, false, offsetof(nx_wasm_policy, fuel), "100M"},
     {NULL, "max_open_files", NX__VALUE_INT, true, offsetof(nx_wasm_policy, max_open_files), "64"},
+    {"--max-kv", "max_kv", NX__VALUE_SIZE, false, offsetof(nx_wasm_policy, max_kv), "1M"},
     {"--random-seed", "random_seed", NX__VALUE_INT, false, offsetof(nx_wasm_policy, random_seed),
      "7"},
     {"--clock", "clock", NX__VALUE_DURATION, false, offsetof(nx_wasm_policy, clock), "1700000000s"},

@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -161,13 +162,18 @@ static nx_err call(struct nx__broker_request *request, const char *text,
     return call_with(request, text, NULL, answer, came);
 }
 
-nx_err nx__broker_fork(const char *name, int control, int status)
+nx_err nx__broker_fork(const char *name, const char *package, int control, int status)
 {
+    char text[256];
     const struct descriptors with = {{control, status}, NX__BROKER_SENT_FDS};
     struct nx__broker_request request = {.kind = NX__BROKER_FORK};
     struct nx__broker_answer answer;
     struct descriptors none;
-    return call_with(&request, name, &with, &answer, &none);
+    int n = snprintf(text, sizeof text, "%s\n%.31s", package ? package : "", name);
+    if (n < 0 || (size_t)n >= sizeof text)
+        return nx__error_set(NX_EINVAL, "cannot start worker \"%s\": no package has such a name",
+                             name);
+    return call_with(&request, text, &with, &answer, &none);
 }
 
 nx_err nx__broker_page(const void *report, size_t len, int *fd)

@@ -94,11 +94,13 @@ NX_MUST_CHECK nx_err nx__broker_import(const char *name, enum nx__import how, in
  * attach before. NX_ECONNRESET and others, recorded. */
 NX_MUST_CHECK nx_err nx__broker_begin(void);
 
-/* Has the launcher start a process worker of this program, which gets its end of the control
+/* Has the launcher start a process worker of this program, with what `package` may (NULL: with what
+ * the program may), which gets its end of the control
  * socket; its end is told by a packet on `status`, as an int of waitpid, and it is killed when the
- * other side of that is closed, or says anything. Both stay the caller's. NX_ELIMIT, NX_ENOTSUP and
- * others. */
-NX_MUST_CHECK nx_err nx__broker_fork(const char *name, int control, int status);
+ * other side of that is closed, or says anything. Both stay the caller's. NX_ELIMIT, NX_ENOTSUP,
+ * NX_ENOENT (nexus.toml says nothing of the package) and others. */
+NX_MUST_CHECK nx_err nx__broker_fork(const char *name, const char *package, int control,
+                                     int status);
 
 /* Has the launcher start who answers for the calls that a filter tells of, seccomp's listener, by
  * this process's grants (permission/keeper.h). The descriptor stays the caller's. False when it
@@ -163,7 +165,8 @@ enum nx__broker_kind {
     NX__BROKER_CRASHED, /* a connection whose request has crashed the program */
     NX__BROKER_LIVE,    /* one that wants to be told of changes */
     NX__BROKER_NOTIFY,  /* a word for the service manager; is not answered */
-    NX__BROKER_FORK,    /* a process worker, with its control socket and its status */
+    NX__BROKER_FORK,    /* a process worker, with its control socket and its status; the text is its
+                           package's name or nothing, a line's end, and its own */
     NX__BROKER_ACCESS,  /* what the program has asked for; is not answered */
     NX__BROKER_KEEP     /* a listener of seccomp's; is not answered */
 };

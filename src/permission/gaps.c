@@ -41,7 +41,8 @@ static bool covers(const struct nx__rules *rules, const char *path)
     return false;
 }
 
-static void files(const struct nx__permissions *p, enum nx__permit_kind kind, struct nx__gaps *out)
+static void files(const struct nx__permissions *p, enum nx__permit_kind kind, bool hides,
+                  struct nx__gaps *out)
 {
     const char *name = nx__permission_name(kind, NX__USE_ANY);
     struct stat st;
@@ -50,9 +51,10 @@ static void files(const struct nx__permissions *p, enum nx__permit_kind kind, st
             gap(out, "--allow-%s=%.120s: it is not there, and the kernel knows files, not names",
                 name, rule->text);
     for (const struct nx__rule *rule = nx__rules_first(&p->deny[kind]); rule; rule = rule->next)
-        if (covers(&p->allow[kind], rule->text))
-            gap(out, "--deny-%s=%.120s: the kernel denies nothing inside what is allowed", name,
-                rule->text);
+        if (covers(&p->allow[kind], rule->text) &&
+            !(hides && kind != NX__PERMIT_FFI && stat(rule->text, &st) == 0))
+            gap(out, "--deny-%s=%.120s: the kernel denies nothing inside what is allowed%s", name,
+                rule->text, hides ? " that is not there yet" : "");
 }
 
 /* ---- The network */
@@ -94,6 +96,7 @@ void nx__hold_gaps(const struct nx__permissions *p, struct nx__hold_kernel kerne
         gap(out, "emptying files by their path: Landlock knows it from Linux 6.2 on");
     if (kernel.landlock < HAS_SIGNALS)
         gap(out, "signals to other processes: Landlock knows them from Linux 6.12 on");
-    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++) files(p, of_files[i], out);
+    for (size_t i = 0; i < sizeof of_files / sizeof *of_files; i++)
+        files(p, of_files[i], kernel.hides, out);
     network(p, out);
 }

@@ -33,6 +33,7 @@ NX_MUST_CHECK nx_err nx__hold(const struct nx__permissions *permissions,
 struct nx__hold_kernel {
     int landlock; /* its version, 0: none */
     bool filter;
+    bool hides; /* what is denied inside what is allowed can be covered: nx__hide_can */
 };
 struct nx__hold_kernel nx__hold_kernel(void);
 

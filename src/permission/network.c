@@ -249,6 +249,12 @@ bool nx__network_has(const uint8_t network[16], unsigned prefix, const struct nx
     return same_bits(network, wanted->address, prefix);
 }
 
+bool nx__network_in(const uint8_t network[16], unsigned prefix, const uint8_t inner[16])
+{
+    return (prefix >= NX__ADDRESS_BITS - 32 || !is_mapped(inner)) &&
+           same_bits(network, inner, prefix);
+}
+
 bool nx__endpoint_wildcard(const struct nx__endpoint *endpoint)
 {
     static const uint8_t zero[16];

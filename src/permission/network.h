@@ -40,6 +40,9 @@ NX_MUST_CHECK nx_err nx__pattern_parse(const char *text, size_t len, struct nx__
  * addresses only. */
 bool nx__network_has(const uint8_t network[16], unsigned prefix, const struct nx__endpoint *wanted);
 
+/* The same for what is itself a network, of more bits or as many. */
+bool nx__network_in(const uint8_t network[16], unsigned prefix, const uint8_t inner[16]);
+
 /* True for 0.0.0.0 and [::], which stand for every address of the machine. */
 bool nx__endpoint_wildcard(const struct nx__endpoint *endpoint);
 

@@ -275,6 +275,15 @@ static nx_err rule_add(struct nx__rules *rules, const struct nx__endpoint *endpo
     return NX_OK;
 }
 
+nx_err nx__rule_copy(struct nx__rules *rules, const struct nx__rule *rule, unsigned use)
+{
+    struct nx__endpoint same = {
+        .kind = rule->host, .port = rule->port, .scope = rule->scope, .prefix = rule->prefix};
+    memcpy(same.address, rule->address, sizeof same.address);
+    memcpy(same.text, rule->text, rule->len + 1u);
+    return rule_add(rules, &same, (enum nx__use)use);
+}
+
 nx_err nx__permissions_add(struct nx__permissions *permissions,
                            const struct nx__permission_key *key, const char *text, size_t len)
 {

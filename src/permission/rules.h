@@ -26,6 +26,10 @@ static inline const struct nx__rule *nx__rules_first(const struct nx__rules *rul
     return atomic_load_explicit(&rules->first, memory_order_acquire);
 }
 
+/* Adds the same rule, for a part of its uses. NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__rule_copy(struct nx__rules *rules, const struct nx__rule *rule,
+                                   unsigned use);
+
 /* The grants that are in force, NULL: all is granted. */
 struct nx__permissions *nx__permissions_sealed(void);
 

@@ -15,6 +15,7 @@ struct asking {
     struct nx__asking *with;
     struct nx__asking_request asked;
     const struct nx__permissions *net;
+    const char *module;
     unsigned *active;
     struct nx_loop *loop;
     struct nx__post post;
@@ -196,7 +197,7 @@ static nx_err ask(struct asking *a)
     if (!headers || !method) return nx__error_set(NX_ENOMEM, "cannot ask: out of memory");
     bool has_body;
     NX_TRY(find_body(a, method, &has_body));
-    NX_TRY(nx__host_net_permit(a->net, asked->url.data));
+    NX_TRY(nx__host_net_permit(a->net, a->module, asked->url.data));
     NX_TRY(nx_fetch(&answered, asked->url.data, .method = method, .headers = headers,
                     .source = has_body ? nx_stream_new(&body, a) : NULL,
                     .source_length = has_body ? length : 0, .redirects = NX_FETCH_NO_REDIRECTS,
@@ -235,7 +236,8 @@ static nx_err run(void *arg)
     return NX_OK;
 }
 
-void nx__wasm_ask(struct nx__asking *asking, const struct nx__permissions *net, unsigned *active)
+void nx__wasm_ask(struct nx__asking *asking, const struct nx__permissions *net, const char *module,
+                  unsigned *active)
 {
     struct asking *a = *active < NX__ASKINGS_MOST ? calloc(1, sizeof *a) : NULL;
     nx_fiber *fiber;
@@ -243,6 +245,7 @@ void nx__wasm_ask(struct nx__asking *asking, const struct nx__permissions *net, 
         a->with = asking;
         a->active = active;
         a->net = net;
+        a->module = module;
         a->loop = nx__loop();
         a->post.fn = woken;
         const struct nx__engine_owner owner = {.host = a, .wake = wake};

@@ -9,8 +9,9 @@
 enum { NX__ASKINGS_MOST = 64 };
 
 /* Sends it in a fiber of its own, of the innermost open scope, which counts itself in `*active`
- * while it runs; who asks hears of what fails. `net` is whom it may ask, which outlives the scope.
- * Takes the asking. Does not suspend. */
-void nx__wasm_ask(struct nx__asking *asking, const struct nx__permissions *net, unsigned *active);
+ * while it runs; who asks hears of what fails. `net` is whom the module may ask; both outlive the
+ * scope. Takes the asking. Does not suspend. */
+void nx__wasm_ask(struct nx__asking *asking, const struct nx__permissions *net, const char *module,
+                  unsigned *active);
 
 #endif

@@ -1,6 +1,7 @@
 /* Instances: made of a module, with their limits, and closed. */
 #include "wasm/internal.h"
 
+#include "permission/package.h"
 #include "permission/permission.h"
 #include "wasm/host/host.h"
 #include <stdlib.h>
@@ -73,12 +74,28 @@ nx_err nx__wasm_limit(nx_wasm *w, const nx_wasm_policy *policy)
     return NX_OK;
 }
 
-nx_err nx__wasm_permit(const nx_wasm_policy *policy)
+/* One of a package has no more than that. */
+static nx_err permit_variable(const char *module, const char *variable)
+{
+    char name[256];
+    size_t len = strcspn(variable, "=");
+    if (len >= sizeof name) len = sizeof name - 1;
+    memcpy(name, variable, len);
+    name[len] = '\0';
+    return nx__permit_package(module, NX__PERMIT_ENV, name);
+}
+
+nx_err nx__wasm_permit(const char *module, const nx_wasm_policy *policy)
 {
     for (const nx_wasm_dir *dir = policy->allow_fs; dir && dir->path; dir++) {
         NX_TRY(nx__permit(NX__PERMIT_READ, dir->path));
-        if (dir->write) NX_TRY(nx__permit(NX__PERMIT_WRITE, dir->path));
+        NX_TRY(nx__permit_package(module, NX__PERMIT_READ, dir->path));
+        if (!dir->write) continue;
+        NX_TRY(nx__permit(NX__PERMIT_WRITE, dir->path));
+        NX_TRY(nx__permit_package(module, NX__PERMIT_WRITE, dir->path));
     }
+    for (const char *const *variable = policy->env; variable && *variable; variable++)
+        NX_TRY(permit_variable(module, *variable));
     return NX_OK;
 }
 
@@ -109,7 +126,7 @@ nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module, const nx_wasm_opt
     if (w->waits) with |= NX__WITH_WAITING;
     nx_err err = nx__wasm_limit(w, &o.policy);
     if (!err) err = count(w);
-    if (!err && (o.wasi || nexus)) err = nx__wasm_permit(&o.policy);
+    if (!err && (o.wasi || nexus)) err = nx__wasm_permit(module->name, &o.policy);
     if (!err && o.wasi) err = nx__wasi_options(&o.policy, &wasi);
     if (!err && nexus) err = nx__host_new(&w->host, w, &o.policy);
     if (!err) err = nx__wasm_link(module, o.imports, with, &w->link);

@@ -70,8 +70,8 @@ struct nx_wasm {
 /* Takes the limits of a policy, with defaults for what it leaves open. NX_EINVAL. */
 NX_MUST_CHECK nx_err nx__wasm_limit(nx_wasm *wasm, const nx_wasm_policy *policy);
 
-/* A guest has no more than the program: the directories of its policy. NX_EPERM. */
-NX_MUST_CHECK nx_err nx__wasm_permit(const nx_wasm_policy *policy);
+/* A guest has no more than the program, nor than its package: what its policy gives. NX_EPERM. */
+NX_MUST_CHECK nx_err nx__wasm_permit(const char *module, const nx_wasm_policy *policy);
 
 /* Those of them that the engine keeps. */
 struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *wasm);

@@ -238,7 +238,7 @@ static nx_err poll_guest(struct exchange *x, uint32_t *todo, struct nx__failure 
     uint32_t kind = nx__engine->exchange_poll(x->with, todo, f);
     if (x->ticked) x->cpu += thread_cpu() - x->since;
     for (size_t i = 0; i < x->asked_count; i++)
-        nx__wasm_ask(x->asked[i], &x->service->net, &x->asking);
+        nx__wasm_ask(x->asked[i], &x->service->net, x->service->wasm.module->name, &x->asking);
     x->asked_count = 0;
     return kind ? failed(x, f) : NX_OK;
 }
@@ -549,7 +549,7 @@ nx_err nx_wasm_service_open_with(nx_wasm_service **out, const char *path,
     *out = NULL;
     const nx_wasm_load_options load = {
         .size = sizeof load, .metered = o.policy.fuel != 0, .max_stack = o.policy.max_stack};
-    NX_TRY(nx__wasm_permit(&o.policy));
+    NX_TRY(nx__wasm_permit(path ? path : "", &o.policy));
     nx_err err = nx__wasm_load(&m, path, &load, &fd);
     if (err && fd >= 0) (void)close(fd);
     return err ? err : service_new(out, m, fd, &o.policy, o.reuse);

@@ -16,22 +16,23 @@
 /* ---- By the launcher */
 
 struct request {
-    const char *name;
+    const char *name, *package;
     int control, status;
 };
 
 static nx_err ask(void *arg)
 {
     const struct request *request = arg;
-    return nx__broker_fork(request->name, request->control, request->status);
+    return nx__broker_fork(request->name, request->package, request->control, request->status);
 }
 
-static nx_err start_by_launcher(struct nx__apart *apart, const char *name, int control)
+static nx_err start_by_launcher(struct nx__apart *apart, const char *name, const char *package,
+                                int control)
 {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) != 0)
         return nx__error_system(errno, "cannot start worker \"%s\"", name);
-    struct request request = {name, control, pair[1]};
+    struct request request = {name, package, control, pair[1]};
     nx_err err = nx_blocking(ask, &request);
     (void)close(pair[1]);
     if (err)
@@ -117,11 +118,15 @@ static void look(struct nx__ending *ending)
 
 /* ---- Either */
 
-nx_err nx__apart_start(struct nx__apart *apart, const char *name, int control)
+nx_err nx__apart_start(struct nx__apart *apart, const char *name, const char *package, int control)
 {
     *apart = (struct nx__apart){.loop = nx__loop(), .status = -1, .fd = -1, .watch.fd = -1};
-    return nx__broker_fd() >= 0 ? start_by_launcher(apart, name, control)
-                                : start_by_itself(apart, name, control);
+    if (nx__broker_fd() >= 0) return start_by_launcher(apart, name, package, control);
+    if (package)
+        return nx__error_set(
+            NX_ENOTSUP, "cannot start worker \"%s\" with what a package may: that takes nexus run",
+            name);
+    return start_by_itself(apart, name, control);
 }
 
 nx_err nx__apart_watch(struct nx__apart *apart, void (*ended)(struct nx__apart *apart))

@@ -53,9 +53,11 @@ struct nx__apart {
     nx__living *living;
 };
 
-/* Starts it; `control` is its end of the control socket, which has the order already, and stays the
- * caller's. NX_ELIMIT, NX_ENOMEM, NX_ENOTSUP and others, recorded. Suspends. */
-NX_MUST_CHECK nx_err nx__apart_start(struct nx__apart *apart, const char *name, int control);
+/* Starts it, with what a package may if one is named; `control` is its end of the control socket,
+ * which has the order already, and stays the caller's. NX_ELIMIT, NX_ENOMEM, NX_ENOTSUP and others,
+ * recorded. Suspends. */
+NX_MUST_CHECK nx_err nx__apart_start(struct nx__apart *apart, const char *name, const char *package,
+                                     int control);
 
 /* `ended` is called once from now on. NX_ENOMEM, NX_ELIMIT: then it has been killed. */
 NX_MUST_CHECK nx_err nx__apart_watch(struct nx__apart *apart,

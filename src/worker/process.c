@@ -161,7 +161,8 @@ static nx_err order(const struct worker *worker, const struct nx__apart_order *w
 }
 
 /* The process; its ends of what connects it are closed here. */
-static nx_err start(struct worker *worker, const struct nx__apart_order *what, int *port)
+static nx_err start(struct worker *worker, const struct nx__apart_order *what, const char *package,
+                    int *port)
 {
     int ports[2], controls[2];
     *port = -1;
@@ -176,7 +177,7 @@ static nx_err start(struct worker *worker, const struct nx__apart_order *what, i
     worker->control = controls[0];
     nx_err err = order(worker, what, ports[1]);
     (void)close(ports[1]);
-    if (!err) err = nx__apart_start(&worker->apart, worker->name, controls[1]);
+    if (!err) err = nx__apart_start(&worker->apart, worker->name, package, controls[1]);
     (void)close(controls[1]);
     if (err) {
         (void)close(ports[0]);
@@ -251,7 +252,7 @@ nx_err nx_process_worker_start_with(nx_fiber **out, nx_port **port, nx_port_fn f
     worker->timer.fire = time_is_up;
 
     int fd;
-    nx_err err = start(worker, &what, &fd);
+    nx_err err = start(worker, &what, o.package, &fd);
     if (err) {
         free(worker);
         atomic_fetch_sub(&alive, 1);

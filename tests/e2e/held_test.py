@@ -330,6 +330,57 @@ int main(int argc, char **argv)
 }
 """
 
+COVERED = """
+#define _GNU_SOURCE 1
+#include <errno.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+static void say(const char *what, long result)
+{
+    printf("%s: %s\\n", what, result < 0 ? strerrorname_np(errno) : "in");
+}
+static void reads(const char *path)
+{
+    say(path, open(path, O_RDONLY));
+}
+int main(int argc, char **argv)
+{
+    char path[4096];
+    reads("a");
+    reads("private/a");
+    reads("private/in/a");
+    reads("secret");
+    reads("link");
+    snprintf(path, sizeof path, "/proc/self/root%s/private/a", argv[1]);
+    say("by root", open(path, O_RDONLY));
+    int here = open(".", O_RDONLY | O_DIRECTORY);
+    say("by handle", openat(here, "private/a", O_RDONLY));
+    errno = ENOENT; /* it was this folder */
+    say("by input", openat(0, "a", O_RDONLY) < 0 ? (errno = ENOENT, -1) : 0);
+    say("by working folder", open("private/../private/a", O_RDONLY));
+    int count = -2;
+    DIR *dir = opendir("private");
+    while (dir && readdir(dir)) count++;
+    printf("in it: %d\\n", count);
+    reads("kept/a");
+    say("kept/a written", open("kept/a", O_WRONLY));
+    say("kept/new", open("kept/new", O_WRONLY | O_CREAT, 0600));
+    say("kept moved", rename("kept", "moved"));
+    say("kept mode", chmod("kept/a", 0600));
+    say("private mode", chmod("private", 0777));
+    say("a mode", chmod("a", 0600));
+    say("uncovered", umount2("private", MNT_DETACH));
+    say("left", unshare(CLONE_NEWNS));
+    return 0;
+}
+"""
+
 REVOKE = """
 #include <nexus.h>
 #include <nexus/permission.h>
@@ -580,6 +631,54 @@ class Strict(unittest.TestCase):
             "unless all of the network is granted (--allow-net)",
             "raw 127.0.0.6: EPERM", "name api.example.test: in", "raw 127.0.0.6: in"])
 
+    def covered(self, *before, mode=("--permissions=strict",), **more):
+        """What a program gets at, of files that are denied inside what is allowed."""
+        os.makedirs(f"{self.folder}/private/in")
+        os.makedirs(f"{self.folder}/kept")
+        for name in ("private/in/a", "private/a", "secret", "kept/a", "a"):
+            with open(f"{self.folder}/{name}", "w") as f:
+                f.write(name)
+        os.symlink("private/a", f"{self.folder}/link")
+        for path, folders, files in os.walk(self.folder):
+            for name in (path, *(os.path.join(path, f) for f in files)):
+                os.chown(name, more.get("user", os.geteuid()), -1, follow_symlinks=False)
+        with open(f"{self.folder}/covered.c", "w") as f:
+            f.write(COVERED)
+        os.chmod(self.folder, 0o755)
+        run = subprocess.run([*before, NEXUS, "run", "--no-prompt", *mode, "--allow-read=.", "--allow-write=.", "--deny-read=private,secret", "--deny-write=kept",
+                              "covered.c", "--", self.folder], cwd=self.folder, stdin=os.open(f"{self.folder}/private", os.O_RDONLY), capture_output=True, text=True,
+                             timeout=120, check=False, env={**os.environ, "HOME": self.folder, "NEXUS_CACHE": f"{self.folder}/cache"})
+        return run
+
+    WANTED = ["a: in", "private/a: ENOENT", "private/in/a: ENOENT", "secret: EACCES", "link: ENOENT", "by root: ENOENT", "by handle: ENOENT", "by input: ENOENT",
+              "by working folder: ENOENT", "in it: 0", "kept/a: in", "kept/a written: EROFS", "kept/new: EROFS", "kept moved: EBUSY", "kept mode: EPERM",
+              "private mode: EROFS", "a mode: in", "uncovered: EPERM", "left: EPERM"]
+
+    @unittest.skipUnless(may_all(), "takes root in no container, to mount")
+    def test_what_is_denied_inside_what_is_allowed(self):
+        for mode in ("--permissions=strict",), ():
+            with self.subTest(mode):
+                run = self.covered(mode=mode)
+                self.assertEqual((run.returncode, run.stderr), (0, ""))
+                self.assertEqual(run.stdout.splitlines(), self.WANTED)
+                for name in ("private", "kept"):
+                    shutil.rmtree(f"{self.folder}/{name}")
+                os.unlink(f"{self.folder}/link")
+        with open(f"{self.folder}/secret") as f:
+            self.assertEqual(f.read(), "secret")
+
+    @unittest.skipUnless(may_all() and shutil.which("setpriv"), "takes root and setpriv, to be another user")
+    def test_the_same_for_other_users(self):
+        """In a namespace of users of its own, where the system lets them make one."""
+        other = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"]
+        if subprocess.run([*other, "unshare", "-Um", "true"], capture_output=True, check=False).returncode:
+            self.skipTest("users may make no namespaces here")
+        run = self.covered(*other, user=65534)
+        if "Permission denied" in run.stderr and not run.stdout:
+            self.skipTest(f"another user can't run {NEXUS}")
+        self.assertEqual((run.returncode, run.stderr), (0, ""))
+        self.assertEqual(run.stdout.splitlines(), self.WANTED)
+
     def test_what_is_given_up_the_keeper_knows(self):
         with open(f"{self.folder}/revoke.c", "w") as f:
             f.write(REVOKE)
@@ -638,7 +737,7 @@ class Strict(unittest.TestCase):
                 (["--allow-all"], "--allow-all: what a program starts"),
                 (["--allow-run=ls"], "--allow-run: what a program starts"),
                 (["--allow-read=missing"], "--allow-read=.*/missing: it is not there"),
-                (["--allow-read=.", "--deny-read=one"], "--deny-read=.*/one: the kernel denies nothing inside"),
+                (["--allow-read=.", "--deny-read=one/x"], "--deny-read=.*/one/x: the kernel denies nothing inside"),
                 (["--allow-connect=unix:/run/db"], "connecting to unix:/run/db: the kernel tells no Unix socket from another")):
             result = subprocess.run([NEXUS, "run", "--permissions=strict", *flags, "try.c", "--", "one", "other"],
                                     cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)

@@ -201,7 +201,8 @@ class Completions(Base):
 
     def test_values(self):
         self.assertEqual(self.offers("run", "--compiler=c"), ["--compiler=clang"])
-        self.assertEqual(self.offers("init", "--template="), [f"--template={t}" for t in ("http", "api", "cli", "lib")])
+        templates = ("http", "api", "cli", "lib", "wasm-c", "wasm-go", "wasm-js", "wasm-python")
+        self.assertEqual(self.offers("init", "--template="), [f"--template={t}" for t in templates])
         self.assertEqual(self.offers("cache", "p"), ["prune"])
         self.assertEqual(self.offers("completions", ""), ["bash", "zsh", "fish"])
         self.assertIn("--allow-env=HOME,PATH", self.offers("run", "--allow-env=HOME,PAT"))

@@ -59,6 +59,19 @@ COPY = r"""
         (br $more))))))
 """
 
+# Stores a value of 1000 bytes under each of so many keys.
+STORE = r"""
+(module
+  (import "nexus" "nexus_kv_set" (func $set (param i32 i32 i32 i32) (result i32)))
+  (memory (export "memory") 1)
+  (func (export "_start") (local $left i32)
+    (local.set $left (i32.const TIMES))
+    (loop $more
+      (i32.store (i32.const 0) (local.get $left))
+      (drop (call $set (i32.const 0) (i32.const 4) (i32.const 1024) (i32.const 1000)))
+      (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))
+"""
+
 BODY = "".join(f"line {i}\n" for i in range(500))
 
 
@@ -114,6 +127,21 @@ class Guests(Base):
         result = self.fetch(f"http://{self.host}/never", "--allow-net", "--deadline=300ms")
         self.assertEqual(result.returncode, 6, result.stderr)
         self.assertIn("deadline of 300 ms", result.stderr)
+
+    def test_keys_and_values(self):
+        def store(times, *flags):
+            self.write("store.wat", STORE.replace("TIMES", str(times)))
+            result = self.nexus("run", *flags, "store.wat")
+            return result.returncode, result.stderr
+
+        self.assertEqual(store(9, "--max-kv=10K"), (0, ""))
+        code, said = store(10, "--max-kv=10K")
+        self.assertEqual(code, 13)
+        self.assertIn("max_kv, 10240 bytes", said)
+        self.write("nexus.toml", '[wasm]\nmax_kv = "2K"\n')
+        code, said = store(2)
+        self.assertEqual(code, 13)
+        self.assertIn("max_kv, 2048 bytes", said)
 
     def test_files(self):
         os.mkdir(os.path.join(self.dir, "data"))

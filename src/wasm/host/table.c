@@ -262,11 +262,15 @@ nx_err nx__host_net_read(struct nx__permissions *net, const char *const *list)
     static const struct nx__permission_key connect = {.kind = NX__PERMIT_NET,
                                                       .use = NX__USE_CONNECT};
     for (; list && *list; list++) {
+        nx_err err = NX_OK;
         if (strcmp(*list, "*") == 0)
             nx__permissions_add_all(net, &connect);
-        else if (nx__permissions_add(net, &connect, *list, strlen(*list)))
-            return nx__error_set(NX_EINVAL, "cannot give a guest allow_net \"%.80s\": %.120s",
-                                 *list, nx_error_last()->message);
+        else
+            err = nx__permissions_add(net, &connect, *list, strlen(*list));
+        if (err)
+            return nx__error_set(err == NX_ENOMEM ? NX_ENOMEM : NX_EINVAL,
+                                 "cannot give a guest allow_net \"%.80s\": %.120s", *list,
+                                 nx_error_last()->message);
     }
     return NX_OK;
 }

@@ -66,6 +66,20 @@ NX_TEST("what no kernel holds")
     one("--allow-net", "--deny-net=10.0.0.1", "--deny-net");
 }
 
+NX_TEST("what is denied inside what is allowed, where it can be covered")
+{
+    struct nx__hold_kernel hides = newest;
+    hides.hides = true;
+    nx_expect_eq(gaps_of(hides, "--allow-read=/etc", "--deny-read=/etc/passwd", NULL)->count, 0u);
+    nx_expect_eq(gaps_of(hides, "--allow-write", "--deny-write=/etc", NULL)->count, 0u);
+    const struct nx__gaps *gaps =
+        gaps_of(hides, "--allow-read=/etc", "--deny-read=/etc/nowhere", NULL);
+    nx_expect_eq(gaps->count, 1u);
+    nx_expect_contains(gaps->text[0], "that is not there yet");
+    gaps = gaps_of(hides, "--allow-ffi=/usr", "--deny-ffi=/usr/lib", NULL);
+    nx_expect_eq(gaps->count, 1u);
+}
+
 NX_TEST("what older kernels don't hold")
 {
     nx_expect_eq(gaps_of((struct nx__hold_kernel){0}, NULL, NULL, NULL)->count, 3u);

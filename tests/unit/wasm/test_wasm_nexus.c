@@ -1,7 +1,9 @@
 /* What guests have of "nexus": a guest hands every function on, and the test calls them inside a
  * call into it, as its own code would. */
+#include "faults.h"
 #include "guest.h"
 
+#include <errno.h>
 #include <nexus/fiber.h>
 #include <nexus/http.h>
 #include <nexus/timer.h>
@@ -552,4 +554,57 @@ NX_TEST("who has not asked for it has it not", .deadline = NX_S(60))
                                .nexus = true));
     nx_expect_err(NX_ENOENT, nx_wasm_open(&none, guest_file("(import \"nexus\" \"more\" (func))"),
                                           .nexus = true));
+}
+
+/* ---- Memory and a disk that fail */
+
+static nx_wasm_module *shared;
+static nx_wasm_imports *shared_imports;
+static nx_wasm_dir shared_dirs[2];
+
+static nx_err tries(nx_wasm *wasm, void *arg, nx_wasm_value *values)
+{
+    (void)arg;
+    (void)values;
+    int32_t n = 0;
+    nx_wasm_memory memory;
+    NX_TRY(nx_wasm_memory_find(&memory, wasm, NULL));
+    NX_TRY(nx_wasm_memory_write(&memory, A, nx_str("data/note")));
+    NX_TRY(nx_wasm_call(wasm, "nexus_fs_open", &n, A, 9, 3));
+    NX_TRY(nx_wasm_call(wasm, "nexus_read", &n, 1, OUT, 100));
+    NX_TRY(nx_wasm_call(wasm, "nexus_write", &n, 1, OUT, 1));
+    NX_TRY(nx_wasm_call(wasm, "nexus_kv_set", &n, A, 9, A, 9));
+    NX_TRY(nx_wasm_call(wasm, "nexus_kv_get", &n, A, 9, OUT, 100));
+    NX_TRY(nx_wasm_call(wasm, "nexus_http_fetch", &n, A, 9));
+    NX_TRY(nx_wasm_call(wasm, "nexus_log", NULL, 1, A, 9));
+    return n == -NX_ENOMEM || n == -NX_EIO || n == -NX_EINVAL ? NX_OK : NX_EFAILED;
+}
+
+static nx_err try_all(void)
+{
+    static const char *const hosts[] = {"127.0.0.1:1", NULL};
+    NX_AUTO(nx_wasm) *wasm = NULL;
+    NX_TRY(nx_wasm_new(&wasm, shared, .imports = shared_imports, .nexus = true,
+                       .policy.allow_net = hosts, .policy.allow_fs = shared_dirs));
+    return nx_wasm_call(wasm, "run", NULL);
+}
+
+NX_TEST("memory that runs out, and a disk that fails, are errors", .deadline = NX_S(120))
+{
+    static const struct faults_scenario scenario = {.name = "a guest", .run = try_all};
+    const char *at = nx_format("%s/files", nx_test_dir());
+    nx_require_ok(nx_fs_mkdir(at));
+    nx_require_ok(nx_fs_write_file(nx_format("%s/note", at), nx_str("of paper")));
+    shared_dirs[0] = (nx_wasm_dir){.path = at, .guest = "data", .write = true};
+    nx_require_ok(nx_wasm_load(&shared, guest_file(ALL)));
+    shared_imports = nx_wasm_imports_new();
+    nx_require(shared_imports != NULL);
+    nx_wasm_import(shared_imports, "env", "step", "->", tries, NULL);
+    nx_require_ok(try_all()); /* what is made once is there then */
+    faults_run(FAULTS_MEMORY, &scenario, 1);
+    faults_run(FAULTS_NO_MEMORY, &scenario, 1);
+    faults_run(EIO, &scenario, 1);
+    faults_run(FAULTS_SHORT, &scenario, 1);
+    nx_wasm_imports_free(shared_imports);
+    nx_wasm_module_free(shared);
 }

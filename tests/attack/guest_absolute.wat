@@ -1,0 +1,5 @@
+;; Opens a file by its whole path.
+;; stands for: CVE-2021-41641
+;; grant: all
+;; path: CLOSED/secret or closed/secret
+(func $attack (result i32) (call $read_secret (call $open (i32.const 1) (i32.const 0) (i64.const 2))))

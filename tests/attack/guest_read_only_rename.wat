@@ -1,0 +1,6 @@
+;; Renames a file there.
+;; stands for: a right of writing that was not asked for
+;; grant: write
+;; path: note or note
+(func $attack (result i32) (call $rename (i32.const 3) (i32.const 64) (i32.const $LEN) (i32.const 3) (i32.const 512) (i32.const 4)))
+(data (i32.const 512) "made")

@@ -1,0 +1,5 @@
+;; Empties a file there.
+;; stands for: a right of writing that was not asked for
+;; grant: write
+;; path: note or note
+(func $attack (result i32) (call $open (i32.const 0) (i32.const 8) (i64.const 64)))

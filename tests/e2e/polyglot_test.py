@@ -1,0 +1,78 @@
+#!/usr/bin/env python3
+"""Guests in five languages, made by examples/polyglot/Makefile: NEXUS=path/to/nexus python3 tests/e2e/polyglot_test.py [-k name].
+
+What npm and pip bring is in build/guests, where `scripts/setup test` puts it."""
+import os
+import re
+import shutil
+import subprocess
+import unittest
+
+from command import NEXUS, SLOW, Base
+
+ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
+TOOLS = os.path.join(ROOT, "build/guests")
+
+
+def go_is_recent():
+    said = subprocess.run(["go", "version"], capture_output=True, text=True, check=False).stdout if shutil.which("go") else ""
+    version = re.search(r"go1\.(\d+)", said)
+    return version and int(version[1]) >= 21
+
+
+# Why each can't be made here, empty if it can.
+LACKS = {
+    "c": "" if shutil.which("wasm-ld") and os.path.exists("/usr/lib/wasm32-wasi/libc.a") else "wasi-libc and lld are not installed",
+    "go": "" if go_is_recent() else "there is no Go, or it is older than 1.21",
+    "assemblyscript": "" if os.path.exists(os.path.join(TOOLS, "npm-installed")) else "build/guests has no npm packages: scripts/setup test",
+    "python": "" if os.path.exists(os.path.join(TOOLS, "pip-installed")) else "build/guests has no Python packages: scripts/setup test",
+}
+LACKS["javascript"] = LACKS["assemblyscript"]
+
+
+class Polyglot(Base):
+    def setUp(self):
+        super().setUp()
+        if not os.path.exists(os.path.join(os.path.dirname(NEXUS), "../lib/libnexus-engine.so")):
+            self.skipTest("this Nexus is built without WebAssembly")
+
+    def made(self, language):
+        if LACKS[language]:
+            self.skipTest(LACKS[language])
+        out = os.path.join(TOOLS, "made")
+        result = subprocess.run(["make", "-s", "-C", os.path.join(ROOT, "examples/polyglot"), f"OUT={out}", f"TOOLS={TOOLS}", language],
+                                capture_output=True, text=True, check=False, timeout=600 * SLOW)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        return os.path.join(out, f"{language}.wasm")
+
+    def sorts(self, language, name):
+        result = self.nexus("run", self.made(language), "--", "pear", "apple", "fig", "")
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertEqual(result.stdout, f"\napple\nfig\npear\nsorted by {name}\n")
+
+    def test_c(self):
+        self.sorts("c", "C")
+
+    def test_go(self):
+        self.sorts("go", "Go")
+
+    def test_assemblyscript(self):
+        self.sorts("assemblyscript", "AssemblyScript")
+
+    def test_python(self):
+        self.sorts("python", "Python")
+
+    def test_javascript(self):
+        self.sorts("javascript", "JavaScript")
+
+    def test_none_of_them_takes_more_than_it_may(self):
+        for language in ("c", "go", "python"):
+            if LACKS[language]:
+                continue
+            result = self.nexus("run", "--max-memory=64K", self.made(language))
+            self.assertEqual(result.returncode, 13, result.stderr)
+            self.assertIn("max_memory", result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
