@@ -35,8 +35,8 @@ set(NEXUS_WASM ON)
 find_program(NEXUS_CARGO cargo)
 
 set(engine ${CMAKE_SOURCE_DIR}/engine)
-file(GLOB engine_sources CONFIGURE_DEPENDS ${engine}/settings.rs ${engine}/Cargo.lock ${engine}/Cargo.toml ${engine}/runtime/Cargo.toml
-    ${engine}/runtime/src/*.rs ${engine}/compiler/Cargo.toml ${engine}/compiler/src/*.rs)
+file(GLOB engine_sources CONFIGURE_DEPENDS ${engine}/settings.rs ${engine}/Cargo.lock ${engine}/Cargo.toml ${engine}/runtime/Cargo.toml ${engine}/runtime/build.rs
+    ${engine}/runtime/src/*.rs ${engine}/wasi/Cargo.toml ${engine}/wasi/src/*.rs ${engine}/compiler/Cargo.toml ${engine}/compiler/src/*.rs)
 set(engine_lib ${CMAKE_BINARY_DIR}/lib)
 set(engine_files ${engine_lib}/libnexus-engine.so ${engine_lib}/nexus-wasmc)
 add_custom_command(OUTPUT ${engine_files}

@@ -20,11 +20,16 @@ if(NEXUS_FUZZ)
     list(APPEND flags -fsanitize=fuzzer-no-link)
 endif()
 set(archive ${CMAKE_BINARY_DIR}/ada/libnexus_ada.a)
+set(linker ${CMAKE_LINKER})
+if(linker MATCHES "lld") # CMake takes it for clang where it is installed; it does not know what is asked for below
+    find_program(NEXUS_BFD NAMES ld.bfd ld REQUIRED)
+    set(linker ${NEXUS_BFD})
+endif()
 add_custom_command(OUTPUT ${archive}
     COMMAND ${CMAKE_C_COMPILER_LAUNCHER} ${NEXUS_CXX} ${flags} -c -o ada.o ${ada}
     COMMAND ${CMAKE_OBJCOPY} --redefine-syms=${CMAKE_SOURCE_DIR}/src/url/ada.syms ada.o
     # Its copies of the standard library's templates are its own: another part in C++ would get memory of a call from them.
-    COMMAND ${CMAKE_LINKER} -r --force-group-allocation -o whole.o ada.o
+    COMMAND ${linker} -r --force-group-allocation -o whole.o ada.o
     COMMAND ${CMAKE_OBJCOPY} --wildcard --keep-global-symbol=ada_* whole.o ada.o
     COMMAND ${CMAKE_COMMAND} -E rm -f ${archive}
     COMMAND ${CMAKE_AR} rcsD ${archive} ada.o

@@ -40,6 +40,7 @@
 #include <nexus/toml.h>
 #include <nexus/url.h>
 #include <nexus/wasm.h>
+#include <nexus/wasm_service.h>
 #include <nexus/websocket.h>
 #include <nexus/worker.h>
 

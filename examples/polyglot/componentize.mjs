@@ -3,6 +3,7 @@ import { componentize } from "@bytecodealliance/componentize-js";
 import { readFile, writeFile } from "node:fs/promises";
 
 const [source, witPath, worldName, out] = process.argv.slice(2);
-const disableFeatures = worldName === "program" ? ["http", "fetch-event"] : [];
+// A component asks for what its features need, and for what its world imports.
+const disableFeatures = worldName === "service" ? ["fetch-event"] : ["http", "fetch-event"];
 const { component } = await componentize(await readFile(source, "utf8"), { witPath, worldName, disableFeatures });
 await writeFile(out, component);

@@ -20,7 +20,7 @@ struct nx__command {
 extern const struct nx__command nx__command_run, nx__command_dev, nx__command_test,
     nx__command_compile, nx__command_init, nx__command_cert, nx__command_cache, nx__command_doctor,
     nx__command_dump, nx__command_wasm, nx__command_permissions, nx__command_completions,
-    nx__command_version, nx__command_help;
+    nx__command_version, nx__command_serve, nx__command_help;
 
 /* All of them, NULL at the end, in the order of the help page. */
 extern const struct nx__command *const nx__commands[];

@@ -90,7 +90,7 @@ nx__words nx__compiler_words;
 nx__words nx__fact_words;
 
 /* The flags of `nexus run` and `nexus dev`, in options.c. */
-extern const struct nx__flag nx__run_flags[], nx__dev_flags[];
+extern const struct nx__flag nx__run_flags[], nx__dev_flags[], nx__serve_flags[];
 
 /* The flag that an argument is ("--name" or "--name=VALUE"), NULL when the table has none such.
  * `*value` is what follows "=", NULL without one. */

@@ -131,9 +131,25 @@ const struct nx__flag nx__dev_flags[] = {
     NX__FLAGS_END,
 };
 
+const struct nx__flag nx__serve_flags[] = {
+    {.name = "--addr", .summary = "HOST:PORT to serve at", .takes = NX__TAKES_VALUE},
+    {.name = "--workers",
+     .summary = "loops that serve; all: one for each CPU",
+     .takes = NX__TAKES_VALUE},
+    {.name = "--max-instances", .summary = "requests at once", .takes = NX__TAKES_VALUE},
+    {.name = "--reuse", .summary = "requests that an instance answers", .takes = NX__TAKES_VALUE},
+    {.name = "--max-body",
+     .summary = "bytes of a request's body, such as 1M",
+     .takes = NX__TAKES_VALUE},
+    FLAGS_OF_RUN,
+    NX__FLAG_HELP,
+    NX__FLAGS_END,
+};
+
 /* Those that the command takes. */
 static const struct nx__flag *flags_of(const struct nx__run *run)
 {
+    if (run->serve.host) return nx__serve_flags;
     return run->dev ? nx__dev_flags : nx__run_flags;
 }
 

@@ -35,6 +35,13 @@ struct nx__run {
     bool dev; /* nexus dev, which has the next three */
     bool open, no_log, reload;
     nx_limits limits;
+    struct nx__serve {
+        const char *host;            /* NULL: it is another command */
+        uint64_t body;               /* bytes of a request's; 0: any number */
+        uint32_t workers;            /* 0: one */
+        uint32_t uses;               /* requests that an instance may answer; 0: one */
+        uint16_t port;               /* 0: any */
+    } serve;                         /* nexus serve */
     const char *sets[NX__SETS_MOST]; /* --permissions, of nexus.toml */
     size_t sets_count;
     bool trace_permissions;             /* each access is said */

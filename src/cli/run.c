@@ -35,6 +35,9 @@ static nx_err wasm_limits(struct nx__run *run)
 {
     if (!nx__is_wasm(run->file) && run->wasm_flag)
         return nx__error_set(NX_EUSAGE, "%s is for programs that are WebAssembly", run->wasm_flag);
+    if (!nx__is_wasm(run->file) && run->serve.host)
+        return nx__error_set(NX_EUSAGE,
+                             "nexus serve takes WebAssembly; what serves in C is run by nexus run");
     if (!nx__is_wasm(run->file)) return NX_OK;
     uint64_t files = run->limits.max_open_files;
     run->wasm.max_memory = run->limits.max_memory;

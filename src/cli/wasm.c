@@ -198,7 +198,7 @@ static int inspect(const char *path, bool json)
     struct output o = {.err = NX_OK};
     nx_wasm_module *module;
     const nx_wasm_load_options options = {.size = sizeof options};
-    nx_err err = nx__wasm_load(&module, path, &options);
+    nx_err err = nx__wasm_load(&module, path, &options, NULL);
     if (err) return nx__cli_fail(err);
     err = describe(module, json, &o);
     if (err) (void)nx__error_set(err, "cannot describe \"%.150s\": %s", path, nx_err_text(err));

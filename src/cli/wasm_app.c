@@ -4,6 +4,7 @@
 #include "cli/wasm_policy.h"
 #include "module/artifact.h"
 #include "permission/broker.h"
+#include "wasm/service.h"
 #include "wasm/wasi.h"
 #include <errno.h>
 #include <stdio.h>
@@ -55,6 +56,15 @@ static nx_err program(int argc, char **argv, int *code)
     run.wasm.env = run.env;
     run.wasm.allow_fs = dirs;
     NX_TRY(code_open(&run, app.run->wasm.fuel != 0, &fd));
+    const struct nx__wasm_serving serving = {.name = run.file,
+                                             .host = run.serve.host,
+                                             .port = run.serve.port,
+                                             .workers = run.serve.workers,
+                                             .max_body = run.serve.body,
+                                             .uses = run.serve.uses,
+                                             .policy = &run.wasm};
+    *code = 0;
+    if (run.serve.host) return nx__wasm_serve(fd, &serving);
     return nx__wasi_run(fd, run.file, &run.wasm, code);
 }
 

@@ -88,6 +88,9 @@ struct nx__http_driver {
     /* The answer goes forward at the pace of others, which has deadlines of its own: that of the
      * handler counts anew. Does not suspend. */
     void (*moves)(nx_request *req);
+    /* From here on the peer's leaving cancels the request's fiber. In HTTP/1.1 one that says that
+     * it sends no more counts as one that has left: nothing tells them apart. Does not suspend. */
+    void (*watch)(nx_request *req);
 };
 
 enum { NX__STREAM_PIECES = 16 };

@@ -34,7 +34,11 @@ static nx_err late(const nx_wasm *w, const char *doing, const char *in)
 
 NX__COLD nx_err nx__wasm_failed(nx_wasm *w, const char *doing)
 {
-    const struct nx__failure *f = &w->failure;
+    return nx__wasm_failed_by(w, &w->failure, doing);
+}
+
+NX__COLD nx_err nx__wasm_failed_by(const nx_wasm *w, const struct nx__failure *f, const char *doing)
+{
     const char *name = w->module->name;
     char in[100];
     where(f->trace, in);

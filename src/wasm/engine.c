@@ -18,8 +18,25 @@ const struct nx__engine_api *nx__engine;
 static struct nx__engine *_Atomic engines[2][STACKS]; /* by metered */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
+static pthread_mutex_t ticked_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct nx__list ticked = {&ticked, &ticked};
+
+void nx__engine_ticks(struct nx__engine_ticked *one, bool on)
+{
+    (void)pthread_mutex_lock(&ticked_lock);
+    if (on)
+        nx__list_insert(&ticked, &one->link);
+    else
+        nx__list_remove(&one->link);
+    (void)pthread_mutex_unlock(&ticked_lock);
+}
+
 void nx__engine_tick(void)
 {
+    (void)pthread_mutex_lock(&ticked_lock);
+    for (struct nx__list *at = ticked.next; at != &ticked; at = at->next)
+        nx__engine->service_tick(nx__container_of(at, struct nx__engine_ticked, link)->service);
+    (void)pthread_mutex_unlock(&ticked_lock);
     for (size_t i = 0; i < (size_t)2 * STACKS; i++) {
         struct nx__engine *engine = atomic_load(&engines[i / STACKS][i % STACKS]);
         if (engine) nx__engine->engine_tick(engine);

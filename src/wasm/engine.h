@@ -3,11 +3,12 @@
 #ifndef NX__WASM_ENGINE_H
 #define NX__WASM_ENGINE_H
 
+#include "base/list.h"
 #include <nexus/wasm.h>
 
 enum {
     /* Grows with every change of this header. */
-    NX__ENGINE_VERSION = 4,
+    NX__ENGINE_VERSION = 6,
     /* Grows with every change of engine/settings.rs, and of what nexus-wasmc makes of a module: an
      * artifact of another number is refused. */
     NX__ENGINE_SETTINGS = 3,
@@ -16,11 +17,14 @@ enum {
 };
 
 /* Wasmtime's own. */
-struct nx__engine;      /* for all threads, one for each kind of code */
-struct nx__engine_code; /* a module's or component's machine code, for all threads */
-struct nx__linker;      /* functions by name */
-struct nx__linked;      /* a module with the functions that it imports; for all threads */
-struct nx__guest;       /* an instance with its store; one thread at a time */
+struct nx__engine;       /* for all threads, one for each kind of code */
+struct nx__engine_code;  /* a module's or component's machine code, for all threads */
+struct nx__linker;       /* functions by name */
+struct nx__linked;       /* a module with the functions that it imports; for all threads */
+struct nx__service_code; /* a component that answers requests; for all threads */
+struct nx__asking;       /* a request of a guest to another server */
+struct nx__exchange;     /* a request to it, with its answer; one thread at a time */
+struct nx__guest;        /* an instance with its store; one thread at a time */
 
 enum nx__failure_kind {
     NX__FAILURE_NONE,
@@ -37,6 +41,7 @@ enum nx__failure_kind {
     NX__FAILURE_EXIT, /* no failure: it has ended itself, with `status` */
     NX__FAILURE_FUEL,
     NX__FAILURE_OPEN_FILES,
+    NX__FAILURE_REQUEST, /* no guest could be asked that */
 };
 
 /* What went wrong; filled by calls that return another kind than NX__FAILURE_NONE. */
@@ -100,6 +105,68 @@ struct nx__engine_batch {
     size_t count;
 };
 
+struct nx__service_options {
+    int fd; /* of the code again; it is taken */
+    bool metered;
+    size_t stack;
+    uint32_t instances; /* at once, at most */
+    uint32_t uses;      /* requests that one of them may answer */
+    /* A guest asks another server: takes the request over. `host` is the owner's of its exchange,
+     * which is being polled. NULL: guests may ask nobody. */
+    void (*ask)(void *host, struct nx__asking *asking);
+};
+
+struct nx__http_field {
+    nx_bytes name, value;
+};
+struct nx__http_question {
+    nx_bytes method, scheme, authority, target; /* the target is the path with the query */
+    const struct nx__http_field *fields;
+    size_t field_count;
+};
+struct nx__engine_owner {
+    void *host; /* for the limits' `tick`, too */
+    /* It is to be polled again. From any thread, and not any more when it was freed. */
+    void (*wake)(void *host);
+};
+/* What there is to do with an exchange. */
+enum {
+    NX__EXCHANGE_HEAD = 1,  /* exchange_head has the answer's head */
+    NX__EXCHANGE_PIECE = 2, /* exchange_take has a piece of it */
+    NX__EXCHANGE_WANTS = 4, /* exchange_give: the guest waits for more of the request's body */
+    NX__EXCHANGE_OVER = 8,  /* nothing more but what was said with it */
+};
+
+/* What a guest asks; lasts as long as the asking. */
+struct nx__asking_request {
+    nx_bytes method;
+    nx_bytes url; /* with a NUL behind */
+    const struct nx__http_field *fields;
+    size_t field_count;
+    bool has_body;
+    uint64_t connect, head, idle; /* ns to wait, 0: as usual */
+};
+/* What asking_body has come to. */
+enum { NX__ASKING_PIECE, NX__ASKING_WAIT, NX__ASKING_END, NX__ASKING_FAILED };
+/* How asking_state finds who asks. */
+enum {
+    NX__ASKING_WANTS = 1, /* more of the answer's body: asking_give */
+    NX__ASKING_GONE = 2,  /* nothing more */
+};
+enum nx__asking_failure {
+    NX__ASKING_DENIED,
+    NX__ASKING_NO_NAME,
+    NX__ASKING_REFUSED,
+    NX__ASKING_TIMED_OUT,
+    NX__ASKING_RESET,
+    NX__ASKING_PROTOCOL,
+    NX__ASKING_URL,
+    NX__ASKING_TOO_MANY,
+    NX__ASKING_UNREACHABLE,
+    NX__ASKING_TLS,
+    NX__ASKING_OTHER, /* with a text */
+};
+
 /* A host function: as nx_wasm_fn, with what guest_new was given for the guest. */
 typedef uint32_t (*nx__engine_fn)(void *arg, void *host, nx_wasm_value *values);
 
@@ -149,6 +216,55 @@ struct nx__engine_api {
                             const struct nx__engine_limits *limits,
                             const struct nx__wasi_options *wasi, void *host,
                             struct nx__failure *failure);
+
+    /* A component that exports what wasi:http 0.2 or 0.3 asks of a server, on an engine of its own.
+     */
+    uint32_t (*service_new)(const struct nx__engine_code *code,
+                            const struct nx__service_options *options,
+                            const struct nx__service_code **out, struct nx__failure *failure);
+    /* Exchanges that are under way keep it. */
+    void (*service_free)(const struct nx__service_code *service);
+    /* One tick more for its guests. Any thread. */
+    void (*service_tick)(const struct nx__service_code *service);
+    /* Copies what it gets. Nothing runs before it is polled. */
+    uint32_t (*exchange_new)(const struct nx__service_code *service,
+                             const struct nx__http_question *question,
+                             const struct nx__engine_limits *limits,
+                             const struct nx__wasi_options *wasi,
+                             const struct nx__engine_owner *owner, struct nx__exchange **out,
+                             struct nx__failure *failure);
+    void (*exchange_free)(struct nx__exchange *exchange);
+    /* Lets the guest run until it waits. */
+    uint32_t (*exchange_poll)(struct nx__exchange *exchange, uint32_t *todo,
+                              struct nx__failure *failure);
+    /* The status, and fields that last as long as the exchange. */
+    uint32_t (*exchange_head)(struct nx__exchange *exchange, const struct nx__http_field **fields,
+                              size_t *count);
+    /* How many fields are behind the answer's body, once it is over; they last as the head's. */
+    size_t (*exchange_trailers)(struct nx__exchange *exchange,
+                                const struct nx__http_field **fields);
+    /* A piece, which lasts until the next one is taken. */
+    const char *(*exchange_take)(struct nx__exchange *exchange, size_t *len);
+    /* A piece of the request's body, which is copied; empty: its end. */
+    void (*exchange_give)(struct nx__exchange *exchange, const char *data, size_t len);
+
+    /* What is asked; from here on `wake` says that there is more of its body, or that more of the
+     * answer is wanted. All of these on the loop of its exchange. */
+    void (*asking_begin)(struct nx__asking *asking, const struct nx__engine_owner *owner,
+                         struct nx__asking_request *out);
+    /* Who asks gets no more. */
+    void (*asking_free)(struct nx__asking *asking);
+    /* A piece of the request's body, which lasts until the next one is taken. */
+    uint32_t (*asking_body)(struct nx__asking *asking, const char **data, size_t *len);
+    void (*asking_answer)(struct nx__asking *asking, uint32_t status,
+                          const struct nx__http_field *fields, size_t count);
+    uint32_t (*asking_state)(struct nx__asking *asking);
+    /* A piece of the answer's body, which is copied, when it is wanted. */
+    void (*asking_give)(struct nx__asking *asking, const char *data, size_t len);
+    /* That was all, with the trailer fields behind it. */
+    void (*asking_end)(struct nx__asking *asking, const struct nx__http_field *trailers,
+                       size_t count);
+    void (*asking_fail)(struct nx__asking *asking, uint32_t failure, const char *text, size_t len);
 
     /* Makes an instance and runs its start function. `wasi` may be NULL. `host` is what host
      * functions and `tick` get. */
@@ -217,5 +333,12 @@ NX_MUST_CHECK nx_err nx__engine_get(bool metered, size_t *stack, struct nx__engi
 
 /* One tick more for the guests of all of them. Any thread. */
 void nx__engine_tick(void);
+
+/* Has it tick a service too, or no more. */
+struct nx__engine_ticked {
+    struct nx__list link;
+    const struct nx__service_code *service;
+};
+void nx__engine_ticks(struct nx__engine_ticked *ticked, bool on);
 
 #endif

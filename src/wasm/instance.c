@@ -85,8 +85,7 @@ static nx_err permit_variable(const char *module, const char *variable)
     return nx__permit_package(module, NX__PERMIT_ENV, name);
 }
 
-/* A guest has no more than the program, nor than its package. */
-static nx_err permit(const char *module, const nx_wasm_policy *policy)
+nx_err nx__wasm_permit(const char *module, const nx_wasm_policy *policy)
 {
     for (const nx_wasm_dir *dir = policy->allow_fs; dir && dir->path; dir++) {
         NX_TRY(nx__permit(NX__PERMIT_READ, dir->path));
@@ -127,7 +126,7 @@ nx_err nx_wasm_new_with(nx_wasm **out, nx_wasm_module *module, const nx_wasm_opt
     if (w->waits) with |= NX__WITH_WAITING;
     nx_err err = nx__wasm_limit(w, &o.policy);
     if (!err) err = count(w);
-    if (!err && (o.wasi || nexus)) err = permit(module->name, &o.policy);
+    if (!err && (o.wasi || nexus)) err = nx__wasm_permit(module->name, &o.policy);
     if (!err && o.wasi) err = nx__wasi_options(&o.policy, &wasi);
     if (!err && nexus) err = nx__host_new(&w->host, w, &o.policy);
     if (!err) err = nx__wasm_link(module, o.imports, with, &w->link);

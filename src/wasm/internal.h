@@ -70,6 +70,9 @@ struct nx_wasm {
 /* Takes the limits of a policy, with defaults for what it leaves open. NX_EINVAL. */
 NX_MUST_CHECK nx_err nx__wasm_limit(nx_wasm *wasm, const nx_wasm_policy *policy);
 
+/* A guest has no more than the program, nor than its package: what its policy gives. NX_EPERM. */
+NX_MUST_CHECK nx_err nx__wasm_permit(const char *module, const nx_wasm_policy *policy);
+
 /* Those of them that the engine keeps. */
 struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *wasm);
 
@@ -79,6 +82,9 @@ struct nx__engine_limits nx__wasm_engine_limits(const nx_wasm *wasm);
  * NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__wasi_options(const nx_wasm_policy *policy, struct nx__wasi_options *out);
 
+/* And what components may have of the network: what the program itself may. */
+void nx__wasi_network(struct nx__wasi_options *options);
+
 /* ---- call.c */
 
 /* nx_wasm_find, false without a record where it would fail. */
@@ -87,6 +93,10 @@ bool nx__wasm_find_quietly(nx_wasm_func *out, nx_wasm *wasm, const char *name, c
 /* Records what has ended a call into the guest, which `doing` names: "calling \"add\" of a.wasm".
  */
 NX_MUST_CHECK nx_err nx__wasm_failed(nx_wasm *wasm, const char *doing);
+
+/* The same of a failure that is not the guest's last, such as one of many that share its limits. */
+NX_MUST_CHECK nx_err nx__wasm_failed_by(const nx_wasm *wasm, const struct nx__failure *failure,
+                                        const char *doing);
 
 /* Runs guest code, which fn(arg) enters, held to its time: on the stack that it needs or, of a
  * guest that waits, on this one and in a scope. Errors of what comes before and after it. May
@@ -109,6 +119,10 @@ bool nx__wasm_stack_has(const void *address);
  * others. */
 NX_MUST_CHECK nx_err nx__wasm_time_begin(nx_wasm *wasm);
 void nx__wasm_time_end(nx_wasm *wasm);
+
+/* Ticks until as many calls have ended it as have begun it. NX_ENOMEM and others. Any thread. */
+NX_MUST_CHECK nx_err nx__wasm_ticks_begin(void);
+void nx__wasm_ticks_end(void);
 
 /* Of a guest that waits: what the thread does from the first to the second is not the guest's. */
 void nx__wasm_time_leave(nx_wasm *wasm);
@@ -201,9 +215,10 @@ void nx__wasm_link_free(struct nx__link *link);
 
 /* ---- module.c */
 
-/* nx_wasm_load, of a component too. */
+/* nx_wasm_load, of a component too. Where `kept` is not NULL, it is -1 and becomes a descriptor of
+ * the machine code, the caller's to close, also where this fails. */
 NX_MUST_CHECK nx_err nx__wasm_load(nx_wasm_module **out, const char *path,
-                                   const nx_wasm_load_options *options);
+                                   const nx_wasm_load_options *options, int *kept);
 
 /* A module of machine code that has been checked; takes the descriptor. `name` is for messages, and
  * tells a file that says itself whether it is metered. NX_EINVAL, NX_ENOMEM. */

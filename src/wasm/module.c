@@ -81,7 +81,17 @@ nx_err nx__wasm_module_new(nx_wasm_module **out, const char *name, int fd,
     return NX_OK;
 }
 
-nx_err nx__wasm_load(nx_wasm_module **out, const char *path, const nx_wasm_load_options *options)
+/* Keeps the descriptor's file for who wants it again. */
+static nx_err again(int fd, int *kept)
+{
+    if (!kept) return NX_OK;
+    if (*kept >= 0) (void)close(*kept);
+    *kept = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+    return *kept < 0 ? nx__error_system(errno, "cannot load WebAssembly") : NX_OK;
+}
+
+nx_err nx__wasm_load(nx_wasm_module **out, const char *path, const nx_wasm_load_options *options,
+                     int *kept)
 {
     NX__OPTIONS(nx_wasm_load_options, o, options);
     struct nx__failure failure = {0};
@@ -94,11 +104,13 @@ nx_err nx__wasm_load(nx_wasm_module **out, const char *path, const nx_wasm_load_
             path ? path : "");
     NX_TRY(nx__engine_open());
     NX_TRY(code_open(path, o.metered, false, &fd));
+    NX_TRY(again(fd, kept));
     nx_err err = nx__wasm_module_new(out, path, fd, &o, &failure);
     /* A cache that machines share may have what is for another processor. */
     if (err && failure.kind == NX__FAILURE_ARTIFACT && nx__broker_fd() < 0 &&
         !nx__is_artifact(path)) {
         NX_TRY(code_open(path, o.metered, true, &fd));
+        NX_TRY(again(fd, kept));
         err = nx__wasm_module_new(out, path, fd, &o, &failure);
     }
     return err;
@@ -107,13 +119,13 @@ nx_err nx__wasm_load(nx_wasm_module **out, const char *path, const nx_wasm_load_
 nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
                          const nx_wasm_load_options *options)
 {
-    NX_TRY(nx__wasm_load(out, path, options));
+    NX_TRY(nx__wasm_load(out, path, options, NULL));
     if (!nx__engine->code_is_component((*out)->code)) return NX_OK;
     nx_wasm_module_free(*out);
     *out = NULL;
     return nx__error_set(
         NX_ENOTSUP,
-        "cannot load \"%.120s\": it is a component, and C programs can't call those yet; nexus run runs one that is a program",
+        "cannot load \"%.120s\": it is a component, and C programs can't call those yet; nexus run runs one that is a program, and nx_wasm_service_open takes one that serves HTTP",
         path);
 }
 

@@ -61,6 +61,23 @@ static nx_err start(void)
     return NX_OK;
 }
 
+nx_err nx__wasm_ticks_begin(void)
+{
+    nx_err err = NX_OK;
+    (void)pthread_mutex_lock(&ticker.lock);
+    if (!ticker.runs) err = start();
+    if (!err && !ticker.calls++) (void)pthread_cond_signal(&ticker.begun);
+    (void)pthread_mutex_unlock(&ticker.lock);
+    return err;
+}
+
+void nx__wasm_ticks_end(void)
+{
+    (void)pthread_mutex_lock(&ticker.lock);
+    ticker.calls--;
+    (void)pthread_mutex_unlock(&ticker.lock);
+}
+
 nx_err nx__wasm_time_begin(nx_wasm *w)
 {
     nx__wasm_time_return(w);
@@ -69,11 +86,7 @@ nx_err nx__wasm_time_begin(nx_wasm *w)
     bool cpu = p->max_cpu_time && p->max_cpu_time != NX_FOREVER;
     w->cpu_until = cpu ? thread_cpu() + p->max_cpu_time : NX_FOREVER;
     w->wall_until = p->deadline ? nx__clock_monotonic() + p->deadline : NX_FOREVER;
-    nx_err err = NX_OK;
-    (void)pthread_mutex_lock(&ticker.lock);
-    if (!ticker.runs) err = start();
-    if (!err && !ticker.calls++) (void)pthread_cond_signal(&ticker.begun);
-    (void)pthread_mutex_unlock(&ticker.lock);
+    nx_err err = nx__wasm_ticks_begin();
     if (err)
         w->depth--;
     else if (w->guest)
@@ -85,9 +98,7 @@ void nx__wasm_time_end(nx_wasm *w)
 {
     if (w->inside) nx__wasm_time_leave(w);
     if (!w->timed || --w->depth) return;
-    (void)pthread_mutex_lock(&ticker.lock);
-    ticker.calls--;
-    (void)pthread_mutex_unlock(&ticker.lock);
+    nx__wasm_ticks_end();
 }
 
 void nx__wasm_time_leave(nx_wasm *w)

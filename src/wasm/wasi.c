@@ -71,6 +71,13 @@ static bool network(const char *address, bool bound)
     return inet_pton(AF_INET, host, &peer.v4.sin_addr) == 1 && !nx__permit_send(&peer.any);
 }
 
+void nx__wasi_network(struct nx__wasi_options *options)
+{
+    /* A name may lead to any address, and the engine looks names up by itself. */
+    options->names = !nx__permit_is_limited();
+    options->network = network;
+}
+
 /* ---- Programs */
 
 struct program {
@@ -157,9 +164,12 @@ static nx_err outcome(struct program *p, int *code)
             "cannot run \"%.100s\": it exports no _start, so it is a library; a C program calls it by nx_wasm_open",
             w->module->name);
     if (!p->kind) return NX_OK;
-    if (p->kind == NX__FAILURE_IMPORT)
-        return nx__error_set(NX_ENOENT, "cannot run \"%.60s\": %.160s", w->module->name,
-                             w->failure.message);
+    if (p->kind == NX__FAILURE_IMPORT) {
+        bool runs = !strstr(w->failure.message, "no exported instance");
+        return nx__error_set(NX_ENOENT, "cannot run \"%.50s\": %.110s%s", w->module->name,
+                             w->failure.message,
+                             runs ? "" : "; nexus serve takes one that answers HTTP");
+    }
     if (p->kind == NX__FAILURE_EXIT) {
         *code = (int)w->failure.status;
         return NX_OK;
@@ -186,9 +196,7 @@ nx_err nx__wasi_run(int fd, const char *name, const nx_wasm_policy *policy, int 
     if (!err) err = nx__wasm_module_new(&p->wasm.module, name, fd, &load, &p->wasm.failure);
     if (!err) err = nx__wasm_limit(&p->wasm, &limits);
     if (!err) err = nx__wasi_options(policy, &p->options);
-    /* A name may lead to any address, and the engine looks names up by itself. */
-    p->options.names = !nx__permit_is_limited();
-    p->options.network = network;
+    nx__wasi_network(&p->options);
     if (!err) err = link_all(p, policy);
     if (!err) err = run_timed(p);
     if (!err) err = outcome(p, code);

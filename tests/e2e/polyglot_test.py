@@ -20,9 +20,16 @@ def go_is_recent():
     return version and int(version[1]) >= 21
 
 
+def clang_has_wasi():
+    if not shutil.which("clang") or not os.path.exists("/usr/lib/wasm32-wasi/libc.a"):
+        return False
+    linker = subprocess.run(["clang", "-print-prog-name=wasm-ld"], capture_output=True, text=True, check=True).stdout.strip()
+    return os.access(linker, os.X_OK)
+
+
 # Why each can't be made here, empty if it can.
 LACKS = {
-    "c": "" if shutil.which("wasm-ld") and os.path.exists("/usr/lib/wasm32-wasi/libc.a") else "wasi-libc and lld are not installed",
+    "c": "" if clang_has_wasi() else "clang, wasi-libc or lld is not installed",
     "go": "" if go_is_recent() else "there is no Go, or it is older than 1.21",
     "assemblyscript": "" if os.path.exists(os.path.join(TOOLS, "npm-installed")) else "build/guests has no npm packages: scripts/setup test",
     "python": "" if os.path.exists(os.path.join(TOOLS, "pip-installed")) else "build/guests has no Python packages: scripts/setup test",

@@ -2,10 +2,12 @@
 """What `nexus run` gives to guests by the module "nexus": NEXUS=path/to/nexus python3 tests/e2e/wasm_nexus_test.py [-k name]."""
 import http.server
 import os
+import subprocess
 import threading
 import unittest
 
 from command import NEXUS, Base
+from polyglot_test import LACKS, ROOT
 
 # Asks for URL, and writes the answer's body, or the words of the error and exits with that.
 FETCH = r"""
@@ -72,6 +74,44 @@ STORE = r"""
       (br_if $more (local.tee $left (i32.sub (local.get $left) (i32.const 1)))))))
 """
 
+# All of <nexus-guest.h>, in C.
+EVERYTHING = r"""
+#include <nexus-guest.h>
+#include <stdio.h>
+#include <string.h>
+#define CHECK(condition) do { if (!(condition)) { fprintf(stderr, "line %d\n", __LINE__); return 1; } } while (0)
+
+int main(int argc, char **argv)
+{
+    char text[100] = "";
+    int64_t begin = nexus_time_now();
+    CHECK(argc == 2);
+    CHECK(nexus_sleep(2000000) == 0 && nexus_time_now() - begin >= 2000000);
+    CHECK(nexus_time_wall() / 1000000000 > 1700000000);
+    nexus_log(NEXUS_WARN, NEXUS_TEXT("a guest's line"));
+    CHECK(nexus_kv_get(NEXUS_TEXT("key"), text, sizeof text) == -NEXUS_ENOENT);
+    CHECK(nexus_kv_set(NEXUS_TEXT("key"), NEXUS_TEXT("value")) == 0);
+    CHECK(nexus_kv_get(NEXUS_TEXT("key"), text, sizeof text) == 5 && memcmp(text, "value", 5) == 0);
+    CHECK(nexus_kv_delete(NEXUS_TEXT("key")) == 1);
+    int32_t file = nexus_fs_open(NEXUS_TEXT("data/new"), NEXUS_READ | NEXUS_WRITE | NEXUS_CREATE | NEXUS_TRUNCATE);
+    CHECK(file > 0 && nexus_write(file, "hello", 5) == 5 && nexus_size(file) == 5 && nexus_close(file) == 0);
+    file = nexus_fs_open(NEXUS_TEXT("data/new"), NEXUS_WRITE | NEXUS_APPEND);
+    CHECK(nexus_write(file, "!", 1) == 1 && nexus_close(file) == 0);
+    CHECK((file = nexus_fs_open(NEXUS_TEXT("data/new"), NEXUS_READ)) > 0);
+    CHECK(nexus_read(file, text, sizeof text) == 6 && memcmp(text, "hello!", 6) == 0 && nexus_read(file, text, sizeof text) == 0);
+    CHECK(nexus_fs_remove(NEXUS_TEXT("data/new")) == 0);
+    CHECK(nexus_fs_open(NEXUS_TEXT("data/new"), NEXUS_READ) == -NEXUS_ENOENT);
+    CHECK(nexus_error(text, sizeof text) > 0 && strstr(text, "new"));
+    int32_t answer = nexus_http_request(NEXUS_TEXT("POST"), argv[1], strlen(argv[1]), NEXUS_TEXT("x-color: blue\n"), "body", 4);
+    CHECK(answer > 0 && nexus_http_status(answer) == 201);
+    CHECK(nexus_http_header(answer, NEXUS_TEXT("x-method"), text, sizeof text) == 4 && memcmp(text, "POST", 4) == 0);
+    CHECK(nexus_read(answer, text, sizeof text) == 9 && memcmp(text, "blue body", 9) == 0);
+    CHECK((answer = nexus_http_fetch(argv[1], strlen(argv[1]))) > 0 && nexus_http_status(answer) == 200);
+    puts("done");
+    return 0;
+}
+"""
+
 BODY = "".join(f"line {i}\n" for i in range(500))
 
 
@@ -84,6 +124,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_header("content-length", str(len(BODY)))
         self.end_headers()
         self.wfile.write(BODY.encode())
+
+    def do_POST(self):
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(201)
+        self.send_header("x-method", self.command)
+        answer = self.headers["x-color"].encode() + b" " + body
+        self.send_header("content-length", str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
 
     def log_message(self, *args):
         pass
@@ -127,6 +176,18 @@ class Guests(Base):
         result = self.fetch(f"http://{self.host}/never", "--allow-net", "--deadline=300ms")
         self.assertEqual(result.returncode, 6, result.stderr)
         self.assertIn("deadline of 300 ms", result.stderr)
+
+    def test_the_header(self):
+        if LACKS["c"]:
+            self.skipTest(LACKS["c"])
+        os.mkdir(os.path.join(self.dir, "data"))
+        self.write("guest.c", EVERYTHING)
+        made = subprocess.run(["clang", "--target=wasm32-wasi", "-O2", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/include", "guest.c", "-o", "guest.wasm"],
+                              cwd=self.dir, capture_output=True, text=True, check=False)
+        self.assertEqual(made.returncode, 0, made.stderr)
+        result = self.nexus("run", f"--allow-net={self.host}", "--dir", "data", "guest.wasm", f"http://{self.host}/")
+        self.assertEqual((result.returncode, result.stdout), (0, "done\n"), result.stderr)
+        self.assertRegex(result.stderr, "a guest's line.*guest.wasm")
 
     def test_keys_and_values(self):
         def store(times, *flags):

@@ -1,6 +1,6 @@
 // What a module imports and exports, in a form that C reads. One block of memory that owns all that its items point to.
-use crate::Code;
-use crate::settings::BATCH_PREFIX;
+use nexus_wasi::Code;
+use nexus_wasi::settings::BATCH_PREFIX;
 use std::ffi::c_char;
 use wasmtime::{ExternType, HeapType, ValType};
 

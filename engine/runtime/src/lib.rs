@@ -5,87 +5,19 @@
 // a guest lives while guest code runs: the store is then reached through the innermost call's `Caller`.
 #![allow(clippy::missing_safety_doc)]
 use std::ffi::{CStr, c_char, c_void};
-use std::io::Read;
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd};
+use std::os::fd::FromRawFd;
 use std::ptr::null_mut;
-use wasmtime::component::Component;
 use wasmtime::*;
-use wasmtime_wasi_http::WasiHttpCtx;
 
-mod component;
 mod describe;
-mod failure;
-#[path = "../../settings.rs"]
-mod settings;
 mod waiting;
-mod wasi;
-mod wit;
 
-use failure::{Failure, Kind, fail, fail_text};
+use nexus_wasi::failure::{self, Failure, Kind, fail, fail_text};
+use nexus_wasi::{Code, Limits, State, asking, component, limited, service, settings, wasi, wit};
 
 /// Grows with every change of what is below: the library that is loaded has to be the one that Nexus was built with.
-const VERSION: u32 = 4;
-
-/// What a guest may have, as the C structure says it.
-#[repr(C)]
-#[derive(Clone, Copy)]
-pub struct Limits {
-    max_memory: u64,
-    max_table_elements: u64,
-    /// For its start function, of an engine that meters.
-    fuel: u64,
-    metered: bool,
-    /// Its host functions may suspend, as its linker was told too.
-    waits: bool,
-    /// Asked at each tick while the guest runs: 0 lets it go on.
-    tick: unsafe extern "C" fn(*mut c_void) -> u32,
-}
-
-pub struct State {
-    host: *mut c_void,
-    guest: *mut Guest,
-    limits: Limits,
-    memory: u64,
-    elements: u64,
-    instances: usize,
-    wasi: Option<wasi::Context>,
-    http: WasiHttpCtx,
-    requests: component::Requests,
-}
-
-impl State {
-    fn new(host: *mut c_void, limits: Limits, wasi: Option<wasi::Context>) -> State {
-        let (http, requests) = (WasiHttpCtx::new(), component::Requests);
-        State { host, guest: null_mut(), limits, memory: 0, elements: 0, instances: 1, wasi, http, requests }
-    }
-}
-
-// A guest is used by one thread at a time, which is C's to see to.
-unsafe impl Send for State {}
-unsafe impl Sync for State {}
-
-impl ResourceLimiter for State {
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let memory = self.memory.saturating_add((desired - current) as u64);
-        if memory > self.limits.max_memory {
-            return Err(failure::Stop(Kind::Memory).into());
-        }
-        self.memory = memory;
-        Ok(true)
-    }
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
-        let elements = self.elements.saturating_add((desired - current) as u64);
-        if elements > self.limits.max_table_elements {
-            return Err(failure::Stop(Kind::Table).into());
-        }
-        self.elements = elements;
-        Ok(true)
-    }
-    fn instances(&self) -> usize {
-        self.instances
-    }
-}
+const VERSION: u32 = 6;
 
 pub struct Guest {
     store: Store<State>,
@@ -140,30 +72,13 @@ unsafe extern "C" fn engine_tick(engine: *const Engine) {
     unsafe { (*engine).increment_epoch() }
 }
 
-/// Machine code, which all its guests share.
-pub enum Code {
-    Module(Module),
-    Component(Component),
-}
-
-/// The same file by a name, for what wants one; where names lead nowhere, its bytes.
-unsafe fn component_open(engine: &Engine, mut file: std::fs::File) -> Result<Component> {
-    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
-    if std::fs::File::open(&name).is_ok() {
-        return unsafe { Component::deserialize_file(engine, &name) };
-    }
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    unsafe { Component::deserialize(engine, &bytes) }
-}
-
 unsafe extern "C" fn code_open(engine: *const Engine, fd: i32, out: *mut *mut Code, failure: *mut Failure) -> u32 {
     let engine = unsafe { &*engine };
     let file = unsafe { std::fs::File::from_raw_fd(fd) };
     let opened = file.try_clone().map_err(Error::from).and_then(|again| unsafe { Module::deserialize_open_file(engine, again) });
     let code = match opened {
         Ok(module) => Ok(Code::Module(module)),
-        Err(error) => unsafe { component_open(engine, file) }.map(Code::Component).map_err(|_| error),
+        Err(error) => unsafe { component::open(engine, file) }.map(Code::Component).map_err(|_| error),
     };
     match code {
         Ok(code) => {
@@ -231,7 +146,7 @@ unsafe extern "C" fn linker_func(
     }
     let body = move |mut caller: Caller<'_, State>, values: &mut [MaybeUninit<ValRaw>]| -> Result<()> {
         let arg = &arg;
-        let (guest, host) = (caller.data().guest, caller.data().host);
+        let (guest, host) = (caller.data().guest as *mut Guest, caller.data().host);
         let mut context = caller.as_context_mut();
         let status = unsafe {
             let outer = (*guest).inside;
@@ -273,20 +188,6 @@ unsafe extern "C" fn linked_free(linked: *mut InstancePre<State>) {
     drop(unsafe { Box::from_raw(linked) });
 }
 
-/// A store that is asked at each tick whether its guest may go on.
-fn limited(engine: &Engine, state: State) -> Store<State> {
-    let tick = state.limits.tick;
-    let mut store = Store::new(engine, state);
-    store.limiter(|state| state);
-    store.set_epoch_deadline(1);
-    store.epoch_deadline_callback(move |context| match unsafe { tick(context.data().host) } {
-        0 => Ok(UpdateDeadline::Continue(1)),
-        1 => Err(failure::Stop(Kind::CpuTime).into()),
-        _ => Err(failure::Stop(Kind::Deadline).into()),
-    });
-    store
-}
-
 unsafe extern "C" fn guest_new(
     linked: *const InstancePre<State>,
     limits: *const Limits,
@@ -304,14 +205,11 @@ unsafe extern "C" fn guest_new(
         None => None,
     };
     let limits = unsafe { *limits };
-    let mut store = limited(linked.module().engine(), State::new(host, limits, wasi));
-    if limits.metered {
-        check!(store.set_fuel(limits.fuel), failure);
-    }
+    let store = check!(limited(linked.module().engine(), State::new(host, limits, wasi, 1), false), failure);
     let guest = Box::into_raw(Box::new(Guest { store, inside: null_mut(), instance: None, waiting: waiting::Waiting::new(limits.waits) }));
     // Its start function may call the host, which then has the guest already.
     unsafe {
-        (*guest).store.data_mut().guest = guest;
+        (*guest).store.data_mut().guest = guest as *mut c_void;
         *out = guest;
     }
     let store = unsafe { &mut (*guest).store };
@@ -560,6 +458,32 @@ pub struct Api {
     linked_new: unsafe extern "C" fn(*mut Linker<State>, *const Code, *mut *mut InstancePre<State>, *mut Failure) -> u32,
     linked_free: unsafe extern "C" fn(*mut InstancePre<State>),
     command_run: unsafe extern "C" fn(*const Engine, *const Code, *const Limits, *const wasi::Options, *mut c_void, *mut Failure) -> u32,
+    service_new: unsafe extern "C" fn(*const Code, *const service::Options, *mut *const service::Service, *mut Failure) -> u32,
+    service_free: unsafe extern "C" fn(*const service::Service),
+    service_tick: unsafe extern "C" fn(*const service::Service),
+    exchange_new: unsafe extern "C" fn(
+        *const service::Service,
+        *const service::Question,
+        *const Limits,
+        *const wasi::Options,
+        *const service::Owner,
+        *mut *mut service::Exchange,
+        *mut Failure,
+    ) -> u32,
+    exchange_free: unsafe extern "C" fn(*mut service::Exchange),
+    exchange_poll: unsafe extern "C" fn(*mut service::Exchange, *mut u32, *mut Failure) -> u32,
+    exchange_head: unsafe extern "C" fn(*mut service::Exchange, *mut *const service::Field, *mut usize) -> u32,
+    exchange_trailers: unsafe extern "C" fn(*mut service::Exchange, *mut *const service::Field) -> usize,
+    exchange_take: unsafe extern "C" fn(*mut service::Exchange, *mut usize) -> *const c_char,
+    exchange_give: unsafe extern "C" fn(*mut service::Exchange, *const c_char, usize),
+    asking_begin: unsafe extern "C" fn(*mut asking::Asking, *const service::Owner, *mut asking::Asked),
+    asking_free: unsafe extern "C" fn(*mut asking::Asking),
+    asking_body: unsafe extern "C" fn(*mut asking::Asking, *mut *const c_char, *mut usize) -> u32,
+    asking_answer: unsafe extern "C" fn(*mut asking::Asking, u32, *const service::Field, usize),
+    asking_state: unsafe extern "C" fn(*mut asking::Asking) -> u32,
+    asking_give: unsafe extern "C" fn(*mut asking::Asking, *const c_char, usize),
+    asking_end: unsafe extern "C" fn(*mut asking::Asking, *const service::Field, usize),
+    asking_fail: unsafe extern "C" fn(*mut asking::Asking, u32, *const c_char, usize),
     guest_new: unsafe extern "C" fn(
         *const InstancePre<State>,
         *const Limits,
@@ -610,6 +534,24 @@ static API: Api = Api {
     linked_new,
     linked_free,
     command_run: component::command_run,
+    service_new: service::service_new,
+    service_free: service::service_free,
+    service_tick: service::service_tick,
+    exchange_new: service::exchange_new,
+    exchange_free: service::exchange_free,
+    exchange_poll: service::exchange_poll,
+    exchange_head: service::exchange_head,
+    exchange_trailers: service::exchange_trailers,
+    exchange_take: service::exchange_take,
+    exchange_give: service::exchange_give,
+    asking_begin: asking::asking_begin,
+    asking_free: asking::asking_free,
+    asking_body: asking::asking_body,
+    asking_answer: asking::asking_answer,
+    asking_state: asking::asking_state,
+    asking_give: asking::asking_give,
+    asking_end: asking::asking_end,
+    asking_fail: asking::asking_fail,
     guest_new,
     guest_free,
     guest_rearm,

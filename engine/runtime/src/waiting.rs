@@ -62,12 +62,12 @@ impl Future for Call {
 
 fn call_of(context: &StoreContextMut<'_, State>, function: Function, values: *mut ValRaw) -> Call {
     let state = context.data();
-    Call { guest: state.guest, asked: Some(Asked { function, host: state.host, values }) }
+    Call { guest: state.guest as *mut Guest, asked: Some(Asked { function, host: state.host, values }) }
 }
 
 /// The store is reached through `inside` until the function has returned; gives what was there.
 fn enter(context: &mut StoreContextMut<'_, State>, inside: *mut c_void) -> Shared {
-    let guest = context.data().guest;
+    let guest = context.data().guest as *mut Guest;
     Shared(unsafe { std::mem::replace(&mut (*guest).inside, inside) })
 }
 

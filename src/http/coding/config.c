@@ -40,6 +40,11 @@ static void moves(nx_request *req)
     req->coded->wire->moves(req);
 }
 
+static void watch(nx_request *req)
+{
+    req->coded->wire->watch(req);
+}
+
 static int descriptor(const nx_request *req)
 {
     return req->coded->wire->descriptor(req);
@@ -67,6 +72,7 @@ static const struct nx__http_driver driver = {
     .descriptor = descriptor,
     .leave = leave,
     .moves = moves,
+    .watch = watch,
 };
 
 static void begin(nx_request *req)

@@ -143,6 +143,7 @@ static NX__HOT nx_err request_main(void *arg)
     if (!req->body_done && !conn->broken && !nx__h1_discard(req)) conn->close_after = true;
     nx__count(&conn->server->stats.requests, 1);
     conn->req = NULL;
+    conn->watched = false;
     if (nx__unlikely(conn->streaming) && !conn->stream) nx__h1_stream_over(conn);
     if (nx__h1_shared->active != conn) {
         conn->posted = true;
@@ -447,6 +448,8 @@ static NX__HOT void conn_ready(struct nx__watch *watch, uint32_t events)
         nx__op_complete(&conn->req->reader->op, 0);
         conn->req->reader = NULL;
     }
+    if (nx__unlikely(conn->watched) && conn->req && events & (NX__CLOSED | NX__HANGUP))
+        nx_cancel(conn->req->base.fiber);
     if (nx__unlikely(conn->streaming)) {
         nx__h1_stream_ready(conn, events);
         return;
@@ -598,6 +601,13 @@ static void moves(nx_request *base)
     nx__h1_list(((struct nx__h1_request *)base)->conn, NX__CONN_HANDLER);
 }
 
+static void watch(nx_request *base)
+{
+    struct nx__h1_conn *conn = ((struct nx__h1_request *)base)->conn;
+    conn->watched = true;
+    if (conn->half_closed) nx_cancel(base->fiber); /* no event will tell */
+}
+
 const struct nx__http_driver nx__h1_driver = {
     .send = nx__h1_send,
     .send_json = nx__h1_send_json,
@@ -615,6 +625,7 @@ const struct nx__http_driver nx__h1_driver = {
     .descriptor = descriptor,
     .leave = leave,
     .moves = moves,
+    .watch = watch,
     .events = nx__h1_events,
     .hold = nx__h1_hold,
     .stream_send = nx__h1_stream_send,

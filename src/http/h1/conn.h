@@ -46,6 +46,7 @@ struct nx__h1_conn {
     bool writable_armed : 1;
     bool streaming : 1; /* the answer is a stream of events: `req` has it, or `stream` */
     bool chunked : 1;   /* its pieces are chunks */
+    bool watched : 1;   /* the peer's leaving cancels `req` */
     bool told : 1;      /* the tunnel knows that the server stops */
 };
 

@@ -80,7 +80,7 @@ static void streams_end(struct nx__h2_conn *conn, bool all)
     for (struct nx__list *link = conn->streams.next, *next; link != &conn->streams; link = next) {
         next = link->next;
         struct nx__h2_stream *stream = nx__container_of(link, struct nx__h2_stream, link);
-        if (all || stream->streaming || !stream->in_end)
+        if (all || stream->streaming || stream->watched || !stream->in_end)
             nx__h2_stream_closed(stream, NGHTTP2_CANCEL);
     }
 }

@@ -143,6 +143,7 @@ struct nx__h2_stream {
     bool reset : 1;     /* in disorder: nothing may follow */
     bool ended : 1;     /* it is to be reset */
     bool streaming : 1; /* a stream of events */
+    bool watched : 1;   /* the peer's leaving cancels `req` */
 };
 
 struct nx__h2_request {

@@ -68,7 +68,7 @@ void nx__h2_stream_closed(struct nx__h2_stream *stream, uint32_t code)
             body_drop(stream);
         }
     }
-    if (stream->streaming && req) nx_cancel(req->base.fiber);
+    if ((stream->streaming || stream->watched) && req) nx_cancel(req->base.fiber);
     if (stream->events) nx__h2_stream_over(stream);
     if (req) {
         nx__h2_wake(&req->reader);
@@ -372,6 +372,13 @@ static void moves(nx_request *base)
     nx__h2_stream_list(((struct nx__h2_request *)base)->stream, NX__CONN_HANDLER);
 }
 
+static void watch(nx_request *base)
+{
+    struct nx__h2_stream *stream = ((struct nx__h2_request *)base)->stream;
+    stream->watched = true;
+    if (stream->closed) nx_cancel(base->fiber);
+}
+
 const struct nx__http_driver nx__h2_driver = {
     .send = nx__h2_send,
     .send_json = nx__h2_send_json,
@@ -391,6 +398,7 @@ const struct nx__http_driver nx__h2_driver = {
     .descriptor = descriptor,
     .leave = leave,
     .moves = moves,
+    .watch = watch,
     .events = nx__h2_events,
     .hold = nx__h2_hold,
     .stream_send = nx__h2_stream_send,

@@ -62,6 +62,7 @@ struct nx__h3_stream {
     bool waits : 1;     /* nghttp3 was told that there is nothing */
     bool gone : 1;      /* closed on the wire */
     bool streaming : 1; /* a stream of events */
+    bool watched : 1;   /* the peer's leaving cancels `req` */
     bool room_wanted : 1;
     bool enters : 1; /* the handler that opened the tunnel has ended */
     bool came : 1;   /* something for the tunnel */

@@ -313,6 +313,13 @@ static void moves(nx_request *base)
     nx__h3_handler_timer(((struct nx__h3_request *)base)->stream);
 }
 
+static void watch(nx_request *base)
+{
+    struct nx__h3_stream *stream = ((struct nx__h3_request *)base)->stream;
+    stream->watched = true;
+    if (nx__h3_broken(stream)) nx_cancel(base->fiber);
+}
+
 const struct nx__http_driver nx__h3_driver = {
     .send = nx__h3_send,
     .send_json = nx__h3_send_json,
@@ -329,6 +336,7 @@ const struct nx__http_driver nx__h3_driver = {
     .descriptor = descriptor,
     .leave = leave,
     .moves = moves,
+    .watch = watch,
     .events = nx__h3_events,
     .hold = nx__h3_hold,
     .stream_send = nx__h3_stream_send,

@@ -330,7 +330,7 @@ static void stream_over(struct nx__h3_stream *stream)
     stream->gone = true;
     nx__h3_wake(&stream->reader);
     nx__h3_wake(&stream->writer);
-    if (stream->streaming && stream->req) nx_cancel(stream->req->base.fiber);
+    if ((stream->streaming || stream->watched) && stream->req) nx_cancel(stream->req->base.fiber);
     nx__h3_turn(stream);
 }
 
@@ -386,7 +386,8 @@ static uint64_t broken_off(struct nx__h3_session *session, struct nx__h3_stream 
         session->broken++;
         nx__h3_wake(&stream->reader);
         nx__h3_wake(&stream->writer);
-        if (stream->streaming && stream->req) nx_cancel(stream->req->base.fiber);
+        if ((stream->streaming || stream->watched) && stream->req)
+            nx_cancel(stream->req->base.fiber);
         nx__h3_turn(stream);
     }
     return session->broken > session->requests + NX__H3_BROKEN_MOST ? NGHTTP3_H3_EXCESSIVE_LOAD : 0;
@@ -553,7 +554,7 @@ static void stream_leave(struct nx__h3_stream *stream)
     nx__h3_orphan(stream->server, &stream->link);
     nx__h3_wake(&stream->reader);
     nx__h3_wake(&stream->writer);
-    if (stream->streaming) nx_cancel(stream->req->base.fiber);
+    if (stream->streaming || stream->watched) nx_cancel(stream->req->base.fiber);
 }
 
 void nx__h3_orphan_expire(struct nx__list *link)

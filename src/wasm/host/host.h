@@ -64,6 +64,13 @@ void nx__host_free(struct nx__host *host);
 /* Closes what is open: the call from outside is over. */
 void nx__host_close(struct nx__host *host);
 
+/* Whom a guest may ask: the names of a policy's allow_net, which the caller frees. NX_EINVAL. */
+NX_MUST_CHECK nx_err nx__host_net_read(struct nx__permissions *net, const char *const *list);
+
+/* Whether one of that module may ask that. NX_EPERM, NX_EINVAL (it is no URL), NX_ENOMEM. */
+NX_MUST_CHECK nx_err nx__host_net_permit(const struct nx__permissions *net, const char *module,
+                                         const char *url);
+
 /* A place in the table, for `*number`. NX_ELIMIT, which ends the guest's call, NX_ENOMEM. */
 NX_MUST_CHECK nx_err nx__host_hold(struct nx__host *host, struct nx__held **out, int32_t *number);
 void nx__host_drop(struct nx__host *host, int32_t number);

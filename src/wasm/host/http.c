@@ -16,7 +16,7 @@ static const char *text_of(nx_bytes text, const char *what, nx_err *err)
 }
 
 /* The policy first; what the program may, the client asks. */
-static nx_err permit(const struct nx__host *host, const char *url)
+nx_err nx__host_net_permit(const struct nx__permissions *net, const char *module, const char *url)
 {
     nx_url parsed;
     NX_TRY(nx_url_parse(nx_str(url), &parsed));
@@ -24,8 +24,8 @@ static nx_err permit(const struct nx__host *host, const char *url)
         return nx__error_set(NX_EINVAL, "\"%.150s\" names no host", url);
     const char *peer = nx_format("%.*s:%u", NX_FMT(parsed.host), (unsigned)parsed.port);
     if (!peer) return NX_ENOMEM;
-    NX_TRY(nx__permit_package(host->wasm->module->name, NX__PERMIT_NET, peer));
-    if (nx__permissions_net_verdict(&host->net, NX__USE_CONNECT, peer) == NX__GRANTED) return NX_OK;
+    NX_TRY(nx__permit_package(module, NX__PERMIT_NET, peer));
+    if (nx__permissions_net_verdict(net, NX__USE_CONNECT, peer) == NX__GRANTED) return NX_OK;
     return nx__error_set(NX_EPERM, "asking %.150s is not allowed: allow_net of its policy lacks it",
                          peer);
 }
@@ -69,7 +69,7 @@ static nx_err ask(const struct nx__host *host, const nx_wasm_value *values, stru
     const char **headers = NULL, *copy = NULL;
     nx_err err;
     const char *url = text_of(values[1].bytes, "the URL", &err);
-    if (!err) err = permit(host, url);
+    if (!err) err = nx__host_net_permit(&host->net, host->wasm->module->name, url);
     const char *verb = err ? NULL : text_of(method, "the method", &err);
     if (!err) err = headers_read(values[2].bytes, &headers);
     if (!err && body.len > NX__HOST_BODY_MOST)
@@ -154,9 +154,9 @@ nx_err nx__host_answer_read(struct nx__held *held, nx_bytes into, int32_t *got)
         }
     }
     size_t len = held->piece.len < into.len ? held->piece.len : into.len;
-    if (len) memcpy((char *)(uintptr_t)into.data, held->piece.data, len);
-    held->piece.data += len;
-    held->piece.len -= len;
     *got = (int32_t)len;
+    if (!len) return NX_OK;
+    memcpy((char *)(uintptr_t)into.data, held->piece.data, len);
+    held->piece = nx_slice(held->piece.data + len, held->piece.len - len);
     return NX_OK;
 }

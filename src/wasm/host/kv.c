@@ -91,9 +91,12 @@ static nx_err put(nx_wasm_kv *kv, struct pair *new, nx_bytes key)
     struct pair **at = find(kv, new->hash, key), *old = *at;
     uint64_t used = kv->used + cost(new->key_len, new->value_len);
     if (old) used -= cost(old->key_len, old->value_len);
-    if (used > kv->most)
-        return nx__error_set(NX_ELIMIT, "the keys and values would be more than max_kv, %llu bytes",
-                             (unsigned long long)kv->most);
+    if (used > kv->most) {
+        NX_IGNORE(nx__error_set(NX_ELIMIT,
+                                "the keys and values would be more than max_kv, %llu bytes",
+                                (unsigned long long)kv->most));
+        return NX_ELIMIT;
+    }
     kv->used = used;
     new->next = old ? old->next : NULL;
     *at = new;

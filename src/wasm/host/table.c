@@ -59,7 +59,9 @@ nx_err nx__host_hold(struct nx__host *host, struct nx__held **out, int32_t *numb
 nx_err nx__host_find(struct nx__host *host, int32_t number, struct nx__held **out)
 {
     *out = number > 0 && (size_t)number <= host->held_room ? host->held[number - 1] : NULL;
-    return *out ? NX_OK : nx__error_set(NX_EINVAL, "nothing is open by the number %d", (int)number);
+    if (*out) return NX_OK;
+    NX_IGNORE(nx__error_set(NX_EINVAL, "nothing is open by the number %d", (int)number));
+    return NX_EINVAL;
 }
 
 void nx__host_drop(struct nx__host *host, int32_t number)
@@ -257,16 +259,16 @@ bool nx__host_is_wanted(nx_wasm_module *module)
 
 /* ---- One guest's */
 
-static nx_err net_read(struct nx__host *host, const char *const *list)
+nx_err nx__host_net_read(struct nx__permissions *net, const char *const *list)
 {
     static const struct nx__permission_key connect = {.kind = NX__PERMIT_NET,
                                                       .use = NX__USE_CONNECT};
     for (; list && *list; list++) {
         nx_err err = NX_OK;
         if (strcmp(*list, "*") == 0)
-            nx__permissions_add_all(&host->net, &connect);
+            nx__permissions_add_all(net, &connect);
         else
-            err = nx__permissions_add(&host->net, &connect, *list, strlen(*list));
+            err = nx__permissions_add(net, &connect, *list, strlen(*list));
         if (err)
             return nx__error_set(err == NX_ENOMEM ? NX_ENOMEM : NX_EINVAL,
                                  "cannot give a guest allow_net \"%.80s\": %.120s", *list,
@@ -313,7 +315,7 @@ nx_err nx__host_new(struct nx__host **out, nx_wasm *w, const nx_wasm_policy *pol
     host->kv = policy->kv;
     host->kv_own = !policy->kv;
     if (host->kv_own) NX_TRY(nx_wasm_kv_new(&host->kv, policy->max_kv));
-    NX_TRY(net_read(host, policy->allow_net));
+    NX_TRY(nx__host_net_read(&host->net, policy->allow_net));
     return dirs_open(host, policy->allow_fs);
 }
 

@@ -2,13 +2,14 @@
 use crate::failure::{Failure, Kind, fail, fail_text};
 use crate::{Code, Limits, State, wasi};
 use std::ffi::c_void;
-use std::future::Future;
+use std::io::Read;
+use std::os::fd::AsRawFd;
 use std::sync::OnceLock;
 use tokio::runtime::Runtime;
 use wasmtime::component::{Component, Linker};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{I32Exit, WasiCtxView, WasiView, p2, p3};
-use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpCtxView, WasiHttpHooks, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttpCtxView, WasiHttpView};
 
 impl WasiView for State {
     fn ctx(&mut self) -> WasiCtxView<'_> {
@@ -18,27 +19,14 @@ impl WasiView for State {
 
 impl WasiHttpView for State {
     fn http(&mut self) -> WasiHttpCtxView<'_> {
+        self.requests.host = self.host;
         let WasiCtxView { table, .. } = self.wasi.as_mut().expect("a component has a context").ctx();
         WasiHttpCtxView { hooks: &mut self.requests, table, ctx: &mut self.http }
     }
 }
 
-/// What guests would ask of other servers, which none of them may.
-pub struct Requests;
-type Done = Box<dyn Future<Output = Result<(), Error>> + Send>;
-impl WasiHttpHooks for Requests {
-    fn send_request(
-        &mut self,
-        _request: http::Request<WasiBody>,
-        _options: Option<RequestOptions>,
-        _done: Done,
-    ) -> Box<dyn Future<Output = Result<(http::Response<WasiBody>, Done), Error>> + Send> {
-        Box::new(async { Err(Error::HttpRequestDenied) })
-    }
-}
-
 /// One thread watches what all guests wait for. It is started by the first component.
-fn driver() -> Result<&'static Runtime, String> {
+pub fn driver() -> Result<&'static Runtime, String> {
     static DRIVER: OnceLock<std::io::Result<Runtime>> = OnceLock::new();
     let built = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name("wasi").enable_all().build();
     DRIVER.get_or_init(built).as_ref().map_err(|error| format!("cannot start the thread that waits for WebAssembly: {error}"))
@@ -49,13 +37,32 @@ enum Command {
     P3(p3::bindings::CommandPre<State>),
 }
 
-fn link(engine: &Engine, component: &Component) -> wasmtime::Result<Command> {
+/// The same file by a name, for what wants one; where names lead nowhere, its bytes.
+///
+/// # Safety
+/// It is what the compiler has made.
+pub unsafe fn open(engine: &Engine, mut file: std::fs::File) -> wasmtime::Result<Component> {
+    let name = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if std::fs::File::open(&name).is_ok() {
+        return unsafe { Component::deserialize_file(engine, &name) };
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes)?;
+    unsafe { Component::deserialize(engine, &bytes) }
+}
+
+/// All of WASI, of both versions.
+pub fn link_all(engine: &Engine) -> wasmtime::Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     p2::add_to_linker_async(&mut linker)?;
     p3::add_to_linker(&mut linker)?;
     wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
     wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
-    let linked = linker.instantiate_pre(component)?;
+    Ok(linker)
+}
+
+fn link(engine: &Engine, component: &Component) -> wasmtime::Result<Command> {
+    let linked = link_all(engine)?.instantiate_pre(component)?;
     match p3::bindings::CommandPre::new(linked.clone()) {
         Ok(command) => Ok(Command::P3(command)),
         Err(_) => Ok(Command::P2(p2::bindings::CommandPre::new(linked)?)),
@@ -102,14 +109,10 @@ pub unsafe extern "C" fn command_run(
         Err(error) => return fail_text(failure, Kind::Failed, &error),
     };
     let limits = unsafe { *limits };
-    let mut state = State::new(host, limits, Some(wasi));
-    state.instances = INSTANCES_MOST;
-    let mut store = crate::limited(unsafe { &*engine }, state);
-    if limits.metered
-        && let Err(error) = store.set_fuel(limits.fuel)
-    {
-        return fail(failure, &error);
-    }
+    let mut store = match crate::limited(unsafe { &*engine }, State::new(host, limits, Some(wasi), INSTANCES_MOST), false) {
+        Ok(store) => store,
+        Err(error) => return fail(failure, &error),
+    };
     let result = driver.block_on(run(command, &mut store));
     match result {
         Ok(()) => 0,
@@ -118,4 +121,4 @@ pub unsafe extern "C" fn command_run(
 }
 
 /// Core instances of a component: it is made of some, and asks for no more when it runs.
-const INSTANCES_MOST: usize = 10_000;
+pub const INSTANCES_MOST: usize = 10_000;

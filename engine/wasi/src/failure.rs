@@ -20,6 +20,7 @@ pub enum Kind {
     Exit,
     Fuel,
     Descriptors,
+    Request,
 }
 
 #[repr(C)]
