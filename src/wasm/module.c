@@ -120,7 +120,7 @@ nx_err nx_wasm_load_with(nx_wasm_module **out, const char *path,
                          const nx_wasm_load_options *options)
 {
     NX_TRY(nx__wasm_load(out, path, options, NULL));
-    if (!nx__engine->code_is_component((*out)->code)) return NX_OK;
+    if (!*out || !nx__engine->code_is_component((*out)->code)) return NX_OK;
     nx_wasm_module_free(*out);
     *out = NULL;
     return nx__error_set(

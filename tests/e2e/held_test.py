@@ -100,7 +100,7 @@ class Held(unittest.TestCase):
                 given = os.open(f"{folder}/closed/spoilt", os.O_RDONLY)
             last.callback(os.close, given)
             result = subprocess.run(
-                [NEXUS, "run", "--no-prompt", *base, *grants, os.path.abspath(path), "--", f"{folder}/open", f"{folder}/closed", str(self.port),
+                [NEXUS, "run", "--no-prompt", "--watchdog=0", *base, *grants, os.path.abspath(path), "--", f"{folder}/open", f"{folder}/closed", str(self.port),
                  self.abstract, str(victim.pid)],
                 cwd=folder, stdin=given, env={**os.environ, "NEXUS_CLOSED": f"{folder}/closed"}, capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
@@ -498,7 +498,7 @@ class Strict(unittest.TestCase):
 
     def run_it(self, *flags, files=(), strict=True):
         result = subprocess.run(
-            [NEXUS, "run", "--no-prompt", *(["--permissions=strict"] if strict else []), *flags, "try.c", "--", "one", "other", *files],
+            [NEXUS, "run", "--no-prompt", "--watchdog=0", *(["--permissions=strict"] if strict else []), *flags, "try.c", "--", "one", "other", *files],
             cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         return dict(line.split(": ") for line in result.stdout.splitlines())
@@ -622,7 +622,7 @@ class Strict(unittest.TestCase):
         hosts(api_example_test="127.0.0.2", a_b_wild_test="127.0.0.3", wild_test="127.0.0.4", other_test="127.0.0.5", inner_test="127.0.0.9")
         with socket.create_server(("0.0.0.0", 0), backlog=64) as one, socket.create_server(("0.0.0.0", 0), backlog=64) as two:
             port, other = one.getsockname()[1], two.getsockname()[1]
-            command = ["unshare", "-m", "sh", "-c", 'mount --bind hosts /etc/hosts && exec "$@"', "sh", NEXUS, "run", "--no-prompt", "--permissions=strict",
+            command = ["unshare", "-m", "sh", "-c", 'mount --bind hosts /etc/hosts && exec "$@"', "sh", NEXUS, "run", "--no-prompt", "--watchdog=0", "--permissions=strict",
                        f"--allow-connect=api.example.test:{port},*.wild.test:{port},inner.test", "--deny-connect=127.0.0.9", "names.c", "--", str(port), str(other)]
             with subprocess.Popen(command, cwd=self.folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
                 first = [run.stdout.readline().strip() for _ in range(13)]
@@ -651,7 +651,7 @@ class Strict(unittest.TestCase):
         with open(f"{self.folder}/covered.c", "w") as f:
             f.write(COVERED)
         os.chmod(self.folder, 0o755)
-        run = subprocess.run([*before, NEXUS, "run", "--no-prompt", *mode, "--allow-read=.", "--allow-write=.", "--deny-read=private,secret", "--deny-write=kept",
+        run = subprocess.run([*before, NEXUS, "run", "--no-prompt", "--watchdog=0", *mode, "--allow-read=.", "--allow-write=.", "--deny-read=private,secret", "--deny-write=kept",
                               "covered.c", "--", self.folder], cwd=self.folder, stdin=os.open(f"{self.folder}/private", os.O_RDONLY), capture_output=True, text=True,
                              timeout=120, check=False, env={**os.environ, "HOME": self.folder, "NEXUS_CACHE": f"{self.folder}/cache"})
         return run
@@ -691,7 +691,7 @@ class Strict(unittest.TestCase):
         with socket.create_server(("127.0.0.1", 0), backlog=64) as one:
             port = one.getsockname()[1]
             for mode in ([], ["--permissions=strict"]):
-                run = subprocess.run([NEXUS, "run", "--no-prompt", *mode, "--allow-write=one,other", "--allow-read=.", f"--allow-connect=127.0.0.1:{port}", "revoke.c", "--",
+                run = subprocess.run([NEXUS, "run", "--no-prompt", "--watchdog=0", *mode, "--allow-write=one,other", "--allow-read=.", f"--allow-connect=127.0.0.1:{port}", "revoke.c", "--",
                                       str(port)], cwd=self.folder, capture_output=True, text=True, timeout=120, check=False)
                 self.assertEqual((run.returncode, run.stderr), (0, ""))
                 self.assertEqual(run.stdout.splitlines(), ["0 0", "-1 0", "-1 -1", "connect 0", f"connect {-1 if mode else 0}"])

@@ -168,7 +168,7 @@ class Packages(unittest.TestCase):
             f.write(text)
 
     def run_app(self, *args, flags=(), code=0):
-        run = subprocess.run([NEXUS, "run", "--no-prompt", *flags, "app.c", *args], cwd=self.dir, env={**os.environ, "SECRET": "s", "SIZE": "1"},
+        run = subprocess.run([NEXUS, "run", "--no-prompt", "--watchdog=0", *flags, "app.c", *args], cwd=self.dir, env={**os.environ, "SECRET": "s", "SIZE": "1"},
                              stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
         self.assertEqual(run.returncode, code, run.stdout + run.stderr)
         return run.stdout if code == 0 else run.stderr

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import unittest
 
-from command import NEXUS, SLOW, Base
+from command import NEXUS, SLOW, Base, get
 
 ROOT = os.path.abspath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "../.."))
 TOOLS = os.path.join(ROOT, "build/guests")
@@ -37,25 +37,41 @@ LACKS = {
 LACKS["javascript"] = LACKS["assemblyscript"]
 
 
+def served(test, path, *flags):
+    """`nexus serve`, once it has said where."""
+    app = test.start("serve", "--addr", "127.0.0.1:0", *flags, path)
+    line = app.process.stdout.readline()
+    if not line:
+        app.wait()
+    test.assertRegex(line, r"^http://127\.0\.0\.1:\d+\n$", app.errors)
+    return app, int(line.rsplit(":", 1)[1])
+
+
 class Polyglot(Base):
     def setUp(self):
         super().setUp()
         if not os.path.exists(os.path.join(os.path.dirname(NEXUS), "../lib/libnexus-engine.so")):
             self.skipTest("this Nexus is built without WebAssembly")
 
-    def made(self, language):
+    def made(self, language, name=None):
         if LACKS[language]:
             self.skipTest(LACKS[language])
         out = os.path.join(TOOLS, "made")
-        result = subprocess.run(["make", "-s", "-C", os.path.join(ROOT, "examples/polyglot"), f"OUT={out}", f"TOOLS={TOOLS}", language],
+        result = subprocess.run(["make", "-s", "-C", os.path.join(ROOT, "examples/polyglot"), f"OUT={out}", f"TOOLS={TOOLS}", name or language],
                                 capture_output=True, text=True, check=False, timeout=600 * SLOW)
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
-        return os.path.join(out, f"{language}.wasm")
+        return os.path.join(out, f"{name or language}.wasm")
 
     def sorts(self, language, name):
         result = self.nexus("run", self.made(language), "--", "pear", "apple", "fig", "")
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertEqual(result.stdout, f"\napple\nfig\npear\nsorted by {name}\n")
+
+    def serves(self, language, name):
+        app, port = served(self, self.made(language, f"{language}-serve"), "--max-memory=256M")
+        for path, lines in (("/?word=pear&word=apple&word=fig", "apple\nfig\npear\n"), ("/", ""), ("/?word=b&word=a", "a\nb\n")):
+            self.assertEqual(get(port, path), f"{lines}sorted by {name}\n")
+        self.assertEqual(app.stop(), 0)
 
     def test_c(self):
         self.sorts("c", "C")
@@ -71,6 +87,12 @@ class Polyglot(Base):
 
     def test_javascript(self):
         self.sorts("javascript", "JavaScript")
+
+    def test_python_serves(self):
+        self.serves("python", "Python")
+
+    def test_javascript_serves(self):
+        self.serves("javascript", "JavaScript")
 
     def test_none_of_them_takes_more_than_it_may(self):
         for language in ("c", "go", "python"):

@@ -8,8 +8,8 @@ import subprocess
 import threading
 import unittest
 
-from command import NEXUS, SLOW, Base
-from polyglot_test import LACKS, TOOLS
+from command import NEXUS, SLOW, Base, get
+from polyglot_test import LACKS, TOOLS, served
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -51,6 +51,13 @@ class Init(Base):
             result = self.nexus(*args)
             self.assertEqual((result.returncode, result.stdout, result.stderr), (0, said, ""))
 
+    def serves(self):
+        app, port = served(self, "build/serve.wasm")
+        self.assertEqual(get(port, "/?name=Ada"), "Hello, Ada!\n")
+        self.assertEqual(get(port, "/"), "Hello, world!\n")
+        self.assertEqual(get(port, "/none"), "There is nothing here.\n")
+        self.assertEqual(app.stop(), 0)
+
     def test_c(self):
         self.begin("c", "app.c", "nexus-guest.h", "Makefile")
         self.build("make")
@@ -72,15 +79,17 @@ class Init(Base):
         self.greets()
 
     def test_javascript(self):
-        self.begin("javascript", "app.js", "app.wit", "build.mjs", "package.json")
+        self.begin("javascript", "app.js", "serve.js", "app.wit", "build.mjs", "package.json")
         os.symlink(os.path.join(TOOLS, "node_modules"), os.path.join(self.dir, "node_modules"))
         self.build("npm", "run", "build")
         self.greets()
+        self.serves()
 
     def test_python(self):
-        self.begin("python", "app.py", "app.wit", "Makefile")
+        self.begin("python", "app.py", "serve.py", "greeting.py", "app.wit", "Makefile")
         self.build("make", f"TOOLS={TOOLS}")
         self.greets()
+        self.serves()
 
 
 if __name__ == "__main__":
