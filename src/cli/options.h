@@ -37,6 +37,7 @@ struct nx__run {
     nx_limits limits;
     struct nx__serve {
         const char *host;            /* NULL: it is another command */
+        const char *cert, *key;      /* of HTTPS; NULL: plain */
         uint64_t body;               /* bytes of a request's; 0: any number */
         uint32_t workers;            /* 0: one */
         uint32_t uses;               /* requests that an instance may answer; 0: one */

@@ -59,6 +59,8 @@ static nx_err program(int argc, char **argv, int *code)
     const struct nx__wasm_serving serving = {.name = run.file,
                                              .host = run.serve.host,
                                              .port = run.serve.port,
+                                             .cert = run.serve.cert,
+                                             .key = run.serve.key,
                                              .workers = run.serve.workers,
                                              .max_body = run.serve.body,
                                              .uses = run.serve.uses,

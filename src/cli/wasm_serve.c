@@ -31,6 +31,18 @@ static nx_err address(const char *text, struct nx__run *run)
     return nx__permissions_parse(&run->permissions, grant, &taken);
 }
 
+/* A file of HTTPS, which is its own grant. */
+static nx_err file(const char *flag, const char *value, struct nx__run *run, const char **out)
+{
+    char grant[4096];
+    bool taken;
+    int n = snprintf(grant, sizeof grant, "--allow-read=%s", value ? value : "");
+    if (!value || !*value || n >= (int)sizeof grant)
+        return nx__error_set(NX_EUSAGE, "%s needs a file, as in %s=%s.pem", flag, flag, flag + 2);
+    *out = value;
+    return nx__permissions_parse(&run->permissions, grant, &taken);
+}
+
 static nx_err number(const char *flag, const char *text, enum nx__value_kind kind, int64_t most,
                      const char *example, int64_t *out)
 {
@@ -48,6 +60,8 @@ static nx_err flag_parse(const char *flag, const char *value, struct nx__run *ru
 {
     int64_t n = 0;
     if (strcmp(flag, "--addr") == 0) return address(value ? value : "", run);
+    if (strcmp(flag, "--cert") == 0) return file(flag, value, run, &run->serve.cert);
+    if (strcmp(flag, "--key") == 0) return file(flag, value, run, &run->serve.key);
     if (strcmp(flag, "--workers") == 0) {
         if (value && strcmp(value, "all") == 0) {
             run->serve.workers = NX_ALL_CORES;
@@ -71,8 +85,8 @@ static nx_err flag_parse(const char *flag, const char *value, struct nx__run *ru
 /* Takes its own flags out of the arguments; the others are those of nexus run. */
 static nx_err take(int *argc, char **argv, struct nx__run *run)
 {
-    static const char *const own[] = {"--addr", "--workers", "--reuse", "--max-body",
-                                      "--max-instances"};
+    static const char *const own[] = {"--addr",  "--cert",     "--key",          "--workers",
+                                      "--reuse", "--max-body", "--max-instances"};
     int kept = 1;
     nx_err err = NX_OK;
     for (int i = 1; i < *argc; i++) {
@@ -96,6 +110,8 @@ static nx_err take(int *argc, char **argv, struct nx__run *run)
     }
     argv[kept] = NULL;
     *argc = kept;
+    if (!err && !run->serve.cert != !run->serve.key)
+        err = nx__error_set(NX_EUSAGE, "HTTPS takes both, --cert and --key");
     if (!err && !run->serve.host) err = address("127.0.0.1:8080", run);
     return err;
 }
@@ -120,6 +136,7 @@ const struct nx__command nx__command_serve = {
         "SIGTERM stops it when what is in flight is done; SIGHUP takes the file anew without a lost request.\n"
         "\n"
         "  --addr HOST:PORT         where (127.0.0.1:8080), which is its own grant; port 0: any that is free\n"
+        "  --cert=FILE, --key=FILE  serve HTTPS, HTTP/2 too; they are their own grants\n"
         "  --workers=N              loops that serve, a thread each (1); all: one for each CPU\n"
         "  --watch                  take the file anew when it changes\n"
         "  --max-instances=N        requests at once; more get 503 (1000)\n"

@@ -34,6 +34,7 @@ struct nx_wasm_service {
     atomic_uint active; /* requests */
     nx_http_server *server;
     const char *host;
+    bool secure;
 };
 
 /* One request and its answer. It outlives both where something still tells its loop to go on. */
@@ -573,8 +574,8 @@ static nx_err say(void **state, void *context)
     bool is_v6 = strchr(s->host, ':') != NULL;
     (void)state;
     if (nx_worker_index()) return NX_OK;
-    (void)printf("http://%s%s%s:%u\n", is_v6 ? "[" : "", s->host, is_v6 ? "]" : "",
-                 (unsigned)nx_http_port(s->server));
+    (void)printf("http%s://%s%s%s:%u\n", s->secure ? "s" : "", is_v6 ? "[" : "", s->host,
+                 is_v6 ? "]" : "", (unsigned)nx_http_port(s->server));
     (void)fflush(stdout);
     return NX_OK;
 }
@@ -582,11 +583,13 @@ static nx_err say(void **state, void *context)
 static nx_err serve(nx_wasm_service *s, const struct nx__wasm_serving *serving)
 {
     s->host = serving->host;
+    s->secure = serving->cert != NULL;
     s->server =
         nx_http_server_new(.host = serving->host,
                            .port = serving->port ? serving->port : NX_HTTP_ANY_PORT,
                            .max_body = serving->max_body ? serving->max_body : NX_HTTP_NO_LIMIT,
                            .workers = serving->workers, .worker_start = say, .worker_context = s,
+                           .cert = serving->cert, .key = serving->key,
                            .handler_deadline = NX_FOREVER, /* the request's own is there */
                            .pages = NX_HTTP_PAGES_TEXT);
     if (!s->server) return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");

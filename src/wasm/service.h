@@ -5,12 +5,13 @@
 #include "wasm/engine.h"
 
 struct nx__wasm_serving {
-    const char *name;  /* for messages */
-    const char *host;  /* to listen on */
-    uint16_t port;     /* 0: the system chooses one */
-    uint32_t workers;  /* as nx_http_server_new has them */
-    uint64_t max_body; /* bytes of a request's, 0: any number */
-    uint32_t uses;     /* requests that an instance may answer, one after the other; 0: 1 */
+    const char *name;       /* for messages */
+    const char *host;       /* to listen on */
+    uint16_t port;          /* 0: the system chooses one */
+    const char *cert, *key; /* of HTTPS; NULL: plain */
+    uint32_t workers;       /* as nx_http_server_new has them */
+    uint64_t max_body;      /* bytes of a request's, 0: any number */
+    uint32_t uses;          /* requests that an instance may answer, one after the other; 0: 1 */
     const nx_wasm_policy *policy; /* of each request: memory, time and so on are its own */
 };
 

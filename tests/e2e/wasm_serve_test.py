@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import threading
 import subprocess
 import unittest
@@ -349,6 +350,19 @@ class Serve(Base):
         wait_for(lambda: self.ask(port, "/")[0] == 200)
         self.stop(app)
 
+    def test_https(self):
+        made = self.nexus("cert", "127.0.0.1", env={"XDG_DATA_HOME": self.dir})
+        self.assertEqual(made.returncode, 0, made.stderr)
+        app = self.start("serve", "--addr=127.0.0.1:0", "--cert=127.0.0.1.crt", "--key=127.0.0.1.key", "a.wat")
+        line = app.process.stdout.readline()
+        self.assertRegex(line, r"^https://127\.0\.0\.1:\d+\n$", app.errors)
+        connection = http.client.HTTPSConnection("127.0.0.1", int(line.rsplit(":", 1)[1]), timeout=120 * SLOW,
+                                                 context=ssl._create_unverified_context())
+        connection.request("POST", "/echo", b"secret")
+        self.assertEqual(connection.getresponse().read(), b"secret")
+        connection.close()
+        self.stop(app)
+
     def test_workers(self):
         app, port = self.serve("--workers=3", "--reuse=1000")
         with concurrent.futures.ThreadPoolExecutor(8) as pool:
@@ -421,7 +435,7 @@ class Serve(Base):
         self.write("none.wat", "(component)")
         self.write("app.c", "int main(void) { return 0; }")
         for args, code, said in ((["--addr", "nowhere", "a.wat"], 2, "HOST:PORT"), (["--addr=127.0.0.1:", "a.wat"], 2, "HOST:PORT"),
-                                 (["--addr=127.0.0.1:70000", "a.wat"], 2, "HOST:PORT"), (["app.c"], 2, "nexus run"),
+                                 (["--addr=127.0.0.1:70000", "a.wat"], 2, "HOST:PORT"), (["app.c"], 2, "nexus run"), (["--cert=a.crt", "a.wat"], 2, "--key"),
                                  (["--addr=127.0.0.1:0", "module.wat"], 19, "it is a module"),
                                  (["--addr=127.0.0.1:0", "none.wat"], 8, "wasi:http")):
             result = self.nexus("serve", *args)
