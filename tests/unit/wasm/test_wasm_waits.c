@@ -244,3 +244,31 @@ NX_TEST("a start function that waits", .deadline = NX_S(60))
     nx_expect_ok(nx_wasm_global_get(wasm, "slept", NX_WASM_I32, &value));
     nx_expect_eq(value.i32, 70);
 }
+
+NX_TEST("many calls at once, and several results, of a guest that waits", .deadline = NX_S(60))
+{
+    enum { CALLS = 40 };
+    NX_AUTO(nx_wasm_imports) *imports = naps(NULL);
+    nx_wasm *wasm = guest("(func (export \"add\") (param i32 i32) (result i32)"
+                          "  (i32.add (local.get 0) (local.get 1)))"
+                          "(func (export \"swap\") (param i64 f64) (result f64 i64)"
+                          "  local.get 1 local.get 0)",
+                          .imports = imports, .may_wait = true);
+    nx_wasm_func add, swap;
+    nx_wasm_value v[2 * CALLS];
+    size_t done = 0;
+    for (int32_t i = 0; i < CALLS; i++) {
+        v[2 * i].i32 = i;
+        v[2 * i + 1].i32 = 100 * i;
+    }
+    nx_require_ok(nx_wasm_find(&add, wasm, "add", "i32, i32 -> i32"));
+    nx_require_ok(nx_wasm_find(&swap, wasm, "swap", "i64, f64 -> f64, i64"));
+    nx_expect_ok(nx_wasm_invoke_many(&add, v, CALLS, &done));
+    nx_expect_eq(done, CALLS);
+    for (int32_t i = 0; i < CALLS; i++) nx_expect_eq(v[i].i32, 101 * i);
+    v[0].i64 = INT64_MIN;
+    v[1].f64 = 0.5;
+    nx_expect_ok(nx_wasm_invoke(&swap, v));
+    nx_expect(v[0].f64 == 0.5);
+    nx_expect_eq(v[1].i64, INT64_MIN);
+}
