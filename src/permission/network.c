@@ -76,10 +76,11 @@ static bool ends_in_number(const char *name)
     return is_digit(*last) && strspn(last, "0123456789abcdefx") == strlen(last);
 }
 
-/* Fills the host, which has no NUL in it. */
+/* Fills the host. */
 static bool host_parse(struct nx__endpoint *out, const char *host, size_t len)
 {
     bool named = lower_copy(out->text, host, len);
+    if (!named && memchr(host, '\0', len)) return false;
     char end = len ? out->text[len - 1] : '.';
     /* No name but that one is any. */
     bool may_be_address = !named || is_digit(end) || (end == 't' && len == sizeof "localhost" - 1);
@@ -147,7 +148,7 @@ nx_err nx__endpoint_parse(const char *text, size_t len, struct nx__endpoint *out
     if (!colon && port_parse(host, host_len, &alone))
         return invalid(text, len, "a port alone has a colon before it, as in :3000");
     if (host_len > NX__HOST_NAME_MAX) return invalid(text, len, "the name is too long");
-    if (memchr(host, '\0', host_len) || !host_parse(out, host, host_len))
+    if (!host_parse(out, host, host_len))
         return invalid(text, len, "expected host, host:port, [IPv6]:port, :port or unix:/path");
     return NX_OK;
 }
