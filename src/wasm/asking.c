@@ -5,7 +5,7 @@
 #include "http/client/client.h"
 #include "loop/loop.h"
 #include "wasm/host/host.h"
-#include <errno.h>
+#include "wasm/wait.h"
 #include <nexus/fetch.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -26,13 +26,6 @@ struct asking {
     nx_bytes piece;       /* of the body: what is left of it */
 };
 
-static void complete(struct nx__op **place, int64_t result)
-{
-    struct nx__op *op = *place;
-    *place = NULL;
-    if (op) nx__op_complete(op, result);
-}
-
 static void woken(struct nx__post *post)
 {
     struct asking *a = nx__container_of(post, struct asking, post);
@@ -41,8 +34,8 @@ static void woken(struct nx__post *post)
         free(a);
         return;
     }
-    complete(&a->sends, 0);
-    complete(&a->reads, 0);
+    nx__wasm_go_on(&a->sends);
+    nx__wasm_go_on(&a->reads);
 }
 
 /* From any thread. */
@@ -50,26 +43,6 @@ static void wake(void *host)
 {
     struct asking *a = host;
     if (!atomic_exchange(&a->posted, true)) nx__loop_post(a->loop, &a->post);
-}
-
-struct wait {
-    struct nx__op op;
-    struct nx__op **place;
-};
-
-static void wait_cancel(struct nx__op *op)
-{
-    complete(nx__container_of(op, struct wait, op)->place, -ECANCELED);
-}
-
-static nx_err wait(struct nx__op **place, const char *call)
-{
-    struct wait w = {.op.cancel = wait_cancel, .op.call = call, .place = place};
-    *place = &w.op;
-    int64_t result = nx__op_wait(&w.op);
-    *place = NULL;
-    if (!result) return NX_OK;
-    return nx__error_set(NX_ECANCELED, "the request was cancelled");
 }
 
 /* ---- The body, as a stream */
@@ -82,7 +55,9 @@ static nx_err body_read(void *state, void *data, size_t len, size_t *got)
         switch (nx__engine->asking_body(a->with, &a->piece.data, &a->piece.len)) {
         case NX__ASKING_PIECE: break;
         case NX__ASKING_END: return NX_OK;
-        case NX__ASKING_WAIT: NX_TRY(wait(&a->sends, "waiting for a guest to write")); break;
+        case NX__ASKING_WAIT:
+            NX_TRY(nx__wasm_wait(&a->sends, "waiting for a guest to write"));
+            break;
         default: return nx__error_set(NX_EPROTO, "the guest has not written all of its request");
         }
     }
@@ -176,7 +151,7 @@ static nx_err answer(struct asking *a, nx_fetched *answer)
         uint32_t state = nx__engine->asking_state(a->with);
         if (state == NX__ASKING_GONE) return NX_OK;
         if (state != NX__ASKING_WANTS) {
-            NX_TRY(wait(&a->reads, "waiting for a guest to read"));
+            NX_TRY(nx__wasm_wait(&a->reads, "waiting for a guest to read"));
             continue;
         }
         NX_TRY(nx_fetched_read(answer, &piece));

@@ -7,6 +7,7 @@
 #include "wasm/asking.h"
 #include "wasm/host/host.h"
 #include "wasm/internal.h"
+#include "wasm/wait.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <nexus/wasm_service.h>
@@ -91,13 +92,6 @@ static void ask(void *host, struct nx__asking *asking)
     nx__engine->asking_free(asking);
 }
 
-static void complete(struct nx__op **place, int64_t result)
-{
-    struct nx__op *op = *place;
-    *place = NULL;
-    if (op) nx__op_complete(op, result);
-}
-
 static void woken(struct nx__post *post)
 {
     struct exchange *x = nx__container_of(post, struct exchange, post);
@@ -107,7 +101,7 @@ static void woken(struct nx__post *post)
         return;
     }
     x->woken = true;
-    complete(&x->waits, 0);
+    nx__wasm_go_on(&x->waits);
 }
 
 /* From any thread. */
@@ -115,26 +109,6 @@ static void wake(void *host)
 {
     struct exchange *x = host;
     if (!atomic_exchange(&x->posted, true)) nx__loop_post(x->loop, &x->post);
-}
-
-struct wait {
-    struct nx__op op;
-    struct nx__op **place;
-};
-
-static void wait_cancel(struct nx__op *op)
-{
-    complete(nx__container_of(op, struct wait, op)->place, -ECANCELED);
-}
-
-static nx_err wait(struct nx__op **place, const char *call)
-{
-    struct wait w = {.op.cancel = wait_cancel, .op.call = call, .place = place};
-    *place = &w.op;
-    int64_t result = nx__op_wait(&w.op);
-    *place = NULL;
-    if (!result) return NX_OK;
-    return nx__error_set(NX_ECANCELED, "the request was cancelled");
 }
 
 /* ---- The body of a request: read by a fiber of its own, while the guest does what it likes */
@@ -148,12 +122,13 @@ static nx_err read_body(void *arg)
         if (err) {
             x->read_error = err;
             x->woken = true;
-            complete(&x->waits, 0);
+            nx__wasm_go_on(&x->waits);
             return NX_OK;
         }
         x->wants = false;
         nx__engine->exchange_give(x->with, piece.data, piece.len);
-        if (piece.len && !x->wants && wait(&x->reads, "waiting for a guest to read")) return NX_OK;
+        if (piece.len && !x->wants && nx__wasm_wait(&x->reads, "waiting for a guest to read"))
+            return NX_OK;
     } while (piece.len);
     return NX_OK;
 }
@@ -162,7 +137,7 @@ static nx_err want(struct exchange *x)
 {
     x->wants = true;
     if (x->reader) {
-        complete(&x->reads, 0);
+        nx__wasm_go_on(&x->reads);
         return NX_OK;
     }
     return nx_spawn(&x->reader, read_body, x, .name = "request body");
@@ -298,7 +273,7 @@ static nx_err answer(struct exchange *x, struct nx__failure *f)
         }
         if ((todo & NX__EXCHANGE_WANTS) && !x->wants) NX_TRY(want(x));
         if (x->read_error) return x->read_error;
-        if (!x->woken) NX_TRY(wait(&x->waits, "waiting for a guest"));
+        if (!x->woken) NX_TRY(nx__wasm_wait(&x->waits, "waiting for a guest"));
     }
 }
 
