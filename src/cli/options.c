@@ -401,13 +401,14 @@ static nx_err project_find(char **out)
 /* The program is the project's; the words are its arguments. */
 static nx_err project_run(struct nx__run *run)
 {
+    const char *command = run->serve.host ? "serve" : run->dev ? "dev" : "run";
     char *file;
     nx_err err = project_find(&file);
     if (err == NX_ENOENT)
         return nx__error_set(
             NX_EUSAGE,
-            "nexus %s needs a file, as in: nexus %s app.c (or a nexus.toml with main = \"app.c\")",
-            run->dev ? "dev" : "run", run->dev ? "dev" : "run");
+            "nexus %s needs a file, as in: nexus %s %s (or a nexus.toml with main = \"app.c\")",
+            command, command, run->serve.host ? "hello.wasm" : "app.c");
     NX_TRY(err);
     run->argv--; /* where the command's own name was */
     run->argc++;

@@ -218,8 +218,9 @@ static nx_err package_read(struct nx__run *run, const char *root, nx_bytes name,
     struct nx__permissions own = {0};
     char folder[NX__PATH_MAX];
     if (nx_toml_kind_of(table) != NX_TOML_TABLE)
-        return nx_toml_fail(
-            table, "a package's permissions are a table, [permissions.packages.%.60s]", name.data);
+        return nx_toml_fail(table,
+                            "a package's permissions are a table, [permissions.packages.%.*s]",
+                            (int)(name.len < 60 ? name.len : 60), name.data);
     if (name.len >= NX__PACKAGE_NAME_MOST)
         return nx_toml_fail(table, "no package has a name of %zu bytes", name.len);
     struct nx__package *package = calloc(1, sizeof *package);
@@ -239,11 +240,12 @@ static nx_err package_read(struct nx__run *run, const char *root, nx_bytes name,
     }
     if (!err) err = nx__permissions_narrow(&package->permissions, &run->permissions, &own);
     nx__permissions_free(&own);
+    if (err) return err;
+    /* What is said of a name that is mistyped would hold nobody. */
     int len = snprintf(folder, sizeof folder, "%s/nexus_modules/%s", root, package->name);
-    if (!err && (len < 0 || (size_t)len >= sizeof folder))
-        err = nx__error_set(NX_EINVAL, "the path of the package \"%.100s\" is too long",
-                            package->name);
-    return err ? err : nx__permissions_grant(&package->permissions, NX__PERMIT_WASM, folder);
+    if (len < 0 || (size_t)len >= sizeof folder || access(folder, F_OK) != 0)
+        return nx_toml_fail(table, "there is no package \"%s\" in nexus_modules", package->name);
+    return nx__permissions_grant(&package->permissions, NX__PERMIT_WASM, folder);
 }
 
 /* In force whatever set is chosen: they only take away. */

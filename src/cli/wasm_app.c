@@ -1,6 +1,7 @@
 /* A program that is WebAssembly, in the app's process. */
 #include "cli/wasm_app.h"
 
+#include "cli/serve_output.h"
 #include "cli/wasm_policy.h"
 #include "module/artifact.h"
 #include "permission/broker.h"
@@ -66,8 +67,11 @@ static nx_err program(int argc, char **argv, int *code)
                                              .uses = run.serve.uses,
                                              .policy = &run.wasm};
     *code = 0;
-    if (run.serve.host) return nx__wasm_serve(fd, &serving);
-    return nx__wasi_run(fd, run.file, &run.wasm, code);
+    if (!run.serve.host) return nx__wasi_run(fd, run.file, &run.wasm, code);
+    nx__serve_output_begin();
+    nx_err err = nx__wasm_serve(fd, &serving);
+    nx__serve_output_end();
+    return err;
 }
 
 static int wasm_main(int argc, char **argv)

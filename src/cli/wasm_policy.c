@@ -71,8 +71,8 @@ nx_err nx__wasm_policy_flag(struct nx__run *run, const char *argument, bool *tak
         if (argument[len] && argument[len] != '=') continue;
         int64_t number;
         if (!argument[len] || !parse(limit, argument + len + 1, &number))
-            return nx__error_set(NX_EUSAGE, "%s needs a value above 0, as in %s=%s", limit->flag,
-                                 limit->flag, limit->example);
+            return nx__error_set(NX_EUSAGE, "%s needs a value above 0, with its unit, as in %s=%s",
+                                 limit->flag, limit->flag, limit->example);
         store(limit, &run->wasm, number);
         run->wasm_flag = limit->flag;
         return NX_OK;

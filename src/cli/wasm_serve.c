@@ -49,8 +49,9 @@ static nx_err number(const char *flag, const char *text, enum nx__value_kind kin
     union nx__value value;
     if (!text ||
         !nx__value_parse(kind, text, (struct nx__value_range){.least = 1, .most = most}, &value))
-        return nx__error_set(NX_EUSAGE, "%s needs a number above 0%s, as in %s=%s", flag,
-                             strcmp(flag, "--workers") == 0 ? ", or \"all\"" : "", flag, example);
+        return nx__error_set(NX_EUSAGE, "%s needs a number from 1 to %lld%s, as in %s=%s", flag,
+                             (long long)most, strcmp(flag, "--workers") == 0 ? ", or \"all\"" : "",
+                             flag, example);
     *out = value.number;
     return NX_OK;
 }

@@ -1,7 +1,9 @@
 /* Components that answer requests: each has an instance of its own, on the loop that serves it. */
 #include "wasm/service.h"
 
+#include "base/error.h"
 #include "base/say.h"
+#include "base/sigpipe.h"
 #include "http/server.h"
 #include "loop/loop.h"
 #include "wasm/asking.h"
@@ -53,6 +55,8 @@ struct exchange {
     struct nx__op *waits; /* the fiber that answers */
     struct nx__op *reads; /* the one that reads the body, while nobody wants any */
     nx_fiber *reader;     /* NULL: there is no such one */
+    uint64_t body;        /* bytes of it so far */
+    bool too_large;
     nx_err read_error;
     struct nx__asking *asked[ASKED_MOST]; /* by the guest, while it was polled */
     size_t asked_count;
@@ -126,6 +130,13 @@ static nx_err read_body(void *arg)
             return NX_OK;
         }
         x->wants = false;
+        x->body += piece.len;
+        if (x->body > x->req->server->options.max_body) {
+            x->too_large = true;
+            x->woken = true;
+            nx__wasm_go_on(&x->waits);
+            return NX_OK;
+        }
         nx__engine->exchange_give(x->with, piece.data, piece.len);
         if (piece.len && !x->wants && nx__wasm_wait(&x->reads, "waiting for a guest to read"))
             return NX_OK;
@@ -272,6 +283,7 @@ static nx_err answer(struct exchange *x, struct nx__failure *f)
             continue;
         }
         if ((todo & NX__EXCHANGE_WANTS) && !x->wants) NX_TRY(want(x));
+        if (x->too_large) return nx_http_error(413, "the body is larger than max_body");
         if (x->read_error) return x->read_error;
         if (!x->woken) NX_TRY(nx__wasm_wait(&x->waits, "waiting for a guest"));
     }
@@ -328,13 +340,14 @@ static nx_err run(struct exchange *x)
     nx_duration deadline = x->service->wasm.policy.deadline;
     NX_TRY(nx_scope_open(&scope, .deadline = deadline ? deadline : NX_FOREVER));
     nx_err err = exchange(x);
+    const struct nx__context why = *nx__context(); /* what is ended below has its own say */
     /* Who reads the body for it or asks others has to have ended before it has. */
     if (x->reader || x->asking) nx_scope_cancel(scope);
     nx_err closed = nx_scope_close(&scope);
     if (closed == NX_ETIMEDOUT && err == NX_ECANCELED)
         return nx_http_error(504, "not answered by its deadline of %lld ms",
                              (long long)(deadline / NX_MS(1)));
-    return err;
+    return err ? nx__error_take(&why, err) : NX_OK;
 }
 
 /* The ticker runs while any request does. */
@@ -404,6 +417,15 @@ static nx_err words_keep(const char *const **list, size_t count)
     return NX_OK;
 }
 
+/* Each request would fail by one that is not there. */
+static nx_err directory_check(const char *path)
+{
+    int fd = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return nx__error_system(errno, "cannot give guests the directory \"%.120s\"", path);
+    (void)close(fd);
+    return NX_OK;
+}
+
 /* What the policy gives over WASI, copied: instances are made of it for as long as there are any.
  */
 static nx_err wasi_keep(nx_wasm_service *s, const nx_wasm_policy *policy)
@@ -425,6 +447,7 @@ static nx_err wasi_keep(nx_wasm_service *s, const nx_wasm_policy *policy)
         w->directory_count++;
         if (!kept[i].host || !kept[i].guest)
             return nx__error_set(NX_ENOMEM, "cannot serve: out of memory");
+        NX_TRY(directory_check(kept[i].host));
     }
     NX_TRY(words_keep(&args, w->arg_count));
     w->args = args;
@@ -507,6 +530,7 @@ static nx_err service_new(nx_wasm_service **out, nx_wasm_module *m, int fd,
         (void)close(fd);
         return err;
     }
+    nx__sigpipe_quiet(); /* a guest prints for itself, and not for those beside it */
     nx_err err = make(s, m, fd, policy, uses);
     if (err) {
         nx_wasm_service_close(s);

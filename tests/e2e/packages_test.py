@@ -158,7 +158,7 @@ class Packages(unittest.TestCase):
         for name, text in (("app.c", f"#define PORT {port}\n{APP}"), ("nexus.toml", TOML), ("public/a", "a"), ("private/a", "a"),
                            ("nexus_modules/thumb/index.c", "#include \"./thumb.h\"\nint twice(int n) { return 2 * n; }\n"),
                            ("nexus_modules/thumb/thumb.c", "#include \"./thumb.h\"\nint twice(int n) { return 2 * n; }\n"),
-                           ("nexus_modules/thumb/thumb.h", "int twice(int n);\n")):
+                           ("nexus_modules/thumb/thumb.h", "int twice(int n);\n"), ("nexus_modules/other/index.c", "int other;\n")):
             self.write(name, text)
 
     def write(self, name, text):
@@ -206,7 +206,9 @@ class Packages(unittest.TestCase):
     def test_what_is_wrong_is_said(self):
         for text, said in (('[permissions.packages]\nthumb = 1\n', "nexus.toml:2:9: a package's permissions are a table"),
                            ('[permissions]\npackages = 1\n', "packages"), ("[permissions.packages.a]\nisolate = 1\n", "isolate is true or false"),
-                           ("[permissions.packages.a]\nreads = true\n", 'has no key "reads"'), ("[permissions.packages.a]\nall = true\n", "all is granted on the command line")):
+                           ("[permissions.packages.a]\nreads = true\n", 'has no key "reads"'), ("[permissions.packages.a]\nall = true\n", "all is granted on the command line"),
+                           ("[permissions.packages.thum]\nisolate = true\n", 'there is no package "thum" in nexus_modules'),
+                           ('[permissions.packages]\nlong_name=1\n[other]\nsecret="s"\n', "[permissions.packages.long_name]\n")):
             with self.subTest(text):
                 self.write("nexus.toml", text)
                 self.assertIn(said, self.run_app(code=4))

@@ -39,6 +39,10 @@ SERVICE = r"""
       (func (param "self" (borrow $output)) (param "contents" (list u8)) (result (result (error $ended)))))))
   (alias export $streams "input-stream" (type $input))
   (alias export $streams "output-stream" (type $output))
+  (import "wasi:cli/stdout@0.2.0" (instance $cli
+    (alias outer 1 $output (type $a))
+    (export "output-stream" (type $output (eq $a)))
+    (export "get-stdout" (func (result (own $output))))))
   (import "wasi:http/types@0.2.0" (instance $http
     (alias outer 1 $input (type $a))
     (export "input-stream" (type $input (eq $a)))
@@ -101,6 +105,7 @@ SERVICE = r"""
   (core func $wait (canon lower (func $poll "[method]pollable.block")))
   (core func $read (canon lower (func $streams "[method]input-stream.blocking-read") (memory $memory) (realloc $grow)))
   (core func $write (canon lower (func $streams "[method]output-stream.blocking-write-and-flush") (memory $memory) (realloc $grow)))
+  (core func $stdout (canon lower (func $cli "get-stdout")))
   (core func $fields (canon lower (func $http "[constructor]fields")))
   (core func $path (canon lower (func $http "[method]incoming-request.path-with-query") (memory $memory) (realloc $grow)))
   (core func $consume (canon lower (func $http "[method]incoming-request.consume") (memory $memory)))
@@ -118,6 +123,7 @@ SERVICE = r"""
     (import "host" "wait" (func $wait (param i32)))
     (import "host" "read" (func $read (param i32 i64 i32)))
     (import "host" "write" (func $write (param i32 i32 i32 i32)))
+    (import "host" "stdout" (func $stdout (result i32)))
     (import "host" "fields" (func $fields (result i32)))
     (import "host" "path" (func $path (param i32 i32)))
     (import "host" "consume" (func $consume (param i32 i32)))
@@ -141,6 +147,15 @@ SERVICE = r"""
         (call $write (local.get $to) (i32.load (i32.const 20)) (i32.load (i32.const 24)) (i32.const 32))
         (br_if $end (i32.load8_u (i32.const 32)))
         (br $next))))
+    ;; 400 KiB, or as much as goes out.
+    (func $print (local $to i32) (local $left i32)
+      (local.set $to (call $stdout))
+      (local.set $left (i32.const 100))
+      (loop $next
+        (call $write (local.get $to) (i32.const 8192) (i32.const 4096) (i32.const 32))
+        (local.set $left (i32.sub (local.get $left) (i32.const 1)))
+        (br_if $next (local.get $left)))
+      (call $drop (local.get $to)))
     (func (export "handle") (param $request i32) (param $out i32) (local $what i32) (local $body i32) (local $to i32) (local $answer i32)
       (call $path (local.get $request) (i32.const 16))
       (local.set $what (i32.load8_u offset=1 (i32.load (i32.const 20))))
@@ -148,6 +163,7 @@ SERVICE = r"""
       (if (i32.eq (local.get $what) (i32.const 110)) (then (return))) ;; no answer
       (if (i32.eq (local.get $what) (i32.const 115)) (then (loop $spin (br $spin))))
       (if (i32.eq (local.get $what) (i32.const 109)) (then (drop (memory.grow (i32.const 1000)))))
+      (if (i32.eq (local.get $what) (i32.const 112)) (then (call $print)))
       (if (i32.eq (local.get $what) (i32.const 119)) (then (call $wait (call $after (i64.const 100_000_000)))))
       (if (i32.eq (local.get $what) (i32.const 104)) (then (call $wait (call $after (i64.const 3600_000_000_000)))))
       (local.set $answer (call $response (call $fields)))
@@ -173,6 +189,7 @@ SERVICE = r"""
   (core instance $main (instantiate $main
     (with "base" (instance $base))
     (with "host" (instance (export "after" (func $after)) (export "wait" (func $wait)) (export "read" (func $read)) (export "write" (func $write))
+      (export "stdout" (func $stdout))
       (export "fields" (func $fields)) (export "path" (func $path)) (export "consume" (func $consume)) (export "stream" (func $stream))
       (export "response" (func $response)) (export "body" (func $body)) (export "open" (func $open)) (export "finish" (func $finish))
       (export "set" (func $set)) (export "drop" (func $drop))))))
@@ -341,6 +358,11 @@ class Serve(Base):
         app, port = self.serve("--max-body=1K", "--max-instances=2")
         self.assertEqual(self.ask(port, "/echo", "POST", b"a" * 1024), (200, b"a" * 1024))
         self.assertEqual(self.ask(port, "/echo", "POST", b"a" * 1025)[0], 413)
+        try:
+            status = self.ask(port, "/echo", "POST", iter([b"a" * 1000] * 100))[0]  # chunked: its length is not told
+        except (http.client.HTTPException, OSError):
+            status = 413  # the answer had begun, and was cut off
+        self.assertEqual(status, 413)
         with contextlib.ExitStack() as stack:
             for _ in range(2):
                 connection = stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=120 * SLOW))
@@ -430,12 +452,25 @@ class Serve(Base):
             self.assertEqual(result.returncode, code, result.stderr)
             self.assertIn(said, result.stderr)
 
+    def test_what_guests_print(self):
+        """Nobody reads it, and then nobody is there any more: the others are served, and it stops."""
+        app, port = self.serve()
+        for _ in range(5):
+            self.assertEqual(self.ask(port, "/print"), (200, b"hello\n"))
+        app.process.stdout.close()
+        for _ in range(5):
+            self.assertEqual(self.ask(port, "/print"), (200, b"hello\n"))
+            self.assertEqual(self.ask(port, "/"), (200, b"hello\n"))
+        app.process.terminate()
+        self.assertEqual(app.process.wait(60 * SLOW), 0)
+
     def test_usage(self):
         self.write("module.wat", '(module (func (export "_start")))')
         self.write("none.wat", "(component)")
         self.write("app.c", "int main(void) { return 0; }")
         for args, code, said in ((["--addr", "nowhere", "a.wat"], 2, "HOST:PORT"), (["--addr=127.0.0.1:", "a.wat"], 2, "HOST:PORT"),
                                  (["--addr=127.0.0.1:70000", "a.wat"], 2, "HOST:PORT"), (["app.c"], 2, "nexus run"), (["--cert=a.crt", "a.wat"], 2, "--key"),
+                                 (["--addr=127.0.0.1:0", "--dir", "nowhere", "a.wat"], 8, 'cannot give guests the directory "nowhere": no such file'),
                                  (["--addr=127.0.0.1:0", "module.wat"], 19, "it is a module"),
                                  (["--addr=127.0.0.1:0", "none.wat"], 8, "wasi:http")):
             result = self.nexus("serve", *args)

@@ -4,6 +4,7 @@
 #include "permission/package.h"
 #include "wasm/internal.h"
 #include <nexus/url.h>
+#include <strings.h>
 
 /* Text of the guest's as C has it, in memory of the current scope; NULL recorded. */
 static const char *text_of(nx_bytes text, const char *what, nx_err *err)
@@ -53,6 +54,9 @@ static nx_err headers_read(nx_bytes text, const char ***out)
             return nx__error_set(NX_ETOOBIG, "a request has at most %d fields",
                                  NX__HOST_FIELDS_MOST);
         *value++ = '\0';
+        /* A host that is granted may serve others by their names. */
+        if (strcasecmp(line, "host") == 0)
+            return nx__error_set(NX_EPERM, "the field \"host\" is that of the URL, and no other");
         list[2 * count] = line;
         list[2 * count + 1] = value + strspn(value, " \t");
         count++;

@@ -9,6 +9,7 @@ static int fetch(const char *url)
     int32_t n, answer = nexus_http_fetch(url, strlen(url));
     if (answer < 0) {
         n = nexus_error(piece, sizeof piece);
+        if (n > (int32_t)sizeof piece) n = sizeof piece; /* there was more to say */
         fprintf(stderr, "%.*s\n", (int)n, piece);
         return 1;
     }
