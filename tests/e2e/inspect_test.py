@@ -96,7 +96,7 @@ class Asking(threading.Thread):
         except OSError as error:
             self.error = error
 
-    def json(self, seconds=20):
+    def json(self, seconds=60):
         self.join(seconds)
         if not self.response or self.response.status != 200:
             raise AssertionError(f"{self.path}: {self.response and self.response.status} {self.error}\n{self.app.output()}")
