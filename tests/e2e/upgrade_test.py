@@ -1,6 +1,7 @@
 """A restart that another version of nexus takes over."""
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,10 @@ import unittest
 import unittest.mock
 
 from restarting import Base, GET, wait_for
-from support import NEXUS
+from support import HERE, NEXUS
+
+with open(os.path.join(HERE, "../../src/cli/takeover.c")) as f:
+    MARK = re.search(r'"(nexus launcher state \d+)"', f.read())[1]
 
 
 class Upgrade(Base):
@@ -86,7 +90,7 @@ class Upgrade(Base):
     def test_what_will_not_do_is_not_executed(self):
         self.start_copy()
         client = self.client()
-        marked = b"#!/bin/sh\n# nexus launcher state 4\n"
+        marked = f"#!/bin/sh\n# {MARK}\n".encode()
         for generation, data in ((2, b""), (3, b"#!/bin/sh\ntouch ran\n"), (4, marked + b"exit 1\n"), (5, marked + b"sleep 60\n")):
             self.put(data)
             self.write(generation)
@@ -122,9 +126,9 @@ class Upgrade(Base):
                                env={**os.environ, "NEXUS_TAKE_OVER": value})
             self.assertEqual(r.returncode, 4, r.stderr)
             self.assertIn("NEXUS_TAKE_OVER is set to no state", r.stderr)
-        for text in ("nexus launcher state 4\n%s\n" % line for line in
+        for text in (f"{MARK}\n{line}\n" for line in
                      ("", "x", "generation 99 1 1 1 0 0 -1 x", "generation 0 1 65 1 0 0 -1 x", "process 0 0 1 1 1 0", "held 1 2",
-                      "held 1 1 1 1 0 1 0 1 " + "x" * 400)):
+                      "held 1 1 1 1 0 1 0 0 1 " + "x" * 400)):
             with tempfile.TemporaryFile() as f:
                 f.write(text.encode())
                 f.seek(0)
