@@ -334,7 +334,7 @@ class Serve(Base):
         try:
             socket.create_connection(("127.0.0.1", port), timeout=120).close()
             return True
-        except ConnectionRefusedError:
+        except (ConnectionRefusedError, ConnectionResetError):
             return False
 
     def test_an_instance_for_each_request_or_for_some(self):
