@@ -116,7 +116,9 @@ void nx__keeper_names_turn(struct nx__keeper *k, const struct pollfd *fds, size_
     for (size_t i = count; i-- > 0;) {
         if (!fds[i].revents) continue;
         const struct nx__keeper_lookup l = k->lookups[i];
-        bool whole = read(l.answer, &answer, sizeof answer) == (ssize_t)sizeof answer;
+        /* That process has read what strangers have sent: it is believed as little as they are. */
+        bool whole = read(l.answer, &answer, sizeof answer) == (ssize_t)sizeof answer &&
+                     answer.names.count <= NX__KEEPER_ADDRESSES;
         int status = whole ? answer.status : EAI_FAIL;
         int error = status ? 0 : lookup_end(k, &l, &answer);
         nx__keeper_answer(k, l.id, error, error ? 0 : -status);
